@@ -1,0 +1,59 @@
+"""Owns the command line's frame: one command a module, loaded only when it is called; what every command shares.
+
+Exit status 0: it went well. 1: it did not. 2: usage or configuration.
+"""
+
+import sys
+from importlib import import_module
+from typing import Final
+
+import click
+
+from tracker import __version__
+from tracker.core.config_error import ConfigError
+
+COMMANDS: Final = {
+    "run": "watch the accounts and log every change of their jobs",
+    "check": "check the configuration, with --online the accounts too",
+    "demo": "see it work: a simulated API, the daemon, and a live view",
+    "simulate": "serve a stand-in for Mistral's batch API on loopback",
+    "jobs": "list the jobs that the log knows",
+    "job": "show one job and what happened to it",
+    "events": "list the log, or follow it",
+    "verify": "rebuild every job from the log and compare",
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports `tracker.cli.NAME` for the command NAME when it is called; its `command` is the command."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"tracker.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="batch-tracker")
+@click.option("--config", metavar="FILE", help="The configuration; see `batch-tracker run --help`.")
+@click.pass_context
+def group(ctx: click.Context, config: str | None) -> None:
+    """Turn Mistral's batch jobs into events."""
+    ctx.obj = config
+
+
+def main() -> None:
+    """Run the command line; a configuration error is told in one paragraph and ends with status 2."""
+    try:
+        group(prog_name="batch-tracker")
+    except ConfigError as error:
+        click.echo(f"batch-tracker: {error}", err=True)
+        sys.exit(2)

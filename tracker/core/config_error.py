@@ -1,0 +1,5 @@
+"""Owns the error that a wrong configuration is."""
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. The message says where, what was found and what is expected; never a secret."""

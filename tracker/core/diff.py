@@ -1,0 +1,133 @@
+"""Owns the diff: what is known of a job and what was just seen of it, to the events in between.
+
+Rules: a status that may follow is news, whatever the counters say. What lies behind (a status that may not follow, a counter
+that fell, a moment or a file that went away) is `Behind`: the caller decides whether to believe it. Nothing is made up for
+what may have happened between two observations.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+from msgspec import UNSET
+
+from tracker.core.event import Changes, Event, batch_event
+from tracker.core.job import COUNTERS, PROPERTIES, Job
+from tracker.core.status import EVENT_OF, is_recognized, is_terminal, may_follow
+
+ONCE_SET: Final = ("started_at", "completed_at", "output_file", "error_file")
+"""Properties that never go back to null."""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """A job as the log has it; `deleted` once the API confirmed that it no longer has it."""
+
+    job: Job
+    deleted: bool = False
+
+    @property
+    def active(self) -> bool:
+        return not self.deleted and not is_terminal(self.job.status)
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What one observation did to one job: how it is known from now on, and the events that say so, in order.
+
+    `backfilled` marks what was over before the account was first contacted: logged, but nobody is told.
+    """
+
+    account: str
+    known: Known
+    events: tuple[Event, ...]
+    backfilled: bool = False
+
+
+def is_behind(seen: Job, known: Job) -> bool:
+    """Whether `seen` is an older state of the job than `known`, by all that can be told from the two."""
+    if seen.status != known.status:
+        return not may_follow(known.status, seen.status)
+    return any(getattr(seen, name) < getattr(known, name) for name in COUNTERS) or any(
+        getattr(seen, name) is None and getattr(known, name) is not None for name in ONCE_SET
+    )
+
+
+def first_seen(account: str, job: Job, now: int, *, backfilled: bool = False) -> Change:
+    """The change of a job nobody knew: it was created, and has reached its status if that says more than QUEUED."""
+    created = batch_event("batch.created", account, job, {}, now, happened_at=job.created_at)
+    reached = _status_event(account, job, {"status": (None, job.status)}, now)
+    return Change(
+        account=account,
+        known=Known(job),
+        events=(created, reached) if reached else (created,),
+        backfilled=backfilled,
+    )
+
+
+def diff(account: str, known: Known, seen: Job, now: int) -> Change | None:
+    """The change from `known` to `seen`, observed at `now` (Unix milliseconds); None where nothing changed."""
+    seen = _with_absent_properties(seen, known.job)
+    changes = _changes(known, seen)
+    if not changes:
+        return None
+    return Change(account=account, known=Known(seen), events=tuple(_events(account, seen, changes, now)))
+
+
+def deletion(account: str, known: Known, now: int) -> Change:
+    """The change of an active job that the API, asked twice, no longer has."""
+    event = batch_event("batch.deleted", account, known.job, {"deleted": (False, True)}, now)
+    return Change(account=account, known=Known(known.job, deleted=True), events=(event,))
+
+
+def _events(account: str, seen: Job, changes: Changes, now: int) -> Iterator[Event]:
+    if "status" in changes:
+        yield _status_event(account, seen, changes, now) or batch_event(
+            "batch.updated", account, seen, changes, now
+        )
+        return
+    counted = {name: change for name, change in changes.items() if name in COUNTERS}
+    other = {name: change for name, change in changes.items() if name not in COUNTERS}
+    if counted:
+        yield batch_event("batch.progress", account, seen, counted, now)
+    if other:
+        yield batch_event("batch.updated", account, seen, other, now)
+
+
+def _status_event(account: str, job: Job, changes: Changes, now: int) -> Event | None:
+    if not is_recognized(job.status):
+        return batch_event("batch.unrecognized", account, job, changes, now)
+    type_ = EVENT_OF.get(job.status)
+    if type_ is None:
+        return None
+    return batch_event(type_, account, job, changes, now, happened_at=_happened_at(job))
+
+
+def _happened_at(job: Job) -> int | None:
+    """When the job reached its status by the provider's clock, where the provider says."""
+    if is_terminal(job.status):
+        return job.completed_at
+    return job.started_at if job.status == "RUNNING" else None
+
+
+def _changes(known: Known, seen: Job) -> Changes:
+    if known.job == seen and not known.deleted:
+        return {}
+    before, after = known.job.to_data(), seen.to_data()
+    changes: Changes = {"deleted": (True, False)} if known.deleted else {}
+    for name, value in after.items():
+        was = before.get(name)
+        if was != value and (was or value):  # null, {}, [] and absent say the same
+            changes[name] = (was, value)
+    return changes
+
+
+def _with_absent_properties(seen: Job, known: Job) -> Job:
+    """Keep what the schema does not promise and this answer left out: the list may say less of a job than a get does."""
+    absent = {
+        name: getattr(known, name)
+        for name in ("agent_id", "errors", "outputs")
+        if getattr(seen, name) is UNSET and getattr(known, name) is not UNSET
+    }
+    extra = {name: value for name, value in known.extra.items() if name not in PROPERTIES} | seen.extra
+    if not absent and extra == seen.extra:
+        return seen
+    return msgspec.structs.replace(seen, extra=extra, **absent)

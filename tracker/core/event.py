@@ -1,0 +1,82 @@
+"""Owns the Event: one thing that happened, never changed once logged, and its JSON, the same on every surface."""
+
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from tracker.core.job import Job
+from tracker.core.status import EVENT_OF
+
+BATCH_TYPES: Final = (
+    "batch.created",
+    *EVENT_OF.values(),
+    "batch.progress",
+    "batch.updated",
+    "batch.unrecognized",
+    "batch.deleted",
+)
+
+Outcome = Literal["success", "partial", "all_failed", "empty"]
+Changes = dict[str, tuple[Any, Any]]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One event, its fields in the order of its JSON.
+
+    `seq` is 0 until the log has given it its place. `created_at` is whole Unix seconds, by the provider's clock where that is
+    known; `timestamp` is the same as ISO 8601; `observed_at` is our clock's. `changes` maps a property to what it was and is.
+    """
+
+    id: str
+    object: Literal["event"] = "event"
+    type: str
+    seq: int = 0
+    account: str
+    created_at: int
+    timestamp: str
+    observed_at: str
+    changes: Changes
+    outcome: Outcome | UnsetType = UNSET
+    data: dict[str, Any]
+
+
+def batch_event(  # noqa: PLR0913 - an event has these parts
+    type_: str, account: str, job: Job, changes: Changes, now: int, *, happened_at: int | None = None
+) -> Event:
+    """Make the event `type_` of `job`, observed at `now` (Unix milliseconds)."""
+    created_at = now // 1000 if happened_at is None else happened_at
+    data = job.to_data()
+    return Event(
+        id=_event_id(account, type_, now, changes, data),
+        type=type_,
+        account=account,
+        created_at=created_at,
+        timestamp=iso(created_at * 1000),
+        observed_at=iso(now),
+        changes=changes,
+        outcome=outcome(job) if type_ == "batch.completed" else UNSET,
+        data=data,
+    )
+
+
+def outcome(job: Job) -> Outcome:
+    """What a SUCCESS is worth: the status alone does not say that any request succeeded."""
+    if job.total_requests == 0:
+        return "empty"
+    if job.succeeded_requests >= job.total_requests:
+        return "success"
+    return "partial" if job.succeeded_requests else "all_failed"
+
+
+def iso(milliseconds: int) -> str:
+    """Unix milliseconds as ISO 8601 in UTC, to the millisecond: 2025-06-25T14:20:10.000Z."""
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _event_id(*parts: Any) -> str:
+    """Derive the id from what happened, so that the core needs no randomness: two events never agree in all of it."""
+    return "evt_" + blake2b(msgspec.json.encode(parts), digest_size=16).hexdigest()
