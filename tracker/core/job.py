@@ -12,7 +12,9 @@ import msgspec
 from msgspec import UNSET, Meta
 
 Counter = Annotated[int, Meta(ge=0, le=2**53 - 1)]
-UnixSeconds = Annotated[int, Meta(ge=0, le=253_402_300_799)]  # to the end of the year 9999, as far as ISO 8601 goes
+UnixSeconds = Annotated[
+    int, Meta(ge=0, le=253_402_300_799)
+]  # to the end of the year 9999, as far as ISO 8601 goes
 
 COUNTERS: Final = ("total_requests", "completed_requests", "succeeded_requests", "failed_requests")
 _OTHER: Final = "(other)"
