@@ -1,8 +1,8 @@
 """Owns the diff: what is known of a job and what was just seen of it, to the events in between.
 
-Rules: a status that may follow is news, whatever the counters say. What lies behind (a status that may not follow, a counter
-that fell, a moment or a file that went away) is `Behind`: the caller decides whether to believe it. Nothing is made up for
-what may have happened between two observations.
+A status that may follow is news, whatever the counters say. What lies behind (a status that may not follow, a counter
+that fell, a moment or a file that went away) is told apart by `is_behind`; the caller decides whether to believe it.
+Nothing is made up for what may have happened between two observations.
 """
 
 from collections.abc import Iterator
@@ -80,9 +80,7 @@ def deletion(account: str, known: Known, now: int) -> Change:
 
 def _events(account: str, seen: Job, changes: Changes, now: int) -> Iterator[Event]:
     if "status" in changes:
-        yield _status_event(account, seen, changes, now) or batch_event(
-            "batch.updated", account, seen, changes, now
-        )
+        yield _status_event(account, seen, changes, now) or batch_event("batch.updated", account, seen, changes, now)
         return
     counted = {name: change for name, change in changes.items() if name in COUNTERS}
     other = {name: change for name, change in changes.items() if name not in COUNTERS}
@@ -121,7 +119,7 @@ def _changes(known: Known, seen: Job) -> Changes:
 
 
 def _with_absent_properties(seen: Job, known: Job) -> Job:
-    """Keep what the schema does not promise and this answer left out: the list may say less of a job than a get does."""
+    """Keep what the schema does not promise and this answer left out: a list may say less of a job than a get."""
     absent = {
         name: getattr(known, name)
         for name in ("agent_id", "errors", "outputs")

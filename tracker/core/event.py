@@ -26,8 +26,9 @@ Changes = dict[str, tuple[Any, Any]]
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One event, its fields in the order of its JSON.
 
-    `seq` is 0 until the log has given it its place. `created_at` is whole Unix seconds, by the provider's clock where that is
-    known; `timestamp` is the same as ISO 8601; `observed_at` is our clock's. `changes` maps a property to what it was and is.
+    `seq` is 0 until the log has given it its place. `created_at` is whole Unix seconds, by the provider's clock where
+    that is known; `timestamp` is the same as ISO 8601; `observed_at` is our clock's. `changes` maps a property to what
+    it was and is.
     """
 
     id: str

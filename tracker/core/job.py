@@ -1,8 +1,9 @@
 """Owns the Job: a BatchJob as last observed, and how one is read from what the API sends.
 
-Reading has two speeds. A page in the shape we know is decoded in one pass into `Job`s. Anything else (an unknown property, a
-value of another type, text that is not quite JSON) is read again one job at a time: what a tracker can do without is kept as it
-came, and a job that lacks what it cannot do without becomes a `MalformedJob`, which costs only itself.
+Reading has two speeds. A page in the shape we know is decoded in one pass into `Job`s. Anything else (an unknown
+property, a value of another type, text that is not quite JSON) is read again one job at a time: what a tracker can do
+without is kept as it came, and a job that lacks what it cannot do without becomes a `MalformedJob`, which costs only
+itself.
 """
 
 import json
@@ -12,9 +13,7 @@ import msgspec
 from msgspec import UNSET, Meta
 
 Counter = Annotated[int, Meta(ge=0, le=2**53 - 1)]
-UnixSeconds = Annotated[
-    int, Meta(ge=0, le=253_402_300_799)
-]  # to the end of the year 9999, as far as ISO 8601 goes
+UnixSeconds = Annotated[int, Meta(ge=0, le=253_402_300_799)]  # to the end of the year 9999, as far as ISO 8601 goes
 
 COUNTERS: Final = ("total_requests", "completed_requests", "succeeded_requests", "failed_requests")
 _OTHER: Final = "(other)"
@@ -23,8 +22,8 @@ _OTHER: Final = "(other)"
 class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The sixteen properties of Mistral's BatchJob schema, three more that are sent today, and whatever else came.
 
-    Timestamps are whole Unix seconds. `None` is null or absent. `extra` holds unknown properties, and known optional ones whose
-    value was not of their type, as they came.
+    Timestamps are whole Unix seconds. `None` is null or absent. `extra` holds unknown properties, and known optional
+    ones whose value was not of their type, as they came.
     """
 
     id: Annotated[str, Meta(min_length=1, max_length=256)]
@@ -51,7 +50,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def to_data(self) -> dict[str, Any]:
         """The job as JSON values, in the schema's order: every property of the schema, and the others as they came."""
         data: dict[str, Any] = msgspec.to_builtins(self)
-        return data | data.pop(_OTHER)
+        extra: dict[str, Any] = data.pop(_OTHER)
+        return data | extra
 
 
 class MalformedJob(msgspec.Struct, frozen=True):
@@ -62,7 +62,7 @@ class MalformedJob(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """One page of the list call. `total` counts all jobs of the query, on all its pages; None where the API did not say."""
+    """One page of the list call. `total` counts the jobs on all pages of the query; None where the API did not say."""
 
     jobs: tuple[Job, ...]
     malformed: tuple[MalformedJob, ...]
@@ -90,8 +90,8 @@ PROPERTIES: Final = tuple(_FIELDS)
 
 
 class _KnownPage(msgspec.Struct):
-    data: tuple[Job, ...] | None = None
     total: Counter
+    data: tuple[Job, ...] | None = None
 
 
 _decode_page = msgspec.json.Decoder(_KnownPage).decode

@@ -30,9 +30,9 @@ class Provider(Protocol):
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
     """How far an account has been read.
 
-    `since` is when it was first contacted (Unix milliseconds). `horizon` is how far back history goes: what was over before
-    (Unix seconds, by creation) is nobody's business. `watermark` is the creation time up to which new jobs have been read
-    without a gap; None until the first reading was whole.
+    `since` is when it was first contacted (Unix milliseconds). `horizon` is how far back history goes: what was created
+    before (Unix seconds) and is over is nobody's business. `watermark` is the creation time up to which new jobs have
+    been read without a gap; None until the first reading was whole.
     """
 
     since: int

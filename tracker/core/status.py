@@ -21,9 +21,7 @@ TERMINAL: Final = (SUCCESS, FAILED, TIMEOUT_EXCEEDED, CANCELLED)
 FOLLOWERS: Final[Mapping[str, frozenset[str]]] = {
     QUEUED: frozenset({RUNNING, CANCELLATION_REQUESTED, *TERMINAL}),
     RUNNING: frozenset({CANCELLATION_REQUESTED, *TERMINAL}),
-    CANCELLATION_REQUESTED: frozenset(
-        TERMINAL
-    ),  # a job may still end by itself before its cancellation takes hold
+    CANCELLATION_REQUESTED: frozenset(TERMINAL),  # a job may still end by itself before its cancellation takes hold
     SUCCESS: frozenset(),
     FAILED: frozenset(),
     TIMEOUT_EXCEEDED: frozenset(),
