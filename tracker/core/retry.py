@@ -1,0 +1,55 @@
+"""Owns patience: what a Retry-After asks for, and how long to wait after a failure."""
+
+import math
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+LONGEST_WAIT: Final = 3600.0
+"""Seconds; no Retry-After holds us longer, however large."""
+
+
+def retry_after(header: str | None, now: int) -> float | None:
+    """Seconds that a Retry-After asks for, as seconds or as an HTTP date; None where it is absent or nonsense.
+
+    `now` is Unix milliseconds. A date that is past asks for no wait; more than an hour is taken as an hour (RFC 9110 10.2.3).
+    """
+    if header is None:
+        return None
+    seconds = _as_seconds(header.strip())
+    if seconds is None:
+        seconds = _as_date(header, now)
+    if seconds is None or math.isnan(seconds):
+        return None
+    return min(max(seconds, 0.0), LONGEST_WAIT)
+
+
+def backoff(base: float, failures: int, cap: float, jitter: float) -> float:
+    """Seconds to wait after the `failures`th failure in a row: doubled each time up to `cap`, spread by `jitter` (0 to 1).
+
+    Half of the wait is fixed and half random, so that many who failed together do not come back together.
+    """
+    wait = min(cap, base * 2.0 ** min(failures - 1, 30))
+    return wait * (0.5 + 0.5 * jitter)
+
+
+def spread(interval: float, jitter: float) -> float:
+    """`interval` give or take a tenth, by `jitter` (0 to 1)."""
+    return interval * (0.9 + 0.2 * jitter)
+
+
+def _as_seconds(text: str) -> float | None:
+    if not text.isascii() or text.startswith("-"):
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _as_date(text: str, now: int) -> float | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now / 1000

@@ -1,0 +1,83 @@
+"""Owns Mistral's batch API: its list and get calls as pages and jobs, its errors as typed failures."""
+
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import quote
+
+from tracker.core.event import iso
+from tracker.core.failure import Failure, Reason, reason_of
+from tracker.core.job import Job, Malformed, MalformedJob, Page, parse_job, parse_page
+from tracker.core.ports import ListQuery
+from tracker.core.retry import retry_after
+from tracker.http import Answer, HttpClient, NoAnswer, Request
+from tracker.pace import Pace
+
+SHOWN_OF_AN_ERROR: Final = 200
+"""Characters of an error's body that go into its detail."""
+
+
+class Mistral:
+    """The `Provider` of one account. Every request waits for its turn and is told to `answered` with call and code."""
+
+    def __init__(  # noqa: PLR0913 - each is used as it is
+        self,
+        http: HttpClient,
+        base_url: str,
+        api_key: str,
+        *,
+        pace: Pace,
+        deadline: float,
+        now: Callable[[], int],
+        answered: Callable[[str, str], None] = lambda _call, _code: None,
+    ) -> None:
+        self._http = http
+        self._jobs_url = base_url.rstrip("/") + "/v1/batch/jobs"
+        self._headers = {"authorization": f"Bearer {api_key}", "accept": "application/json"}
+        self._pace = pace
+        self._deadline = deadline
+        self._now = now
+        self._answered = answered
+
+    async def list_jobs(self, query: ListQuery, page: int, page_size: int) -> Page | Failure:
+        params = [("page", str(page)), ("page_size", str(page_size)), ("order_by", "created")]
+        if query.created_after is not None:
+            params.append(("created_after", iso(query.created_after * 1000)))
+        params += [("status", status) for status in query.statuses]
+        body = await self._get("list", self._jobs_url, tuple(params))
+        return body if isinstance(body, Failure) else _readable(parse_page(body))
+
+    async def get_job(self, job_id: str) -> Job | MalformedJob | Failure:
+        body = await self._get("get", f"{self._jobs_url}/{quote(job_id, safe='')}")
+        if isinstance(body, Failure):
+            return body
+        job = parse_job(body)
+        if isinstance(job, Job) and job.id != job_id:
+            return Failure(Reason.MALFORMED, f"asked for job {job_id}, was answered {job.id}")
+        return job
+
+    async def _get(self, call: str, url: str, params: tuple[tuple[str, str], ...] = ()) -> bytes | Failure:
+        await self._pace.turn()
+        answer = await self._http.send(
+            Request(method="GET", url=url, params=params, headers=self._headers, deadline=self._deadline)
+        )
+        self._answered(call, "none" if isinstance(answer, NoAnswer) else str(answer.status))
+        return _body_of(answer, self._now())
+
+
+def _body_of(answer: Answer | NoAnswer, now: int) -> bytes | Failure:
+    if isinstance(answer, NoAnswer):
+        return Failure(Reason.NETWORK, answer.detail)
+    if answer.status != 200:
+        text = answer.body[:SHOWN_OF_AN_ERROR].decode("utf-8", "replace")
+        wait = retry_after(answer.headers.get("retry-after"), now)
+        return Failure(reason_of(answer.status), f"HTTP {answer.status}: {' '.join(text.split())}", wait)
+    if answer.truncated:
+        return Failure(Reason.MALFORMED, f"expected at most {len(answer.body)} bytes, found more")
+    encoding = answer.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        return Failure(Reason.MALFORMED, f"expected no content encoding, found {encoding!r:.40}")
+    return answer.body
+
+
+def _readable(page: Page | Malformed) -> Page | Failure:
+    return Failure(Reason.MALFORMED, page.reason) if isinstance(page, Malformed) else page
