@@ -1,0 +1,181 @@
+"""Owns serving an ASGI application: an embedded uvicorn that listens before it says so and stops in bounded time.
+
+Signals, logging and the task group stay with the caller: uvicorn's own signal handlers would end the process before
+anybody has cleaned up.
+"""
+
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import NamedTuple
+
+import anyio
+import msgspec
+import uvicorn
+from anyio.abc import TaskStatus
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+class ListenError(Exception):
+    """The address cannot be listened on; the message names it and says why."""
+
+
+class Address(NamedTuple):
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server puts up with.
+
+    `connections` is the number from which on a request is answered 503. `keep_alive` is how long an idle connection
+    is kept, `grace` how long a request may go on after the server was asked to stop; both in seconds.
+    """
+
+    connections: int | None = None
+    keep_alive: int = 30
+    grace: float = 1.0
+
+
+DEFAULTS = Limits()
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, host: str, port: int, limits: Limits = DEFAULTS) -> AsyncIterator[Address]:
+    """Serve `app` while the context lasts; port 0 takes a free one. Raises `ListenError` before anything starts.
+
+    On leaving, requests get `limits.grace` to end; then their connections are reset and they are cancelled.
+    """
+    with _listen(host, port) as listener:
+        server = _Server(app, limits)
+        with _own_exceptions():
+            async with anyio.create_task_group() as group:
+                try:
+                    await group.start(server.run_on, listener)
+                    yield Address(*listener.getsockname()[:2])
+                finally:
+                    await server.stop(limits.grace)
+
+
+async def serve(
+    app: ASGIApp,
+    host: str,
+    port: int,
+    limits: Limits = DEFAULTS,
+    *,
+    task_status: TaskStatus[Address] = anyio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve `app` until cancelled, for a task group: `address = await group.start(serve, app, host, port)`."""
+    async with serving(app, host, port, limits) as address:
+        task_status.started(address)
+        await anyio.sleep_forever()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+        self._app = _Interruptible(app)
+        self._stopping = anyio.Event()
+        self._ended = anyio.Event()
+        super().__init__(_config(self._app, limits))
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def run_on(self, listener: socket.socket, *, task_status: TaskStatus[None]) -> None:
+        self._started = task_status
+        with anyio.CancelScope(shield=True):  # `stop` ends it
+            try:
+                await self.serve([listener])
+            finally:
+                self._ended.set()
+
+    async def main_loop(self) -> None:
+        self._started.started()
+        while not await self.on_tick(0):  # it also sets the date header
+            with anyio.move_on_after(1):
+                await self._stopping.wait()
+
+    async def stop(self, grace: float) -> None:
+        self.should_exit = True
+        self._stopping.set()
+        with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(grace):
+                await self._ended.wait()
+            if not self._ended.is_set():
+                await self._interrupt()
+
+    async def _interrupt(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await anyio.sleep(
+            0.05
+        )  # by then the protocols know, and a request that is cut off here is not reported as a bug
+        self._app.interrupt()
+        self.force_exit = True
+
+
+class _Interruptible:
+    """The application, each of its requests in a scope that can be cancelled."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._requests: set[anyio.CancelScope] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with anyio.CancelScope() as request:
+            self._requests.add(request)
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                self._requests.discard(request)
+
+    def interrupt(self) -> None:
+        for request in list(self._requests):
+            request.cancel()
+
+
+def _config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",  # loops started there die unseen
+        interface="asgi3",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=limits.connections,
+        timeout_keep_alive=limits.keep_alive,
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        system = error.errno is not None and error.errno > 0  # such a message would come with the address once more
+        reason = os.strerror(error.errno or 0) if system else error.strerror
+        raise ListenError(f"cannot listen on {host} port {port}: {reason}") from None
+
+
+@contextmanager
+def _own_exceptions() -> Iterator[None]:
+    """Let a single exception out as itself, so that a caller need not know of the task group here."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) > 1:
+            raise
+        raise group.exceptions[0] from group.exceptions[0].__cause__
