@@ -12,6 +12,9 @@ from tracker.core.retry import retry_after
 from tracker.http import Answer, HttpClient, NoAnswer, Request
 from tracker.pace import Pace
 
+PAUSE_UNASKED: Final = 1.0
+"""Seconds that the whole account waits after a 429 that does not say how long."""
+
 SHOWN_OF_AN_ERROR: Final = 200
 """Characters of an error's body that go into its detail."""
 
@@ -61,7 +64,10 @@ class Mistral:
             Request(method="GET", url=url, params=params, headers=self._headers, deadline=self._deadline)
         )
         self._answered(call, "none" if isinstance(answer, NoAnswer) else str(answer.status))
-        return _body_of(answer, self._now())
+        body = _body_of(answer, self._now())
+        if isinstance(body, Failure) and body.reason is Reason.RATE_LIMITED:
+            self._pace.pause(PAUSE_UNASKED if body.retry_after is None else body.retry_after)
+        return body
 
 
 def _body_of(answer: Answer | NoAnswer, now: int) -> bytes | Failure:

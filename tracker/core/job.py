@@ -83,9 +83,7 @@ class _Field(NamedTuple):
     type: Any
 
 
-_FIELDS: Final = {
-    f.encode_name: _Field(f.required, f.type) for f in msgspec.structs.fields(Job) if f.encode_name != _OTHER
-}
+_FIELDS: Final = {f.encode_name: _Field(f.required, f.type) for f in msgspec.structs.fields(Job) if f.encode_name != _OTHER}
 PROPERTIES: Final = tuple(_FIELDS)
 
 

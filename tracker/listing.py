@@ -1,0 +1,86 @@
+"""Owns reading one list whole while it moves: pages side by side, the last first, until nothing is missing.
+
+Last page first, because an entry that leaves a list moves the later ones one place forward: towards the pages that are
+still to be read, so that they are seen twice rather than not at all.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from math import ceil
+from typing import Final
+
+import anyio
+
+from tracker.core.failure import Failure
+from tracker.core.job import Page
+from tracker.core.plan import PAGE_SIZE
+
+SIDE_BY_SIDE: Final = 8
+
+
+class Reading:
+    """One reading of one list: what it has shown, and the failure that ended it if one did."""
+
+    def __init__(self, fetch: Callable[[int, int], Awaitable[Page | Failure]], take: Callable[[Page], Awaitable[None]]) -> None:
+        """`fetch(page, page_size)` asks for a page; `take` is given each page once it is there."""
+        self.failure: Failure | None = None
+        self._fetch = fetch
+        self._take = take
+        self._shown: set[str] = set()
+        self._nameless = 0  # malformed jobs without an id: they count, but cannot be told apart
+        self._total = 0
+        self._page_size = PAGE_SIZE
+
+    @property
+    def whole(self) -> bool:
+        """Whether all was shown that is on the list, by the total that the last answer gave."""
+        return self.failure is None and self._found >= self._total
+
+    @property
+    def _found(self) -> int:
+        return len(self._shown) + self._nameless
+
+    async def read(self) -> None:
+        """Read all pages; while something is missing then the tail, where new entries join, and all of it again."""
+        await self._read_pages([0])
+        self._page_size = min(PAGE_SIZE, self._found or PAGE_SIZE)  # fewer than asked for: the server's own maximum
+        await self._read_from(1)
+        await self._read_from(self._found // self._page_size)
+        for _ in range(2):
+            before = set(self._shown)
+            await self._read_from(0)
+            if before == self._shown and self.failure is None:
+                self._total = min(self._total, self._found)  # the same twice: it is the total that is wrong
+        await self._read_from(self._found // self._page_size)
+
+    async def _read_from(self, first: int) -> None:
+        if self.failure or self.whole:
+            return
+        if first == 0:
+            self._nameless = 0
+        await self._read_pages(reversed(range(first, ceil(self._total / self._page_size))))
+
+    async def _read_pages(self, numbers: Iterable[int]) -> None:
+        remaining = iter(numbers)
+
+        async def work() -> None:
+            for number in remaining:
+                page = await self._fetch(number, self._page_size)
+                if isinstance(page, Failure):
+                    self.failure = page
+                    group.cancel_scope.cancel()
+                    return
+                self._note(page)
+                await self._take(page)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(SIDE_BY_SIDE):
+                group.start_soon(work)
+
+    def _note(self, page: Page) -> None:
+        self._shown.update(job.id for job in page.jobs)
+        self._shown.update(job.id for job in page.malformed if job.id)
+        self._nameless += sum(job.id is None for job in page.malformed)
+        if page.total is not None:
+            self._total = page.total
+        else:  # not said: there is more as long as pages are full
+            self._total = self._found + (self._page_size if len(page) >= self._page_size else 0)
