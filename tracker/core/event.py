@@ -44,9 +44,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any]
 
 
-def batch_event(  # noqa: PLR0913 - an event has these parts
-    type_: str, account: str, job: Job, changes: Changes, now: int, *, happened_at: int | None = None
-) -> Event:
+def batch_event(type_: str, account: str, job: Job, changes: Changes, now: int, *, happened_at: int | None = None) -> Event:
     """Make the event `type_` of `job`, observed at `now` (Unix milliseconds)."""
     created_at = now // 1000 if happened_at is None else happened_at
     data = job.to_data()

@@ -1,0 +1,37 @@
+"""Owns how the daemon is: what each account and the store last did, and whether that makes it ready."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from tracker.core.failure import Failure
+
+
+class AccountHealth(msgspec.Struct):
+    """`swept_at` is the last whole sweep (Unix milliseconds); `failure` what the last one failed of, if it did."""
+
+    swept_at: int | None = None
+    failure: Failure | None = None
+
+    @property
+    def known(self) -> bool:
+        return self.swept_at is not None or self.failure is not None
+
+
+class Health:
+    """What the loops report and the surfaces show."""
+
+    def __init__(self, accounts: Iterable[str]) -> None:
+        self.accounts = {name: AccountHealth() for name in accounts}
+        self.storage_error: str | None = None
+
+    def swept(self, account: str, failure: Failure | None, now: int) -> None:
+        state = self.accounts[account]
+        state.failure = failure
+        if failure is None:
+            state.swept_at = now
+
+    def not_ready_because(self) -> list[str]:
+        """Why the daemon is not ready; empty where it is."""
+        reasons = [f"storage: {self.storage_error}"] if self.storage_error else []
+        return reasons + [f"account {name}: not swept yet" for name, state in self.accounts.items() if not state.known]

@@ -1,0 +1,37 @@
+"""Owns the lock that lets one process alone write to a database file, ever."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tracker.core.ports import StorageError
+
+
+@contextmanager
+def locked(database: Path) -> Iterator[None]:
+    """Hold `DATABASE.lock` while the context lasts; raises `StorageError` naming the process that holds it.
+
+    The kernel drops the lock with the process, so one that was killed leaves nothing to clean up.
+    """
+    path = database.with_name(database.name + ".lock")
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be opened: {error.strerror}") from error
+    try:
+        _take(descriptor, database)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, database: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+        raise StorageError(f"{database}: in use by another batch-tracker, process {holder}") from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)

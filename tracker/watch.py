@@ -1,0 +1,81 @@
+"""Owns the loop round the sweeps of one account: when the next one is due, and what is said of the last."""
+
+from typing import Final
+
+import anyio
+import structlog
+
+from tracker.core.failure import Failure, Reason
+from tracker.core.health import Health
+from tracker.core.ports import StorageError
+from tracker.core.retry import backoff, spread
+from tracker.metrics import Metrics
+from tracker.poller import Poller, Report
+
+LONGEST_BACKOFF: Final = 60.0
+"""Seconds between sweeps while the network, the server or the store fails: soon after it is well again we know."""
+
+LONGEST_BACKOFF_REFUSED: Final = 300.0
+"""Seconds between sweeps while the account is refused: somebody has to act first."""
+
+
+class Watcher:
+    """Sweeps one account for ever."""
+
+    def __init__(self, poller: Poller, interval: float, health: Health, metrics: Metrics) -> None:
+        """`interval` is in seconds, from the start of one sweep to the start of the next."""
+        self._poller = poller
+        self._interval = interval
+        self._health = health
+        self._metrics = metrics
+        self._failures = 0
+        self._log = structlog.get_logger().bind(account=poller.account)
+
+    async def run(self) -> None:
+        while True:
+            began = anyio.current_time()
+            delay = await self.sweep_once()
+            await anyio.sleep_until(began + delay)
+
+    async def sweep_once(self) -> float:
+        """Sweep, say what came of it, and return the seconds from its start after which the next is due."""
+        try:
+            report = await self._poller.poll_once()
+        except StorageError as error:
+            return self._storage_failed(error)
+        now = self._poller.now()
+        self._health.storage_error = None
+        self._health.swept(self._poller.account, report.failure, now)
+        self._metrics.swept(self._poller.account, report, now)
+        self._say(report)
+        self._failures = self._failures + 1 if report.failure else 0
+        return self._delay(report.failure)
+
+    def _storage_failed(self, error: StorageError) -> float:
+        self._health.storage_error = str(error)
+        self._failures += 1
+        self._log.error("storage.failed", error=str(error))
+        return backoff(1.0, self._failures, LONGEST_BACKOFF, self._poller.jitter())
+
+    def _delay(self, failure: Failure | None) -> float:
+        if failure is None:
+            return spread(self._interval, self._poller.jitter())
+        refused = failure.reason in (Reason.UNAUTHORISED, Reason.NOT_ENABLED, Reason.REJECTED, Reason.NOT_FOUND)
+        cap = max(self._interval, LONGEST_BACKOFF_REFUSED if refused else LONGEST_BACKOFF)
+        return max(backoff(self._interval, self._failures, cap, self._poller.jitter()), failure.retry_after or 0.0)
+
+    def _say(self, report: Report) -> None:
+        for event in report.events:
+            tell = self._log.debug if event.type == "batch.progress" else self._log.info
+            tell(event.type, job=event.data["id"], status=event.data["status"], **_worth(event.outcome))
+        for job in report.malformed:
+            self._log.warning("job.malformed", job=job.id, reason=job.reason)
+        if report.failure and self._failures == 0:
+            self._log.warning("account.failing", reason=report.failure.reason, detail=report.failure.detail)
+        elif report.failure is None and self._failures:
+            self._log.info("account.works_again", failed_sweeps=self._failures)
+        self._log.debug("sweep", shown=report.shown, events=len(report.events), stale=report.stale)
+
+
+def _worth(outcome: object) -> dict[str, object]:
+    return {"outcome": outcome} if isinstance(outcome, str) else {}
