@@ -1,7 +1,6 @@
 """Owns the metrics: one registry of the daemon's own, every label set there from the start."""
 
 from collections.abc import Iterable
-from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
 
@@ -9,14 +8,12 @@ from tracker.core.event import BATCH_TYPES
 from tracker.core.failure import Reason
 from tracker.poller import Report
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-
 
 class Metrics:
     """Counts what the loops do, under the prefix `batchtracker_`."""
 
     def __init__(self, accounts: Iterable[str]) -> None:
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self.requests = self._counter("api_requests", "Requests to the API by call and HTTP status.", "account", "call", "code")
         self._sweeps = self._counter("sweeps", "Sweeps over an account by result: ok, or what failed.", "account", "result")

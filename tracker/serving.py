@@ -116,9 +116,7 @@ class _Server(uvicorn.Server):
     async def _interrupt(self) -> None:
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-        await anyio.sleep(
-            0.05
-        )  # by then the protocols know, and a request that is cut off here is not reported as a bug
+        await anyio.sleep(0.05)  # by then the protocols know, and a request that is cut off here is not reported as a bug
         self._app.interrupt()
         self.force_exit = True
 
@@ -165,8 +163,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        system = error.errno is not None and error.errno > 0  # such a message would come with the address once more
-        reason = os.strerror(error.errno or 0) if system else error.strerror
+        code = error.errno or 0  # negative where the name cannot be resolved; Python's text repeats the address
+        reason = os.strerror(code) if code > 0 else error.strerror
         raise ListenError(f"cannot listen on {host} port {port}: {reason}") from None
 
 

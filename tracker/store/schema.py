@@ -55,17 +55,17 @@ CREATE TRIGGER events_never_go BEFORE DELETE ON events BEGIN SELECT raise(ABORT,
 MIGRATIONS: Final = (_SCHEMA_1,)
 """Migration N makes a file of version N - 1 one of version N."""
 
-NEWEST: Final = len(MIGRATIONS)
 
+def migrate(path: Path, migrations: tuple[str, ...] = MIGRATIONS) -> None:
+    """Bring the file to the newest schema, making it if need be, all in one transaction.
 
-def migrate(path: Path) -> None:
-    """Bring the file to the newest schema, making it if need be; raises `StorageError` where it is not ours to change."""
+    Raises `StorageError` where it is not ours to change; then it is left as it was.
+    """
     try:
         connection = sqlite3.connect(path, isolation_level=None)
         try:
-            version = _version(connection, path)
-            if version < NEWEST:
-                _apply(connection, version)
+            version = _version(connection, path, newest=len(migrations))
+            _apply(connection, migrations[version:], newest=len(migrations))
             connection.execute("PRAGMA journal_mode = WAL")
         finally:
             connection.close()
@@ -73,24 +73,25 @@ def migrate(path: Path) -> None:
         raise StorageError(f"{path}: expected a batch-tracker database, SQLite says: {error}") from error
 
 
-def _version(connection: sqlite3.Connection, path: Path) -> int:
+def _version(connection: sqlite3.Connection, path: Path, newest: int) -> int:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if application == APPLICATION_ID and version > NEWEST:
+    if application == APPLICATION_ID and version > newest:
         raise StorageError(
-            f"{path}: schema {version} was written by a newer batch-tracker; this one knows up to {NEWEST}. Upgrade batch-tracker."
+            f"{path}: schema {version} was written by a newer batch-tracker, this one knows up to {newest}; upgrade batch-tracker"
         )
     if application != APPLICATION_ID and (tables or version or application):
         raise StorageError(f"{path}: expected a batch-tracker database, found one of another program; it is left as it was")
     return int(version)
 
 
-def _apply(connection: sqlite3.Connection, version: int) -> None:
-    steps = "".join(MIGRATIONS[version:])
-    connection.executescript(
-        f"BEGIN IMMEDIATE; {steps} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {NEWEST}; COMMIT;"
-    )
+def _apply(connection: sqlite3.Connection, migrations: tuple[str, ...], newest: int) -> None:
+    if migrations:
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {''.join(migrations)} PRAGMA application_id = {APPLICATION_ID};"
+            f" PRAGMA user_version = {newest}; COMMIT;"
+        )
 
 
 def wal_reset_affected(version: tuple[int, ...]) -> bool:

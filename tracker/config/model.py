@@ -1,0 +1,82 @@
+"""Owns the configuration as values: frozen, checked, and mute about secrets."""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+
+class Secret:
+    """A value that no representation shows."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+class Storage(msgspec.Struct, frozen=True):
+    path: Path
+
+
+class Http(msgspec.Struct, frozen=True):
+    host: str = "127.0.0.1"
+    port: int = 9471
+    token: Secret | None = None
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """One API key, hence one workspace. Durations are seconds."""
+
+    name: str
+    api_key: Secret
+    base_url: str = "https://api.mistral.ai"
+    poll_interval: float = 15.0
+    requests_per_second: float = 1.0
+    backfill: float = 7 * 86400.0
+    request_timeout: float = 10.0
+
+
+class Match(msgspec.Struct, frozen=True, kw_only=True):
+    """Globs that a job must match, all of them; None matches anything."""
+
+    account: str | None = None
+    model: str | None = None
+    endpoint: str | None = None
+    metadata: dict[str, str] = {}
+
+
+class Receiver(msgspec.Struct, frozen=True, kw_only=True):
+    """A destination. Durations are seconds; a `hold` of infinity always waits for order."""
+
+    name: str
+    kind: Literal["webhook", "slack"]
+    url: Secret
+    secrets: tuple[Secret, ...] = ()
+    events: tuple[str, ...] = ("batch.completed", "batch.failed", "batch.expired", "batch.cancelled")
+    retry: tuple[float, ...] = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
+    hold: float = 900.0
+    match: Match = Match()
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole configuration; `source` is the file it came from, None where it is the defaults."""
+
+    source: str | None
+    storage: Storage
+    http: Http
+    accounts: tuple[Account, ...]
+    receivers: tuple[Receiver, ...] = ()
+    environment_proxies: bool = False
+
+    def secrets(self) -> list[str]:
+        """Every secret's value, for the log to leave out."""
+        held = [account.api_key for account in self.accounts]
+        held += [secret for receiver in self.receivers for secret in (receiver.url, *receiver.secrets)]
+        return [secret.reveal() for secret in [*held, self.http.token] if secret is not None]

@@ -1,0 +1,1 @@
+"""A stand-in for Mistral's batch API on loopback, good enough to develop against."""
