@@ -17,13 +17,12 @@ from tracker.core.ports import StorageError
 LOOK_AGAIN: Final = 0.1
 """Seconds between looks at the file's version: another process's commit is no event that could be awaited."""
 
-_COLUMNS: Final = "SELECT account, deleted, first_seen_at, observed_at, seq, data FROM jobs"
-
-_JOBS: Final = f"""{_COLUMNS}
+_JOBS: Final = """SELECT account, deleted, first_seen_at, observed_at, seq, data FROM jobs
 WHERE (?1 IS NULL OR account = ?1) AND (?2 = '[]' OR status IN (SELECT value FROM json_each(?2)))
 ORDER BY active DESC, created_at DESC, id LIMIT ?3"""
 
-_JOBS_LIKE: Final = f"{_COLUMNS} WHERE substr(id, 1, length(?1)) = ?1 LIMIT 20"
+_JOBS_LIKE: Final = """SELECT account, deleted, first_seen_at, observed_at, seq, data FROM jobs
+WHERE substr(id, 1, length(?1)) = ?1 LIMIT 20"""
 
 _EVENTS: Final = """SELECT seq, body FROM events
 WHERE seq > ?1 AND (?2 IS NULL OR job = ?2) AND (?3 IS NULL OR account = ?3)

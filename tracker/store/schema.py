@@ -79,7 +79,7 @@ def _version(connection: sqlite3.Connection, path: Path, newest: int) -> int:
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if application == APPLICATION_ID and version > newest:
         raise StorageError(
-            f"{path}: schema {version} was written by a newer batch-tracker, this one knows up to {newest}; upgrade batch-tracker"
+            f"{path}: schema {version} was written by a newer batch-tracker, this one knows up to {newest}; upgrade it"
         )
     if application != APPLICATION_ID and (tables or version or application):
         raise StorageError(f"{path}: expected a batch-tracker database, found one of another program; it is left as it was")
