@@ -1,12 +1,12 @@
 """Owns the diff: what is known of a job and what was just seen of it, to the events in between.
 
-A status that may follow is news, whatever the counters say. What lies behind (a status that may not follow, a counter
-that fell, a moment or a file that went away) is told apart by `is_behind`; the caller decides whether to believe it.
-Nothing is made up for what may have happened between two observations.
+A status that may follow is news, whatever else the answer says. What lies behind (a status that may not follow, a counter
+that fell, a property that went away) is told apart by `is_behind`; the caller decides whether to believe it. Nothing is
+made up for what may have happened between two observations.
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET
@@ -15,8 +15,8 @@ from tracker.core.event import Changes, Event, batch_event
 from tracker.core.job import COUNTERS, PROPERTIES, Job
 from tracker.core.status import EVENT_OF, is_recognized, is_terminal, may_follow
 
-ONCE_SET: Final = ("started_at", "completed_at", "output_file", "error_file")
-"""Properties that never go back to null."""
+MAY_BE_ABSENT: Final = tuple(f.name for f in msgspec.structs.fields(Job) if not f.required and f.name != "extra")
+"""Properties that an answer may leave out; one that was there and is not any more was more likely left out than changed."""
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -46,9 +46,13 @@ def is_behind(seen: Job, known: Job) -> bool:
     """Whether `seen` is an older state of the job than `known`, by all that can be told from the two."""
     if seen.status != known.status:
         return not may_follow(known.status, seen.status)
-    return any(getattr(seen, name) < getattr(known, name) for name in COUNTERS) or any(
-        getattr(seen, name) is None and getattr(known, name) is not None for name in ONCE_SET
-    )
+    return any(getattr(seen, name) < getattr(known, name) for name in COUNTERS) or bool(_lost(seen, known))
+
+
+def without_losses(seen: Job, known: Job) -> Job:
+    """`seen`, with what `known` has and this answer lacks."""
+    lost = _lost(seen, known)
+    return msgspec.structs.replace(seen, **lost) if lost else seen
 
 
 def first_seen(account: str, job: Job, now: int, *, backfilled: bool = False) -> Change:
@@ -116,6 +120,15 @@ def _changes(known: Known, seen: Job) -> Changes:
         if was != value and (was or value):  # null, {}, [] and absent say the same
             changes[name] = (was, value)
     return changes
+
+
+def _lost(seen: Job, known: Job) -> dict[str, Any]:
+    """What `known` has and `seen` has null or empty."""
+    return {name: was for name in MAY_BE_ABSENT if (was := getattr(known, name)) and _is_empty(getattr(seen, name))}
+
+
+def _is_empty(value: Any) -> bool:
+    return value is not UNSET and not value
 
 
 def _with_absent_properties(seen: Job, known: Job) -> Job:

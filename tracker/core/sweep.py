@@ -3,7 +3,7 @@
 A sweep observes pages in any order, the same job perhaps more than once. What moves a job on is believed at once. What lies
 behind what is known is held back until the sweep concludes: a terminal job stays as it is for good; for an active one the
 answer is believed if the sweep before had seen no more of it either, so that the provider has said it twice. The same holds
-for "no such job". Absence from a list says nothing.
+for "no such job", and for a property that an answer lacks. Absence from a list says nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from tracker.core.diff import Change, Known, deletion, diff, first_seen, is_behind
+from tracker.core.diff import Change, Known, deletion, diff, first_seen, is_behind, without_losses
 from tracker.core.job import Job
 from tracker.core.ports import Contact
 from tracker.core.status import is_terminal
@@ -79,7 +79,7 @@ class Sweep:
             return self._first_seen(job, now)
         if not (known.deleted or is_behind(job, known.job)):
             self._believed.add(job.id)
-            return diff(self.account, known, job, now)
+            return diff(self.account, known, without_losses(job, known.job), now)
         self._hold_back(job, known)
         return None
 
