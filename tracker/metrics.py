@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created
 
 from tracker.core.event import BATCH_TYPES
 from tracker.core.failure import Reason
-from tracker.poller import Report
+from tracker.core.sweep import Report
 
 
 class Metrics:

@@ -18,7 +18,7 @@ from tracker.core.plan import FREE_OVERLAP, PAGE_SIZE, Census, Plan, advanced_wa
 from tracker.core.ports import Contact, ListQuery, Provider, Store
 from tracker.core.retry import backoff
 from tracker.core.status import TERMINAL, is_recognized
-from tracker.core.sweep import NOTHING, Memory, Sweep
+from tracker.core.sweep import NOTHING, Memory, Report, Sweep
 from tracker.listing import Reading
 
 T = TypeVar("T")
@@ -34,16 +34,6 @@ PATIENCE: Final = 5.0
 
 WATERMARK_STEP: Final = 60
 """Seconds the watermark moves before it is worth a write of its own."""
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sweep came to. `failure` is why it was not whole; what it did see is recorded all the same."""
-
-    events: tuple[Event, ...]
-    shown: int
-    stale: int
-    malformed: tuple[MalformedJob, ...]
-    failure: Failure | None
 
 
 class Poller:

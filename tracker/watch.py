@@ -10,7 +10,8 @@ from tracker.core.health import Health
 from tracker.core.ports import StorageError
 from tracker.core.retry import backoff, spread
 from tracker.metrics import Metrics
-from tracker.poller import Poller, Report
+from tracker.core.sweep import Report
+from tracker.poller import Poller
 
 LONGEST_BACKOFF: Final = 60.0
 """Seconds between sweeps while the network, the server or the store fails: soon after it is well again we know."""

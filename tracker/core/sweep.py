@@ -2,8 +2,8 @@
 
 A sweep observes pages in any order, the same job perhaps more than once. What moves a job on is believed at once. What lies
 behind what is known is held back until the sweep concludes: a terminal job stays as it is for good; for an active one the
-answer is believed if the sweep before had seen no more of it either, so that the provider has said it twice. The same holds
-for "no such job", and for a property that an answer lacks. Absence from a list says nothing.
+answer is believed if the sweep before was given the very same, so that the provider has said it twice. The same holds for
+"no such job", and for a property that an answer lacks. Absence from a list says nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,9 @@ from typing import Final
 import msgspec
 
 from tracker.core.diff import Change, Known, deletion, diff, first_seen, is_behind, without_losses
-from tracker.core.job import Job
+from tracker.core.event import Event
+from tracker.core.failure import Failure
+from tracker.core.job import Job, MalformedJob
 from tracker.core.ports import Contact
 from tracker.core.status import is_terminal
 
@@ -25,6 +27,16 @@ class Memory(msgspec.Struct, frozen=True):
 
 
 NOTHING: Final = Memory()
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sweep came to. `failure` is why it was not whole; what it did see is recorded all the same."""
+
+    events: tuple[Event, ...]
+    shown: int
+    stale: int
+    malformed: tuple[MalformedJob, ...]
+    failure: Failure | None
 
 
 class Sweep:
@@ -104,7 +116,7 @@ class Sweep:
 
     def _is_repeated(self, job: Job) -> bool:
         before = self._memory.behind.get(job.id)
-        return before is not None and not is_behind(job, before)
+        return before == job
 
     def _next_memory(self, behind: dict[str, Job], gone: set[str]) -> Memory:
         """What was not contradicted stays in doubt: half a sweep says nothing about the jobs that it did not show."""
