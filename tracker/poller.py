@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 import anyio
-import msgspec
 
 from tracker.core.diff import Change, Known
 from tracker.core.event import Event

@@ -9,8 +9,8 @@ from tracker.core.failure import Failure, Reason
 from tracker.core.health import Health
 from tracker.core.ports import StorageError
 from tracker.core.retry import backoff, spread
-from tracker.metrics import Metrics
 from tracker.core.sweep import Report
+from tracker.metrics import Metrics
 from tracker.poller import Poller
 
 LONGEST_BACKOFF: Final = 60.0
