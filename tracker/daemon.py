@@ -20,10 +20,12 @@ from tracker.http import http_client, tls_context
 from tracker.metrics import Metrics
 from tracker.mistral import Mistral
 from tracker.pace import Pace
+from tracker.patience import Patient
 from tracker.poller import Poller
 from tracker.serving import Address, serving
 from tracker.store.schema import wal_reset_affected
 from tracker.store.writer import SqliteStore, open_store
+from tracker.tasks import task_group
 from tracker.watch import Watcher
 from tracker.web.app import create_app
 
@@ -57,7 +59,7 @@ async def daemon(config: Config) -> AsyncIterator[Address]:
         watchers = await _watchers(stack, config, store, health, metrics)
         app = create_app(health, store.probe, metrics.render)
         address = await stack.enter_async_context(serving(app, config.http.host, config.http.port))
-        async with anyio.create_task_group() as group:
+        async with task_group() as group:
             for watcher in watchers:
                 group.start_soon(watcher.run)
             yield address
@@ -80,8 +82,8 @@ async def _watchers(
             now=now,
             answered=_count_requests(metrics, account),
         )
-        poller = Poller(account.name, provider, store, backfill=account.backfill, now=now, jitter=random.random)
-        watchers.append(Watcher(poller, account.poll_interval, health, metrics))
+        poller = Poller(account.name, Patient(provider, random.random), store, backfill=account.backfill, now=now)
+        watchers.append(Watcher(poller, account.poll_interval, health, metrics, random.random))
     return watchers
 
 

@@ -8,11 +8,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from math import ceil
 from typing import Final
 
-import anyio
-
 from tracker.core.failure import Failure
 from tracker.core.job import Page
 from tracker.core.plan import PAGE_SIZE
+from tracker.tasks import task_group
 
 SIDE_BY_SIDE: Final = 8
 
@@ -72,7 +71,7 @@ class Reading:
                 self._note(page)
                 await self._take(page)
 
-        async with anyio.create_task_group() as group:
+        async with task_group() as group:
             for _ in range(SIDE_BY_SIDE):
                 group.start_soon(work)
 

@@ -4,8 +4,8 @@ A sweep reads the lists that the plan chose, records each page as it comes, and 
 no list showed: by windows of creation times while one request explains several of them, by id where it does not.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 import anyio
 
@@ -15,21 +15,13 @@ from tracker.core.failure import Failure, Reason
 from tracker.core.job import Job, MalformedJob, Page
 from tracker.core.plan import FREE_OVERLAP, PAGE_SIZE, Census, Plan, advanced_watermark, plan, window_start
 from tracker.core.ports import Contact, ListQuery, Provider, Store
-from tracker.core.retry import backoff
 from tracker.core.status import TERMINAL, is_recognized
 from tracker.core.sweep import NOTHING, Memory, Report, Sweep
 from tracker.listing import Reading
-
-T = TypeVar("T")
-
-ATTEMPTS: Final = 3
-"""Per request within a sweep; a sweep of many pages would hardly ever be whole if one bad answer ended it."""
+from tracker.tasks import task_group
 
 SWEEPS_UNTIL_APART: Final = 20
 """So often the active jobs are listed by status even where the window shows them, in case one was missed."""
-
-PATIENCE: Final = 5.0
-"""Seconds that a sweep waits for a rate limit; if the API asks for more the sweep ends, and the next one waits."""
 
 WATERMARK_STEP: Final = 60
 """Seconds the watermark moves before it is worth a write of its own."""
@@ -46,14 +38,12 @@ class Poller:
         *,
         backfill: float,
         now: Callable[[], int],
-        jitter: Callable[[], float],
     ) -> None:
-        """`backfill` is in seconds; `now` gives Unix milliseconds; `jitter` a number from 0 to 1."""
+        """`backfill` is in seconds; `now` gives Unix milliseconds."""
         self.account = account
         self.provider = provider
         self.store = store
         self.now = now
-        self.jitter = jitter
         self._backfill = backfill
         self._memory: Memory = NOTHING
         self._watermark: tuple[float, float] | None = None  # the latest, and the loop's time when its reading began
@@ -120,7 +110,7 @@ class _Run:
     async def read(self, chosen: Plan) -> Reading:
         """Read the lists of the plan side by side; the reading of the new jobs is returned."""
         new, active = self._reading(chosen.new), self._reading(chosen.active) if chosen.active else None
-        async with anyio.create_task_group() as group:
+        async with task_group() as group:
             group.start_soon(new.read)
             if active:
                 group.start_soon(active.read)
@@ -157,7 +147,7 @@ class _Run:
 
     def _reading(self, query: ListQuery) -> Reading:
         provider = self._poller.provider
-        return Reading(lambda page, size: self._patiently(lambda: provider.list_jobs(query, page, size)), self._take)
+        return Reading(lambda page, size: provider.list_jobs(query, page, size), self._take)
 
     def _left(self) -> Iterable[Job]:
         unreadable = {job.id for job in self._malformed}
@@ -171,7 +161,7 @@ class _Run:
         unexplained: list[Job] = []
         while len(left) > 1 and self.failure is None:
             query = ListQuery(statuses=statuses, created_after=left[0].created_at - 1)
-            page = await self._patiently(lambda q=query: self._poller.provider.list_jobs(q, 0, PAGE_SIZE))  # type: ignore[misc]
+            page = await self._poller.provider.list_jobs(query, 0, PAGE_SIZE)
             if isinstance(page, Failure):
                 self.failure = page
                 break
@@ -185,7 +175,7 @@ class _Run:
         return unexplained + left
 
     async def _ask(self, job_id: str) -> None:
-        answer = await self._patiently(lambda: self._poller.provider.get_job(job_id))
+        answer = await self._poller.provider.get_job(job_id)
         match answer:
             case Job():
                 await self._take(Page((answer,), (), 1))
@@ -211,17 +201,3 @@ class _Run:
         await self._poller.store.record(self._poller.account, changes, watermark)
         self._known.update({change.known.job.id: change.known for change in changes})
         self._events.extend(event for change in changes for event in change.events)
-
-    async def _patiently(self, call: Callable[[], Awaitable[T | Failure]]) -> T | Failure:
-        """Make a call again where that may help: a few times, and never against the API's wish."""
-        for attempt in range(1, ATTEMPTS + 1):
-            answer = await call()
-            if not isinstance(answer, Failure) or not answer.passing or attempt == ATTEMPTS:
-                return answer
-            wait = answer.retry_after
-            if wait is None:
-                wait = backoff(0.5, attempt, PATIENCE, self._poller.jitter())
-            if wait > PATIENCE:
-                return answer
-            await anyio.sleep(wait)
-        raise AssertionError("unreachable")

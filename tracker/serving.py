@@ -16,6 +16,8 @@ import uvicorn
 from anyio.abc import TaskStatus
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tracker.tasks import task_group
+
 
 class ListenError(Exception):
     """The address cannot be listened on; the message names it and says why."""
@@ -56,13 +58,12 @@ async def serving(app: ASGIApp, host: str, port: int, limits: Limits = DEFAULTS)
     """
     with _listen(host, port) as listener:
         server = _Server(app, limits)
-        with _own_exceptions():
-            async with anyio.create_task_group() as group:
-                try:
-                    await group.start(server.run_on, listener)
-                    yield Address(*listener.getsockname()[:2])
-                finally:
-                    await server.stop(limits.grace)
+        async with task_group() as group:
+            try:
+                await group.start(server.run_on, listener)
+                yield Address(*listener.getsockname()[:2])
+            finally:
+                await server.stop(limits.grace)
 
 
 async def serve(
@@ -166,14 +167,3 @@ def _listen(host: str, port: int) -> socket.socket:
         code = error.errno or 0  # negative where the name cannot be resolved; Python's text repeats the address
         reason = os.strerror(code) if code > 0 else error.strerror
         raise ListenError(f"cannot listen on {host} port {port}: {reason}") from None
-
-
-@contextmanager
-def _own_exceptions() -> Iterator[None]:
-    """Let a single exception out as itself, so that a caller need not know of the task group here."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        if len(group.exceptions) > 1:
-            raise
-        raise group.exceptions[0] from group.exceptions[0].__cause__

@@ -1,5 +1,6 @@
 """Owns the loop round the sweeps of one account: when the next one is due, and what is said of the last."""
 
+from collections.abc import Callable
 from typing import Final
 
 import anyio
@@ -23,12 +24,13 @@ LONGEST_BACKOFF_REFUSED: Final = 300.0
 class Watcher:
     """Sweeps one account for ever."""
 
-    def __init__(self, poller: Poller, interval: float, health: Health, metrics: Metrics) -> None:
-        """`interval` is in seconds, from the start of one sweep to the start of the next."""
+    def __init__(self, poller: Poller, interval: float, health: Health, metrics: Metrics, jitter: Callable[[], float]) -> None:
+        """`interval` is seconds from the start of one sweep to the start of the next; `jitter` gives a number from 0 to 1."""
         self._poller = poller
         self._interval = interval
         self._health = health
         self._metrics = metrics
+        self._jitter = jitter
         self._failures = 0
         self._log = structlog.get_logger().bind(account=poller.account)
 
@@ -56,14 +58,14 @@ class Watcher:
         self._health.storage_error = str(error)
         self._failures += 1
         self._log.error("storage.failed", error=str(error))
-        return backoff(1.0, self._failures, LONGEST_BACKOFF, self._poller.jitter())
+        return backoff(1.0, self._failures, LONGEST_BACKOFF, self._jitter())
 
     def _delay(self, failure: Failure | None) -> float:
         if failure is None:
-            return spread(self._interval, self._poller.jitter())
+            return spread(self._interval, self._jitter())
         refused = failure.reason in (Reason.UNAUTHORISED, Reason.NOT_ENABLED, Reason.REJECTED, Reason.NOT_FOUND)
         cap = max(self._interval, LONGEST_BACKOFF_REFUSED if refused else LONGEST_BACKOFF)
-        return max(backoff(self._interval, self._failures, cap, self._poller.jitter()), failure.retry_after or 0.0)
+        return max(backoff(self._interval, self._failures, cap, self._jitter()), failure.retry_after or 0.0)
 
     def _say(self, report: Report) -> None:
         for event in report.events:
