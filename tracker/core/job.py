@@ -3,10 +3,13 @@
 Reading has two speeds. A page in the shape we know is decoded in one pass into `Job`s. Anything else (an unknown
 property, a value of another type, text that is not quite JSON) is read again one job at a time: what a tracker can do
 without is kept as it came, and a job that lacks what it cannot do without becomes a `MalformedJob`, which costs only
-itself.
+itself. What JSON writers, readers and databases disagree about does not get in: numbers beyond a float's range, lone
+surrogates, and nesting that a recursive reader may not survive.
 """
 
 import json
+import math
+from contextlib import suppress
 from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
@@ -16,6 +19,12 @@ Counter = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 UnixSeconds = Annotated[int, Meta(ge=0, le=253_402_300_799)]  # to the end of the year 9999, as far as ISO 8601 goes
 
 COUNTERS: Final = ("total_requests", "completed_requests", "succeeded_requests", "failed_requests")
+DEEPEST: Final = 64
+"""Levels of lists and objects that a property may have; null stands for what lies deeper."""
+
+_LONGEST_INT: Final = 308
+"""Digits; a longer one is beyond a float's range."""
+
 _OTHER: Final = "(other)"
 
 
@@ -103,45 +112,66 @@ def parse_page(body: bytes) -> Page | Malformed:
         page = _decode_page(body)
     except _Unreadable:
         return _parse_unusual_page(body)
-    return Page(page.data or (), (), page.total)
+    jobs = page.data or ()
+    return Page(jobs, (), page.total) if all(map(_is_usual, jobs)) else _parse_unusual_page(body)
 
 
 def parse_job(body: bytes) -> Job | MalformedJob:
     """Read the answer of `GET /v1/batch/jobs/{id}`, or a job that `to_data` wrote."""
     try:
-        return _decode_job(body)
+        job = _decode_job(body)
     except _Unreadable:
-        answer = _loads(body)
-        return MalformedJob(None, answer.reason) if isinstance(answer, Malformed) else read_job(answer)
+        return _parse_unusual_job(body)
+    return job if _is_usual(job) else _parse_unusual_job(body)
 
 
 def read_job(answer: Any) -> Job | MalformedJob:
     """Read one job from decoded JSON, leniently where a tracker can be."""
     if not isinstance(answer, dict):
         return MalformedJob(None, f"expected an object, found {_kind(answer)}")
-    known, extra = _sort_properties(answer)
+    if not _is_tidy(answer, DEEPEST + 1):
+        answer = _scrub(answer, DEEPEST + 1)
     try:
-        return msgspec.convert(known | {_OTHER: extra}, Job)
+        return _convert(answer, answer.keys() & _FIELDS.keys())
+    except msgspec.ValidationError:
+        return _read_what_fits(answer)
+
+
+def _is_usual(job: Job) -> bool:
+    """Whether the fast reading can be trusted: nothing came under our own name for `extra`, nothing is nested too deeply."""
+    return not job.extra and _is_tidy((job.metadata, job.agent_id, job.errors, job.outputs), DEEPEST + 1)
+
+
+def _is_tidy(value: Any, levels: int) -> bool:
+    """Whether `_scrub` would leave `value`, decoded with `levels` levels of nesting to go, as it is."""
+    if isinstance(value, str):
+        return value.isascii() or value == _scrub(value, levels)
+    if isinstance(value, dict):
+        return levels > 0 and all(map(str.isascii, value)) and all(_is_tidy(each, levels - 1) for each in value.values())
+    if isinstance(value, list | tuple):
+        return levels > 0 and all(_is_tidy(each, levels - 1) for each in value)
+    return not isinstance(value, int) or abs(value) < 10**_LONGEST_INT
+
+
+def _read_what_fits(answer: dict[str, Any]) -> Job | MalformedJob:
+    named = answer.keys() & _FIELDS.keys()
+    try:
+        return _convert(answer, {name for name in named if _FIELDS[name].required or _fits(answer[name], _FIELDS[name].type)})
     except msgspec.ValidationError as error:
         name = answer.get("id")
         return MalformedJob(name if isinstance(name, str) else None, _with_what_was_found(str(error), answer))
 
 
+def _convert(answer: dict[str, Any], known: set[str]) -> Job:
+    """Make the job of the properties `known`; the others are extra."""
+    job: Job = msgspec.convert({name: answer[name] for name in known} | {_OTHER: {}}, Job)
+    job.extra.update((name, value) for name, value in answer.items() if name not in known)
+    return job
+
+
 def _with_what_was_found(message: str, answer: dict[str, Any]) -> str:
     name = message.rpartition("`$.")[2].rstrip("`")
     return f"{message}, found {answer[name]!r:.60}" if name in answer else message
-
-
-def _sort_properties(answer: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    known: dict[str, Any] = {}
-    extra: dict[str, Any] = {}
-    for name, value in answer.items():
-        field = _FIELDS.get(name)
-        if field and (field.required or _fits(value, field.type)):
-            known[name] = value
-        else:
-            extra[name] = value
-    return known, extra
 
 
 def _fits(value: Any, type_: Any) -> bool:
@@ -152,6 +182,11 @@ def _fits(value: Any, type_: Any) -> bool:
     return True
 
 
+def _parse_unusual_job(body: bytes) -> Job | MalformedJob:
+    answer = _loads(body)
+    return MalformedJob(None, answer.reason) if isinstance(answer, Malformed) else read_job(answer)
+
+
 def _parse_unusual_page(body: bytes) -> Page | Malformed:
     answer = _loads(body)
     if isinstance(answer, Malformed):
@@ -159,7 +194,8 @@ def _parse_unusual_page(body: bytes) -> Page | Malformed:
     if not isinstance(answer, dict):
         return Malformed(f"expected an object with `data` and `total`, found {_kind(answer)}")
     data, total = answer.get("data"), answer.get("total")
-    if data is None and not isinstance(total, int):
+    said = total is not None and _fits(total, Counter)
+    if data is None and not said:
         return Malformed("expected an object with `data` and `total`, found neither")
     if not isinstance(data, list | None):
         return Malformed(f"expected `data` to be a list of jobs, found {_kind(data)}")
@@ -167,27 +203,43 @@ def _parse_unusual_page(body: bytes) -> Page | Malformed:
     return Page(
         jobs=tuple(each for each in read if isinstance(each, Job)),
         malformed=tuple(each for each in read if isinstance(each, MalformedJob)),
-        total=total if isinstance(total, int) and total >= 0 else None,
+        total=total if said else None,
     )
 
 
 def _loads(body: bytes) -> Any:
-    """Decode JSON as forgivingly as can be: lone surrogates and bad UTF-8 become U+FFFD, NaN and Infinity null."""
+    """Decode JSON as forgivingly as can be: bad UTF-8 becomes U+FFFD; NaN, Infinity and numbers as large as that null."""
+    with suppress(*_Unreadable):
+        return msgspec.json.decode(body)
     try:
-        return _scrub(json.loads(body.decode("utf-8", "replace"), parse_constant=lambda _: None))
+        return json.loads(
+            body.decode("utf-8", "replace"), parse_constant=lambda _: None, parse_float=_finite, parse_int=_int_or_null
+        )
     except _Unreadable as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         return Malformed(f"expected JSON, found {len(body)} bytes that are not: {reason}")
 
 
-def _scrub(value: Any) -> Any:
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _int_or_null(text: str) -> int | None:
+    return int(text) if len(text) <= _LONGEST_INT else None
+
+
+def _scrub(value: Any, levels: int) -> Any:
+    """`value` with U+FFFD for each lone surrogate, and null for lists and objects more than `levels` levels down."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if not isinstance(value, list | dict):
+        return value
+    if levels == 0:
+        return None
     if isinstance(value, list):
-        return [_scrub(each) for each in value]
-    if isinstance(value, dict):
-        return {_scrub(name): _scrub(each) for name, each in value.items()}
-    return value
+        return [_scrub(each, levels - 1) for each in value]
+    return {_scrub(name, 0): _scrub(each, levels - 1) for name, each in value.items()}
 
 
 def _kind(value: Any) -> str:

@@ -1,0 +1,137 @@
+"""A provider that moves while it is read, and lies to order: what the property tests sweep over."""
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from tracker.core.failure import Failure, Reason
+from tracker.core.job import Job, MalformedJob, Page
+from tracker.core.ports import ListQuery
+from tracker.core.status import is_terminal
+
+LIES = 10
+STALE = 3
+
+Snapshot = dict[str, Job]
+
+
+class MovingApi:
+    """Jobs, all that they have ever been, and requests that may each be spoilt.
+
+    `spoil` gives for each request a number: 0 is an honest answer, others are the methods of `LIES` in turn.
+    """
+
+    page_limit = 3  # small, so that few jobs make many pages
+
+    def __init__(self, clock: int) -> None:
+        self.clock = clock  # Unix seconds, of the provider and of the tracker
+        self.jobs: Snapshot = {}
+        self.history: dict[str, list[Job]] = {}
+        self.deleted: set[str] = set()
+        self.requests = 0
+        self.spoil: Iterator[int] = iter(())
+        self.between: Callable[[], None] = lambda: None  # what happens before each answer
+        self._before: list[Snapshot] = []
+
+    # The world
+
+    def put(self, job: Job) -> None:
+        self.jobs[job.id] = job
+        self.history.setdefault(job.id, []).append(job)
+
+    def delete(self, job_id: str) -> None:
+        del self.jobs[job_id]
+        self.deleted.add(job_id)
+
+    # The Provider
+
+    async def list_jobs(self, query: ListQuery, page: int, page_size: int) -> Page | Failure:
+        lie, jobs = self._begin()
+        if isinstance(lie, Failure):
+            return lie
+        size = min(page_size, self.page_limit)
+        matching = sorted(filter(lambda job: _matches(job, query), jobs.values()), key=lambda job: (job.created_at, job.id))
+        shown = matching[page * size : (page + 1) * size]
+        answer = Page(tuple(shown), (), len(matching))
+        return self._bend(lie, answer)
+
+    async def get_job(self, job_id: str) -> Job | MalformedJob | Failure:
+        lie, jobs = self._begin()
+        if isinstance(lie, Failure):
+            return lie
+        if job_id not in jobs:
+            return Failure(Reason.NOT_FOUND, "no such job")
+        bent = self._bend(lie, Page((jobs[job_id],), (), 1))
+        return bent.jobs[0] if bent.jobs else MalformedJob(job_id, "bent")
+
+    def _begin(self) -> tuple[int | Failure, Snapshot]:
+        self.requests += 1
+        self.between()
+        lie = next(self.spoil, 0)
+        self._before = [*self._before[-3:], dict(self.jobs)]
+        if lie == 1:
+            return Failure(Reason.SERVER, "HTTP 503"), {}
+        if lie == 2:
+            return Failure(Reason.NETWORK, "reset"), {}
+        if lie == STALE:
+            return 0, self._before[0]
+        return lie, self.jobs
+
+    def _bend(self, lie: int, page: Page) -> Page:
+        if not page.jobs:
+            return page
+        first, *rest = page.jobs
+        match lie:
+            case 4:
+                bent = [*rest, first, first]  # twice, and out of order
+            case 5:
+                return Page(tuple(rest), (MalformedJob(first.id, "bent"),), page.total)
+            case 6:
+                return Page(page.jobs, (), (page.total or 0) + 1)
+            case 7:
+                return Page(page.jobs, (), None)
+            case 8:
+                bent = [msgspec.structs.replace(first, metadata=None, model=None), *rest]
+            case 9:
+                return Page(tuple(rest), (), page.total) if rest else page
+            case _:
+                bent = list(page.jobs)
+        return Page(tuple(bent), (), page.total)
+
+
+def new_job(job_id: str, created_at: int) -> Job:
+    return Job(
+        id=job_id,
+        status="QUEUED",
+        model="mistral-small-latest",
+        endpoint="/v1/chat/completions",
+        metadata={"team": "research"},
+        created_at=created_at,
+        total_requests=0,
+        completed_requests=0,
+        succeeded_requests=0,
+        failed_requests=0,
+    )
+
+
+def stepped(job: Job, status: str, at: int) -> Job:
+    """The job one step on: in `status`, its counters and moments as they would be."""
+    if is_terminal(status):
+        return msgspec.structs.replace(job, status=status, completed_at=at)
+    if status == "RUNNING":
+        done = min(job.completed_requests + 7, 100)
+        return msgspec.structs.replace(
+            job,
+            status=status,
+            started_at=job.started_at or at,
+            total_requests=100,
+            completed_requests=done,
+            succeeded_requests=done,
+        )
+    return msgspec.structs.replace(job, status=status)
+
+
+def _matches(job: Job, query: ListQuery) -> bool:
+    return (not query.statuses or job.status in query.statuses) and (
+        query.created_after is None or job.created_at > query.created_after
+    )
