@@ -123,13 +123,14 @@ class _Server(uvicorn.Server):
 
 
 class _Interruptible:
-    """The application, each of its requests in a scope that can be cancelled."""
+    """The application, each of its requests in a scope that can be cancelled and with its connection as an extension."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._requests: set[anyio.CancelScope] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["extensions"] = {**scope.get("extensions", {}), "transport": _transport_of(receive)}
         with anyio.CancelScope() as request:
             self._requests.add(request)
             try:
@@ -140,6 +141,11 @@ class _Interruptible:
     def interrupt(self) -> None:
         for request in list(self._requests):
             request.cancel()
+
+
+def _transport_of(receive: Receive) -> object:
+    """The connection of a request: uvicorn's `receive` is a method of the exchange that has it."""
+    return getattr(getattr(receive, "__self__", None), "transport", None)
 
 
 def _config(app: ASGIApp, limits: Limits) -> uvicorn.Config:

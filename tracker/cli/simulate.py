@@ -1,0 +1,88 @@
+"""Owns `batch-tracker simulate`: the stand-in for Mistral's batch API as a process."""
+
+import signal
+
+import anyio
+import click
+
+from tracker import daemon
+from tracker.serving import Address, ListenError, serving
+from tracker.simulator.faults import KINDS, Fault, Faults, parse
+from tracker.simulator.population import ENDS, Population
+from tracker.simulator.server import Simulator
+from tracker.simulator.workspace import Workspace
+
+_EPILOG = f"""
+\b
+Faults, any of which may be given several times:
+{chr(10).join(f"  {kind:<10} {meaning}" for kind, meaning in KINDS.items())}
+  any        one of all of these but 401 and 402
+
+A created job whose metadata has `simulate` ends that way: {", ".join(ENDS)}.
+
+\b
+Examples:
+  batch-tracker simulate --jobs 50 --speed 10
+  batch-tracker simulate --fault 429:0.1 --fault hang:0.02 --api-key test
+"""
+
+
+def _address(_ctx: click.Context, _parameter: click.Parameter, text: str) -> Address:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise click.BadParameter(f"found {text!r}, expected HOST:PORT")
+    return Address(host.strip("[]"), int(port))
+
+
+def _faults(_ctx: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> list[Fault]:
+    try:
+        return [fault for text in texts for fault in parse(text)]
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@click.command(epilog=_EPILOG)
+@click.option(
+    "--listen", default="127.0.0.1:9472", show_default=True, callback=_address, help="HOST:PORT; port 0 takes a free one."
+)
+@click.option(
+    "--jobs", default=20, show_default=True, type=click.IntRange(0, 100_000), help="So many are under way at any time."
+)
+@click.option(
+    "--speed", default=1.0, show_default=True, type=click.FloatRange(0.01, 10_000), help="Divides how long jobs take."
+)
+@click.option("--seed", default=0, show_default=True, help="The same seed gives the same jobs and faults.")
+@click.option(
+    "--fault", "faults", multiple=True, callback=_faults, metavar="KIND:P", help="Spoil one request in 1/P so; see below."
+)
+@click.option("--api-key", "api_keys", multiple=True, help="Accept this key; without any, every key is accepted.")
+def command(listen: Address, jobs: int, speed: float, seed: int, faults: list[Fault], api_keys: tuple[str, ...]) -> None:
+    """Serve a stand-in for Mistral's batch API, until SIGTERM or Ctrl-C."""
+    population = Population(seed, speed)
+    try:
+        simulator = Simulator(
+            Workspace(arrivals=population.arrivals(jobs, clock())),
+            clock,
+            population=Population(seed + 1, speed),
+            api_keys=api_keys,
+            faults=Faults(faults, seed),
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    try:
+        anyio.run(_serve, simulator, listen)
+    except ListenError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def clock() -> float:
+    """Unix seconds."""
+    return daemon.now() / 1000
+
+
+async def _serve(simulator: Simulator, listen: Address) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with serving(simulator.app, *listen) as address:
+            click.echo(f"Mistral's batch API, simulated, on {address.url}")
+            async for _ in signals:
+                break
