@@ -1,14 +1,12 @@
 """Owns loading the configuration: finding it, and TOML to a frozen `Config`. The only reader of the environment."""
 
-import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from tracker.config import table
+from tracker.config import address, reference, table
 from tracker.config.model import Account, Config, Http, Match, Receiver, Secret, Storage
 from tracker.config.table import Table, Wrong
 from tracker.core.config_error import ConfigError
@@ -17,6 +15,8 @@ __all__ = ["Account", "Config", "Http", "Match", "Receiver", "Secret", "Storage"
 
 SYSTEM_FILE: Final = Path("/etc/batch-tracker/tracker.toml")
 _NONE: Final = Secret("")
+_DEFAULT_ACCOUNTS: Final = [{"name": "default", "api_key": {"env": "MISTRAL_API_KEY"}}]
+"""What no [[accounts]] stands for, where $MISTRAL_API_KEY is set."""
 
 
 def load(explicit: str | None, environ: Mapping[str, str] = os.environ) -> Config:  # noqa: TID251 - this is the reader
@@ -25,17 +25,15 @@ def load(explicit: str | None, environ: Mapping[str, str] = os.environ) -> Confi
     Raises `ConfigError` with every mistake there is, one a line.
     """
     source = _find(explicit, environ)
-    if source is None and "MISTRAL_API_KEY" not in environ:
+    if source is None and not _has_default_key(environ):
         raise ConfigError(
             "no configuration: set MISTRAL_API_KEY to run on defaults, name a file with --config FILE or "
             f"$BATCH_TRACKER_CONFIG, or write {SYSTEM_FILE}"
         )
-    values = {"accounts": [{"name": "default", "api_key": {"env": "MISTRAL_API_KEY"}}]} if source is None else _read(source)
+    values = {} if source is None else _read(source)
     errors: list[str] = []
     config = _config(source, values, errors, environ)
-    if errors:
-        where = f"{source}: " if source else ""
-        raise ConfigError("\n".join(where + error for error in errors))
+    _tell(source, errors)
     return config
 
 
@@ -45,52 +43,92 @@ def database_path(explicit: str | None, environ: Mapping[str, str] = os.environ)
     values = {} if source is None else _read(source)
     errors: list[str] = []
     storage = _storage(values.get("storage", {}), errors, environ)
-    if errors:
-        raise ConfigError("\n".join(f"{source}: {error}" for error in errors))
+    _tell(source, errors)
     return storage.path
 
 
+def _tell(source: Path | None, errors: list[str]) -> None:
+    if errors:
+        where = f"{source}: " if source else ""
+        raise ConfigError("\n".join(where + error for error in errors))
+
+
 def _find(explicit: str | None, environ: Mapping[str, str]) -> Path | None:
+    if explicit == "":
+        raise ConfigError("--config: found nothing, expected the name of a file")
     named = explicit or environ.get("BATCH_TRACKER_CONFIG")
     if named:
         return Path(named)
-    return SYSTEM_FILE if SYSTEM_FILE.exists() else None
+    return SYSTEM_FILE if _is_there(SYSTEM_FILE) else None
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return file.exists()
+    except OSError:  # somewhere that may not be looked at: reading it will say why
+        return True
+
+
+def _has_default_key(environ: Mapping[str, str]) -> bool:
+    return bool(environ.get("MISTRAL_API_KEY", "").strip())
 
 
 def _read(path: Path) -> dict[str, Any]:
+    content = _content(path)
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(content)
+    except RecursionError as error:
+        raise ConfigError(f"{path}: not TOML: nested too deeply") from error
+    except ValueError as error:  # a TOMLDecodeError, or a number of thousands of digits
+        end = f"at line {content.count(chr(10)) + 1}, column {len(content) - content.rfind(chr(10))}, the end of the file"
+        raise ConfigError(f"{path}: not TOML: {str(error).replace('at end of document', end)}") from error
+
+
+def _content(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: expected UTF-8, found another byte at offset {error.start}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from error
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}: expected UTF-8, found another byte at line {line}") from error
 
 
 def _config(source: Path | None, values: dict[str, Any], errors: list[str], environ: Mapping[str, str]) -> Config:
     Table(values, "", errors, ("storage", "http", "network", "accounts", "receivers"))
+    storage = _storage(values.get("storage", {}), errors, environ)
+    http = _http(values.get("http", {}), errors, environ)
     network = Table(values.get("network", {}), "network", errors, ("use_environment_proxies",))
-    accounts = tuple(_account(each, path, errors, environ) for path, each in _tables(values, "accounts", errors))
-    if not accounts and not errors:
-        errors.append("accounts: missing, expected at least one [[accounts]]")
-    receivers = tuple(_receiver(each, path, errors, environ) for path, each in _tables(values, "receivers", errors))
-    _unique("accounts", [account.name for account in accounts], errors)
-    _unique("receivers", [receiver.name for receiver in receivers], errors)
     return Config(
         source=None if source is None else str(source),
-        storage=_storage(values.get("storage", {}), errors, environ),
-        http=_http(values.get("http", {}), errors, environ),
-        accounts=accounts,
-        receivers=receivers,
+        storage=storage,
+        http=http,
         environment_proxies=network.get("use_environment_proxies", table.flag, default=False),
+        accounts=_accounts(values, errors, environ),
+        receivers=_receivers(values, errors, environ),
     )
+
+
+def _accounts(values: dict[str, Any], errors: list[str], environ: Mapping[str, str]) -> tuple[Account, ...]:
+    if "accounts" not in values and _has_default_key(environ):
+        values = {"accounts": _DEFAULT_ACCOUNTS}
+    if values.get("accounts", []) == []:
+        errors.append("accounts: found none, expected at least one [[accounts]], or $MISTRAL_API_KEY instead of them")
+    accounts = tuple(_account(each, path, errors, environ) for path, each in _tables(values, "accounts", errors))
+    _unique("accounts", [account.name for account in accounts], errors)
+    return accounts
+
+
+def _receivers(values: dict[str, Any], errors: list[str], environ: Mapping[str, str]) -> tuple[Receiver, ...]:
+    receivers = tuple(_receiver(each, path, errors, environ) for path, each in _tables(values, "receivers", errors))
+    _unique("receivers", [receiver.name for receiver in receivers], errors)
+    return receivers
 
 
 def _tables(values: dict[str, Any], key: str, errors: list[str]) -> list[tuple[str, Any]]:
     found = values.get(key, [])
     if not isinstance(found, list):
-        errors.append(f"{key}: found {table.shown(found)}, expected [[{key}]]")
+        errors.append(f"{key}: found {table.described(found)}, expected [[{key}]]")
         return []
     return [(f"{key}[{index}]", each) for index, each in enumerate(found)]
 
@@ -105,37 +143,27 @@ def _unique(key: str, names: list[str], errors: list[str]) -> None:
 
 def _storage(values: Any, errors: list[str], environ: Mapping[str, str]) -> Storage:
     found = Table(values, "storage", errors, ("path",))
-    return Storage(Path(found.get("path", table.text, str(_default_path(environ)))).expanduser())
+    path = found.get("path", reference.path(environ), None) or _default_path(environ)
+    if path is None:
+        found.need("path", table.text, "", "a path, as none of $STATE_DIRECTORY, $XDG_STATE_HOME and $HOME is set")
+    return Storage(path or Path())
 
 
-def _default_path(environ: Mapping[str, str]) -> Path:
+def _default_path(environ: Mapping[str, str]) -> Path | None:
     if environ.get("STATE_DIRECTORY"):
         return Path(environ["STATE_DIRECTORY"].split(":")[0]) / "tracker.db"
-    state = environ.get("XDG_STATE_HOME") or Path(environ.get("HOME", "~")) / ".local" / "state"
-    return Path(state) / "batch-tracker" / "tracker.db"
+    if environ.get("XDG_STATE_HOME"):
+        return Path(environ["XDG_STATE_HOME"]) / "batch-tracker" / "tracker.db"
+    return Path(environ["HOME"]) / ".local" / "state" / "batch-tracker" / "tracker.db" if environ.get("HOME") else None
 
 
 def _http(values: Any, errors: list[str], environ: Mapping[str, str]) -> Http:
     found = Table(values, "http", errors, ("listen", "token"))
-    host, port = found.get("listen", _listen, (Http().host, Http().port))
-    token = found.get("token", table.secret(environ), None)
-    if token is None and not _is_loopback(host) and "token" not in values:
+    host, port = found.get("listen", address.listen, (Http().host, Http().port))
+    token = found.get("token", reference.secret(environ), None)
+    if not address.is_loopback(host) and "token" not in values:
         errors.append(f"http.listen: found {host!r}, which is not loopback, and no http.token; expected a token to go with it")
     return Http(host, port, token)
-
-
-def _listen(value: Any) -> tuple[str, int]:
-    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
-    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise Wrong(f'found {table.shown(value)}, expected HOST:PORT, such as "127.0.0.1:9471"')
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _account(values: Any, path: str, errors: list[str], environ: Mapping[str, str]) -> Account:
@@ -143,27 +171,13 @@ def _account(values: Any, path: str, errors: list[str], environ: Mapping[str, st
     default = Account(name="", api_key=_NONE)
     return Account(
         name=found.need("name", table.name, "", 'a name, such as "default"'),
-        api_key=found.need("api_key", table.secret(environ), _NONE, '{ env = "MISTRAL_API_KEY" }'),
-        base_url=found.get("base_url", _base_url, default.base_url),
-        poll_interval=found.get("poll_interval", table.duration(0.05, 86400), default.poll_interval),
+        api_key=found.need("api_key", reference.secret(environ), _NONE, '{ env = "MISTRAL_API_KEY" }'),
+        base_url=found.get("base_url", address.base_url, default.base_url),
+        poll_interval=found.get("poll_interval", table.duration("50ms", "1d"), default.poll_interval),
         requests_per_second=found.get("requests_per_second", table.rate, default.requests_per_second),
-        backfill=found.get("backfill", table.duration(0, 3650 * 86400), default.backfill),
-        request_timeout=found.get("request_timeout", table.duration(0.05, 600), default.request_timeout),
+        backfill=found.get("backfill", table.duration("0s", "3650d"), default.backfill),
+        request_timeout=found.get("request_timeout", table.duration("50ms", "10m"), default.request_timeout),
     )
-
-
-def _base_url(value: Any) -> str:
-    expected = 'expected an http or https URL, such as "https://api.mistral.ai"'
-    try:
-        parts = urlsplit(table.text(value))
-        port_is_valid = parts.port is None or parts.port > 0
-    except ValueError:
-        raise Wrong(f"found {table.shown(value)}, {expected}") from None
-    if parts.username or parts.password:
-        raise Wrong(f"found a URL with credentials in it (not shown), {expected}")
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or not port_is_valid:
-        raise Wrong(f"found {table.shown(value)}, {expected}")
-    return str(value)
 
 
 def _receiver(values: Any, path: str, errors: list[str], environ: Mapping[str, str]) -> Receiver:
@@ -172,7 +186,7 @@ def _receiver(values: Any, path: str, errors: list[str], environ: Mapping[str, s
     return Receiver(
         name=found.need("name", table.name, "", 'a name, such as "pipeline"'),
         kind=found.need("kind", table.choice("webhook", "slack"), default.kind, "'webhook' or 'slack'"),
-        url=found.need("url", _receiver_url(environ), _NONE, "a URL, or a reference to one"),
+        url=found.need("url", address.receiver_url(environ), _NONE, "a URL, or a reference to one"),
         secrets=found.get("secret", _receiver_secrets(environ), ()),
         events=found.get("events", table.texts, default.events),
         retry=found.get("retry", _schedule, default.retry),
@@ -181,27 +195,19 @@ def _receiver(values: Any, path: str, errors: list[str], environ: Mapping[str, s
     )
 
 
-def _receiver_url(environ: Mapping[str, str]) -> Any:
-    def read(value: Any) -> Secret:
-        found = table.secret(environ)(value) if isinstance(value, dict) else Secret(table.text(value))
-        if urlsplit(found.reveal()).scheme not in ("http", "https"):
-            raise Wrong("found something else (not shown), expected an http or https URL")
-        return found
-
-    return read
-
-
 def _receiver_secrets(environ: Mapping[str, str]) -> Any:
-    read = table.secret(environ)
-    return lambda value: tuple(map(read, value)) if isinstance(value, list) else (read(value),)
+    read = reference.secret(environ)
+    return lambda value: tuple(map(read, value)) if value and isinstance(value, list) else (read(value),)
 
 
 def _schedule(value: Any) -> tuple[float, ...]:
-    return tuple(map(table.duration(0, 30 * 86400), table.texts(value)))
+    if not isinstance(value, list) or not value:
+        raise Wrong(f"found {table.described(value)}, expected a list of durations")
+    return tuple(map(table.duration("0s", "30d"), value))
 
 
 def _hold(value: Any) -> float:
-    return float("inf") if value == "forever" else table.duration(0, 3650 * 86400)(value)
+    return float("inf") if value == "forever" else table.duration("0s", "3650d")(value)
 
 
 def _match(values: Any, path: str, errors: list[str]) -> Match:
@@ -213,5 +219,5 @@ def _match(values: Any, path: str, errors: list[str]) -> Match:
 
 def _globs(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
-        raise Wrong(f"found {table.shown(value)}, expected a table of globs")
+        raise Wrong(f"found {table.described(value)}, expected a table of globs")
     return {key: table.text(each) for key, each in value.items()}

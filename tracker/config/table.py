@@ -4,17 +4,16 @@ A message says where, what was found and what is expected. What may be a secret 
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, Final, TypeVar
-
-from tracker.config.model import Secret
 
 T = TypeVar("T")
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
+_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_SHOWN: Final = 60
+"""Characters of a wrong value that a message shows."""
 
 
 class Wrong(Exception):  # noqa: N818 - a mistake in the file, collected and told by `Table`
@@ -22,18 +21,21 @@ class Wrong(Exception):  # noqa: N818 - a mistake in the file, collected and tol
 
 
 class Table:
-    """A TOML table under `path`; mistakes go to `errors`."""
+    """A TOML table under `path`; mistakes go to `errors`, in the order of the file."""
 
     def __init__(self, values: Any, path: str, errors: list[str], keys: Iterable[str]) -> None:
         self.path = path
         self.errors = errors
-        self._values: dict[str, Any] = values if isinstance(values, dict) else {}
-        if not isinstance(values, dict):
-            self._wrong("", Wrong(f"found {shown(values)}, expected a table"))
-        for key in self._values.keys() - set(keys):
-            near = get_close_matches(key, list(keys), n=1)
-            hint = f"; did you mean `{near[0]}`?" if near else f", expected one of {', '.join(sorted(keys))}"
-            self._wrong(key, Wrong(f"unknown key{hint}"))
+        self._is_table = isinstance(values, dict)
+        self._values: dict[str, Any] = values if self._is_table else {}
+        if not self._is_table:
+            self._wrong("", Wrong(f"found {described(values)}, expected a table"))
+        known = list(keys)
+        for key in self._values:
+            if key not in known:
+                near = get_close_matches(key, known, n=1)
+                hint = f"; did you mean `{near[0]}`?" if near else f", expected one of {', '.join(sorted(known))}"
+                self._wrong(key, Wrong(f"unknown key{hint}"))
 
     def get(self, key: str, read: Callable[[Any], T], default: T) -> T:
         """The value of `key` as `read` makes it; the default where it is absent or wrong."""
@@ -47,24 +49,24 @@ class Table:
 
     def need(self, key: str, read: Callable[[Any], T], instead: T, expected: str) -> T:
         """As `get`, but an absent key is a mistake."""
-        if key not in self._values:
+        if self._is_table and key not in self._values:
             self._wrong(key, Wrong(f"missing, expected {expected}"))
         return self.get(key, read, instead)
 
     def _wrong(self, key: str, wrong: Wrong) -> None:
-        where = ".".join(part for part in (self.path, key) if part)
+        where = ".".join(part for part in (self.path, _key(key)) if part)
         self.errors.append(f"{where}: {wrong}")
 
 
 def text(value: Any) -> str:
     if not isinstance(value, str) or not value or not value.isprintable():
-        raise Wrong(f"found {shown(value)}, expected a string")
+        raise Wrong(f"found {shown(value)}, expected a string, printable and not empty")
     return value
 
 
 def texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
-        raise Wrong(f"found {shown(value)}, expected a list of strings")
+        raise Wrong(f"found {described(value)}, expected a list of strings")
     return tuple(text(each) for each in value)
 
 
@@ -86,17 +88,15 @@ def rate(value: Any) -> float:
     return float(value)
 
 
-def duration(least: float, most: float) -> Callable[[Any], float]:
-    """Read a duration such as "15s", "5m", "1h30m" or "7d", from `least` to `most` seconds."""
+def duration(least: str, most: str) -> Callable[[Any], float]:
+    """Read a duration such as "15s", "5m", "1h30m" or "7d", from `least` to `most`, as seconds."""
 
     def read(value: Any) -> float:
-        if not isinstance(value, str) or not _DURATION.fullmatch(value):
+        if not isinstance(value, str) or not re.fullmatch(rf"(?:{_PART.pattern})+", value):
             raise Wrong(f'found {shown(value)}, expected a duration such as "500ms", "15s", "5m", "2h" or "7d"')
-        parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", value)
-        seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-        if not least <= seconds <= most:
-            raise Wrong(f"found {shown(value)}, expected from {least:g} to {most:g} seconds")
-        return seconds
+        if not _seconds(least) <= _seconds(value) <= _seconds(most):
+            raise Wrong(f'found {shown(value)}, expected a duration from "{least}" to "{most}"')
+        return _seconds(value)
 
     return read
 
@@ -110,48 +110,27 @@ def choice(*options: str) -> Callable[[Any], Any]:
     return read
 
 
-def secret(environ: Mapping[str, str]) -> Callable[[Any], Secret]:
-    """Read a reference to a secret: { env = … }, { file = … } or { credential = … }; never the secret itself."""
-
-    def read(value: Any) -> Secret:
-        if not isinstance(value, dict) or len(value) != 1 or not value.keys() <= {"env", "file", "credential"}:
-            what = "a string (not shown)" if isinstance(value, str) else "something else"
-            raise Wrong(f'found {what}, expected {{ env = "NAME" }}, {{ file = "PATH" }} or {{ credential = "NAME" }}')
-        ((kind, where),) = value.items()
-        if not isinstance(where, str) or not where:
-            raise Wrong(f"found {shown(where)} for `{kind}`, expected a string")
-        found = _from_environment(where, environ) if kind == "env" else _from_file(_secret_path(kind, where, environ))
-        if not found or not found.isascii() or not found.isprintable():
-            raise Wrong(
-                f"{kind} {where}: expected one line of printable ASCII, found {'none' if not found else 'something else'}"
-            )
-        return Secret(found)
-
-    return read
-
-
 def shown(value: Any) -> str:
-    kinds = {dict: "a table", list: "a list", bool: str(value).lower()}
-    return kinds.get(type(value)) or (f"{value!r:.60}")
+    """A wrong value as a message shows it: on one line, printable, and not for ever."""
+    if isinstance(value, str):
+        return repr(value) if len(value) <= _SHOWN else f"{value[:_SHOWN]!r}…"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int) and abs(value) >= 10**_SHOWN:  # Python refuses to write some thousand digits
+        return "a huge number"
+    if isinstance(value, list):
+        return "a list" if value else "an empty list"
+    return "a table" if isinstance(value, dict) else str(value)
 
 
-def _from_environment(variable: str, environ: Mapping[str, str]) -> str:
-    if variable not in environ:
-        raise Wrong(f"the environment variable {variable} is not set")
-    return environ[variable].strip()
+def described(value: Any) -> str:
+    """What a wrong value is, where its kind says enough: a string that stands for a whole table may well be a secret."""
+    return "a string" if isinstance(value, str) else shown(value)
 
 
-def _secret_path(kind: str, where: str, environ: Mapping[str, str]) -> Path:
-    if kind == "file":
-        return Path(where)
-    if "CREDENTIALS_DIRECTORY" not in environ:
-        raise Wrong(f"credential {where}: $CREDENTIALS_DIRECTORY is not set; is this a systemd service with LoadCredential=?")
-    return Path(environ["CREDENTIALS_DIRECTORY"]) / where
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]{0,64}", key) else shown(key)
 
 
-def _from_file(path: Path) -> str:
-    try:
-        return path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise Wrong(f"file {path}: {reason}") from None
+def _seconds(duration: str) -> float:
+    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(duration))

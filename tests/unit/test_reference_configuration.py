@@ -1,0 +1,83 @@
+"""The commented reference of the configuration tells the truth: it loads, and what it calls a default is one."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tracker import config
+from tracker.config import Account, Http, Match, Receiver, Secret, load
+
+REFERENCE = Path(__file__).parents[2] / "config" / "tracker.toml"
+ENVIRON = {"HOME": "/home/someone", "MISTRAL_API_KEY": "key", "BATCH_TRACKER_TOKEN": "token", "PIPELINE_SECRET": "secret"}
+SECTIONS = {
+    "http": {"listen", "token"},
+    "storage": {"path"},
+    "network": {"use_environment_proxies"},
+    "accounts": set(Account.__struct_fields__),
+    "receivers": {"secret" if key == "secrets" else key for key in Receiver.__struct_fields__},
+}
+
+
+@pytest.fixture
+def uncommented(tmp_path):
+    """The reference with every setting that it comments out taken at its word."""
+    copy = tmp_path / "tracker.toml"
+    copy.write_text(re.sub(r"^#(?=[^ #\n])", "", REFERENCE.read_text("utf-8"), flags=re.MULTILINE), "utf-8")
+    return copy
+
+
+@pytest.fixture
+def defaults(monkeypatch, tmp_path):
+    """What no file at all gives."""
+    monkeypatch.setattr(config, "SYSTEM_FILE", tmp_path / "none.toml")
+    return load(None, ENVIRON)
+
+
+def without_secrets(value):
+    """Comparable: a `Secret` equals nothing but itself."""
+    return msgspec.to_builtins(value, enc_hook=lambda each: each.reveal() if isinstance(each, Secret) else str(each))
+
+
+def test_reference_is_the_defaults(defaults):
+    """A copy of the reference, unchanged, does what no file at all does."""
+    as_it_is = load(str(REFERENCE), ENVIRON)
+    assert without_secrets(msgspec.structs.replace(as_it_is, source=None)) == without_secrets(defaults)
+    assert as_it_is.receivers == ()
+
+
+def test_commented_settings_are_the_defaults(uncommented, defaults):
+    """What the reference comments out as a default is what leaving it out gives; receivers and the token are examples."""
+    everything = load(str(uncommented), ENVIRON)
+    without_examples = msgspec.structs.replace(everything, source=None, receivers=(), http=Http())
+    assert without_secrets(without_examples) == without_secrets(defaults)
+    assert everything.http.token.reveal() == "token"
+
+
+def test_commented_receiver_has_the_defaults(uncommented):
+    """Of the commented receiver, events, retry and hold are the defaults, and the example is read as it stands."""
+    (receiver,) = load(str(uncommented), ENVIRON).receivers
+    example = Receiver(
+        name="pipeline",
+        kind="webhook",
+        url=Secret("https://example.com/hooks/batch"),
+        secrets=(Secret("secret"),),
+        match=Match(account="default", model="mistral-small-*", endpoint="/v1/*", metadata={"team": "research"}),
+    )
+    assert without_secrets(receiver) == without_secrets(example)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_key_is_in_the_reference(uncommented, section):
+    """Each key that the configuration knows is explained, and no other."""
+    found = tomllib.loads(uncommented.read_text("utf-8"))
+    assert found.keys() == SECTIONS.keys()
+    values = found[section]
+    assert set(values[0] if isinstance(values, list) else values) == SECTIONS[section]
+
+
+def test_says_what_receivers_do_today():
+    """Nobody is led to believe that this release delivers."""
+    assert "checked today, delivered from the next release on.\n#[[receivers]]\n" in REFERENCE.read_text("utf-8")

@@ -1,0 +1,69 @@
+"""Owns reading addresses: URLs, shown only where they cannot hold a secret, and HOST:PORT."""
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from tracker.config import reference, table
+from tracker.config.model import Secret
+from tracker.config.table import Wrong
+
+_LISTEN: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})")
+
+
+def base_url(value: Any) -> str:
+    """Read the URL of an API. A URL with credentials or a query in it is refused unseen."""
+    expected = 'expected an http or https URL, such as "https://api.mistral.ai"'
+    if isinstance(value, str) and "@" in value:
+        raise Wrong(f"found a URL with credentials in it (not shown), {expected}")
+    if isinstance(value, str) and ("?" in value or "#" in value):
+        raise Wrong(f"found a URL with a query or a fragment (not shown), {expected}")
+    if not isinstance(value, str) or not _is_url(value):
+        raise Wrong(f"found {table.shown(value)}, {expected}")
+    return value
+
+
+def receiver_url(environ: Mapping[str, str]) -> Callable[[Any], Secret]:
+    """Read a URL, or a reference to one; it is a secret either way."""
+
+    def read(value: Any) -> Secret:
+        found = Secret(value) if isinstance(value, str) else reference.secret(environ)(value)
+        if not _is_url(found.reveal()):
+            raise Wrong("found something else (not shown), expected an http or https URL")
+        return found
+
+    return read
+
+
+def listen(value: Any) -> tuple[str, int]:
+    """Read HOST:PORT, an IPv6 address in brackets."""
+    found = _LISTEN.fullmatch(value) if isinstance(value, str) else None
+    if not found or int(found[3]) > 65535 or (found[1] and not _is_ipv6(found[1])):
+        raise Wrong(f'found {table.shown(value)}, expected HOST:PORT, such as "127.0.0.1:9471" or "[::1]:9471"')
+    return found[1] or found[2], int(found[3])
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _is_url(value: str) -> bool:
+    if not value.isascii() or not value.isprintable() or " " in value:
+        return False
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).version == 6
+    except ValueError:
+        return False
