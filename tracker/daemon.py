@@ -6,6 +6,7 @@
 import random
 import signal
 import sqlite3
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -72,19 +73,30 @@ async def _watchers(
     tls = tls_context()
     watchers = []
     for account in config.accounts:
-        http = await stack.enter_async_context(http_client(tls, environment_proxies=config.environment_proxies))
-        provider = Mistral(
+        provider = await stack.enter_async_context(providing(config, account, tls, _count_requests(metrics, account)))
+        poller = Poller(account.name, Patient(provider, random.random), store, backfill=account.backfill, now=now)
+        watchers.append(Watcher(poller, account.poll_interval, health, metrics, random.random))
+    return watchers
+
+
+@asynccontextmanager
+async def providing(
+    config: Config,
+    account: Account,
+    tls: ssl.SSLContext | None = None,
+    answered: Callable[[str, str], None] = lambda _call, _code: None,
+) -> AsyncIterator[Mistral]:
+    """The account's API, within its budget, over connections of its own."""
+    async with http_client(tls or tls_context(), environment_proxies=config.environment_proxies) as http:
+        yield Mistral(
             http,
             account.base_url,
             account.api_key.reveal(),
             pace=Pace(account.requests_per_second),
             deadline=account.request_timeout,
             now=now,
-            answered=_count_requests(metrics, account),
+            answered=answered,
         )
-        poller = Poller(account.name, Patient(provider, random.random), store, backfill=account.backfill, now=now)
-        watchers.append(Watcher(poller, account.poll_interval, health, metrics, random.random))
-    return watchers
 
 
 def _count_requests(metrics: Metrics, account: Account) -> Callable[[str, str], None]:

@@ -11,6 +11,8 @@ import click
 
 from tracker import __version__
 from tracker.core.config_error import ConfigError
+from tracker.core.ports import StorageError
+from tracker.serving import ListenError
 
 COMMANDS: Final = {
     "run": "watch the accounts and log every change of their jobs",
@@ -51,9 +53,15 @@ def group(ctx: click.Context, config: str | None) -> None:
 
 
 def main() -> None:
-    """Run the command line; a configuration error is told in one paragraph and ends with status 2."""
+    """Run the command line; what it cannot work with is told in one paragraph."""
     try:
         group(prog_name="batch-tracker")
     except ConfigError as error:
-        click.echo(f"batch-tracker: {error}", err=True)
-        sys.exit(2)
+        _end(error, 2)
+    except (StorageError, ListenError) as error:
+        _end(error, 1)
+
+
+def _end(error: Exception, status: int) -> None:
+    click.echo(f"batch-tracker: {error}", err=True)
+    sys.exit(status)

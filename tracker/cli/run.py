@@ -17,7 +17,7 @@ from tracker.serving import ListenError
 @click.command
 @config_option
 @click.option("--verbose", is_flag=True, help="Log every sweep and every batch.progress too.")
-def command(config: str | None, verbose: bool) -> None:  # noqa: FBT001 - click passes a flag so
+def command(config: str | None, verbose: bool) -> None:
     """Watch the accounts and log every change of their jobs, until SIGTERM or Ctrl-C."""
     loaded = load(config)
     log.configure(loaded.secrets(), verbose=verbose, journal=log.is_journal(os.environ))  # noqa: TID251 - JOURNAL_STREAM is the process's

@@ -6,7 +6,7 @@ import anyio
 import click
 
 from tracker import daemon
-from tracker.serving import Address, ListenError, serving
+from tracker.serving import Address, serving
 from tracker.simulator.faults import KINDS, Fault, Faults, parse
 from tracker.simulator.population import ENDS, Population
 from tracker.simulator.server import Simulator
@@ -69,10 +69,7 @@ def command(listen: Address, jobs: int, speed: float, seed: int, faults: list[Fa
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    try:
-        anyio.run(_serve, simulator, listen)
-    except ListenError as error:
-        raise click.ClickException(str(error)) from None
+    anyio.run(_serve, simulator, listen)
 
 
 def clock() -> float:

@@ -44,7 +44,7 @@ def window_start(contact: Contact, watermark: int | None, nth_newest: int | None
     `watermark` is the latest one; `nth_newest` is the creation time of the known job number FREE_OVERLAP from the newest.
     """
     if watermark is None:
-        return contact.horizon
+        return contact.horizon - OVERLAP  # or the next sweep would take what it finds there for news
     free = contact.horizon if nth_newest is None else max(nth_newest, contact.horizon)
     return min(watermark - OVERLAP, free)
 

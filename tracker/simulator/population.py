@@ -10,7 +10,7 @@ from uuid import UUID
 
 from tracker.simulator.world import Plan
 
-LIFETIME: Final = 240.0
+LIFETIME: Final = 200.0
 """Seconds that a job takes on average, at speed 1."""
 
 HISTORY: Final = 3 * LIFETIME

@@ -1,0 +1,101 @@
+"""Owns `batch-tracker demo`: the simulated API and the daemon in one process, and what one sees of them."""
+
+import signal
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import click
+from rich.console import Console
+
+from tracker import log
+from tracker.cli import text
+from tracker.cli.live import LiveView, PlainView, Stage
+from tracker.cli.simulate import clock
+from tracker.config import Account, Config, Http, Secret, Storage, table
+from tracker.daemon import daemon
+from tracker.serving import serving
+from tracker.simulator.population import Population
+from tracker.simulator.server import Simulator
+from tracker.simulator.workspace import Workspace
+from tracker.store.reader import EventFilter, Reader, open_reader
+from tracker.tasks import task_group
+
+SPEED = 12.0
+"""Jobs live about twenty seconds."""
+
+
+def _seconds(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
+    try:
+        return None if text is None else table.duration("1s", "1d")(text)
+    except table.Wrong as wrong:
+        raise click.BadParameter(str(wrong)) from None
+
+
+@click.command
+@click.option("--duration", callback=_seconds, help='End by itself after so long, such as "20s"; otherwise Ctrl-C ends it.')
+@click.option("--jobs", default=8, show_default=True, type=click.IntRange(1, 500), help="So many are under way at any time.")
+@click.option("--seed", default=7, show_default=True, help="The same seed gives the same jobs.")
+def command(duration: float | None, jobs: int, seed: int) -> None:
+    """See it work: a simulated API, the daemon that watches it, and a live view. Nothing is kept or sent anywhere."""
+    console = text.console()
+    with tempfile.TemporaryDirectory(prefix="batch-tracker-demo-") as directory:
+        log.configure((), stream=(Path(directory) / "daemon.log").open("w", encoding="utf-8"))
+        told = anyio.run(_demo, console, Path(directory), duration, Population(seed, SPEED), jobs)
+    console.print(told)
+
+
+async def _demo(console: Console, directory: Path, duration: float | None, population: Population, jobs: int) -> str:
+    simulator = Simulator(Workspace(arrivals=population.arrivals(jobs, clock())), clock)
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with _running(simulator, directory) as (stage, reader), task_group() as group:
+            view = LiveView(console, stage) if console.is_terminal else PlainView(console, stage)
+            group.start_soon(_show, view, reader)
+            with anyio.move_on_after(duration):
+                async for _ in signals:
+                    break
+            group.cancel_scope.cancel()
+        return _summary(view.counts, simulator.requests)
+
+
+@asynccontextmanager
+async def _running(simulator: Simulator, directory: Path) -> AsyncIterator[tuple[Stage, Reader]]:
+    async with serving(simulator.app, "127.0.0.1", 0) as api:
+        config = _config(directory / "tracker.db", api.url)
+        file = directory / "tracker.toml"
+        file.write_text(f'[storage]\npath = "{config.storage.path}"\n', encoding="utf-8")
+        async with daemon(config) as address, open_reader(config.storage.path) as reader:
+            yield Stage(api=api.url, page=address.url, config=str(file)), reader
+
+
+def _config(database: Path, api: str) -> Config:
+    account = Account(
+        name="demo", api_key=Secret("demo"), base_url=api, poll_interval=0.5, requests_per_second=20.0, backfill=3600.0
+    )
+    return Config(source=None, storage=Storage(database), http=Http(port=0), accounts=(account,))
+
+
+async def _show(view: LiveView | PlainView, reader: Reader) -> None:
+    after = 0
+    with view:
+        while True:
+            events = await reader.events(after, EventFilter())
+            after = events[-1][0] if events else after
+            view.show([body for _, body in events], await reader.jobs(limit=view.jobs_wanted))
+            with anyio.move_on_after(0.25):  # bars and clocks move on without events
+                await reader.changed()
+
+
+def _summary(events: Counter[str], requests: Counter[str]) -> str:
+    jobs, ended = (
+        events["batch.created"],
+        sum(events[f"batch.{end}"] for end in ("completed", "failed", "expired", "cancelled")),
+    )
+    return (
+        f"\n{sum(events.values())} events of {jobs} jobs logged, {ended} of them saw their end; "
+        f"{sum(requests.values())} requests to the API.\n"
+        "Next: set MISTRAL_API_KEY and run `batch-tracker run`, or develop against `batch-tracker simulate`."
+    )

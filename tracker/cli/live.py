@@ -1,0 +1,159 @@
+"""Owns what the demo shows: a live view on a terminal, a line an event elsewhere."""
+
+import json
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from tracker import __version__
+from tracker.cli import text
+from tracker.core.status import is_terminal
+from tracker.daemon import now
+
+LINGERS = 6.0
+"""Seconds that a job which is over stays in sight."""
+
+
+class Stage(NamedTuple):
+    """What the demo runs: URLs of the simulated API and of the daemon's page, and a configuration that names its database."""
+
+    api: str
+    page: str
+    config: str
+
+
+class PlainView:
+    """Lines, for pipes and logs."""
+
+    jobs_wanted = 0
+
+    def __init__(self, console: Console, stage: Stage) -> None:
+        self.counts: Counter[str] = Counter()
+        self._console = console
+        self._stage = stage
+
+    def __enter__(self) -> Self:
+        self._console.print(f"Mistral's batch API, simulated  {self._stage.api}")
+        self._console.print(f"batch-tracker's page            {self._stage.page}")
+        self._console.print(f"more in another terminal        batch-tracker --config {self._stage.config} jobs")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        pass
+
+    def show(self, events: Sequence[str], jobs: Sequence[Mapping[str, Any]]) -> None:  # noqa: ARG002 - lines are of events
+        for body in events:
+            event = json.loads(body)
+            self.counts[event["type"]] += 1
+            self._console.print(_event_line(event))
+
+
+class LiveView:
+    """The jobs with progress bars, the events as they come, and where to look next."""
+
+    def __init__(self, console: Console, stage: Stage) -> None:
+        self.counts: Counter[str] = Counter()
+        self._stage = stage
+        self._events: deque[Text] = deque(maxlen=100)
+        self._live = Live(console=console, auto_refresh=False, screen=True)
+        self._console = console
+        self._began = now()
+
+    @property
+    def jobs_wanted(self) -> int:
+        return 200
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._live.__exit__(kind, error, trace)
+
+    def show(self, events: Sequence[str], jobs: Sequence[Mapping[str, Any]]) -> None:
+        for body in events:
+            event = json.loads(body)
+            self.counts[event["type"]] += 1
+            self._events.append(_event_line(event))
+        self._live.update(self._picture(jobs), refresh=True)
+
+    def _picture(self, jobs: Sequence[Mapping[str, Any]]) -> RenderableType:
+        free = max(6, self._console.size.height - 9)
+        shown = _in_sight(jobs, now() / 1000)[: free * 3 // 5]
+        lines = list(self._events)[-max(3, free - len(shown)) :]
+        return Group(
+            self._head(jobs),
+            Panel(_jobs(shown), title="jobs", title_align="left", border_style="dim"),
+            Panel(
+                Text("\n").join(lines),
+                title="events",
+                title_align="left",
+                border_style="dim",
+                height=max(5, free - len(shown) + 2),
+            ),
+            self._foot(),
+        )
+
+    def _head(self, jobs: Sequence[Mapping[str, Any]]) -> RenderableType:
+        active = sum(not is_terminal(job["status"]) for job in jobs)
+        head = Table.grid(expand=True)
+        head.add_column()
+        head.add_column(justify="right")
+        said = f"{active} active jobs · {sum(self.counts.values())} events · {text.span((now() - self._began) / 1000)}"
+        head.add_row(
+            Text.assemble((f" batch-tracker {__version__}", "bold"), "  watching a simulated workspace"), Text(said + " ")
+        )
+        return head
+
+    def _foot(self) -> RenderableType:
+        foot = Table.grid(padding=(0, 2, 0, 1))
+        foot.add_column(style="dim")
+        foot.add_row("page", Text(self._stage.page, style="underline"))
+        foot.add_row("more", Text(f"batch-tracker --config {self._stage.config} events --follow"))
+        foot.add_row("end", Text("Ctrl-C; nothing is kept"))
+        return foot
+
+
+def _framed(title: str, content: RenderableType, height: int | None = None) -> Panel:
+    return Panel(content, title=title, title_align="left", border_style="dim", height=height)
+
+
+def _in_sight(jobs: Sequence[Mapping[str, Any]], at: float) -> list[Mapping[str, Any]]:
+    """Active jobs and those that ended a moment ago, in the order of their creation, so that no line jumps."""
+    seen = [job for job in jobs if not is_terminal(job["status"]) or at - _observed(job) < LINGERS]
+    return sorted(seen, key=lambda job: (job["created_at"], job["id"]))
+
+
+def _observed(job: Mapping[str, Any]) -> float:
+    return datetime.fromisoformat(job["observed_at"]).timestamp()
+
+
+def _jobs(jobs: Sequence[Mapping[str, Any]]) -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    for ratio in (None, None, None, 1, None, None):
+        grid.add_column(no_wrap=True, ratio=ratio, overflow="ellipsis")
+    for job in jobs:
+        bar = ProgressBar(
+            total=job["total_requests"] or 1,
+            completed=job["completed_requests"],
+            complete_style=text.COLOURS.get(job["status"], "magenta"),
+            finished_style=text.COLOURS.get(job["status"], "magenta"),
+        )
+        age = text.span((job["completed_at"] or now() / 1000) - job["created_at"])
+        grid.add_row(text.status(job), text.short_id(job), text.plain(job["model"] or ""), bar, text.progress(job), age)
+    return grid
+
+
+def _event_line(event: Mapping[str, Any]) -> Text:
+    time = datetime.fromisoformat(event["observed_at"]).astimezone().strftime("%H:%M:%S")
+    line = Text(f"{event['seq']:>5}  {time}  {text.short_id(event['data'])}  ", no_wrap=True, overflow="ellipsis")
+    return line.append_text(text.event_words(event))

@@ -1,0 +1,118 @@
+"""Owns how jobs and events are put into words: one line each, with colours for a terminal, and nothing that steers it."""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tracker.core.status import is_terminal
+
+COLOURS: Final[Mapping[str, str]] = {
+    "QUEUED": "blue",
+    "RUNNING": "cyan",
+    "CANCELLATION_REQUESTED": "yellow",
+    "SUCCESS": "green",
+    "FAILED": "red",
+    "TIMEOUT_EXCEEDED": "red",
+    "CANCELLED": "yellow",
+}
+_TYPE_COLOURS: Final[Mapping[str, str]] = {
+    "batch.created": "blue",
+    "batch.started": "cyan",
+    "batch.progress": "dim",
+    "batch.updated": "dim",
+    "batch.completed": "green",
+    "batch.failed": "red",
+    "batch.expired": "red",
+    "batch.deleted": "magenta",
+    "batch.unrecognized": "magenta",
+}
+_UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+
+
+def console() -> Console:
+    """The terminal; what is piped is as wide as it has to be, and has no colours."""
+    piped = not sys.stdout.isatty()
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=False, width=10_000 if piped else None)
+
+
+def plain(value: object) -> str:
+    """`value` as text in which whatever is not printable is replaced, so that it cannot steer a terminal."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in str(value))
+
+
+def table(columns: Iterable[str], rows: Iterable[Iterable[Text | str]]) -> Table:
+    """Columns side by side without lines; the last one gives way where the terminal is narrow."""
+    names = list(columns)
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_header=any(names))
+    for number, name in enumerate(names, 1):
+        made.add_column(name, no_wrap=True, overflow="ellipsis", ratio=1 if number == len(names) else None)
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def status(job: Mapping[str, Any]) -> Text:
+    name = "deleted" if job.get("deleted") else plain(job["status"])
+    return Text(name, style=COLOURS.get(name, "magenta"))
+
+
+def progress(job: Mapping[str, Any]) -> str:
+    """How many requests are done, of how many; nothing until the API has counted them."""
+    total, done, failed = job["total_requests"], job["completed_requests"], job["failed_requests"]
+    if not total:
+        return "-" if not is_terminal(job["status"]) else "0 requests"
+    share = f"{done:,}/{total:,} {done * 100 // total} %"
+    return f"{share}, {failed:,} failed" if failed else share
+
+
+def span(seconds: float) -> str:
+    """A duration by its two largest units: 3m 12s."""
+    left = max(0, round(seconds))
+    parts: list[str] = []
+    for size, unit in _UNITS:
+        number, left = divmod(left, size)
+        if number or parts:
+            parts.append(f"{number}{unit}")
+    return " ".join(parts[:2]) or "0s"
+
+
+def moment(iso: str) -> str:
+    """An ISO 8601 time as this machine's wall clock shows it: 2025-06-25 16:20:10."""
+    return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def short_id(job: Mapping[str, Any]) -> str:
+    """The beginning of a job's ID, which is enough for `batch-tracker job`."""
+    return plain(job["id"])[:8]
+
+
+def event_words(event: Mapping[str, Any]) -> Text:
+    """What happened: the type, and what there is to say of it."""
+    type_ = plain(event["type"])
+    details = ", ".join(_details(event))
+    words = Text(f"{type_:<18} " if details else type_, style=_TYPE_COLOURS.get(type_, "yellow"))
+    return words.append(details, style="default")
+
+
+def _details(event: Mapping[str, Any]) -> Iterator[str]:
+    job, changes = event["data"], event["changes"]
+    if "outcome" in event:
+        yield str(event["outcome"]).replace("_", " ")
+    if event["type"] == "batch.created":
+        yield " ".join(plain(job[name]) for name in ("model", "endpoint") if job.get(name))
+    if event["type"] in ("batch.progress", "batch.completed", "batch.failed", "batch.expired", "batch.cancelled"):
+        yield progress(job)
+    if event["type"] == "batch.unrecognized":
+        yield plain(job["status"])
+    if event["type"] == "batch.updated":
+        yield from (f"{plain(name)}: {_short(was)} → {_short(is_)}" for name, (was, is_) in changes.items())
+
+
+def _short(value: object) -> str:
+    text = plain(value)
+    return text if len(text) <= 40 else text[:39] + "…"

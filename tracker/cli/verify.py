@@ -1,0 +1,23 @@
+"""Owns `batch-tracker verify`: whether the jobs are what the log says."""
+
+import sys
+
+import click
+
+from tracker.cli import text
+from tracker.cli.options import config_option
+from tracker.config import database_path
+from tracker.store.verify import verify
+
+
+@click.command
+@config_option
+def command(config: str | None) -> None:
+    """Rebuild every job from the log and compare it with the table; exit status 1 where they differ."""
+    path = database_path(config)
+    verdict = verify(path)
+    for difference in verdict.differences:
+        click.echo(text.plain(difference))
+    agree = f"{len(verdict.differences)} differences" if verdict.differences else "the log and the jobs agree"
+    click.echo(f"{path}: {verdict.events} events, {verdict.jobs} jobs: {agree}")
+    sys.exit(bool(verdict.differences))
