@@ -117,18 +117,25 @@ def _changes(known: Known, seen: Job) -> Changes:
     changes: Changes = {"deleted": (True, False)} if known.deleted else {}
     for name, value in after.items():
         was = before.get(name)
-        if was != value and (was or value):  # null, {}, [] and absent say the same
+        if was != value and (_says_something(was) or _says_something(value)):
             changes[name] = (was, value)
     return changes
 
 
 def _lost(seen: Job, known: Job) -> dict[str, Any]:
     """What `known` has and `seen` has null or empty."""
-    return {name: was for name in MAY_BE_ABSENT if (was := getattr(known, name)) and _is_empty(getattr(seen, name))}
+    return {
+        name: was for name in MAY_BE_ABSENT if _says_something(was := getattr(known, name)) and _is_empty(getattr(seen, name))
+    }
 
 
 def _is_empty(value: Any) -> bool:
-    return value is not UNSET and not value
+    return value is not UNSET and not _says_something(value)
+
+
+def _says_something(value: Any) -> bool:
+    """Whether it is none of null, "", {}, [] and absent, which all say the same; 0 and false do say something."""
+    return bool(value) or value == 0
 
 
 def _with_absent_properties(seen: Job, known: Job) -> Job:

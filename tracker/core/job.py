@@ -22,8 +22,11 @@ COUNTERS: Final = ("total_requests", "completed_requests", "succeeded_requests",
 DEEPEST: Final = 64
 """Levels of lists and objects that a property may have; null stands for what lies deeper."""
 
-_LONGEST_INT: Final = 308
-"""Digits; a longer one is beyond a float's range."""
+_BEYOND_A_FLOAT: Final = 10**308
+"""From here on no integer gets in, of either sign: a reader that has floats alone would take it for infinity."""
+
+_LONGEST_INT: Final = 309
+"""Characters of the longest integer that does, its sign included; of some thousand `int` makes an error."""
 
 _OTHER: Final = "(other)"
 
@@ -59,6 +62,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def to_data(self) -> dict[str, Any]:
         """The job as JSON values, in the schema's order: every property of the schema, and the others as they came."""
         data: dict[str, Any] = msgspec.to_builtins(self)
+        if self.input_files is not None:
+            data["input_files"] = list(self.input_files)  # JSON has no tuples
         extra: dict[str, Any] = data.pop(_OTHER)
         return data | extra
 
@@ -150,7 +155,7 @@ def _is_tidy(value: Any, levels: int) -> bool:
         return levels > 0 and all(map(str.isascii, value)) and all(_is_tidy(each, levels - 1) for each in value.values())
     if isinstance(value, list | tuple):
         return levels > 0 and all(_is_tidy(each, levels - 1) for each in value)
-    return not isinstance(value, int) or abs(value) < 10**_LONGEST_INT
+    return not isinstance(value, int) or abs(value) < _BEYOND_A_FLOAT
 
 
 def _read_what_fits(answer: dict[str, Any]) -> Job | MalformedJob:
@@ -230,9 +235,11 @@ def _int_or_null(text: str) -> int | None:
 
 
 def _scrub(value: Any, levels: int) -> Any:
-    """`value` with U+FFFD for each lone surrogate, and null for lists and objects more than `levels` levels down."""
+    """`value` with U+FFFD for lone surrogates, and null for what is beyond a float or more than `levels` levels down."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, int) and abs(value) >= _BEYOND_A_FLOAT:
+        return None
     if not isinstance(value, list | dict):
         return value
     if levels == 0:

@@ -1,0 +1,54 @@
+"""Owns the jobs that the tests of the core are made of."""
+
+import json
+from pathlib import Path
+
+from jsonschema import Draft202012Validator, FormatChecker
+
+from tracker.core.job import Job, read_job
+
+NOW = 1_750_861_214_312
+"""Unix milliseconds: 2025-06-25T14:20:14.312Z."""
+
+SCHEMA = json.loads((Path(__file__).parent.parent / "data" / "batch_job.schema.json").read_text())
+VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
+
+ANSWER = {
+    "id": "5e8e2a1c-0a6c-4a5c-9a77-0d0b6a1f3c11",
+    "object": "batch",
+    "input_files": ["1b2f7a52-63a6-4bb0-8ad8-7a2f5d1f0a01", "1b2f7a52-63a6-4bb0-8ad8-7a2f5d1f0a02"],
+    "endpoint": "/v1/chat/completions",
+    "model": "mistral-small-latest",
+    "output_file": "9c0a6c39-7a36-4c28-93a5-0e3b1e2d4f10",
+    "error_file": "9c0a6c39-7a36-4c28-93a5-0e3b1e2d4f11",
+    "status": "RUNNING",
+    "created_at": 1_750_850_000,
+    "started_at": 1_750_850_060,
+    "completed_at": 1_750_861_210,
+    "metadata": {"team": "research", "run": "7"},
+    "total_requests": 1000,
+    "completed_requests": 900,
+    "succeeded_requests": 880,
+    "failed_requests": 20,
+}
+"""A job as the API sends it, every property of the schema in the schema's order."""
+
+ABSENT = object()
+"""The value of a property that is to be left out."""
+
+
+def answer(**changed):
+    """`ANSWER` with some properties changed, added or ABSENT."""
+    return {name: value for name, value in (ANSWER | changed).items() if value is not ABSENT}
+
+
+def body(**changed):
+    """`answer` as bytes."""
+    return json.dumps(answer(**changed)).encode()
+
+
+def job(**changed):
+    """`answer` as a Job."""
+    read = read_job(answer(**changed))
+    assert isinstance(read, Job), read
+    return read
