@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -76,7 +77,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     environment_proxies: bool = False
 
     def secrets(self) -> list[str]:
-        """Every secret's value, for the log to leave out."""
+        """Every secret's value, for the log to leave out; of a URL also the parts that a server may echo alone."""
         held = [account.api_key for account in self.accounts]
         held += [secret for receiver in self.receivers for secret in (receiver.url, *receiver.secrets)]
-        return [secret.reveal() for secret in [*held, self.http.token] if secret is not None]
+        values = [secret.reveal() for secret in [*held, self.http.token] if secret is not None]
+        return values + [part for receiver in self.receivers for part in _telling_parts(receiver.url.reveal())]
+
+
+def _telling_parts(url: str) -> list[str]:
+    parts = urlsplit(url)
+    credentials = parts.netloc.rpartition("@")[0]
+    target = parts.path + (f"?{parts.query}" if parts.query else "")
+    return [part for part in (credentials, target) if len(part) > 4]  # "/" alone is no secret, and is everywhere
