@@ -42,7 +42,7 @@ def _seconds(_ctx: click.Context, _parameter: click.Parameter, text: str | None)
 def command(duration: float | None, jobs: int, seed: int) -> None:
     """See it work: a simulated API, the daemon that watches it, and a live view. Nothing is kept or sent anywhere."""
     console = text.console()
-    with tempfile.TemporaryDirectory(prefix="batch-tracker-demo-") as directory:
+    with tempfile.TemporaryDirectory(prefix="batch-tracker-") as directory:
         log.configure((), stream=(Path(directory) / "daemon.log").open("w", encoding="utf-8"))
         told = anyio.run(_demo, console, Path(directory), duration, Population(seed, SPEED), jobs)
     console.print(told)
@@ -65,7 +65,7 @@ async def _demo(console: Console, directory: Path, duration: float | None, popul
 async def _running(simulator: Simulator, directory: Path) -> AsyncIterator[tuple[Stage, Reader]]:
     async with serving(simulator.app, "127.0.0.1", 0) as api:
         config = _config(directory / "tracker.db", api.url)
-        file = directory / "tracker.toml"
+        file = directory / "demo.toml"
         file.write_text(f'[storage]\npath = "{config.storage.path}"\n', encoding="utf-8")
         async with daemon(config) as address, open_reader(config.storage.path) as reader:
             yield Stage(api=api.url, page=address.url, config=str(file)), reader

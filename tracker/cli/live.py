@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -60,13 +60,15 @@ class PlainView:
 class LiveView:
     """The jobs with progress bars, the events as they come, and where to look next."""
 
-    def __init__(self, console: Console, stage: Stage) -> None:
+    def __init__(self, console: Console, stage: Stage, now: Callable[[], int] = now) -> None:
+        """`now` gives Unix milliseconds."""
         self.counts: Counter[str] = Counter()
+        self.began = now()
+        self._now = now
         self._stage = stage
         self._events: deque[Text] = deque(maxlen=100)
         self._live = Live(console=console, auto_refresh=False, screen=True)
         self._console = console
-        self._began = now()
 
     @property
     def jobs_wanted(self) -> int:
@@ -80,19 +82,23 @@ class LiveView:
         self._live.__exit__(kind, error, trace)
 
     def show(self, events: Sequence[str], jobs: Sequence[Mapping[str, Any]]) -> None:
+        self.note(events)
+        self._live.update(self.picture(jobs), refresh=True)
+
+    def note(self, events: Sequence[str]) -> None:
         for body in events:
             event = json.loads(body)
             self.counts[event["type"]] += 1
-            self._events.append(_event_line(event))
-        self._live.update(self._picture(jobs), refresh=True)
+            if event["type"] != "batch.progress":  # that is what the bars show
+                self._events.append(_event_line(event))
 
-    def _picture(self, jobs: Sequence[Mapping[str, Any]]) -> RenderableType:
+    def picture(self, jobs: Sequence[Mapping[str, Any]]) -> RenderableType:
         free = max(6, self._console.size.height - 9)
-        shown = _in_sight(jobs, now() / 1000)[: free * 3 // 5]
+        shown = _in_sight(jobs, self._now() / 1000)[: free * 3 // 5]
         lines = list(self._events)[-max(3, free - len(shown)) :]
         return Group(
             self._head(jobs),
-            Panel(_jobs(shown), title="jobs", title_align="left", border_style="dim"),
+            Panel(_jobs(shown, self._now() / 1000), title="jobs", title_align="left", border_style="dim"),
             Panel(
                 Text("\n").join(lines),
                 title="events",
@@ -106,11 +112,11 @@ class LiveView:
     def _head(self, jobs: Sequence[Mapping[str, Any]]) -> RenderableType:
         active = sum(not is_terminal(job["status"]) for job in jobs)
         head = Table.grid(expand=True)
-        head.add_column()
-        head.add_column(justify="right")
-        said = f"{active} active jobs · {sum(self.counts.values())} events · {text.span((now() - self._began) / 1000)}"
+        head.add_column(no_wrap=True)
+        head.add_column(no_wrap=True, justify="right")
+        said = f"{active} active jobs · {sum(self.counts.values())} events · {text.span((self._now() - self.began) / 1000)}"
         head.add_row(
-            Text.assemble((f" batch-tracker {__version__}", "bold"), "  watching a simulated workspace"), Text(said + " ")
+            Text.assemble((f" batch-tracker {__version__}", "bold"), ("  simulated workspace", "dim")), Text(said + " ")
         )
         return head
 
@@ -137,7 +143,7 @@ def _observed(job: Mapping[str, Any]) -> float:
     return datetime.fromisoformat(job["observed_at"]).timestamp()
 
 
-def _jobs(jobs: Sequence[Mapping[str, Any]]) -> Table:
+def _jobs(jobs: Sequence[Mapping[str, Any]], at: float) -> Table:
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
     for ratio in (None, None, None, 1, None, None):
         grid.add_column(no_wrap=True, ratio=ratio, overflow="ellipsis")
@@ -145,10 +151,10 @@ def _jobs(jobs: Sequence[Mapping[str, Any]]) -> Table:
         bar = ProgressBar(
             total=job["total_requests"] or 1,
             completed=job["completed_requests"],
-            complete_style=text.COLOURS.get(job["status"], "magenta"),
-            finished_style=text.COLOURS.get(job["status"], "magenta"),
+            complete_style=text.colour(job),
+            finished_style=text.colour(job),
         )
-        age = text.span((job["completed_at"] or now() / 1000) - job["created_at"])
+        age = text.span((job["completed_at"] or at) - job["created_at"])
         grid.add_row(text.status(job), text.short_id(job), text.plain(job["model"] or ""), bar, text.progress(job), age)
     return grid
 

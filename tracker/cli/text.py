@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tracker.core.status import is_terminal
+from tracker.core.status import SUCCESS, is_terminal
 
-COLOURS: Final[Mapping[str, str]] = {
+_COLOURS: Final[Mapping[str, str]] = {
     "QUEUED": "blue",
     "RUNNING": "cyan",
     "CANCELLATION_REQUESTED": "yellow",
@@ -25,7 +25,6 @@ _TYPE_COLOURS: Final[Mapping[str, str]] = {
     "batch.started": "cyan",
     "batch.progress": "dim",
     "batch.updated": "dim",
-    "batch.completed": "green",
     "batch.failed": "red",
     "batch.expired": "red",
     "batch.deleted": "magenta",
@@ -57,8 +56,16 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[Text | str]]) -> Table
 
 
 def status(job: Mapping[str, Any]) -> Text:
-    name = "deleted" if job.get("deleted") else plain(job["status"])
-    return Text(name, style=COLOURS.get(name, "magenta"))
+    return Text("deleted" if job.get("deleted") else plain(job["status"]), style=colour(job))
+
+
+def colour(job: Mapping[str, Any]) -> str:
+    """That of its status; a SUCCESS is only as green as its requests."""
+    if job.get("deleted"):
+        return "magenta"
+    if job["status"] == SUCCESS and job["failed_requests"]:
+        return "red" if not job["succeeded_requests"] else "yellow"
+    return _COLOURS.get(job["status"], "magenta")
 
 
 def progress(job: Mapping[str, Any]) -> str:
@@ -95,8 +102,12 @@ def event_words(event: Mapping[str, Any]) -> Text:
     """What happened: the type, and what there is to say of it."""
     type_ = plain(event["type"])
     details = ", ".join(_details(event))
-    words = Text(f"{type_:<18} " if details else type_, style=_TYPE_COLOURS.get(type_, "yellow"))
+    words = Text(f"{type_:<18} " if details else type_, style=_colour_of_event(event))
     return words.append(details, style="default")
+
+
+def _colour_of_event(event: Mapping[str, Any]) -> str:
+    return colour(event["data"]) if event["type"] == "batch.completed" else _TYPE_COLOURS.get(event["type"], "yellow")
 
 
 def _details(event: Mapping[str, Any]) -> Iterator[str]:

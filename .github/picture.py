@@ -1,0 +1,52 @@
+"""Draws `.github/demo.svg`, the picture of the README: the demo's own view of a simulated moment."""
+
+import re
+from io import StringIO
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from tracker.cli.live import LiveView, Stage
+from tracker.core.diff import Known, diff, first_seen
+from tracker.core.event import iso
+from tracker.simulator.population import Population
+from tracker.simulator.workspace import Query, Workspace
+from tracker.simulator.world import job_at
+
+SPEED, JOBS, SEED, BEGAN, SECONDS = 12.0, 10, 7, 1_795_478_400, 24
+
+
+def main() -> None:
+    workspace = Workspace(arrivals=Population(SEED, SPEED).arrivals(JOBS, BEGAN))
+    known: dict[str, Known] = {}
+    seen_at: dict[str, int] = {}
+    events: list[str] = []
+    for step in range(2 * SECONDS + 1):
+        at = BEGAN + step / 2
+        now = round(at * 1000)
+        for plan in workspace.matching(Query(newest_first=False), at):
+            job, before = job_at(plan, at), known.get(plan.id)
+            change = diff("demo", before, job, now) if before else first_seen("demo", job, now)
+            for event in change.events if change else ():
+                numbered = msgspec.structs.replace(event, seq=len(events) + 1)
+                events.append(msgspec.json.encode(numbered).decode())
+                seen_at[plan.id] = now
+            known[plan.id] = change.known if change else before
+    _draw(events, known, seen_at, now)
+
+
+def _draw(events: list[str], known: dict[str, Known], seen_at: dict[str, int], now: int) -> None:
+    console = Console(record=True, width=112, height=32, force_terminal=True, color_system="truecolor", file=StringIO())
+    view = LiveView(console, Stage("", "http://127.0.0.1:9471", "demo.toml"), lambda: now)
+    view.began = BEGAN * 1000
+    jobs = [{**each.job.to_data(), "observed_at": iso(seen_at[id_])} for id_, each in known.items()]
+    view.note(events)
+    console.print(view.picture(jobs))
+    svg = console.export_svg(title="batch-tracker demo")
+    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL).replace("Fira Code, ", "")
+    (Path(__file__).parent / "demo.svg").write_text(svg, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
