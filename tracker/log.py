@@ -19,6 +19,7 @@ import structlog
 REDACTED: Final = "[redacted]"
 _OURS: Final = ("timestamp", "level")  # made here, hence never a secret
 _KEYS: Final = (*_OURS, "event", "exception")
+_BACKSLASH: Final = r"(?:\\|%(?:25)*5[Cc])"  # as it is, and in a URL
 _PRIORITIES: Final = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}  # syslog's, as the journal reads them
 
 
@@ -118,10 +119,11 @@ def _escaped(character: str) -> str:
     if character.isalnum() and character.isascii():
         return character
     if character.startswith("\\"):
-        return r"(?:\\|(?i:%(?:25)*5c))+"
+        return f"{_BACKSLASH}+"
     percent = "".join(f"%(?:25)*{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
-    code = rf"\\+(?:u{ord(character):04x}|x{ord(character):02x})"
-    return rf"(?:\\*{re.escape(character)}|(?i:{percent}|{code}){'|[+]' if character == ' ' else ''})"
+    blank = "|[+]" if character == " " else ""
+    code = f"u{ord(character):04x}|x{ord(character):02x}"
+    return f"(?:{_BACKSLASH}*(?:{re.escape(character)}|(?i:{percent}){blank})|{_BACKSLASH}+(?i:{code}))"
 
 
 class _Literal:

@@ -1,0 +1,162 @@
+"""Where the configuration comes from, and what stands in for what it leaves out."""
+
+from pathlib import Path
+
+import pytest
+
+from tracker import config
+from tracker.config import database_path, load
+from tracker.core.config_error import ConfigError
+
+KEY = {"MISTRAL_API_KEY": "key"}
+NOTHING = (
+    "no configuration: set MISTRAL_API_KEY to run on defaults, "
+    "name a file with --config FILE or $BATCH_TRACKER_CONFIG, or write "
+)
+
+
+@pytest.fixture
+def system(tmp_path, monkeypatch):
+    """The system's file, which is not there yet."""
+    file = tmp_path / "system.toml"
+    monkeypatch.setattr(config, "SYSTEM_FILE", file)
+    return file
+
+
+@pytest.fixture
+def home(tmp_path):
+    return {"HOME": str(tmp_path)}
+
+
+def account(name):
+    return f'[[accounts]]\nname = "{name}"\napi_key = {{ env = "MISTRAL_API_KEY" }}\n'
+
+
+@pytest.mark.parametrize(
+    ("there", "name"),
+    [
+        (["explicit", "variable", "system"], "explicit"),
+        (["explicit", "system"], "explicit"),
+        (["variable", "system"], "variable"),
+        (["system"], "system"),
+        ([], "default"),
+    ],
+)
+def test_precedence(tmp_path, system, home, there, name):
+    """--config wins over $BATCH_TRACKER_CONFIG, that over the system's file, that over the defaults."""
+    files = {each: tmp_path / f"{each}.toml" for each in there}
+    for each, file in files.items():
+        file.write_text(account(each))
+    environ = KEY | home | ({"BATCH_TRACKER_CONFIG": str(files["variable"])} if "variable" in there else {})
+    loaded = load(str(files["explicit"]) if "explicit" in there else None, environ)
+    assert [each.name for each in loaded.accounts] == [name]
+    assert loaded.source == (str(files[name]) if there else None)
+    assert system.exists() is ("system" in there)
+
+
+def test_key_alone(system, home):
+    """MISTRAL_API_KEY alone gives the default account, on loopback, with the log at home."""
+    assert not system.exists()
+    loaded = load(None, KEY | home)
+    (only,) = loaded.accounts
+    assert (only.name, only.api_key.reveal(), only.base_url) == ("default", "key", "https://api.mistral.ai")
+    assert (only.poll_interval, only.requests_per_second, only.backfill, only.request_timeout) == (15, 1, 604800, 10)
+    assert (loaded.http.host, loaded.http.port, loaded.http.token) == ("127.0.0.1", 9471, None)
+    assert loaded.storage.path == Path(home["HOME"]) / ".local/state/batch-tracker/tracker.db"
+    assert (loaded.receivers, loaded.environment_proxies) == ((), False)
+
+
+@pytest.mark.parametrize("environ", [{}, {"MISTRAL_API_KEY": ""}, {"MISTRAL_API_KEY": " \n"}, {"BATCH_TRACKER_CONFIG": ""}])
+def test_nothing(system, home, environ):
+    """With no file and no key the message says what to do; an empty variable counts as none."""
+    with pytest.raises(ConfigError) as raised:
+        load(None, environ | home)
+    assert str(raised.value) == NOTHING + str(system)
+
+
+def test_empty_option(system, home):
+    """An empty --config, as an unset variable in a script leaves it, is not the default in disguise."""
+    system.write_text(account("system"))
+    with pytest.raises(ConfigError, match="--config: found nothing, expected the name of a file"):
+        load("", KEY | home)
+
+
+def test_unreachable_system_file_is_told(tmp_path, monkeypatch, home):
+    """A system's file that cannot even be looked for is no reason to run on defaults that nobody asked for."""
+    file = tmp_path / ("x" * 300)
+    monkeypatch.setattr(config, "SYSTEM_FILE", file)
+    with pytest.raises(ConfigError) as raised:
+        load(None, KEY | home)
+    assert str(raised.value) == f"{file}: cannot be read: File name too long"
+
+
+@pytest.mark.parametrize("content", ["", '[storage]\npath = "tracker.db"\n', '[http]\nlisten = "127.0.0.1:0"\n'])
+def test_file_without_accounts(tmp_path, home, content):
+    """A file that is silent about accounts keeps the default account, as long as MISTRAL_API_KEY is set."""
+    file = tmp_path / "tracker.toml"
+    file.write_text(content)
+    assert [each.name for each in load(str(file), KEY | home).accounts] == ["default"]
+    with pytest.raises(ConfigError) as raised:
+        load(str(file), home)
+    assert str(raised.value) == (
+        f"{file}: accounts: found none, expected at least one [[accounts]], or $MISTRAL_API_KEY instead of them"
+    )
+
+
+def test_named_accounts_are_all_accounts(tmp_path, home):
+    """A file that names accounts gets no further one from MISTRAL_API_KEY."""
+    file = tmp_path / "tracker.toml"
+    file.write_text('[[accounts]]\nname = "a"\napi_key = { env = "A" }\n[[accounts]]\nname = "b"\napi_key = { env = "B" }\n')
+    loaded = load(str(file), KEY | home | {"A": "1", "B": "2"})
+    assert [(each.name, each.api_key.reveal()) for each in loaded.accounts] == [("a", "1"), ("b", "2")]
+
+
+@pytest.mark.parametrize(
+    ("environ", "path"),
+    [
+        ({"STATE_DIRECTORY": "/state", "XDG_STATE_HOME": "/xdg", "HOME": "/home"}, "/state/tracker.db"),
+        ({"STATE_DIRECTORY": "/state:/other", "HOME": "/home"}, "/state/tracker.db"),
+        ({"STATE_DIRECTORY": "", "XDG_STATE_HOME": "/xdg", "HOME": "/home"}, "/xdg/batch-tracker/tracker.db"),
+        ({"XDG_STATE_HOME": "", "HOME": "/home"}, "/home/.local/state/batch-tracker/tracker.db"),
+    ],
+)
+def test_default_database(system, environ, path):
+    """The log is in systemd's state directory, else in the user's; finding it needs no secret."""
+    assert not system.exists()
+    assert database_path(None, environ) == load(None, environ | KEY).storage.path == Path(path)
+
+
+@pytest.mark.parametrize(
+    ("written", "path"),
+    [
+        ("tracker.db", "tracker.db"),
+        ("../tracker.db", "../tracker.db"),
+        ("/var/tracker.db", "/var/tracker.db"),
+        ("~/tracker.db", "/home/tracker.db"),
+    ],
+)
+def test_database_where_the_file_says(tmp_path, written, path):
+    """A relative path stays relative to the working directory, not to the file; `~/` is $HOME, whoever looks."""
+    file = tmp_path / "tracker.toml"
+    file.write_text(f'[storage]\npath = "{written}"\n')
+    environ = {"HOME": "/home", "STATE_DIRECTORY": "/state"}
+    assert database_path(str(file), environ) == load(str(file), environ | KEY).storage.path == Path(path)
+
+
+def test_database_of_a_wrong_file(tmp_path, home):
+    """Finding the database tells what is wrong about it, and only that: secrets need not be there."""
+    file = tmp_path / "tracker.toml"
+    file.write_text("[storage]\npath = 5\n[http]\ntoken = 6\n")
+    with pytest.raises(ConfigError) as raised:
+        database_path(str(file), home)
+    assert str(raised.value) == f"{file}: storage.path: found 5, expected a string, printable and not empty"
+
+
+def test_no_home(system):
+    """Where there is no home and nothing else says where to keep the log, the message names what would."""
+    assert not system.exists()
+    with pytest.raises(ConfigError) as raised:
+        load(None, KEY)
+    assert str(raised.value) == (
+        "storage.path: missing, expected a path, as none of $STATE_DIRECTORY, $XDG_STATE_HOME and $HOME is set"
+    )
