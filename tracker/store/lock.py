@@ -13,11 +13,12 @@ from tracker.core.ports import StorageError
 def locked(database: Path) -> Iterator[None]:
     """Hold `DATABASE.lock` while the context lasts; raises `StorageError` naming the process that holds it.
 
-    The kernel drops the lock with the process, so one that was killed leaves nothing to clean up.
+    The kernel drops the lock with the process, so one that was killed leaves nothing to clean up. `database` is the file's
+    real path: a name that is a symbolic link would have a lock of its own.
     """
     path = database.with_name(database.name + ".lock")
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StorageError(f"{path}: cannot be opened: {error.strerror}") from error
     try:
@@ -30,8 +31,10 @@ def locked(database: Path) -> Iterator[None]:
 def _take(descriptor: int, database: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     except BlockingIOError as error:
         holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
         raise StorageError(f"{database}: in use by another batch-tracker, process {holder}") from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        raise StorageError(f"{database}: cannot be locked: {error.strerror}") from error

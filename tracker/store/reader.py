@@ -6,23 +6,26 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 import aiosqlite
 import anyio
 import msgspec
 
 from tracker.core.ports import StorageError
+from tracker.store.schema import IDENTITY, check, read_only
 
 LOOK_AGAIN: Final = 0.1
 """Seconds between looks at the file's version: another process's commit is no event that could be awaited."""
+
+_LARGEST_SEQ: Final = 2**63 - 1
+"""SQLite's largest integer; nothing comes after."""
 
 _JOBS: Final = """SELECT account, deleted, first_seen_at, observed_at, seq, data FROM jobs
 WHERE (?1 IS NULL OR account = ?1) AND (?2 = '[]' OR status IN (SELECT value FROM json_each(?2)))
 ORDER BY active DESC, created_at DESC, id LIMIT ?3"""
 
 _JOBS_LIKE: Final = """SELECT account, deleted, first_seen_at, observed_at, seq, data FROM jobs
-WHERE substr(id, 1, length(?1)) = ?1 LIMIT 20"""
+WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id <> ?1, account, id LIMIT 20"""
 
 _EVENTS: Final = """SELECT seq, body FROM events
 WHERE seq > ?1 AND (?2 IS NULL OR job = ?2) AND (?3 IS NULL OR account = ?3)
@@ -39,48 +42,74 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reader:
-    """Open one with `open_reader`."""
+    """Open one with `open_reader`; it serves one consumer, whose looks it remembers."""
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
+    def __init__(self, path: Path, connection: aiosqlite.Connection) -> None:
+        self._path = path
         self._connection = connection
+        self._version = 0  # the file's, before the first look since `changed` last returned
+        self._has_looked = False
+
+    async def check(self) -> None:
+        """Raise `StorageError` unless the file is a batch-tracker database of this version."""
+        check(self._path, (await self._look(IDENTITY))[0])
 
     async def jobs(self, account: str | None = None, statuses: Sequence[str] = (), limit: int = -1) -> list[dict[str, Any]]:
         """The jobs, active ones first, then the newest first; the BatchJob's properties and what the tracker adds."""
-        return [_job(row) for row in await self._all(_JOBS, (account, json.dumps(list(statuses)), limit))]
+        return self._jobs(await self._look(_JOBS, account, json.dumps(list(statuses)), limit))
 
     async def jobs_like(self, prefix: str) -> list[dict[str, Any]]:
         """The jobs whose id starts with `prefix`; the one whose id it is, if there is one."""
-        found = [_job(row) for row in await self._all(_JOBS_LIKE, (prefix,))]
+        found = self._jobs(await self._look(_JOBS_LIKE, prefix))
         return [job for job in found if job["id"] == prefix] or found
 
     async def events(self, after: int, which: EventFilter, limit: int = 500) -> list[tuple[int, str]]:
         """Up to `limit` events of the log after `seq`, in its order: seq and JSON."""
-        return await self._all(_EVENTS, (after, which.job, which.account, json.dumps(list(which.types)), limit))
+        types = json.dumps(list(which.types))
+        return await self._look(_EVENTS, min(after, _LARGEST_SEQ), which.job, which.account, types, limit)
 
     async def changed(self) -> None:
-        """Return once somebody has committed since the last look."""
-        before = await self._all("PRAGMA data_version", ())
-        while await self._all("PRAGMA data_version", ()) == before:  # noqa: ASYNC110 - see LOOK_AGAIN
+        """Return once somebody has committed what the looks since this last returned may have missed."""
+        while (version := await self._data_version()) == self._version:  # noqa: ASYNC110 - see LOOK_AGAIN
             await anyio.sleep(LOOK_AGAIN)
+        self._version, self._has_looked = version, False
 
-    async def _all(self, sql: str, parameters: tuple[Any, ...]) -> list[Any]:
+    async def _look(self, sql: str, *parameters: Any) -> list[Any]:
+        if not self._has_looked:
+            self._version = await self._data_version()  # before the look: what is committed during it wakes `changed`
+            self._has_looked = True
+        return await self._all(sql, *parameters)
+
+    async def _data_version(self) -> int:
+        return int((await self._all("PRAGMA data_version"))[0][0])
+
+    async def _all(self, sql: str, *parameters: Any) -> list[Any]:
         try:
             return list(await self._connection.execute_fetchall(sql, parameters))
         except sqlite3.Error as error:
-            raise StorageError(f"the database cannot be read, SQLite says: {error}") from error
+            raise StorageError(f"{self._path}: cannot be read, SQLite says: {error}") from error
+
+    def _jobs(self, rows: list[Any]) -> list[dict[str, Any]]:
+        try:
+            return [_job(row) for row in rows]
+        except ValueError as error:
+            raise StorageError(f"{self._path}: a job that it holds cannot be read: {error}") from error
 
 
 @asynccontextmanager
 async def open_reader(path: Path) -> AsyncIterator[Reader]:
-    """Open the database for reading, whether or not a daemon writes to it; raises `StorageError` where there is none."""
+    """Open the database for reading, whether or not a daemon writes to it; raises `StorageError` where it cannot be."""
     if not await anyio.Path(path).exists():
         raise StorageError(f"{path}: there is no database; has `batch-tracker run` been started with this configuration?")
     try:
-        connection = await aiosqlite.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
+        with anyio.CancelScope(shield=True):  # a connection that nobody waits for would never be closed
+            connection = await aiosqlite.connect(read_only(path), uri=True, isolation_level=None)
     except sqlite3.Error as error:
         raise StorageError(f"{path}: cannot be opened, SQLite says: {error}") from error
     try:
-        yield Reader(connection)
+        reader = Reader(path, connection)
+        await reader.check()
+        yield reader
     finally:
         with anyio.CancelScope(shield=True):
             await connection.close()

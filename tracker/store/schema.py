@@ -1,8 +1,12 @@
 """Owns the database's schema and its migrations, numbered by `user_version`."""
 
+import os
 import sqlite3
+from collections.abc import Iterable
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from tracker.core.ports import StorageError
 
@@ -56,34 +60,63 @@ MIGRATIONS: Final = (_SCHEMA_1,)
 """Migration N makes a file of version N - 1 one of version N."""
 
 
+IDENTITY: Final = """SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
+FROM pragma_application_id, pragma_user_version"""
+"""Selects the one row by which a file is known: whose it is, its version, and whether it holds anything at all."""
+
+
 def migrate(path: Path, migrations: tuple[str, ...] = MIGRATIONS) -> None:
     """Bring the file to the newest schema, making it if need be, all in one transaction.
 
     Raises `StorageError` where it is not ours to change; then it is left as it was.
     """
+    newest = len(migrations)
     try:
-        connection = sqlite3.connect(path, isolation_level=None)
-        try:
-            version = _version(connection, path, newest=len(migrations))
-            _apply(connection, migrations[version:], newest=len(migrations))
+        _make(path)
+        with suppress(sqlite3.OperationalError), closing(sqlite3.connect(read_only(path), uri=True)) as connection:
+            _version(path, connection.execute(IDENTITY).fetchone(), newest)  # for writing, it would fold a foreign WAL in
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            version = _version(path, connection.execute(IDENTITY).fetchone(), newest)
+            _apply(connection, migrations[version:], newest)
             connection.execute("PRAGMA journal_mode = WAL")
-        finally:
-            connection.close()
     except sqlite3.Error as error:
         raise StorageError(f"{path}: expected a batch-tracker database, SQLite says: {error}") from error
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be made: {error.strerror}") from error
 
 
-def _version(connection: sqlite3.Connection, path: Path, newest: int) -> int:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+def check(path: Path, identity: Iterable[int]) -> None:
+    """Raise `StorageError` unless what `IDENTITY` selected is a batch-tracker database of just this version."""
+    newest = len(MIGRATIONS)
+    version = _version(path, identity, newest)
+    if version == 0:
+        raise StorageError(f"{path}: expected a batch-tracker database, found an empty one")
+    if version < newest:
+        raise StorageError(f"{path}: schema {version} is older than {newest}; `batch-tracker run` brings it up to date")
+
+
+def read_only(path: Path) -> str:
+    """The URI under which SQLite opens the file and cannot write to it."""
+    return f"file:{quote(str(path))}?mode=ro"
+
+
+def _make(path: Path) -> None:
+    """Make the file, for its owner alone: metadata of jobs is nobody else's. SQLite gives its WAL the same mode."""
+    with suppress(FileExistsError):
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        os.fchmod(descriptor, 0o600)  # whatever the umask is
+        os.close(descriptor)
+
+
+def _version(path: Path, identity: Iterable[int], newest: int) -> int:
+    application, version, tables = identity
     if application == APPLICATION_ID and version > newest:
         raise StorageError(
             f"{path}: schema {version} was written by a newer batch-tracker, this one knows up to {newest}; upgrade it"
         )
     if application != APPLICATION_ID and (tables or version or application):
         raise StorageError(f"{path}: expected a batch-tracker database, found one of another program; it is left as it was")
-    return int(version)
+    return version
 
 
 def _apply(connection: sqlite3.Connection, migrations: tuple[str, ...], newest: int) -> None:

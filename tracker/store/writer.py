@@ -1,11 +1,12 @@
 """Owns writing: the one connection that changes the database, each change in one durable transaction."""
 
-import json
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import aiosqlite
 import anyio
@@ -16,9 +17,14 @@ from tracker.core.event import Event
 from tracker.core.job import Job, parse_job
 from tracker.core.ports import Contact, StorageError
 from tracker.store.lock import locked
-from tracker.store.schema import migrate
+from tracker.store.schema import IDENTITY, MIGRATIONS, check, migrate
 
 _PRAGMAS: Final = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;"
+
+_IDS_AT_ONCE: Final = 10_000
+"""SQLite takes up to 32,766 parameters."""
+
+_INSERT_ACCOUNT: Final = "INSERT INTO accounts (name, since, horizon) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 
 _INSERT_EVENT: Final = """
 INSERT INTO events (seq, id, type, account, job, created_at, observed_at, backfilled, body)
@@ -34,110 +40,157 @@ ON CONFLICT (account, id) DO UPDATE SET status = excluded.status, active = exclu
 class SqliteStore:
     """The `Store` of core.ports on SQLite; open one with `open_store`."""
 
-    def __init__(self, path: Path, connection: aiosqlite.Connection) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._connection = connection
+        self._connection: aiosqlite.Connection | None = None
+        self._file: tuple[int, int] | None = None  # what the connection has open
         self._lock = anyio.Lock()
 
     async def contact(self, account: str, first: Contact) -> Contact:
-        found = await self._fetch("SELECT since, horizon, watermark FROM accounts WHERE name = ?", (account,))
-        if found:
-            since, horizon, watermark = found[0]
-            return Contact(since=since, horizon=horizon, watermark=watermark)
-        async with self._transaction("writing the first contact"):
-            await self._connection.execute(
-                "INSERT INTO accounts (name, since, horizon) VALUES (?, ?, ?)", (account, first.since, first.horizon)
-            )
-        return first
+        found = await self._contact(account)
+        if found is None:
+            async with self._transaction("writing the first contact") as connection:
+                await connection.execute(_INSERT_ACCOUNT, (account, first.since, first.horizon))
+            found = await self._contact(account)
+        return found or first
 
     async def active(self, account: str) -> Mapping[str, Known]:
-        return _known(await self._fetch("SELECT id, deleted, data FROM jobs WHERE account = ? AND active", (account,)))
+        return _known(await self._fetch("SELECT id, deleted, data FROM jobs WHERE account = ? AND active", account))
 
     async def known(self, account: str, ids: Collection[str]) -> Mapping[str, Known]:
-        sql = "SELECT id, deleted, data FROM jobs WHERE account = ? AND id IN (SELECT value FROM json_each(?))"
-        return _known(await self._fetch(sql, (account, json.dumps(list(ids)))))
+        wanted, found = list(ids), {}
+        for some in (wanted[start : start + _IDS_AT_ONCE] for start in range(0, len(wanted), _IDS_AT_ONCE)):
+            marks = ",".join("?" * len(some))  # not json_each: it ends a string at a NUL
+            sql = f"SELECT id, deleted, data FROM jobs WHERE account = ? AND id IN ({marks})"  # noqa: S608 - only marks
+            found.update(_known(await self._fetch(sql, account, *some)))
+        return found
 
     async def count_created(self, account: str, after: int) -> int:
         sql = "SELECT count(*) FROM jobs WHERE account = ? AND created_at > ?"
-        return int((await self._fetch(sql, (account, after)))[0][0])
+        return int((await self._fetch(sql, account, after))[0][0])
 
     async def created_of_newest(self, account: str, nth: int) -> int | None:
         sql = "SELECT created_at FROM jobs WHERE account = ? ORDER BY created_at DESC LIMIT 1 OFFSET ?"
-        found = await self._fetch(sql, (account, nth))
+        found = await self._fetch(sql, account, nth)
         return int(found[0][0]) if found else None
 
     async def record(self, account: str, changes: Sequence[Change], watermark: int | None = None) -> None:
-        async with self._transaction("recording events"):
-            last = await self._connection.execute_fetchall("SELECT coalesce(max(seq), 0) FROM events")
+        async with self._transaction("recording events") as connection:
+            last = await connection.execute_fetchall("SELECT coalesce(max(seq), 0) FROM events")
             events, jobs = _rows(changes, int(next(iter(last))[0]))
-            await self._connection.executemany(_INSERT_EVENT, events)
-            await self._connection.executemany(_UPSERT_JOB, jobs)
+            await connection.executemany(_INSERT_EVENT, events)
+            await connection.executemany(_UPSERT_JOB, jobs)
             if watermark is not None:
-                await self._connection.execute("UPDATE accounts SET watermark = ? WHERE name = ?", (watermark, account))
+                await connection.execute("UPDATE accounts SET watermark = ? WHERE name = ?", (watermark, account))
 
     async def probe(self) -> str | None:
-        """What is wrong with the store, by beginning to write and changing nothing; None where nothing is."""
+        """What is wrong with the store, by a commit that reaches the disk and changes nothing; None where nothing is."""
         try:
-            async with self._transaction("probing"):
-                await self._connection.execute("UPDATE accounts SET since = since WHERE 0")
+            async with self._transaction("probing") as connection:
+                await connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")  # the first page, written as it is
         except StorageError as error:
             return str(error)
         return None
 
+    async def open(self) -> None:
+        """Connect now rather than at the first use; raises `StorageError` where that fails."""
+        async with self._connected("opening"):
+            pass
+
     async def close(self) -> None:
         with anyio.CancelScope(shield=True):
-            await self._connection.close()
+            await self._forget()
 
-    async def _fetch(self, sql: str, parameters: tuple[Any, ...]) -> list[Any]:
-        async with self._lock:
-            try:
-                return list(await self._connection.execute_fetchall(sql, parameters))
-            except sqlite3.Error as error:
-                await self._reopen()
-                raise StorageError(f"{self._path}: reading failed, SQLite says: {error}") from error
+    async def _contact(self, account: str) -> Contact | None:
+        found = await self._fetch("SELECT since, horizon, watermark FROM accounts WHERE name = ?", account)
+        return Contact(since=found[0][0], horizon=found[0][1], watermark=found[0][2]) if found else None
+
+    async def _fetch(self, sql: str, *parameters: Any) -> list[Any]:
+        async with self._connected("reading") as connection:
+            return list(await connection.execute_fetchall(sql, parameters))
 
     @asynccontextmanager
-    async def _transaction(self, what: str) -> AsyncIterator[None]:
-        """All or nothing, and never cancelled half-way: a cancelled COMMIT raises but commits."""
+    async def _transaction(self, what: str) -> AsyncIterator[aiosqlite.Connection]:
+        """All or nothing: what is not committed is undone with the connection."""
+        async with self._connected(what) as connection:
+            await connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            await connection.execute("COMMIT")
+
+    @asynccontextmanager
+    async def _connected(self, what: str) -> AsyncIterator[aiosqlite.Connection]:
+        """The connection, for one task at a time and never cancelled half-way: a cancelled COMMIT raises but commits.
+
+        After an error the connection is forgotten: nothing but a fresh look tells what is in the file.
+        """
         async with self._lock:
             with anyio.CancelScope(shield=True):
                 try:
-                    await self._connection.execute("BEGIN IMMEDIATE")
-                    yield
-                    await self._connection.execute("COMMIT")
+                    yield await self._ready()
                 except sqlite3.Error as error:
-                    await self._reopen()
+                    await self._forget()
                     raise StorageError(f"{self._path}: {what} failed, SQLite says: {error}") from error
+                except OSError as error:
+                    await self._forget()
+                    raise StorageError(f"{self._path}: {what} failed: {error.strerror}") from error
                 except BaseException:
-                    await self._connection.rollback()
+                    await self._forget()
                     raise
 
-    async def _reopen(self) -> None:
-        """Forget the connection: after an error nothing but a fresh look tells what is in the file."""
-        with anyio.CancelScope(shield=True):
-            await self._connection.close()
+    async def _ready(self) -> aiosqlite.Connection:
+        """The connection to the file that has the path: SQLite would go on writing to one that was moved or deleted."""
+        file = _file_at(self._path)
+        if self._connection is None:
             self._connection = await _connect(self._path)
+            self._file = file
+        if self._file != file:
+            raise StorageError(f"{self._path}: another file has taken its place")
+        return self._connection
+
+    async def _forget(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection:
+            with suppress(sqlite3.Error):
+                await connection.close()
 
 
 @asynccontextmanager
 async def open_store(path: Path) -> AsyncIterator[SqliteStore]:
     """Open the database for writing, alone; raises `StorageError` where it is held, newer, damaged or not ours."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"{path.parent}: cannot be made: {error.strerror}") from error
+    path = _place(path)
     with locked(path):
         migrate(path)
-        store = SqliteStore(path, await _connect(path))
+        store = SqliteStore(path)
         try:
+            await store.open()
             yield store
         finally:
             await store.close()
 
 
+def _place(path: Path) -> Path:
+    """The file's real path, its directory made if need be."""
+    real = Path(os.path.realpath(path))
+    try:
+        real.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{real.parent}: cannot be made: {error.strerror}") from error
+    return real
+
+
+def _file_at(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
 async def _connect(path: Path) -> aiosqlite.Connection:
-    connection = await aiosqlite.connect(path, isolation_level=None)
-    await connection.executescript(_PRAGMAS)
+    connection = await aiosqlite.connect(f"file:{quote(str(path))}?mode=rw", uri=True, isolation_level=None)
+    try:
+        await connection.executescript(_PRAGMAS)
+        check(path, next(iter(await connection.execute_fetchall(IDENTITY))))
+    except BaseException:
+        await connection.close()
+        raise
     return connection
 
 
@@ -172,9 +225,9 @@ def _event_row(event: Event, change: Change) -> tuple[Any, ...]:
 
 
 def _job_row(change: Change, seq: int) -> tuple[Any, ...]:
-    job, observed_at = change.known.job, change.events[-1].observed_at
+    known, job = change.known, change.known.job
+    first, last = change.events[0].observed_at, change.events[-1].observed_at
     data = msgspec.json.encode(job.to_data()).decode()
-    known = change.known
     return (
-        change.account, job.id, job.status, known.active, known.deleted, job.created_at, observed_at, observed_at, seq, data
+        change.account, job.id, job.status, known.active, known.deleted, job.created_at, first, last, seq, data
     )  # fmt: skip
