@@ -1,0 +1,234 @@
+"""Each mistake in a configuration gives its message, to the letter: where, what was found, what is expected."""
+
+import pytest
+
+from tracker.config import load
+from tracker.core.config_error import ConfigError
+
+ENVIRON = {"HOME": "/home/someone", "MISTRAL_API_KEY": "key", "TOKEN": "token"}
+DURATION = 'expected a duration such as "500ms", "15s", "5m", "2h" or "7d"'
+URL = 'expected an http or https URL, such as "https://api.mistral.ai"'
+LISTEN = 'expected HOST:PORT, such as "127.0.0.1:9471" or "[::1]:9471"'
+NAME = "expected up to 64 letters, digits, `_`, `.` or `-`"
+TEXT = "expected a string, printable and not empty"
+
+
+@pytest.fixture
+def mistakes(tmp_path):
+    """Load a configuration of this text and give the mistakes that are told, without the file's name."""
+
+    def told(text):
+        file = tmp_path / "tracker.toml"
+        file.write_text(text, "utf-8")
+        with pytest.raises(ConfigError) as raised:
+            load(str(file), ENVIRON)
+        lines = str(raised.value).split("\n")
+        assert all(line.startswith(f"{file}: ") and line.isprintable() for line in lines)
+        return [line.removeprefix(f"{file}: ") for line in lines]
+
+    return told
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ("storag = 1", "storag: unknown key; did you mean `storage`?"),
+        ("[acounts]", "acounts: unknown key; did you mean `accounts`?"),
+        ("zzz = 1", "zzz: unknown key, expected one of accounts, http, network, receivers, storage"),
+        ('"a\\u001b[31m\\nb" = 1', r"'a\x1b[31m\nb': unknown key, expected one of accounts, http, network, receivers, storage"),
+        ("[storage]\npth = 1", "storage.pth: unknown key; did you mean `path`?"),
+        ("[http]\nport = 1", "http.port: unknown key, expected one of listen, token"),
+        (
+            "[network]\nuse_environment_proxy = true",
+            "network.use_environment_proxy: unknown key; did you mean `use_environment_proxies`?",
+        ),
+        ("[[storage]]", "storage: found a list, expected a table"),
+        ("storage = 'tracker.db'", "storage: found a string, expected a table"),
+        ("storage = 1", "storage: found 1, expected a table"),
+        ("http = 2026-01-02T03:04:05Z", "http: found 2026-01-02 03:04:05+00:00, expected a table"),
+        ("network = []", "network: found an empty list, expected a table"),
+        ("[storage]\npath = ''", f"storage.path: found '', {TEXT}"),
+        ("[storage]\npath = 5", f"storage.path: found 5, {TEXT}"),
+        ("[storage]\npath = [1]", f"storage.path: found a list, {TEXT}"),
+        ("[storage.path]", f"storage.path: found a table, {TEXT}"),
+        ('[storage]\npath = "a\\nb\\u001b"', rf"storage.path: found 'a\nb\x1b', {TEXT}"),
+        (
+            "[storage]\npath = '~other/x'",
+            "storage.path: found '~other/x', expected a path; `~/` is $HOME where that is set, and no other `~` is known",
+        ),
+        ("[network]\nuse_environment_proxies = 1", "network.use_environment_proxies: found 1, expected true or false"),
+        ("[network]\nuse_environment_proxies = 'yes'", "network.use_environment_proxies: found 'yes', expected true or false"),
+        ("accounts = []", "accounts: found none, expected at least one [[accounts]], or $MISTRAL_API_KEY instead of them"),
+        ("[accounts]\nname = 'x'", "accounts: found a table, expected [[accounts]]"),
+        ("accounts = 'x'", "accounts: found a string, expected [[accounts]]"),
+        ("accounts = true", "accounts: found true, expected [[accounts]]"),
+        ("accounts = [1]", "accounts[0]: found 1, expected a table"),
+        ("receivers = 0.5", "receivers: found 0.5, expected [[receivers]]"),
+        ("receivers = ['x']", "receivers[0]: found a string, expected a table"),
+        ("[[receivers]]\nname = 'x'\nurl = 'http://a'", "receivers[0].kind: missing, expected 'webhook' or 'slack'"),
+        ("[[receivers]]\nname = 'x'\nkind = 'slack'", "receivers[0].url: missing, expected a URL, or a reference to one"),
+    ],
+)
+def test_structure(mistakes, text, mistake):
+    """Unknown keys, wrong tables and missing keys."""
+    assert mistakes(text) == [mistake]
+
+
+@pytest.mark.parametrize(
+    ("listen", "found"),
+    [
+        ("9471", "9471"),
+        ("true", "true"),
+        ("'9471'", "'9471'"),
+        ("':9471'", "':9471'"),
+        ("'localhost'", "'localhost'"),
+        ("'localhost:'", "'localhost:'"),
+        ("'localhost:http'", "'localhost:http'"),
+        ("'localhost:65536'", "'localhost:65536'"),
+        ("'localhost:-1'", "'localhost:-1'"),
+        ("'localhost: 80'", "'localhost: 80'"),
+        ("'localhost:٣'", "'localhost:٣'"),
+        ("'::1'", "'::1'"),
+        ("'::1:9471'", "'::1:9471'"),
+        ("'[::1]'", "'[::1]'"),
+        ("'[127.0.0.1]:9471'", "'[127.0.0.1]:9471'"),
+        ("'[::1:9471'", "'[::1:9471'"),
+        ("'http://localhost:9471'", "'http://localhost:9471'"),
+        ("'localhost:" + "9" * 5000 + "'", "'localhost:" + "9" * 50 + "'…"),
+        ("0x" + "f" * 9999, "a huge number"),
+        ("{ port = 80 }", "a table"),
+    ],
+)
+def test_listen(mistakes, listen, found):
+    """What is not HOST:PORT; an IPv6 address has to be in brackets."""
+    assert mistakes(f"[http]\nlisten = {listen}") == [f"http.listen: found {found}, {LISTEN}"]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "192.0.2.1", "example.com", "[2001:db8::1]", "localhost.example"])  # noqa: S104
+def test_listening_to_the_world_needs_a_token(mistakes, tmp_path, host):
+    """An address that others reach is refused without a token, and taken with one."""
+    bare = host.strip("[]")
+    assert mistakes(f"[http]\nlisten = '{host}:9471'") == [
+        f"http.listen: found '{bare}', which is not loopback, and no http.token; expected a token to go with it"
+    ]
+    file = tmp_path / "with_token.toml"
+    file.write_text(f"[http]\nlisten = '{host}:9471'\ntoken = {{ env = 'TOKEN' }}\n")
+    http = load(str(file), ENVIRON).http
+    assert (http.host, http.port, http.token.reveal()) == (bare, 9471, "token")
+
+
+@pytest.mark.parametrize(
+    ("listen", "host", "port"),
+    [
+        ("127.0.0.1:0", "127.0.0.1", 0),
+        ("127.8.8.8:65535", "127.8.8.8", 65535),
+        ("[::1]:9471", "::1", 9471),
+        ("localhost:1", "localhost", 1),
+    ],
+)
+def test_loopback_needs_no_token(tmp_path, listen, host, port):
+    """Loopback, IPv6 too, is taken as it is."""
+    file = tmp_path / "tracker.toml"
+    file.write_text(f"[http]\nlisten = '{listen}'\n")
+    http = load(str(file), ENVIRON).http
+    assert (http.host, http.port, http.token) == (host, port, None)
+
+
+@pytest.mark.parametrize(
+    ("line", "mistake"),
+    [
+        ("name = 'two words'", f"name: found 'two words', {NAME}"),
+        ("name = ''", f"name: found '', {NAME}"),
+        ("name = 'é'", f"name: found 'é', {NAME}"),
+        (f"name = '{'x' * 65}'", f"name: found '{'x' * 60}'…, {NAME}"),
+        ("name = 7", f"name: found 7, {NAME}"),
+        ("poll_interval = 15", f"poll_interval: found 15, {DURATION}"),
+        ("poll_interval = true", f"poll_interval: found true, {DURATION}"),
+        ("poll_interval = '15'", f"poll_interval: found '15', {DURATION}"),
+        ("poll_interval = '15 s'", f"poll_interval: found '15 s', {DURATION}"),
+        ("poll_interval = '-15s'", f"poll_interval: found '-15s', {DURATION}"),
+        ("poll_interval = '1w'", f"poll_interval: found '1w', {DURATION}"),
+        ("poll_interval = '٣s'", f"poll_interval: found '٣s', {DURATION}"),
+        ("poll_interval = ''", f"poll_interval: found '', {DURATION}"),
+        ("poll_interval = '49ms'", 'poll_interval: found \'49ms\', expected a duration from "50ms" to "1d"'),
+        ("poll_interval = '1d1ms'", 'poll_interval: found \'1d1ms\', expected a duration from "50ms" to "1d"'),
+        ("backfill = '3651d'", 'backfill: found \'3651d\', expected a duration from "0s" to "3650d"'),
+        ("request_timeout = '0s'", 'request_timeout: found \'0s\', expected a duration from "50ms" to "10m"'),
+        ("requests_per_second = 0", "requests_per_second: found 0, expected a number from 0.001 to 1000, such as 1.0"),
+        ("requests_per_second = 1001", "requests_per_second: found 1001, expected a number from 0.001 to 1000, such as 1.0"),
+        ("requests_per_second = nan", "requests_per_second: found nan, expected a number from 0.001 to 1000, such as 1.0"),
+        ("requests_per_second = true", "requests_per_second: found true, expected a number from 0.001 to 1000, such as 1.0"),
+        ("requests_per_second = '1'", "requests_per_second: found '1', expected a number from 0.001 to 1000, such as 1.0"),
+        ("base_url = 'api.mistral.ai'", f"base_url: found 'api.mistral.ai', {URL}"),
+        ("base_url = 'ftp://api.mistral.ai'", f"base_url: found 'ftp://api.mistral.ai', {URL}"),
+        ("base_url = 'https://'", f"base_url: found 'https://', {URL}"),
+        ("base_url = 'https://:443'", f"base_url: found 'https://:443', {URL}"),
+        ("base_url = 'https://a:port'", f"base_url: found 'https://a:port', {URL}"),
+        ("base_url = 'https://a:0'", f"base_url: found 'https://a:0', {URL}"),
+        ("base_url = 'https://[::1'", f"base_url: found 'https://[::1', {URL}"),
+        ("base_url = 'https://a b'", f"base_url: found 'https://a b', {URL}"),
+        ('base_url = "https://a\\n"', rf"base_url: found 'https://a\n', {URL}"),
+        ("base_url = 443", f"base_url: found 443, {URL}"),
+        ("base_url = 'https://a/?x=canary'", f"base_url: found a URL with a query or a fragment (not shown), {URL}"),
+        ("base_url = 'https://a/#canary'", f"base_url: found a URL with a query or a fragment (not shown), {URL}"),
+        ("base_url = 'https://u:canary@a'", f"base_url: found a URL with credentials in it (not shown), {URL}"),
+        ("base_url = 'https://u:canary@[::1'", f"base_url: found a URL with credentials in it (not shown), {URL}"),
+        ("base_url = 'u:canary@a:port'", f"base_url: found a URL with credentials in it (not shown), {URL}"),
+        ("base_ulr = 'https://a'", "base_ulr: unknown key; did you mean `base_url`?"),
+    ],
+)
+def test_account(mistakes, line, mistake):
+    """What can be wrong about an account."""
+    name = "" if line.startswith("name") else "name = 'a'\n"
+    assert mistakes(f"[[accounts]]\n{name}api_key = {{ env = 'MISTRAL_API_KEY' }}\n{line}\n") == [f"accounts[0].{mistake}"]
+
+
+@pytest.mark.parametrize(
+    ("line", "mistake"),
+    [
+        ("kind = 'email'", "kind: found 'email', expected 'webhook' or 'slack'"),
+        ("kind = ['slack']", "kind: found a list, expected 'webhook' or 'slack'"),
+        ("events = []", "events: found an empty list, expected a list of strings"),
+        ("events = 'batch.*'", "events: found a string, expected a list of strings"),
+        ("events = ['batch.*', 5]", f"events: found 5, {TEXT}"),
+        ("retry = '5s'", "retry: found a string, expected a list of durations"),
+        ("retry = []", "retry: found an empty list, expected a list of durations"),
+        ("retry = ['5s', 5]", f"retry: found 5, {DURATION}"),
+        ("retry = ['31d']", 'retry: found \'31d\', expected a duration from "0s" to "30d"'),
+        ("hold = 'never'", f"hold: found 'never', {DURATION}"),
+        ("match = 'x'", "match: found a string, expected a table"),
+        ("match = { modle = 'x' }", "match.modle: unknown key; did you mean `model`?"),
+        ("match = { model = '' }", f"match.model: found '', {TEXT}"),
+        ("match = { metadata = 'x' }", "match.metadata: found a string, expected a table of globs"),
+        ("match = { metadata = { team = 5 } }", f"match.metadata: found 5, {TEXT}"),
+    ],
+)
+def test_receiver(mistakes, line, mistake):
+    """What can be wrong about a receiver."""
+    kind = "" if line.startswith("kind") else "kind = 'webhook'\n"
+    assert mistakes(f"[[receivers]]\nname = 'r'\nurl = 'https://a'\n{kind}{line}\n") == [f"receivers[0].{mistake}"]
+
+
+@pytest.mark.parametrize(
+    ("table", "rest"), [("accounts", "api_key = { env = 'TOKEN' }"), ("receivers", "kind = 'slack'\nurl = 'https://a'")]
+)
+def test_names_are_their_own(mistakes, table, rest):
+    """Two of a kind cannot share a name; an account and a receiver can."""
+    text = "".join(f"[[{table}]]\nname = '{name}'\n{rest}\n" for name in "aba")
+    assert mistakes(text) == [f"{table}[2].name: found 'a' twice, expected a name of its own"]
+
+
+def test_every_mistake_at_once(mistakes):
+    """Whoever corrects the file sees all there is to correct, in its order, and no mistake that is none."""
+    assert mistakes(
+        "colour = 1\n[storage]\npth = 1\n[http]\nlisten = 2\ntoken = 3\n[[accounts]]\n[[accounts]]\nname = 4\n"
+    ) == [
+        "colour: unknown key, expected one of accounts, http, network, receivers, storage",
+        "storage.pth: unknown key; did you mean `path`?",
+        f"http.listen: found 2, {LISTEN}",
+        'http.token: found 3, expected { env = "NAME" }, { file = "PATH" } or { credential = "NAME" }',
+        'accounts[0].name: missing, expected a name, such as "default"',
+        'accounts[0].api_key: missing, expected { env = "MISTRAL_API_KEY" }',
+        f"accounts[1].name: found 4, {NAME}",
+        'accounts[1].api_key: missing, expected { env = "MISTRAL_API_KEY" }',
+    ]
