@@ -1,0 +1,73 @@
+"""What an HTTP status says went wrong, and which failures pass."""
+
+import pytest
+
+from tracker.core.failure import Failure, Reason, reason_of
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (401, "unauthorised"),
+        (402, "not_enabled"),
+        (403, "unauthorised"),
+        (404, "not_found"),
+        (408, "server"),
+        (429, "rate_limited"),
+        (500, "server"),
+        (502, "server"),
+        (503, "server"),
+        (504, "server"),
+        (529, "server"),
+        (599, "server"),
+        (999, "server"),
+        (400, "rejected"),
+        (405, "rejected"),
+        (409, "rejected"),
+        (410, "rejected"),
+        (418, "rejected"),
+        (422, "rejected"),
+        (499, "rejected"),
+        (201, "rejected"),
+        (204, "rejected"),
+        (301, "rejected"),
+        (304, "rejected"),
+        (100, "rejected"),
+    ],
+)
+def test_the_reason_of_a_status(status, reason):
+    """Each status other than 200 has one reason out of the closed set; only a 404 says that a job is gone."""
+    assert reason_of(status) == reason
+    assert isinstance(reason_of(status), Reason)
+
+
+@pytest.mark.parametrize(
+    ("reason", "passing"),
+    [
+        (Reason.UNAUTHORISED, False),
+        (Reason.NOT_ENABLED, False),
+        (Reason.NOT_FOUND, False),
+        (Reason.RATE_LIMITED, True),
+        (Reason.REJECTED, False),
+        (Reason.SERVER, True),
+        (Reason.NETWORK, True),
+        (Reason.MALFORMED, True),
+    ],
+)
+def test_which_failures_pass(reason, passing):
+    """The same request may succeed a moment later, or will not until somebody does something."""
+    assert Failure(reason, "detail").passing is passing
+
+
+def test_the_reasons_are_labels():
+    """The set is closed and its values are fit for a metric's label, whatever is shown of them."""
+    assert [str(reason) for reason in Reason] == [
+        "unauthorised",
+        "not_enabled",
+        "not_found",
+        "rate_limited",
+        "rejected",
+        "server",
+        "network",
+        "malformed",
+    ]

@@ -1,0 +1,59 @@
+"""How the daemon is, from what its loops report."""
+
+from core_samples import NOW
+
+from tracker.core.failure import Failure, Reason
+from tracker.core.health import AccountHealth, Health
+
+DOWN = Failure(Reason.NETWORK, "connection refused")
+
+
+def test_nothing_is_known_at_first():
+    """Before its first sweep each account is a reason not to be ready, in the order of the configuration."""
+    health = Health(["one", "two"])
+    assert health.not_ready_because() == ["account one: not swept yet", "account two: not swept yet"]
+    assert not health.accounts["one"].known
+
+
+def test_a_sweep_makes_ready():
+    """An account that was swept is ready, and only that one."""
+    health = Health(["one", "two"])
+    health.swept("one", None, NOW)
+    assert health.accounts["one"] == AccountHealth(swept_at=NOW, failure=None)
+    assert health.not_ready_because() == ["account two: not swept yet"]
+    health.swept("two", None, NOW)
+    assert health.not_ready_because() == []
+
+
+def test_an_unreachable_api_is_known_too():
+    """A daemon whose API fails is ready all the same: it has asked, and says what came of it."""
+    health = Health(["one"])
+    health.swept("one", DOWN, NOW)
+    assert health.accounts["one"] == AccountHealth(swept_at=None, failure=DOWN)
+    assert health.not_ready_because() == []
+
+
+def test_a_failure_keeps_the_last_success_and_a_success_ends_the_failure():
+    """`swept_at` is the last whole sweep, `failure` only the latest one's."""
+    health = Health(["one"])
+    health.swept("one", None, NOW)
+    health.swept("one", DOWN, NOW + 15_000)
+    assert health.accounts["one"] == AccountHealth(swept_at=NOW, failure=DOWN)
+    health.swept("one", None, NOW + 30_000)
+    assert health.accounts["one"] == AccountHealth(swept_at=NOW + 30_000, failure=None)
+
+
+def test_a_lost_database_is_the_first_reason():
+    """What the store cannot do is said before what the accounts have not done, and is gone when it is over."""
+    health = Health(["one"])
+    health.storage_error = "disk full"
+    assert health.not_ready_because() == ["storage: disk full", "account one: not swept yet"]
+    health.swept("one", None, NOW)
+    assert health.not_ready_because() == ["storage: disk full"]
+    health.storage_error = None
+    assert health.not_ready_because() == []
+
+
+def test_a_daemon_without_accounts_waits_for_none():
+    """Nothing to sweep is nothing to wait for."""
+    assert Health([]).not_ready_because() == []

@@ -1,0 +1,119 @@
+"""Patience: what a Retry-After asks for, and how long to wait after a failure."""
+
+import math
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+import pytest
+from core_samples import NOW
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tracker.core.retry import LONGEST_WAIT, backoff, retry_after, spread
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        (" ", None),
+        ("0", 0.0),
+        ("1", 1.0),
+        (" 30 ", 30.0),
+        ("2.5", 2.5),
+        ("3600", 3600.0),
+        ("3601", LONGEST_WAIT),
+        ("86400", LONGEST_WAIT),
+        ("9" * 400, LONGEST_WAIT),
+        ("1e999", LONGEST_WAIT),
+        ("inf", LONGEST_WAIT),
+        ("-1", None),
+        ("-0", None),
+        ("-inf", None),
+        ("nan", None),
+        ("NaN", None),
+        ("soon", None),
+        ("30 seconds", None),
+        ("30, 60", None),
+        ("0x10", None),
+        ("\N{ARABIC-INDIC DIGIT THREE}", None),
+        ("Wed, 25 Jun 2025 14:20:44 GMT", 29.688),
+        ("Wednesday, 25-Jun-25 14:20:44 GMT", 29.688),
+        ("Wed Jun 25 14:20:44 2025", 29.688),
+        ("Wed, 25 Jun 2025 16:20:44 +0200", 29.688),
+        ("Wed, 25 Jun 2025 14:20:44", 29.688),
+        ("Wed, 25 Jun 2025 14:20:14 GMT", 0.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("Mon, 01 Jan 0001 00:00:00 +1400", 0.0),
+        ("Wed, 25 Jun 2025 15:20:15 GMT", LONGEST_WAIT),
+        ("Fri, 31 Dec 9999 23:59:59 -1200", LONGEST_WAIT),
+        ("Wed, 32 Jun 2025 14:20:44 GMT", None),
+        ("Wed, 25 Jun 99999 14:20:44 GMT", None),
+        ("Wed, 25 Jun 2025 14:20:44 +9999", None),
+    ],
+)
+def test_what_a_retry_after_asks_for(header, seconds):
+    """Seconds or any form of HTTP date; a past date asks for nothing, nonsense is no wish, an hour is the most."""
+    assert retry_after(header, NOW) == (seconds if seconds is None else pytest.approx(seconds, abs=1e-6))
+
+
+@settings(derandomize=True, deadline=None)
+@given(
+    header=st.text()
+    | st.floats().map(str)
+    | st.integers().map(str)
+    | st.from_regex(r"\A\w{3}, \d{1,3} \w{3} \d{1,6} [\d:]+ [+-]?\w*\Z"),
+    now=st.integers(0, 253_402_300_799_999),
+)
+def test_any_header_is_a_wait_or_none(header, now):
+    """Whatever stands in the header, the answer is None or between nothing and an hour."""
+    seconds = retry_after(header, now)
+    assert seconds is None or 0 <= seconds <= LONGEST_WAIT
+
+
+@settings(derandomize=True)
+@given(ahead=st.integers(-7200, 7200))
+def test_a_date_is_counted_from_now(ahead):
+    """A date that many seconds ahead asks for that many seconds."""
+    whole_now = NOW // 1000 * 1000
+    date = format_datetime(datetime.fromtimestamp(whole_now // 1000 + ahead, UTC), usegmt=True)
+    assert retry_after(date, whole_now) == min(max(ahead, 0), 3600)
+
+
+@pytest.mark.parametrize(
+    ("failures", "shortest", "longest"),
+    [(0, 0.25, 0.5), (1, 0.5, 1), (2, 1, 2), (3, 2, 4), (6, 16, 32), (7, 30, 60), (8, 30, 60), (1000, 30, 60), (10**9, 30, 60)],
+)
+def test_backoff_doubles_up_to_its_cap(failures, shortest, longest):
+    """From half the wait to all of it, the wait twice the last one until the cap; no count of failures overflows."""
+    assert backoff(1.0, failures, 60.0, 0.0) == shortest
+    assert backoff(1.0, failures, 60.0, 1.0) == longest
+    assert backoff(1.0, failures, 60.0, 0.5) == (shortest + longest) / 2
+
+
+def test_backoff_of_a_base_beyond_the_cap():
+    """The cap holds from the first failure."""
+    assert backoff(100.0, 1, 60.0, 1.0) == 60
+
+
+@settings(derandomize=True)
+@given(
+    base=st.floats(0.001, 3600),
+    failures=st.integers(1, 10_000),
+    cap=st.floats(0.001, 86_400),
+    jitter=st.floats(0, 1),
+)
+def test_backoff_is_bounded(base, failures, cap, jitter):
+    """It is never more than its cap, never less than half of the wait, and never shorter after one failure more."""
+    wait = backoff(base, failures, cap, jitter)
+    assert min(base, cap) / 2 <= wait <= cap * (1 + 1e-9)
+    assert wait <= backoff(base, failures + 1, cap, jitter)
+    assert math.isfinite(wait)
+
+
+@pytest.mark.parametrize(("jitter", "expected"), [(0.0, 13.5), (0.25, 14.25), (0.5, 15.0), (1.0, 16.5)])
+def test_spread_is_a_tenth_each_way(jitter, expected):
+    """The interval itself in the middle, a tenth less and a tenth more at the ends."""
+    assert spread(15.0, jitter) == pytest.approx(expected)
+    assert spread(0.0, jitter) == 0
