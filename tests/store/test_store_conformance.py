@@ -1,0 +1,202 @@
+"""What any engine owes to the protocol `Store`: it keeps what it was given, and gives back what it kept."""
+
+import msgspec
+import pytest
+from observations import CONTACT, SINCE, a_job, gone, moved, seen, seen_many, with_the_id_of
+
+from tracker.core.diff import Known
+from tracker.core.ports import Contact, StorageError
+
+
+async def test_the_first_contact_is_kept(engine):
+    """What `contact` was given first it returns ever after, also once reopened."""
+    later = Contact(since=SINCE + 5, horizon=7)
+    async with engine.store() as store:
+        assert await store.contact("default", CONTACT) == CONTACT
+        assert await store.contact("default", later) == CONTACT
+    async with engine.store() as store:
+        assert await store.contact("default", later) == CONTACT
+
+
+async def test_each_account_has_its_own_contact(store):
+    """The contact and the watermark of one account are nothing to another."""
+    other = Contact(since=1, horizon=2)
+    await store.contact("default", CONTACT)
+    assert await store.contact("other", other) == other
+    await store.record("default", [], watermark=123)
+    assert await store.contact("default", other) == msgspec.structs.replace(CONTACT, watermark=123)
+    assert await store.contact("other", CONTACT) == other
+
+
+async def test_a_watermark_moves_with_the_changes_or_stays(store):
+    """`record` moves the watermark where it is given one, backwards too, and leaves it alone where it is not."""
+    await store.contact("default", CONTACT)
+    for given, kept in ((None, None), (500, 500), (None, 500), (400, 400)):
+        await store.record("default", [], watermark=given)
+        assert (await store.contact("default", CONTACT)).watermark == kept
+
+
+@pytest.mark.parametrize(
+    ("status", "is_active"),
+    [
+        ("QUEUED", True),
+        ("RUNNING", True),
+        ("CANCELLATION_REQUESTED", True),
+        ("PAUSED_BY_A_NEW_FEATURE", True),
+        ("SUCCESS", False),
+        ("FAILED", False),
+        ("TIMEOUT_EXCEEDED", False),
+        ("CANCELLED", False),
+    ],
+)
+async def test_active_is_what_has_not_ended(store, status, is_active):
+    """A job is active by its status, whether or not the status is known, and known either way."""
+    job = a_job(status=status)
+    await store.record("default", [seen(status=status)])
+    assert await store.active("default") == ({"job-1": Known(job)} if is_active else {})
+    assert await store.known("default", ["job-1"]) == {"job-1": Known(job)}
+
+
+async def test_a_deleted_job_is_known_and_not_active(store):
+    """A deletion takes the job from the active ones and is remembered."""
+    change = seen(status="RUNNING")
+    await store.record("default", [change])
+    await store.record("default", [gone(change)])
+    assert await store.active("default") == {}
+    assert await store.known("default", ["job-1"]) == {"job-1": Known(change.known.job, deleted=True)}
+
+
+async def test_jobs_are_those_of_the_account(store):
+    """The same id under two accounts is two jobs."""
+    await store.record("default", [seen(model="small")])
+    await store.record("other", [seen(account="other", model="large")])
+    for account, model in (("default", "small"), ("other", "large")):
+        assert (await store.active(account))["job-1"].job.model == model
+        assert (await store.known(account, ["job-1"]))["job-1"].job.model == model
+        assert await store.count_created(account, 0) == 1
+    assert await store.active("third") == {}
+
+
+@pytest.mark.parametrize("count", [0, 1, 40_000])
+async def test_known_takes_any_number_of_ids(store, count):
+    """Of many ids that are asked for at once those known are found, wherever they stand, and no others."""
+    await store.record("default", [seen("here"), seen("not-asked-for")])
+    ids = [f"absent-{number}" for number in range(count)] + ["here"]
+    assert list(await store.known("default", ids)) == ["here"]
+    assert await store.known("default", ids[:-1]) == {}
+
+
+@pytest.mark.parametrize("id_", ["ünïcode-✓-\U0001f600", "a\0b", "quote'\"%_*", " ", "a" * 256, "[]", "null", "1"])
+async def test_an_id_is_found_as_it_is_spelt(store, id_):
+    """Whatever characters an id has, the job is found under it, and under nothing like it."""
+    await store.record("default", [seen(id_)])
+    assert list(await store.known("default", [id_, id_[:1], id_ + " ", "a"])) == [id_]
+    assert list(await store.active("default")) == [id_]
+
+
+async def test_every_property_comes_back(store):
+    """A job returns from the store equal to what was recorded: nested, unknown, absent and null properties too."""
+    job = a_job(
+        input_files=("a", "b"),
+        metadata={"nested": {"list": [1, 2.5, None, True, "ü\0"]}, "": ""},
+        errors=[{"message": "bad", "count": 3}],
+        total_requests=2**53 - 1,
+        extra={"priority": "high", "object": 17, "big": 2**64 + 1},
+    )
+    change = msgspec.structs.replace(seen(), known=Known(job))
+    await store.record("default", [change])
+    assert (await store.active("default"))["job-1"] == Known(job)
+
+
+async def test_counting_by_creation(store):
+    """`count_created` counts what was created later than asked, not at the same second, active or not."""
+    await store.record("default", [seen("a", created_at=10, status="SUCCESS"), seen("b", created_at=20)])
+    await store.record("default", [seen("c", created_at=20, status="FAILED"), seen("d", created_at=30)])
+    counts = {after: await store.count_created("default", after) for after in (9, 10, 19, 20, 29, 30)}
+    assert counts == {9: 4, 10: 3, 19: 3, 20: 1, 29: 1, 30: 0}
+
+
+async def test_the_creation_of_the_nth_newest(store):
+    """`created_of_newest` counts from 0 at the newest, ties included, and is None beyond the oldest."""
+    await store.record("default", [seen(f"job-{n}", created_at=at) for n, at in enumerate((20, 10, 30, 20))])
+    assert [await store.created_of_newest("default", nth) for nth in range(5)] == [30, 20, 20, 10, None]
+    assert await store.created_of_newest("other", 0) is None
+
+
+async def test_seq_has_no_gaps(engine, store):
+    """`seq` is 1, 2, 3, … over all records and accounts, in the order in which the events were given."""
+    first, second = seen(status="RUNNING"), seen("job-2", account="other")
+    await store.record("default", [first, seen("job-3")])
+    await store.record("other", [second])
+    await store.record("default", [])
+    await store.record("default", [moved(first, status="SUCCESS")])
+    log = await engine.log()
+    assert [event["seq"] for event in log] == [1, 2, 3, 4, 5]
+    assert [(event["type"], event["data"]["id"]) for event in log] == [
+        ("batch.created", "job-1"),
+        ("batch.started", "job-1"),
+        ("batch.created", "job-3"),
+        ("batch.created", "job-2"),
+        ("batch.completed", "job-1"),
+    ]
+
+
+async def test_two_changes_of_one_job_in_one_record(engine, store):
+    """The later change of a job is the one that is known afterwards, its last event the job's `seq`."""
+    first = seen()
+    second = moved(first, status="RUNNING")
+    await store.record("default", [first, second])
+    assert await store.active("default") == {"job-1": second.known}
+    assert (await engine.jobs())["default", "job-1"]["seq"] == 2
+
+
+async def test_first_seen_stays(engine, store):
+    """When a job was first seen stays as it was, when it was last observed does not."""
+    first = seen()
+    await store.record("default", [first])
+    await store.record("default", [moved(first, now=SINCE + 90_000, status="RUNNING")])
+    job = (await engine.jobs())["default", "job-1"]
+    assert job["first_seen_at"] == "2025-06-15T15:06:40.000Z"
+    assert job["observed_at"] == "2025-06-15T15:08:10.000Z"
+
+
+async def test_a_record_is_all_or_nothing(engine, store):
+    """Where one event cannot be logged nothing of the record is: no event, no job, no watermark, and `seq` is not spent."""
+    await store.contact("default", CONTACT)
+    before = seen("before")
+    await store.record("default", [before], watermark=100)
+
+    bad = with_the_id_of(seen("bad"), before)
+    with pytest.raises(StorageError, match="recording events failed"):
+        await store.record("default", [moved(before, status="RUNNING"), *seen_many(20), bad], watermark=200)
+
+    assert [event["data"]["id"] for event in await engine.log()] == ["before"]
+    assert list(await engine.jobs()) == [("default", "before")]
+    assert await store.active("default") == {"before": before.known}
+    assert (await store.contact("default", CONTACT)).watermark == 100
+
+    await store.record("default", [seen("after")], watermark=300)
+    assert [event["seq"] for event in await engine.log()] == [1, 2]
+    assert (await store.contact("default", CONTACT)).watermark == 300
+
+
+async def test_what_was_recorded_is_there_after_reopening(engine):
+    """Events, jobs, contact and watermark outlive the process that wrote them, and the log goes on where it ended."""
+    change = seen(status="RUNNING", metadata={"team": "research"})
+    async with engine.store() as store:
+        await store.contact("default", CONTACT)
+        await store.record("default", [change], watermark=100)
+        log, jobs = await engine.log(), await engine.jobs()
+    async with engine.store() as store:
+        assert (await engine.log(), await engine.jobs()) == (log, jobs)
+        assert await store.active("default") == {"job-1": change.known}
+        assert (await store.contact("default", CONTACT)).watermark == 100
+        await store.record("default", [moved(change, status="SUCCESS")])
+        assert [event["seq"] for event in await engine.log()] == [1, 2, 3]
+
+
+async def test_a_healthy_store_says_so(store):
+    """`probe` finds nothing wrong with a new store, nor with one in use."""
+    assert await store.probe() is None
+    await store.record("default", [seen()])
+    assert await store.probe() is None
