@@ -1,0 +1,98 @@
+"""The file itself: unreadable, not UTF-8, not TOML, or written by an editor that marks its files."""
+
+import codecs
+
+import pytest
+
+from tracker.config import database_path, load
+from tracker.core.config_error import ConfigError
+
+KEY = {"HOME": "/home/someone", "MISTRAL_API_KEY": "key"}
+GOOD = '[storage]\npath = "tracker.db"\n'
+
+
+@pytest.fixture(params=[load, database_path], ids=["load", "database_path"])
+def told(request):
+    """What reading this file tells, to whoever reads it."""
+
+    def told_of(path):
+        with pytest.raises(ConfigError) as raised:
+            request.param(str(path), KEY)
+        return str(raised.value)
+
+    return told_of
+
+
+def test_missing(told, tmp_path):
+    """A file that is not there is an error, not a reason to run on defaults."""
+    assert told(tmp_path / "no.toml") == f"{tmp_path / 'no.toml'}: cannot be read: No such file or directory"
+
+
+def test_directory(told, tmp_path):
+    """A directory is no file."""
+    assert told(tmp_path) == f"{tmp_path}: cannot be read: Is a directory"
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [(b"\xff", 1), (b"[storage]\n# caf\xe9\n", 2), (b"\xff\xfe[\0s\0", 1), (codecs.BOM_UTF8 + b"\n\n\x80", 3)],
+)
+def test_not_utf8(told, tmp_path, content, line):
+    """A file in another encoding is told by the line where it shows."""
+    file = tmp_path / "tracker.toml"
+    file.write_bytes(content)
+    assert told(file) == f"{file}: expected UTF-8, found another byte at line {line}"
+
+
+@pytest.mark.parametrize(
+    ("content", "where"),
+    [
+        ("[storage]\npath = tracker.db\n", "(at line 2, column 8)"),
+        ("[storage]\npath \n", "(at line 2, column 6)"),
+        ("[storage\n", "(at line 1, column 9)"),
+        ("[storage]\n[storage]\n", "(at line 2, column 9)"),
+        ("\n\na = 1\na = 2\n", "(at line 4, column 6)"),
+        ("a = '\x1b'\n", "(at line 1, column 6)"),
+        ("\n[storage]\npath =", "(at line 3, column 7, the end of the file)"),
+        ('a = """', "(at line 1, column 8, the end of the file)"),
+    ],
+)
+def test_not_toml(told, tmp_path, content, where):
+    """A syntax error is told with its line and column, at the end of the file too."""
+    file = tmp_path / "tracker.toml"
+    file.write_text(content, "utf-8")
+    message = told(file)
+    assert message.startswith(f"{file}: not TOML: ")
+    assert message.endswith(where)
+    assert message.isprintable()
+
+
+@pytest.mark.parametrize("content", ["a = " + "[" * 100_000, "a = " + "{ a = " * 100_000, "a = " + "9" * 5000])
+def test_too_much(told, tmp_path, content):
+    """A file that its reader cannot bear is told as any other that is not TOML."""
+    file = tmp_path / "tracker.toml"
+    file.write_text(content, "utf-8")
+    assert told(file).startswith(f"{file}: not TOML: ")
+
+
+def test_syntax_error_shows_no_secret(told, tmp_path):
+    """A message about syntax does not repeat what stands there."""
+    for broken in (
+        'secret = "canary',
+        "secret = canary",
+        'secret = "canary" x',
+        "secret = 'canary\n'",
+        '"canary\n" = 1',
+        "canary",
+    ):
+        file = tmp_path / "tracker.toml"
+        file.write_text(broken, "utf-8")
+        assert "canary" not in told(file)
+
+
+@pytest.mark.parametrize("content", [codecs.BOM_UTF8 + GOOD.encode(), GOOD.replace("\n", "\r\n").encode()], ids=["BOM", "CRLF"])
+def test_files_of_any_editor(tmp_path, content):
+    """A mark at the beginning or two characters at the ends of lines change nothing."""
+    file = tmp_path / "tracker.toml"
+    file.write_bytes(content)
+    assert str(load(str(file), KEY).storage.path) == "tracker.db"
