@@ -18,7 +18,7 @@ from tracker.simulator.world import job_at, outputs
 
 JOBS: Final = "/v1/batch/jobs"
 STALE_BY: Final = 5.0
-"""Seconds that a stale answer is behind."""
+"""Seconds that a stale answer is behind at most."""
 
 Handler = Callable[[Request, str | None], Awaitable[Response]]
 
@@ -40,7 +40,7 @@ class Simulator:
         self.faults = faults or Faults()
         self.requests: Counter[str] = Counter()
         self.faulted: Counter[str] = Counter()
-        self._clock = clock
+        self.clock = clock
         self._population = population or Population(0)
         self._api_keys = api_keys
         self.app = Starlette(
@@ -57,11 +57,11 @@ class Simulator:
         async def answer(request: Request) -> Response:
             self.requests[call] += 1
             if not self._is_authorised(request):
-                return refusal("401", self._clock())
+                return refusal("401", self.clock())
             fault = self.faults.draw(reading=call in ("list", "get"))
             self.faulted.update([fault] if fault else [])
             if fault in REFUSALS:
-                return refusal(fault, self._clock())
+                return refusal(fault, self.clock())
             if fault in SILENCES:
                 return Silence(fault)
             try:
@@ -77,7 +77,7 @@ class Simulator:
         return scheme.lower() == "bearer" and (key in self._api_keys if self._api_keys else key != "")
 
     def _moment(self, lie: str | None) -> float:
-        return self._clock() - (STALE_BY if lie == "stale" else 0.0)
+        return self.clock() - (self.faults.random.uniform(0, STALE_BY) if lie == "stale" else 0.0)
 
     async def _list(self, request: Request, lie: str | None) -> Response:
         query, page, page_size = parse_listing(request.query_params)
@@ -92,7 +92,7 @@ class Simulator:
         at = self._moment(lie)
         job = None if lie == "vanish" else self.workspace.get(request.path_params["id"], at)
         if job is None:
-            return refusal("404", self._clock())
+            return refusal("404", self.clock())
         data = job.to_data()
         if request.query_params.get("inline", "").lower() in ("true", "1"):
             data["outputs"] = outputs(self.workspace.plans[job.id], job)
@@ -100,15 +100,15 @@ class Simulator:
 
     async def _create(self, request: Request, _lie: str | None) -> Response:
         submission = parse_submission(await request.body())
-        plan = self._population.plan(self._clock(), submission.end, **submission.properties(self._population.speed))
+        plan = self._population.plan(self.clock(), submission.end, **submission.properties(self._population.speed))
         self.workspace.add(plan)
         return json_answer(job_at(plan, plan.created).to_data())
 
     async def _cancel(self, request: Request, _lie: str | None) -> Response:
-        job = self.workspace.cancel(request.path_params["id"], self._clock())
-        return json_answer(job.to_data()) if job else refusal("404", self._clock())
+        job = self.workspace.cancel(request.path_params["id"], self.clock())
+        return json_answer(job.to_data()) if job else refusal("404", self.clock())
 
     async def _delete(self, request: Request, _lie: str | None) -> Response:
         id_ = request.path_params["id"]
-        deleted = self.workspace.delete(id_, self._clock())
-        return json_answer({"id": id_, "object": "batch", "deleted": True}) if deleted else refusal("404", self._clock())
+        deleted = self.workspace.delete(id_, self.clock())
+        return json_answer({"id": id_, "object": "batch", "deleted": True}) if deleted else refusal("404", self.clock())

@@ -1,0 +1,199 @@
+"""The commands that read and show, run as a user would, beside a running daemon and after it."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+
+import anyio
+import pytest
+from tracking import COMMAND, Installation, simulated
+
+from tracker.core.job import PROPERTIES
+
+
+@pytest.fixture(scope="module")
+async def watched(tmp_path_factory, anyio_backend):  # noqa: ARG001 - an asynchronous fixture of a module needs it
+    """An installation whose daemon has watched jobs for a while and was stopped: it, and its events."""
+    async with simulated(jobs=15, seed=4) as simulator:
+        installation = Installation(tmp_path_factory.mktemp("watched"), simulator.url)
+        async with installation.running() as daemon:
+            await installation.wait_for_events(
+                lambda events: len({event["type"] for event in events}) >= 6 and len(events) > 60
+            )
+            assert await daemon.stop(signal.SIGTERM) == 0
+        return installation, await installation.wait_for_events(lambda _: True)
+
+
+async def test_events_are_listed_as_they_were_logged(watched):
+    """`events --json` gives each event in the log's order, with the keys of the contract in their order."""
+    installation, events = watched
+    listed = await installation.command("events", "--json")
+    assert listed.returncode == 0
+    assert [json.loads(line) for line in listed.stdout.splitlines()] == events
+    keys = ["id", "object", "type", "seq", "account", "created_at", "timestamp", "observed_at", "changes"]
+    for line in listed.stdout.splitlines():
+        event = json.loads(line)
+        outcome = ["outcome"] if event["type"] == "batch.completed" else []
+        assert list(event) == [*keys, *outcome, "data"]
+        assert set(PROPERTIES) - {"agent_id", "errors", "outputs"} <= event["data"].keys()
+        assert event["data"]["priority_tier"] == "standard", "what nobody documented is kept"
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        (("--after", "40"), lambda event: event["seq"] > 40),
+        (
+            ("--type", "batch.c*", "--type", "batch.failed"),
+            lambda e: e["type"].startswith("batch.c") or e["type"] == "batch.failed",
+        ),
+        (("--account", "nobody"), lambda _: False),
+    ],
+)
+async def test_events_are_filtered(watched, options, wanted):
+    """Each filter shows just the events that it is for."""
+    installation, events = watched
+    listed = await installation.command("events", "--json", *options)
+    assert [json.loads(line) for line in listed.stdout.splitlines()] == [event for event in events if wanted(event)]
+
+
+async def test_job_is_shown_by_the_beginning_of_its_id(watched):
+    """`job` shows the properties and the timeline, and as JSON the job as the log's last event has it."""
+    installation, events = watched
+    job_id = events[-1]["data"]["id"]
+    shown = await installation.command("job", job_id[:13])
+    assert job_id in shown.stdout
+    assert all(event["type"] in shown.stdout for event in events if event["data"]["id"] == job_id)
+    as_json = json.loads((await installation.command("job", job_id, "--json")).stdout)
+    assert events[-1]["data"].items() <= as_json.items()
+
+
+async def test_job_that_is_not_one_is_told(watched):
+    """No such job, or several, is status 1 and said on standard error."""
+    installation, _ = watched
+    for prefix, said in (("zzz", "no job's ID starts with zzz"), ("", "several jobs' IDs start with")):
+        done = await installation.command("job", prefix)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert said in done.stderr
+
+
+async def test_jobs_are_listed_active_first(watched):
+    """`jobs` lists every job once; filters by status; the table names what the JSON holds."""
+    installation, events = watched
+    jobs = [json.loads(line) for line in (await installation.command("jobs", "--json")).stdout.splitlines()]
+    assert {job["id"] for job in jobs} == {event["data"]["id"] for event in events}
+    activity = [job["completed_at"] is None for job in jobs]
+    assert activity == sorted(activity, reverse=True)
+    some = await installation.command("jobs", "--json", "--status", "success", "--limit", "2")
+    assert [json.loads(line)["status"] for line in some.stdout.splitlines()] == ["SUCCESS", "SUCCESS"]
+    table = (await installation.command("jobs")).stdout
+    assert all(job["id"] in table and job["model"] in table for job in jobs)
+
+
+async def test_following_shows_what_is_logged_from_now_on(tmp_path):
+    """`events --follow` goes on with the log while the daemon writes it, and Ctrl-C ends it with status 0."""
+    async with simulated(jobs=10) as simulator:
+        installation = Installation(tmp_path, simulator.url)
+        async with installation.running():
+            await installation.wait_for_events(lambda events: len(events) > 3)
+            command = [*COMMAND, "--config", str(installation.config), "events", "--json", "--follow"]
+            async with await anyio.open_process(command, stderr=None) as following:
+                seen = b""
+                with anyio.fail_after(30):
+                    async for chunk in following.stdout:
+                        seen += chunk
+                        if seen.count(b"\n") > 40:
+                            break
+                following.send_signal(signal.SIGINT)
+                assert await following.wait() == 0
+            seqs = [json.loads(line)["seq"] for line in seen.splitlines()[:40]]
+            assert seqs == list(range(1, 41))
+
+
+async def test_verify_tells_a_tampered_table(watched, tmp_path):
+    """`verify` ends with 0 where log and table agree, with 1 and the difference where they do not."""
+    installation, events = watched
+    agreed = await installation.command("verify")
+    assert (agreed.returncode, f"{len(events)} events" in agreed.stdout) == (0, True)
+    tampered = Installation(tmp_path, "http://127.0.0.1:1")
+    with sqlite3.connect(installation.database) as source, sqlite3.connect(tampered.database) as target:
+        source.backup(target)
+        target.execute("UPDATE jobs SET status = 'FAILED' WHERE id = ?", (events[-1]["data"]["id"],))
+    differs = await tampered.command("verify")
+    assert differs.returncode == 1
+    assert events[-1]["data"]["id"] in differs.stdout
+    assert "'FAILED'" in differs.stdout
+
+
+async def test_check_tells_whether_the_accounts_answer(tmp_path):
+    """`check` reads the configuration alone; `--online` makes one call per account and ends with 1 if one fails."""
+    async with simulated(jobs=5, api_keys=("canary-key-3141",)) as simulator:
+        installation = Installation(tmp_path, simulator.url)
+        offline = await installation.command("check")
+        assert (offline.returncode, simulator.requests.total()) == (0, 0)
+        assert str(installation.database) in offline.stdout
+        online = await installation.command("check", "--online")
+        assert (online.returncode, simulator.requests.total()) == (0, 1)
+        assert "account   default: answers" in online.stdout
+        installation.environment["MISTRAL_API_KEY"] = "another"
+        refused = await installation.command("check", "--online")
+        assert (refused.returncode, simulator.requests.total()) == (1, 2)
+        assert "account   default: unauthorised: HTTP 401" in refused.stderr
+
+
+@pytest.mark.parametrize("command", ["jobs", "events", "job x", "verify"])
+async def test_missing_database_is_told(tmp_path, command):
+    """What reads the log says that there is none, where it looked and what to do, with status 1."""
+    done = await Installation(tmp_path, "http://127.0.0.1:1").command(*command.split())
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{tmp_path / 'tracker.db'}: there is no database" in done.stderr
+
+
+async def test_closed_pipe_is_no_error_to_look_at(watched):
+    """`events | head` ends without a traceback."""
+    installation, _ = watched
+    command = " ".join([*COMMAND, "--config", str(installation.config), "events", "--json", "|", "head", "-n", "1"])
+    done = await anyio.run_process(["bash", "-c", command], check=False)
+    assert (done.stdout.count(b"\n"), done.stderr) == (1, b"")
+
+
+async def test_demo_runs_by_itself(tmp_path):
+    """`demo --duration` prints plain lines into a pipe: where to look, the events, a summary; and leaves nothing behind."""
+    with anyio.fail_after(30):
+        done = await anyio.run_process([*COMMAND, "demo", "--duration", "4s"], check=False, env={"TMPDIR": str(tmp_path)})
+    said = done.stdout.decode()
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "http://127.0.0.1:" in said
+    assert "batch.created" in said
+    assert "events of" in said.splitlines()[-2]
+    assert "\x1b" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_demo_ends_with_the_signal(tmp_path):
+    """Ctrl-C ends the demo with status 0."""
+    async with await anyio.open_process([*COMMAND, "demo"], stderr=None, env={"TMPDIR": str(tmp_path)}) as demo:
+        with anyio.fail_after(30):
+            await demo.stdout.receive()
+            demo.send_signal(signal.SIGINT)
+            async for _ in demo.stdout:
+                pass
+            assert await demo.wait() == 0
+
+
+async def test_simulate_serves_until_told_to_stop():
+    """`simulate` says where it listens, asks for its key, and ends on SIGTERM with status 0."""
+    command = [*COMMAND, "simulate", "--listen", "127.0.0.1:0", "--api-key", "right"]
+    async with await anyio.open_process(command, stderr=None) as simulate:
+        with anyio.fail_after(30):
+            url = (await simulate.stdout.receive()).decode().split()[-1]
+            wrong, right = [await _status(f"{url}/v1/batch/jobs", key) for key in ("wrong", "right")]
+            simulate.send_signal(signal.SIGTERM)
+            assert await simulate.wait() == 0
+    assert (wrong, right) == (401, 200)
+
+
+async def _status(url, key):
+    command = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", f"Authorization: Bearer {key}", url]
+    return int((await anyio.run_process(command, stderr=subprocess.DEVNULL)).stdout)
