@@ -28,9 +28,15 @@ _JOBS_LIKE: Final = """SELECT account, deleted, first_seen_at, observed_at, seq,
 WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id <> ?1, account, id LIMIT 20"""
 
 _EVENTS: Final = """SELECT seq, body FROM events
-WHERE seq > ?1 AND (?2 IS NULL OR job = ?2) AND (?3 IS NULL OR account = ?3)
-  AND (?4 = '[]' OR EXISTS (SELECT 1 FROM json_each(?4) WHERE events.type GLOB value))
-ORDER BY seq LIMIT ?5"""
+WHERE seq > ?1 AND (?2 IS NULL OR account = ?2)
+  AND (?3 = '[]' OR EXISTS (SELECT 1 FROM json_each(?3) WHERE events.type GLOB value))
+ORDER BY seq LIMIT ?4"""
+
+_EVENTS_OF_JOB: Final = """SELECT seq, body FROM events INDEXED BY events_of_job
+WHERE seq > ?1 AND (?2 IS NULL OR account = ?2)
+  AND (?3 = '[]' OR EXISTS (SELECT 1 FROM json_each(?3) WHERE events.type GLOB value))
+  AND job = ?5
+ORDER BY seq LIMIT ?4"""
 
 
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,8 +71,10 @@ class Reader:
 
     async def events(self, after: int, which: EventFilter, limit: int = 500) -> list[tuple[int, str]]:
         """Up to `limit` events of the log after `seq`, in its order: seq and JSON."""
-        types = json.dumps(list(which.types))
-        return await self._look(_EVENTS, min(after, _LARGEST_SEQ), which.job, which.account, types, limit)
+        parameters = (min(after, _LARGEST_SEQ), which.account, json.dumps(list(which.types)), limit)
+        if which.job is None:
+            return await self._look(_EVENTS, *parameters)
+        return await self._look(_EVENTS_OF_JOB, *parameters, which.job)
 
     async def changed(self) -> None:
         """Return once somebody has committed what the looks since this last returned may have missed."""

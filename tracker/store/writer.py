@@ -24,6 +24,9 @@ _PRAGMAS: Final = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA b
 _IDS_AT_ONCE: Final = 10_000
 """SQLite takes up to 32,766 parameters."""
 
+_ACTIVE: Final = "SELECT id, deleted, data FROM jobs INDEXED BY jobs_active WHERE account = ? AND active"
+"""Left to itself SQLite takes the primary key, and reads every job that there ever was."""
+
 _INSERT_ACCOUNT: Final = "INSERT INTO accounts (name, since, horizon) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 
 _INSERT_EVENT: Final = """
@@ -55,7 +58,7 @@ class SqliteStore:
         return found or first
 
     async def active(self, account: str) -> Mapping[str, Known]:
-        return _known(await self._fetch("SELECT id, deleted, data FROM jobs WHERE account = ? AND active", account))
+        return _known(await self._fetch(_ACTIVE, account))
 
     async def known(self, account: str, ids: Collection[str]) -> Mapping[str, Known]:
         wanted, found = list(ids), {}

@@ -1,0 +1,168 @@
+"""The SQLite schema: a log that only grows, settings that keep it, and files that nobody else can read."""
+
+import os
+import sqlite3
+import stat
+from contextlib import closing
+
+import msgspec
+import pytest
+from observations import seen, seen_many
+
+from tracker.store.reader import EventFilter, open_reader
+from tracker.store.schema import APPLICATION_ID, MIGRATIONS, migrate, wal_reset_affected
+from tracker.store.writer import open_store
+
+
+@pytest.fixture
+async def written(path):
+    """A database with three events, closed."""
+    async with open_store(path) as store:
+        await store.record("default", seen_many(3))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        ("UPDATE events SET body = '{}' WHERE seq = 2", "the log is append-only"),
+        ("UPDATE events SET seq = 4 WHERE seq = 3", "the log is append-only"),
+        ("UPDATE OR REPLACE events SET seq = 1 WHERE seq = 2", "the log is append-only"),
+        ("DELETE FROM events WHERE seq = 3", "the log is append-only"),
+        ("DELETE FROM events", "the log is append-only"),
+        ("INSERT INTO events VALUES (5, 'e', 't', 'a', 'j', 1, 'o', 0, '{}')", "seq must grow by one"),
+        ("INSERT INTO events VALUES (3, 'e', 't', 'a', 'j', 1, 'o', 0, '{}')", "seq must grow by one"),
+        ("INSERT INTO events VALUES (0, 'e', 't', 'a', 'j', 1, 'o', 0, '{}')", "seq must grow by one"),
+        ("INSERT OR REPLACE INTO events VALUES (3, 'e', 't', 'a', 'j', 1, 'o', 0, '{}')", "seq must grow by one"),
+        ("REPLACE INTO events SELECT 4, id, 't', 'a', 'j', 1, 'o', 0, '{}' FROM events LIMIT 1", "append-only"),
+        ("INSERT INTO events VALUES (4, 'e', 't', 'a', 'j', 'soon', 'o', 0, '{}')", "cannot store TEXT"),
+    ],
+)
+async def test_the_log_is_append_only(written, sql, why):
+    """Whoever opens the file cannot change an event, take one away, or leave a gap."""
+    with closing(sqlite3.connect(written, isolation_level=None)) as connection:
+        before = connection.execute("SELECT * FROM events").fetchall()
+        with pytest.raises(sqlite3.IntegrityError, match=why):
+            connection.execute(sql)
+        assert connection.execute("SELECT * FROM events").fetchall() == before
+
+
+async def test_the_log_does_grow(written):
+    """The triggers let the next event in."""
+    with closing(sqlite3.connect(written, isolation_level=None)) as connection:
+        connection.execute("INSERT INTO events VALUES (4, 'e', 't', 'a', 'j', 1, 'o', 0, '{}')")
+        assert connection.execute("SELECT max(seq) FROM events").fetchone() == (4,)
+
+
+async def test_settings_of_the_writer(path):
+    """The connection that writes uses WAL with synchronous=FULL, as does the one after an error."""
+    async with open_store(path) as store:
+        for _ in range(2):
+            assert await _settings(store) == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
+            await store._forget()
+            await store.open()
+
+
+async def _settings(store):
+    names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+    return {name: (await store._fetch("PRAGMA {name}"))[0][0] for name in names}
+
+
+async def test_the_file_says_whose_it_is(written):
+    """The file carries the application's id and the number of the newest migration."""
+    with closing(sqlite3.connect(written)) as connection:
+        assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
+async def test_files_are_the_owners_alone(path, umask):
+    """Whatever the umask, neither the database, nor its WAL, nor the lock can be read by group or others."""
+    before = os.umask(umask)
+    try:
+        async with open_store(path) as store:
+            await store.record("default", [seen()])
+            modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes.keys() == {"tracker.db", "tracker.db-wal", "tracker.db-shm", "tracker.db.lock"}
+    assert not any(mode & 0o077 for mode in modes.values())
+    assert modes["tracker.db"] == 0o600
+
+
+async def test_a_mode_that_somebody_chose_stays(written):
+    """A file that was opened to its group is not closed again."""
+    written.chmod(0o640)
+    async with open_store(written):
+        assert stat.S_IMODE(written.stat().st_mode) == 0o640
+
+
+async def test_directories_are_made(tmp_path):
+    """The directories of a path that does not exist yet are made."""
+    path = tmp_path / "state" / "batch tracker?#%41" / "tracker.db"
+    async with open_store(path) as store:
+        await store.record("default", [seen()])
+    assert path.is_file()
+
+
+@pytest.mark.parametrize(
+    ("version", "affected"),
+    [((3, 6, 23), False), ((3, 7, 0), True), ((3, 40, 1), True), ((3, 51, 2), True), ((3, 51, 3), False), ((4, 0, 0), False)],
+)
+def test_versions_with_the_wal_reset_bug(version, affected):
+    """The versions that have the bug are those from 3.7.0 to 3.51.2."""
+    assert wal_reset_affected(version) is affected
+
+
+@pytest.mark.parametrize(
+    ("read", "index"),
+    [
+        (lambda store: store.active("default"), "jobs_active"),
+        (lambda store: store.known("default", ["job-1", "job-2"]), "PRIMARY KEY"),
+        (lambda store: store.count_created("default", 5), "jobs_created"),
+        (lambda store: store.created_of_newest("default", 3), "jobs_created"),
+    ],
+)
+async def test_indexes_of_the_store(path, read, index):
+    """What every sweep asks is answered from an index, so that its time does not grow with the log."""
+    async with open_store(path) as store:
+        plan = await _plan(store, read(store))
+    assert f"INDEX {index} " in plan or f"USING {index} " in plan
+    assert "B-TREE" not in plan
+
+
+async def test_the_index_of_a_jobs_events(path):
+    """The events of one job are found by their index, in the log's order as they stand."""
+    migrate(path)
+    async with open_reader(path) as reader:
+        plan = await _plan(reader, reader.events(0, EventFilter(job="job-1")))
+    assert "SEARCH events USING INDEX events_of_job (job=? AND seq>?)" in plan
+    assert "B-TREE" not in plan
+
+
+async def _plan(connected, reading):
+    """How SQLite answers what is read."""
+    asked = []
+    await connected._connection.set_trace_callback(asked.append)
+    await reading
+    await connected._connection.set_trace_callback(None)
+    (select,) = (sql for sql in asked if sql.startswith("SELECT"))
+    return " ".join([row[3] for row in await connected._connection.execute_fetchall("EXPLAIN QUERY PLAN {select}")])
+
+
+async def test_the_job_of_an_event_that_is_not_there(written):
+    """A job cannot point to an event that the log does not have."""
+    with closing(sqlite3.connect(written, isolation_level=None)) as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+            connection.execute("UPDATE jobs SET seq = 17")
+
+
+async def test_backfilled_events_are_marked(path):
+    """What was over before the first contact is told apart in the log."""
+    old = msgspec.structs.replace(seen("old", status="SUCCESS"), backfilled=True)
+    async with open_store(path) as store:
+        await store.record("default", [old, seen("new")])
+    with closing(sqlite3.connect(path)) as connection:
+        marked = connection.execute("SELECT job, backfilled FROM events ORDER BY seq").fetchall()
+    assert marked == [("old", 1), ("old", 1), ("new", 0)]
