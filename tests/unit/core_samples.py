@@ -1,11 +1,14 @@
-"""Owns the jobs that the tests of the core are made of."""
+"""Owns the jobs and the sweeps that the tests of the core are made of."""
 
 import json
 from pathlib import Path
 
 from jsonschema import Draft202012Validator, FormatChecker
 
+from tracker.core.diff import Known
 from tracker.core.job import Job, read_job
+from tracker.core.ports import Contact
+from tracker.core.sweep import NOTHING, Sweep
 
 NOW = 1_750_861_214_312
 """Unix milliseconds: 2025-06-25T14:20:14.312Z."""
@@ -52,3 +55,38 @@ def job(**changed):
     read = read_job(answer(**changed))
     assert isinstance(read, Job), read
     return read
+
+
+WINDOW = ANSWER["created_at"] - 3600
+"""From which creation time on `CONTACT` is read."""
+
+CONTACT = Contact(since=NOW - 86_400_000, horizon=WINDOW - 86_400, watermark=ANSWER["created_at"])
+"""An account that was read whole before."""
+
+
+class Sweeps:
+    """Sweeps over one account, one after the other, and the log that they leave."""
+
+    def __init__(self, *jobs, deleted=False):
+        self.known = {each.id: Known(each, deleted) for each in jobs}
+        self.memory = NOTHING
+
+    def __call__(self, *pages, missing=()):
+        """Sweep over pages of jobs and get the types of the events; `missing` are ids that were answered 404."""
+        sweep, self.log = Sweep("default", CONTACT, WINDOW, self.memory), []
+        for page in pages:
+            self.record(sweep.observe(page, self.known, NOW))
+        for id_ in missing:
+            sweep.missing(id_)
+        changes, self.memory = sweep.conclude(self.known, NOW)
+        self.record(changes)
+        self.stale = sweep.stale
+        return [event.type for event in self.log]
+
+    def record(self, changes):
+        for change in changes:
+            self.known[change.known.job.id] = change.known
+            self.log += change.events
+
+    def restart(self):
+        self.memory = NOTHING

@@ -97,6 +97,6 @@ def test_where_the_window_begins(watermark, nth_newest, expected):
     ],
 )
 def test_how_the_watermark_moves(newest_seen, advanced, before, expected):
-    """To the newest creation seen, or as far as time has passed since the last reading if that is later; never ahead of now."""
+    """To the newest creation seen, or as far as time has passed since the last reading; no creation in the future counts."""
     watermark = advanced_watermark(newest_seen, advanced, before, NOW)
     assert (watermark, type(watermark)) == (expected, int)

@@ -1,0 +1,172 @@
+"""What one sweep believes at once, what it holds back for the next, and what it never believes."""
+
+import pytest
+from core_samples import ANSWER, CONTACT, NOW, WINDOW, Sweeps, job
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tracker.core.diff import Known
+from tracker.core.status import FOLLOWERS, TERMINAL, is_terminal
+from tracker.core.sweep import NOTHING, Sweep
+
+ID = ANSWER["id"]
+
+BEHIND = [
+    pytest.param({"status": "QUEUED"}, "batch.updated", id="an older status"),
+    pytest.param({"completed_requests": 899}, "batch.progress", id="a counter that fell"),
+    pytest.param({"total_requests": 999, "failed_requests": 30}, "batch.progress", id="one counter of several"),
+    pytest.param({"metadata": None}, "batch.updated", id="a property that is null"),
+    pytest.param({"input_files": []}, "batch.updated", id="a property that is empty"),
+]
+
+
+@pytest.mark.parametrize(("changed", "type_"), BEHIND)
+def test_what_lies_behind_is_believed_when_it_is_said_twice(changed, type_):
+    """A stale answer is dropped and counted; the very same in the next sweep is the truth, logged once and not counted."""
+    sweeps = Sweeps(job())
+    assert (sweeps([job(**changed)]), sweeps.stale) == ([], 1)
+    assert sweeps.known[ID] == Known(job())
+    assert (sweeps([job(**changed)]), sweeps.stale) == ([type_], 0)
+    assert sweeps.known[ID] == Known(job(**changed))
+    assert (sweeps([job(**changed)]), sweeps.stale, sweeps.memory) == ([], 0, NOTHING)
+
+
+@pytest.mark.parametrize(("changed", "type_"), BEHIND)
+def test_what_is_contradicted_in_between_is_not_believed(changed, type_):
+    """An answer that moves on, or agrees, ends the doubt: the stale one has to be said twice in a row from then on."""
+    sweeps = Sweeps(job())
+    assert sweeps([job(**changed)]) == []
+    assert sweeps([job()]) == []
+    assert sweeps.memory == NOTHING
+    assert sweeps([job(**changed)]) == []
+    assert sweeps([job(**changed)]) == [type_]
+
+
+def test_two_different_stale_answers_do_not_make_a_truth():
+    """Only the very same answer counts as a repetition; another one takes its place in the doubt."""
+    sweeps = Sweeps(job())
+    assert sweeps([job(completed_requests=10)]) == []
+    assert sweeps([job(completed_requests=20)]) == []
+    assert sweeps([job(completed_requests=10)]) == []
+    assert sweeps([job(completed_requests=10)]) == ["batch.progress"]
+
+
+def test_a_restart_costs_a_sweep():
+    """Without the memory of the sweep before a stale answer is doubted anew, and nothing else happens."""
+    sweeps = Sweeps(job())
+    assert sweeps([job(status="QUEUED")]) == []
+    sweeps.restart()
+    assert sweeps([job(status="QUEUED")]) == []
+    assert sweeps([job(status="QUEUED")]) == ["batch.updated"]
+
+
+def test_half_a_sweep_says_nothing_about_what_it_did_not_show():
+    """The doubt about a job outlasts sweeps that show neither it nor its absence."""
+    sweeps = Sweeps(job())
+    assert sweeps([job(status="QUEUED")]) == []
+    assert sweeps() == []
+    assert sweeps([job(id="another")]) == ["batch.created", "batch.started"]
+    assert sweeps([job(status="QUEUED")]) == ["batch.updated"]
+
+
+CONTRADICTIONS = [
+    *({"status": status} for status in (*FOLLOWERS, "PAUSED")),
+    {"completed_requests": 10},
+    {"output_file": None},
+    {"status": "RUNNING", "completed_requests": 1000},
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "changed"),
+    [(status, changed) for status in TERMINAL for changed in CONTRADICTIONS if changed != {"status": status}],
+)
+def test_a_terminal_state_is_final_for_ever(status, changed):
+    """However often it is said, what contradicts a terminal state is counted and dropped."""
+    sweeps = Sweeps(job(status=status))
+    for _ in range(5):
+        assert (sweeps([job(**({"status": status} | changed))]), sweeps.stale, sweeps.memory) == ([], 1, NOTHING)
+    assert sweeps.known[ID] == Known(job(status=status))
+
+
+@pytest.mark.parametrize("changed", [{"output_file": "late"}, {"failed_requests": 21}, {"errors": ["late"]}])
+def test_what_comes_late_is_still_news(changed):
+    """A terminal job may still gain a file, a counter or an error."""
+    sweeps = Sweeps(job(status="SUCCESS"))
+    assert len(sweeps([job(status="SUCCESS", **changed)])) == 1
+    assert sweeps.known[ID] == Known(job(status="SUCCESS", **changed))
+
+
+@pytest.mark.parametrize("one_page", [True, False])
+@pytest.mark.parametrize(
+    ("shown", "types", "stale"),
+    [
+        (["RUNNING", "RUNNING"], ["batch.started"], 0),
+        (["RUNNING", "SUCCESS"], ["batch.started", "batch.completed"], 0),
+        (["SUCCESS", "RUNNING"], ["batch.completed"], 1),
+        (["SUCCESS", "FAILED"], ["batch.completed"], 1),
+        (["RUNNING", "QUEUED"], ["batch.started"], 1),
+        (["RUNNING", "QUEUED", "SUCCESS"], ["batch.started", "batch.completed"], 1),
+        (["QUEUED", "SUCCESS", "QUEUED"], ["batch.completed"], 1),
+    ],
+)
+def test_of_duplicates_in_one_sweep_the_more_advanced_wins(shown, types, stale, one_page):
+    """Lists shift while they are read: each step forward is logged once, each step back dropped and not remembered."""
+    sweeps = Sweeps(job(status="QUEUED"))
+    jobs = [job(status=status) for status in shown]
+    assert sweeps(*([jobs] if one_page else [[each] for each in jobs])) == types
+    assert (sweeps.stale, sweeps.memory) == (stale, NOTHING)
+
+
+def test_a_new_job_that_is_shown_twice_on_a_page_is_one_change():
+    """Its events are in order in one change, so that they commit together."""
+    sweep = Sweep("default", CONTACT, WINDOW)
+    (change,) = sweep.observe([job(status="QUEUED"), job(), job(status="SUCCESS"), job()], {}, NOW)
+    assert [event.type for event in change.events] == ["batch.created", "batch.started", "batch.completed"]
+    assert change.known == Known(job(status="SUCCESS"))
+
+
+@pytest.mark.parametrize("counts", [(10, 20), (20, 10)])
+def test_of_two_stale_answers_the_more_advanced_is_remembered(counts):
+    """Which of the two was shown first makes no difference."""
+    sweeps = Sweeps(job())
+    assert sweeps([job(completed_requests=count) for count in counts]) == []
+    assert sweeps.stale == 2
+    assert sweeps.memory.behind == {ID: job(completed_requests=20)}
+
+
+def test_an_observation_changes_nothing_that_it_was_given():
+    """What is known is the caller's: it learns of the changes from the answer alone."""
+    known = {ID: Known(job())}
+    Sweep("default", CONTACT, WINDOW).observe([job(status="SUCCESS"), job(id="new")], known, NOW)
+    assert known == {ID: Known(job())}
+
+
+def test_an_end_that_lacks_something_is_believed_with_what_is_known():
+    """A status that moves on is news at once, and what this answer lacks is kept until its loss is said twice."""
+    sweeps = Sweeps(job())
+    poor = job(status="SUCCESS", metadata=None, completed_requests=1000)
+    assert sweeps([poor]) == ["batch.completed"]
+    assert sweeps.known[ID] == Known(job(status="SUCCESS", completed_requests=1000))
+
+
+statuses = st.sampled_from([*FOLLOWERS, "PAUSED"])
+seen = st.builds(lambda status, count: job(status=status, completed_requests=count), statuses, st.integers(0, 3))
+
+
+@settings(derandomize=True, deadline=None)
+@given(sweeps_shown=st.lists(st.lists(seen, max_size=3), min_size=1, max_size=8), last=seen)
+def test_any_answers_leave_a_log_that_chains(sweeps_shown, last):
+    """Each change starts where the last one ended, nothing follows an end, and what is said twice is what is known."""
+    sweeps, before = Sweeps(), None
+    for page in [*sweeps_shown, [last], [last]]:
+        sweeps(page)
+        for event in sweeps.log:
+            assert (event.type == "batch.created") is (before is None)
+            if event.type != "batch.created" and before != event.data:
+                assert not is_terminal(before["status"]) or before["status"] == event.data["status"]
+                assert {name: was for name, (was, _) in event.changes.items()} == {name: before[name] for name in event.changes}
+            before = event.data
+    known = sweeps.known[ID].job
+    assert known == last or is_terminal(known.status)
+    assert known.to_data() == before
