@@ -65,7 +65,7 @@ async def test_settings_of_the_writer(path):
 
 async def _settings(store):
     names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
-    return {name: (await store._fetch("PRAGMA {name}"))[0][0] for name in names}
+    return {name: (await store._fetch(f"PRAGMA {name}"))[0][0] for name in names}
 
 
 async def test_the_file_says_whose_it_is(written):
@@ -147,7 +147,7 @@ async def _plan(connected, reading):
     await reading
     await connected._connection.set_trace_callback(None)
     (select,) = (sql for sql in asked if sql.startswith("SELECT"))
-    return " ".join([row[3] for row in await connected._connection.execute_fetchall("EXPLAIN QUERY PLAN {select}")])
+    return " ".join([row[3] for row in await connected._connection.execute_fetchall(f"EXPLAIN QUERY PLAN {select}")])
 
 
 async def test_the_job_of_an_event_that_is_not_there(written):

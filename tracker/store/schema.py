@@ -12,6 +12,8 @@ from tracker.core.ports import StorageError
 
 APPLICATION_ID: Final = 0x42_54_52_4B  # "BTRK"
 
+_MAGIC: Final = b"SQLite format 3\0"
+
 _SCHEMA_1: Final = """
 CREATE TABLE accounts (
   name TEXT PRIMARY KEY,
@@ -75,6 +77,8 @@ def migrate(path: Path, migrations: tuple[str, ...] = MIGRATIONS) -> None:
     newest = len(migrations)
     try:
         _make(path)
+        if _is_no_database(path):
+            raise StorageError(f"{path}: expected a batch-tracker database, found another kind of file; it is left as it was")
         with suppress(sqlite3.OperationalError), closing(sqlite3.connect(read_only(path), uri=True)) as connection:
             _version(path, connection.execute(IDENTITY).fetchone(), newest)  # for writing, it would fold a foreign WAL in
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -108,6 +112,14 @@ def _make(path: Path) -> None:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         os.fchmod(descriptor, 0o600)  # whatever the umask is
         os.close(descriptor)
+
+
+def _is_no_database(path: Path) -> bool:
+    """Whether it holds something else: SQLite overwrites a file with zeros in the right places, as any short one is to it."""
+    if path.is_dir() or path.with_name(path.name + "-journal").exists():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) not in (b"", _MAGIC)
 
 
 def _version(path: Path, identity: Iterable[int], newest: int) -> int:
