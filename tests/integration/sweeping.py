@@ -1,0 +1,72 @@
+"""A poller before a simulated API on one clock that the test sets, over real HTTP and real SQLite."""
+
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from tracker.http import http_client, tls_context
+from tracker.mistral import Mistral
+from tracker.pace import Pace
+from tracker.patience import Patience, Patient
+from tracker.poller import Poller
+from tracker.serving import serving
+from tracker.simulator.server import Simulator
+from tracker.simulator.workspace import Workspace
+from tracker.simulator.world import Plan
+from tracker.store.writer import open_store
+
+BEGAN = 1_795_478_400
+HOUR = 3600.0
+
+
+class Watched:
+    """A workspace, its poller, and the clock of both; `sweep` gives a report and what the sweep cost."""
+
+    def __init__(self, path) -> None:
+        self.at = float(BEGAN)
+        self.workspace = Workspace()
+        self.simulator = Simulator(self.workspace, lambda: self.at)
+        self._path = path
+
+    def add(self, number, *, created=0.0, **plan):
+        """Add `number` jobs, created a second apart from `created` (seconds from the beginning) on; running for months."""
+        plans = [
+            Plan(
+                id=f"{len(self.workspace.plans) + each:08d}-0000-4000-8000-000000000000",
+                created=BEGAN + created + each,
+                **({"running": 2000 * HOUR, "timeout": 4000 * HOUR, "validated": 0.0, "queued": 0.0, "requests": 1} | plan),
+            )
+            for each in range(number)
+        ]
+        for each in plans:
+            self.workspace.add(each)
+        return [each.id for each in plans]
+
+    def end(self, ids):
+        """End these jobs now."""
+        for id_ in ids:
+            plan = self.workspace.plans[id_]
+            self.workspace.plans[id_] = msgspec.structs.replace(plan, fails_after=self.at - plan.created)
+
+    async def sweep(self, after=15.0):
+        """Sweep `after` so many seconds."""
+        self.at += after
+        before = self.simulator.requests.total()
+        report = await self.poller.poll_once()
+        return report, self.simulator.requests.total() - before
+
+    @asynccontextmanager
+    async def running(self):
+        """While this lasts the poller can sweep; a second time it is a poller that was restarted."""
+        async with (
+            serving(self.simulator.app, "127.0.0.1", 0) as address,
+            http_client(tls_context()) as http,
+            open_store(self._path) as store,
+        ):
+            provider = Mistral(http, address.url, "key", pace=Pace(1000.0), deadline=10.0, now=self._now)
+            patient = Patient(provider, lambda: 0.5, Patience(first=0.0))
+            self.poller = Poller("default", patient, store, backfill=7 * 24 * HOUR, now=self._now)
+            yield self
+
+    def _now(self):
+        return round(self.at * 1000)

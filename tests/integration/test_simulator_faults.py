@@ -1,0 +1,120 @@
+"""The faults to order, as a client on a socket meets them."""
+
+from email.utils import parsedate_to_datetime
+
+import anyio
+import httpx
+import pytest
+
+from tracker.serving import serving
+from tracker.simulator.faults import ANY, KINDS, LIES, Faults, parse
+from tracker.simulator.population import Population
+from tracker.simulator.server import Simulator
+from tracker.simulator.workspace import Workspace
+
+PATH = "/v1/batch/jobs"
+BEGAN = 1_795_478_400.0
+
+
+@pytest.fixture
+async def ask():
+    """Ask an API that spoils every request in the way given: a function of the kind and the path."""
+    simulator = Simulator(Workspace(arrivals=Population(3).arrivals(250, BEGAN)), lambda: BEGAN)
+    async with (
+        serving(simulator.app, "127.0.0.1", 0) as address,
+        httpx.AsyncClient(base_url=address.url, headers={"authorization": "Bearer x"}, timeout=0.6) as client,
+    ):
+
+        async def ask(kind, path=PATH, method="GET", page=0):
+            simulator.faults = Faults(parse(f"{kind}:1") if kind else [], seed=1)
+            return await client.request(method, path, params={"order_by": "created", "page": page})
+
+        ask.simulator = simulator
+        yield ask
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [("429", 429), ("429-date", 429), ("429-bare", 429), ("500", 500), ("503", 503), ("html", 502), ("401", 401), ("402", 402)],
+)
+async def test_refusal_has_its_status(ask, kind, status):
+    """Each refusal is answered with its status."""
+    assert (await ask(kind)).status_code == status
+    assert ask.simulator.faulted == {kind: 1}
+
+
+async def test_patience_is_asked_for_in_three_ways(ask):
+    """A 429 carries Retry-After in seconds, as a date that comes, or not at all."""
+    assert (await ask("429")).headers["retry-after"] == "1"
+    date = parsedate_to_datetime((await ask("429-date")).headers["retry-after"])
+    assert date.timestamp() == BEGAN + 1
+    assert "retry-after" not in (await ask("429-bare")).headers
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [("hang", httpx.ReadTimeout), ("reset", httpx.ReadError), ("cut", httpx.RemoteProtocolError)],
+)
+async def test_connection_fails_in_its_way(ask, kind, error):
+    """A hang, a reset and a cut are what a client would see on a real network."""
+    with pytest.raises(error):
+        await ask(kind)
+
+
+async def test_drip_never_trips_a_read_timeout(ask):
+    """A byte comes before any read time-out does, and the whole answer never."""
+    with anyio.move_on_after(1.5) as patience:
+        await ask("drip")
+    assert patience.cancelled_caught
+
+
+async def test_truncated_json_is_no_json(ask):
+    """Half of the JSON arrives as a whole answer."""
+    with pytest.raises(ValueError, match=r"delimiter|Unterminated|Expecting"):
+        (await ask("truncated")).json()
+
+
+async def test_lists_are_bent(ask):
+    """A shifted page, a vanished job and a broken job differ from the truth by just that."""
+    honest = (await ask(None)).json()
+    ids = [job["id"] for job in honest["data"]]
+    malformed = (await ask("malformed")).json()
+    assert not isinstance(malformed["data"], list)
+    vanished = (await ask("vanish")).json()
+    missing = set(ids) - {job["id"] for job in vanished["data"]}
+    assert (len(missing), vanished["total"]) == (1, honest["total"] - 1)
+    broken = (await ask("bad-job")).json()["data"]
+    assert [job["status"] for job in broken].count(None) == 1
+    shifted = [job["id"] for job in (await ask("shift", page=1)).json()["data"]]
+    after = [job["id"] for job in (await ask(None, page=1)).json()["data"]]
+    assert shifted != after
+    assert len(set(shifted) & set(after)) >= len(after) - 1
+
+
+async def test_vanished_job_is_not_found_by_its_id(ask):
+    """A get of a job that is there is answered 404."""
+    job = (await ask(None)).json()["data"][0]["id"]
+    assert [(await ask(kind, f"{PATH}/{job}")).status_code for kind in (None, "vanish")] == [200, 404]
+
+
+@pytest.mark.parametrize("kind", LIES)
+async def test_lies_do_not_touch_what_changes_something(ask, kind):
+    """A cancellation is refused or carried out, never both: spoilt answers are for reads."""
+    job = (await ask(None)).json()["data"][-1]["id"]
+    assert (await ask(kind, f"{PATH}/{job}/cancel", "POST")).json()["id"] == job
+
+
+def test_any_is_shared_out_among_all_kinds_that_pass():
+    """`any:P` has the probability P in all, over every kind but a bad key and a workspace without batch."""
+    faults = parse("any:0.3")
+    assert {fault.kind for fault in faults} == set(KINDS) - {"401", "402"} == set(ANY)
+    assert sum(fault.probability for fault in faults) == pytest.approx(0.3)
+
+
+def test_faults_are_as_frequent_as_ordered_and_repeatable():
+    """Of many draws about the ordered share is spoilt, the same ones for the same seed."""
+    draws = [[Faults(parse("any:0.2"), seed)] for seed in (1, 1, 2)]
+    drawn = [[faults.draw(reading=True) for _ in range(5000)] for (faults,) in draws]
+    assert 850 < sum(kind is not None for kind in drawn[0]) < 1150
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert set(drawn[0]) == {None, *ANY}
