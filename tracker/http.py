@@ -1,11 +1,13 @@
-"""Owns every outgoing request: a total deadline, a cap on the body, no compression, no redirects, no proxies unasked.
+"""Owns every outgoing request: a total deadline, a cap on the body, no compression, redirects or cookies, no proxies unasked.
 
 The one module that imports httpx. What the network does is a value: an `Answer`, or `NoAnswer` and why.
 """
 
+import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
 
 import anyio
@@ -14,6 +16,8 @@ import msgspec
 
 CONNECTIONS: Final = 16
 """Per client: httpx scans its pool for each request, so more connections make it slower, not faster."""
+
+_QUOTED: Final = re.compile(r"\bbytearray\b|\bb['\"]|(?<!\w)['\"]")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +79,7 @@ async def http_client(tls: ssl.SSLContext, *, environment_proxies: bool = False)
         trust_env=environment_proxies,
         timeout=None,  # noqa: S113 - the deadline of each request is stricter: it also ends an answer that drips
         limits=limits,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # each request stands for itself
         follow_redirects=False,
     ) as client:
         yield HttpClient(client)
@@ -94,5 +99,6 @@ async def _read(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
 
 
 def _what_happened(error: Exception) -> str:
-    text = str(error).strip()
+    """The kind of `error` and its text, up to where it quotes: that may be the URL, a header, or what a server sent back."""
+    text = _QUOTED.split(str(error), maxsplit=1)[0].rstrip(" :,(")
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

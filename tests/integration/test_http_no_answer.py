@@ -1,0 +1,140 @@
+"""What the HTTP client says where there is no answer, and what it keeps to itself."""
+
+import pytest
+from loopback import answer, loopback, nobody, resets, sends
+
+from tracker.http import NoAnswer, Request, http_client, tls_context
+
+SECRET = "T0-canary-B0"
+KEY = "canary-key"
+
+WHOLE = answer(b"x" * 100)
+CUT_SHORT = "RemoteProtocolError: peer closed connection without sending complete message body"
+SILENT = "RemoteProtocolError: Server disconnected without sending a response."
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def tls():
+    return tls_context()
+
+
+@pytest.fixture
+async def ask(tls):
+    """Ask a URL below `url`, with a secret in its path and one in a header; what is said must show neither."""
+    async with http_client(tls) as client:
+
+        async def ask(url, path=f"/hooks/{SECRET}", **headers):
+            headers = {"authorization": f"Bearer {KEY}", **headers}
+            said = await client.send(Request(method="GET", url=url + path, headers=headers, deadline=5.0))
+            assert not any(told in repr(said) for told in (SECRET, KEY, "hooks", "http:"))
+            return said
+
+        yield ask
+
+
+@pytest.mark.parametrize(
+    ("scene", "detail"),
+    [
+        pytest.param(resets(), "ReadError", id="reset"),
+        pytest.param(resets(WHOLE[:-1]), "ReadError", id="reset in the body"),
+        pytest.param(sends(b"", keeps=False), SILENT, id="closed"),
+        pytest.param(
+            sends(WHOLE[:20], keeps=False),
+            SILENT,
+            id="closed in the head",
+        ),
+        pytest.param(
+            sends(WHOLE[:-1], keeps=False),
+            f"{CUT_SHORT} (received 99 bytes, expected 100)",
+            id="closed in the body",
+        ),
+        pytest.param(
+            sends(CHUNKED + b"5\r\nhello\r\n", keeps=False),
+            f"{CUT_SHORT} (incomplete chunked read)",
+            id="closed between chunks",
+        ),
+        pytest.param(sends(CHUNKED + b"what?\r\n"), "RemoteProtocolError: illegal chunk header", id="not a chunk"),
+        pytest.param(sends(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), "RemoteProtocolError: illegal status line", id="not HTTP"),
+        pytest.param(
+            sends(b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), "RemoteProtocolError: illegal header line", id="not a header"
+        ),
+        pytest.param(
+            sends(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx"),
+            "RemoteProtocolError: conflicting Content-Length headers",
+            id="of two lengths",
+        ),
+    ],
+)
+async def test_broken_answer_is_none(ask, scene, detail):
+    """Whatever ends before it is whole, or is no HTTP, is no answer; the detail says how, in httpx's words."""
+    async with loopback(scene) as server:
+        assert await ask(server.url) == NoAnswer(detail)
+
+
+async def test_head_without_end_is_none(ask):
+    """Headers that never end are cut off long before they fill the memory."""
+
+    async def scene(stream):
+        await stream.send(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            await stream.send(b"x-filler: " + b"y" * 1000 + b"\r\n")
+
+    async with loopback(scene) as server:
+        said = await ask(server.url)
+    assert said == NoAnswer("RemoteProtocolError: Receive buffer too long")
+
+
+async def test_refused_connection_is_no_answer(ask):
+    """A port at which nobody listens."""
+    with nobody() as url:
+        assert await ask(url) == NoAnswer("ConnectError: All connection attempts failed")
+
+
+async def test_unresolvable_name_is_no_answer(ask):
+    """A host that cannot have an address."""
+    said = await ask(f"http://{'a' * 64}.invalid")
+    assert isinstance(said, NoAnswer)
+    assert said.detail.startswith("ConnectError: [Errno")
+
+
+async def test_server_without_tls_is_no_answer(ask):
+    """https:// of a server that speaks no TLS."""
+    async with loopback(sends(answer())) as server:
+        said = await ask(server.url.replace("http:", "https:"))
+    assert isinstance(said, NoAnswer)
+    assert said.detail.startswith("ConnectError: [SSL")
+
+
+@pytest.mark.parametrize(
+    ("url", "detail"),
+    [
+        (f"http://{SECRET}:port", "InvalidURL: Invalid port"),
+        (f"http://é..{SECRET}", "InvalidURL: Invalid IDNA hostname"),
+        (f"{SECRET}://host", "UnsupportedProtocol: Request URL has an unsupported protocol"),
+        (f"http:///{SECRET}", "UnsupportedProtocol: Request URL is missing an"),
+    ],
+)
+async def test_malformed_url_is_not_told(ask, url, detail):
+    """A URL that is none is no answer either, and the detail does not quote it."""
+    assert await ask(url) == NoAnswer(detail)
+
+
+async def test_server_that_echoes_gives_nothing_away(ask):
+    """What a server sends back of the request is not quoted: it has the secrets of the URL and the headers."""
+
+    async def scene(stream):
+        await stream.send(server.requests[-1])
+        return True
+
+    async with loopback(scene) as server:
+        assert await ask(server.url) == NoAnswer("RemoteProtocolError: illegal status line")
+        assert KEY.encode() in server.requests[-1]
+
+
+async def test_header_that_cannot_be_sent_is_not_told(ask):
+    """A key with a line break in it is refused before anything is sent, and not quoted."""
+    async with loopback(sends(answer())) as server:
+        said = await ask(server.url, authorization=f"Bearer {KEY}\r\nx: y")
+    assert said == NoAnswer("LocalProtocolError: Illegal header value")
+    assert server.requests == []
