@@ -152,6 +152,18 @@ def test_database_of_a_wrong_file(tmp_path, home):
     assert str(raised.value) == f"{file}: storage.path: found 5, expected a string, printable and not empty"
 
 
+@pytest.mark.parametrize("environ", [{}, {"HOME": ""}])
+def test_home_that_is_none(tmp_path, environ):
+    """A path that begins at a home that nobody knows is a mistake, not a folder called `~`."""
+    file = tmp_path / "tracker.toml"
+    file.write_text('[storage]\npath = "~/tracker.db"\n')
+    with pytest.raises(ConfigError) as raised:
+        load(str(file), KEY | environ | {"STATE_DIRECTORY": "/state"})
+    assert str(raised.value) == (
+        f"{file}: storage.path: found '~/tracker.db', expected a path; `~/` needs $HOME, and no other `~` is known"
+    )
+
+
 def test_no_home(system):
     """Where there is no home and nothing else says where to keep the log, the message names what would."""
     assert not system.exists()

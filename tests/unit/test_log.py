@@ -55,6 +55,8 @@ def test_one_json_object_a_line(stream):
         (b"\xff", "b'\\xff'"),
         ({"a": [1, ("x", None)]}, {"a": [1, ["x", None]]}),
         ({1: {(2, 3): "x"}}, {"1": {"(2, 3)": "x"}}),
+        ({"x"}, ["x"]),
+        (frozenset({1}), [1]),
         (ValueError("no"), "no"),
         ("\ud800", "\ud800"),
     ],
@@ -152,7 +154,6 @@ def test_warnings_are_logged(stream):
     log.configure([], stream=stream)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        logging.captureWarnings(capture=True)
         warnings.warn("old", DeprecationWarning, stacklevel=1)
     (line,) = events(stream)
     assert line["level"] == "warning"

@@ -99,12 +99,12 @@ def test_longest_secret_first(stream):
     assert "more" not in stream.getvalue()
 
 
-@pytest.mark.parametrize("secret", ["", "e", '"', ",", "{", "\\"])
+@pytest.mark.parametrize("secret", ["", "e", "info", "Z", '"', ",", "{", "\\"])
 def test_line_stays_whole(secret):
     """A secret so short that it is everywhere, or none at all, cannot break the line or its level and time."""
     stream = io.StringIO()
     log.configure([secret], stream=stream)
-    structlog.get_logger().info("ready", value='{"e": "\\\\", }')
+    structlog.get_logger().info("ready", value='{"e": "\\\\", "info": "Z", }')
     line = json.loads(stream.getvalue())
     assert line["level"] == "info"
     assert line["timestamp"].endswith("Z")

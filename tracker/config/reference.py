@@ -24,9 +24,7 @@ def path(environ: Mapping[str, str]) -> Callable[[Any], Path]:
         if not found.startswith("~"):
             return Path(found)
         if not found.startswith("~/") or not environ.get("HOME"):
-            raise Wrong(
-                f"found {table.shown(value)}, expected a path; `~/` is $HOME where that is set, and no other `~` is known"
-            )
+            raise Wrong(f"found {table.shown(value)}, expected a path; `~/` needs $HOME, and no other `~` is known")
         return Path(environ["HOME"]) / found.removeprefix("~/")
 
     return read
