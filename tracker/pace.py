@@ -11,15 +11,16 @@ class Pace:
         self._burst = max(0.0, 1.0 - self._gap)
         self._next = 0.0  # when the next turn would be due if all came evenly
         self._paused_until = 0.0
+        self._queue = anyio.Lock()
 
     async def turn(self) -> None:
-        """Wait for a turn."""
-        now = anyio.current_time()
-        due = max(now, self._next - self._burst)
-        self._next = max(self._next, now) + self._gap
-        while due > now or self._paused_until > now:
-            await anyio.sleep_until(max(due, self._paused_until))
+        """Wait for a turn; whoever asked first has the first."""
+        async with self._queue:
             now = anyio.current_time()
+            while (due := max(self._next - self._burst, self._paused_until)) > now:
+                await anyio.sleep_until(due)
+                now = anyio.current_time()
+            self._next = max(self._next, now) + self._gap
 
     def pause(self, seconds: float) -> None:
         """Give no turn for `seconds` from now."""

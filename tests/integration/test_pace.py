@@ -1,0 +1,111 @@
+"""The pace of an account: its budget, and the pauses that the API asked for."""
+
+import math
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+
+from tracker.pace import Pace
+
+LIFE = 5.0
+SLACK = 1e-6
+"""Seconds that the loop's clock may round away."""
+
+
+async def turns(pace, count, given):
+    """Take `count` turns at once, in a known order; `given` gets when each came, and whose it was."""
+
+    async def take(who):
+        await pace.turn()
+        given.append((anyio.current_time(), who))
+
+    with anyio.fail_after(LIFE):
+        async with anyio.create_task_group() as group:
+            for who in range(count):
+                group.start_soon(take, who)
+
+
+def most_within(times, seconds):
+    """The most of `times` that lie within so many seconds of each other."""
+    return max(sum(0 <= other - time < seconds - SLACK for other in times) for time in times)
+
+
+@pytest.mark.parametrize(("rate", "count"), [(5, 9), (20, 30), (100, 150), (2.5, 5), (1, 2), (0.5, 1)])
+async def test_rate_is_kept(rate, count):
+    """Of many turns a second's worth comes at once, and the others no faster than the rate."""
+    pace, given = Pace(rate), []
+    began = anyio.current_time()
+    await turns(pace, count, given)
+    times = [time for time, _ in given]
+    burst = max(1.0, rate)
+    for number, time in enumerate(times, 1):
+        assert time - began >= (number - burst) / rate - SLACK
+    assert times[math.floor(burst) - 1] - began < 0.3, "what may come at once does"
+    assert times[-1] - began < (count - burst) / rate + 2
+
+
+async def test_callers_are_served_in_order():
+    """Whoever asks first has the first turn."""
+    given = []
+    await turns(Pace(50), 70, given)
+    assert [who for _, who in given] == list(range(70))
+
+
+async def test_idle_time_is_not_saved_up():
+    """After a while without requests there is a second's worth at once, and no more."""
+    pace, given = Pace(10), []
+    await turns(pace, 1, [])
+    await anyio.sleep(0.5)  # five more would be due if they were saved
+    began = anyio.current_time()
+    await turns(pace, 14, given)
+    assert given[-1][0] - began >= (14 - 10) / 10 - SLACK
+
+
+async def test_pause_holds_every_turn():
+    """Nobody has a turn before the pause is over, whether waiting already or come later."""
+    pace, given = Pace(20), []
+    await turns(pace, 20, [])
+    async with anyio.create_task_group() as group:
+        group.start_soon(turns, pace, 2, given)
+        for _ in range(5):
+            await checkpoint()  # by then they wait
+        began = anyio.current_time()
+        pace.pause(0.3)
+        group.start_soon(turns, pace, 2, given)
+    assert len(given) == 4
+    assert all(0.3 - SLACK <= time - began < LIFE for time, _ in given)
+
+
+async def test_longer_pause_wins():
+    """A short pause does not end a long one; a longer one prolongs it."""
+    pace, given = Pace(100), []
+    began = anyio.current_time()
+    pace.pause(0.1)
+    pace.pause(0.3)
+    pace.pause(0.0)
+    await turns(pace, 1, given)
+    assert given[0][0] - began >= 0.3 - SLACK
+
+
+async def test_pause_is_not_made_up_for():
+    """Those who waited for the end of a pause keep the rate after it: a stampede would earn the next pause at once."""
+    pace, given = Pace(20), []
+    pace.pause(0.5)
+    await turns(pace, 40, given)
+    assert most_within([time for time, _ in given], 0.5) <= 20 + 10
+
+
+async def test_turn_that_is_given_up_is_not_used():
+    """A caller that no longer wants its turn delays nobody."""
+    pace, given = Pace(2), []
+    began = anyio.current_time()
+    for _ in range(2):
+        await pace.turn()
+    async with anyio.create_task_group() as group:
+        for _ in range(100):
+            group.start_soon(pace.turn)
+        await anyio.wait_all_tasks_blocked()
+        group.cancel_scope.cancel()
+    await turns(pace, 1, given)
+    assert given[0][0] - began < 3
