@@ -111,7 +111,10 @@ def _is_json(value: Any) -> bool:
 
 
 def _any_form(secret: str) -> str:
-    """Match `secret` as it is and as it looks in a URL, in JSON, in a Python literal, and in one of them inside another."""
+    """Match `secret` as it is and as it looks in a URL, in JSON, in a Python literal, and in one of them inside another.
+
+    Backslashes are counted within bounds, so that a long row of them costs no more than any other text.
+    """
     return "".join(_escaped(run) for run in re.findall(r"\\+|[^\\]", secret))
 
 
@@ -119,11 +122,12 @@ def _escaped(character: str) -> str:
     if character.isalnum() and character.isascii():
         return character
     if character.startswith("\\"):
-        return f"{_BACKSLASH}+"
+        return f"{_BACKSLASH}{{1,64}}"
     percent = "".join(f"%(?:25)*{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
     blank = "|[+]" if character == " " else ""
     code = f"u{ord(character):04x}|x{ord(character):02x}"
-    return f"(?:{_BACKSLASH}*(?:{re.escape(character)}|(?i:{percent}){blank})|{_BACKSLASH}+(?i:{code}))"
+    bare = f"{re.escape(character)}|(?i:{percent}){blank}"
+    return f"(?:{_BACKSLASH}{{0,8}}(?:{bare})|{_BACKSLASH}{{1,8}}(?i:{code}))"
 
 
 class _Literal:

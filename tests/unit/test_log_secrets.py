@@ -111,6 +111,17 @@ def test_line_stays_whole(secret):
     assert (log.REDACTED in stream.getvalue()) is bool(secret)
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("secret", ["/services/canary", "\\\\canary", '"canary"', "%canary"])
+@pytest.mark.parametrize("filler", ["\\", "%5C", "%25", "/", '"'])
+def test_hostile_text_costs_no_more(secret, filler):
+    """A long row of what could begin a secret takes time in proportion to its length, not to its square."""
+    stream = io.StringIO()
+    log.configure([secret], stream=stream)
+    structlog.get_logger().info("told", value=filler * 200_000)
+    assert len(stream.getvalue()) > 200_000
+
+
 def test_everything_secret_of_a_configuration():
     """The configuration names all its secrets: keys, tokens, and of receivers the URL, its telling part and what signs."""
     url = "https://hooks.slack.example/services/T000/B000/canary"
