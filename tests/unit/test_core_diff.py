@@ -75,6 +75,7 @@ def test_a_status_event(before, after, type_, happened_at):
     assert (event.type, event.changes) == (type_, {"status": (before, after)})
     assert (event.created_at, event.observed_at) == (happened_at, "2025-06-25T14:20:14.312Z")
     assert change.known == Known(job(status=after))
+    assert not change.backfilled
     assert event.data == ANSWER | {"status": after}
 
 

@@ -35,6 +35,12 @@ def test_the_json_of_an_event():
     assert list(written["data"]) == list(ANSWER)
 
 
+def test_an_event_is_never_changed():
+    """It is a frozen value."""
+    with pytest.raises(AttributeError):
+        COMPLETED.type = "batch.failed"
+
+
 @pytest.mark.parametrize("type_", [type_ for type_ in BATCH_TYPES if type_ != "batch.completed"])
 def test_only_a_completed_job_has_an_outcome(type_):
     """No other event has the key, whatever its counters say."""

@@ -1,6 +1,7 @@
 """Patience: what a Retry-After asks for, and how long to wait after a failure."""
 
 import math
+import time
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
@@ -56,6 +57,23 @@ from tracker.core.retry import LONGEST_WAIT, backoff, retry_after, spread
 def test_what_a_retry_after_asks_for(header, seconds):
     """Seconds or any form of HTTP date; a past date asks for nothing, nonsense is no wish, an hour is the most."""
     assert retry_after(header, NOW) == (seconds if seconds is None else pytest.approx(seconds, abs=1e-6))
+
+
+@pytest.fixture
+def far_from_utc(monkeypatch):
+    """A machine whose local time is ten hours ahead of UTC."""
+    monkeypatch.setenv("TZ", "EAST-10")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_from_utc")
+@pytest.mark.parametrize("zone", ["", " GMT", " -0000"])
+def test_a_date_without_a_zone_is_utc(zone):
+    """What the machine's own zone is makes no difference."""
+    assert retry_after(f"Wed, 25 Jun 2025 14:20:44{zone}", NOW) == pytest.approx(29.688)
 
 
 @settings(derandomize=True, deadline=None)
