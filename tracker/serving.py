@@ -168,8 +168,10 @@ def _config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        listener = socket.create_server((host, port), family=family)
     except OSError as error:
         code = error.errno or 0  # negative where the name cannot be resolved; Python's text repeats the address
         reason = os.strerror(code) if code > 0 else error.strerror
         raise ListenError(f"cannot listen on {host} port {port}: {reason}") from None
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it; or an answer may wait 40 ms
+    return listener

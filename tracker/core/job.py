@@ -144,7 +144,9 @@ def read_job(answer: Any) -> Job | MalformedJob:
 
 def _is_usual(job: Job) -> bool:
     """Whether the fast reading can be trusted: nothing came under our own name for `extra`, nothing is nested too deeply."""
-    return not job.extra and _is_tidy((job.metadata, job.agent_id, job.errors, job.outputs), DEEPEST + 1)
+    return not job.extra and all(
+        _is_tidy(any_, DEEPEST) for any_ in (job.metadata, job.agent_id, job.errors, job.outputs) if any_
+    )
 
 
 def _is_tidy(value: Any, levels: int) -> bool:

@@ -89,6 +89,9 @@ class Sweep:
         self.newest = max(self.newest or 0, job.created_at)
         if known is None:
             return self._first_seen(job, now)
+        if job == known.job and not known.deleted:
+            self._believed.add(job.id)
+            return None
         if not (known.deleted or is_behind(job, known.job)):
             self._believed.add(job.id)
             return diff(self.account, known, without_losses(job, known.job), now)
