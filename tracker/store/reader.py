@@ -12,7 +12,7 @@ import anyio
 import msgspec
 
 from tracker.core.ports import StorageError
-from tracker.store.schema import IDENTITY, check, read_only
+from tracker.store.schema import IDENTITY, check, to_read
 
 LOOK_AGAIN: Final = 0.1
 """Seconds between looks at the file's version: another process's commit is no event that could be awaited."""
@@ -107,11 +107,10 @@ class Reader:
 @asynccontextmanager
 async def open_reader(path: Path) -> AsyncIterator[Reader]:
     """Open the database for reading, whether or not a daemon writes to it; raises `StorageError` where it cannot be."""
-    if not await anyio.Path(path).exists():
-        raise StorageError(f"{path}: there is no database; has `batch-tracker run` been started with this configuration?")
+    address = to_read(path)
     try:
         with anyio.CancelScope(shield=True):  # a connection that nobody waits for would never be closed
-            connection = await aiosqlite.connect(read_only(path), uri=True, isolation_level=None)
+            connection = await aiosqlite.connect(address, uri=True, isolation_level=None)
     except sqlite3.Error as error:
         raise StorageError(f"{path}: cannot be opened, SQLite says: {error}") from error
     try:

@@ -101,6 +101,21 @@ def check(path: Path, identity: Iterable[int]) -> None:
         raise StorageError(f"{path}: schema {version} is older than {newest}; `batch-tracker run` brings it up to date")
 
 
+def to_read(path: Path) -> str:
+    """As `read_only`; raises `StorageError` where there is no file."""
+    try:
+        if path.is_dir():
+            raise StorageError(f"{path}: expected a database, found a directory")
+        path.stat()
+    except FileNotFoundError as error:
+        raise StorageError(
+            f"{path}: there is no database; has `batch-tracker run` been started with this configuration?"
+        ) from error
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be opened: {error.strerror}") from error
+    return read_only(path)
+
+
 def read_only(path: Path) -> str:
     """The URI under which SQLite opens the file and cannot write to it."""
     return f"file:{quote(str(path))}?mode=ro"

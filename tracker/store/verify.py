@@ -10,7 +10,7 @@ import msgspec
 
 from tracker.core.ports import StorageError
 from tracker.store.rebuild import EVENTS, Rebuilding, Rebuilt
-from tracker.store.schema import IDENTITY, check, read_only
+from tracker.store.schema import IDENTITY, check, to_read
 
 _JOBS: Final = "SELECT account, id, status, active, deleted, created_at, first_seen_at, observed_at, seq, data FROM jobs"
 
@@ -25,10 +25,9 @@ class Verdict(msgspec.Struct, frozen=True):
 
 def verify(path: Path) -> Verdict:
     """Rebuild and compare, on one snapshot of the file; raises `StorageError` where it cannot be read."""
-    if not path.exists():
-        raise StorageError(f"{path}: there is no database")
+    address = to_read(path)
     try:
-        with closing(sqlite3.connect(read_only(path), uri=True, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as connection:
             connection.row_factory = sqlite3.Row
             connection.execute("BEGIN")
             check(path, connection.execute(IDENTITY).fetchone())

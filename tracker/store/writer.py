@@ -114,11 +114,17 @@ class SqliteStore:
 
     @asynccontextmanager
     async def _transaction(self, what: str) -> AsyncIterator[aiosqlite.Connection]:
-        """All or nothing: what is not committed is undone with the connection."""
+        """All or nothing: what is not committed is undone with the connection, or by hand where that is still good."""
         async with self._connected(what) as connection:
             await connection.execute("BEGIN IMMEDIATE")
-            yield connection
-            await connection.execute("COMMIT")
+            try:
+                yield connection
+                await connection.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                    raise
+                await connection.rollback()  # reading goes on; opened anew on a full disk it might not
+                raise self._failed(what, error) from error
 
     @asynccontextmanager
     async def _connected(self, what: str) -> AsyncIterator[aiosqlite.Connection]:
@@ -130,12 +136,11 @@ class SqliteStore:
             with anyio.CancelScope(shield=True):
                 try:
                     yield await self._ready()
-                except sqlite3.Error as error:
+                except StorageError:
+                    raise
+                except (sqlite3.Error, OSError) as error:
                     await self._forget()
-                    raise StorageError(f"{self._path}: {what} failed, SQLite says: {error}") from error
-                except OSError as error:
-                    await self._forget()
-                    raise StorageError(f"{self._path}: {what} failed: {error.strerror}") from error
+                    raise self._failed(what, error) from error
                 except BaseException:
                     await self._forget()
                     raise
@@ -143,12 +148,17 @@ class SqliteStore:
     async def _ready(self) -> aiosqlite.Connection:
         """The connection to the file that has the path: SQLite would go on writing to one that was moved or deleted."""
         file = _file_at(self._path)
+        if self._connection and self._file != file:
+            await self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # or the WAL would get into the new file
+            await self._forget()
+            raise StorageError(f"{self._path}: the file was moved, deleted or replaced while it was in use")
         if self._connection is None:
             self._connection = await _connect(self._path)
             self._file = file
-        if self._file != file:
-            raise StorageError(f"{self._path}: another file has taken its place")
         return self._connection
+
+    def _failed(self, what: str, error: Exception) -> StorageError:
+        return StorageError(f"{self._path}: {what} failed: {error}")
 
     async def _forget(self) -> None:
         connection, self._connection = self._connection, None
@@ -181,8 +191,11 @@ def _place(path: Path) -> Path:
     return real
 
 
-def _file_at(path: Path) -> tuple[int, int]:
-    status = path.stat()
+def _file_at(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
     return status.st_dev, status.st_ino
 
 
