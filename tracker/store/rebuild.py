@@ -60,7 +60,7 @@ class Rebuilding:
             self._last_seq = row["seq"]
         try:
             event = _decode_event(row["body"])
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             yield f"{where}: its body cannot be read: {error}"
             return
         yield from _unlike_body(where, row, event)

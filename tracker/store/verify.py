@@ -63,5 +63,5 @@ def _differences(log: dict[tuple[str, str], Rebuilt], table: dict[tuple[str, str
 def _decoded(data: str) -> Any:
     try:
         return msgspec.json.decode(data)
-    except (msgspec.MsgspecError, ValueError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return data
