@@ -126,6 +126,13 @@ def test_a_new_job_that_is_shown_twice_on_a_page_is_one_change():
     assert change.known == Known(job(status="SUCCESS"))
 
 
+def test_a_step_back_of_a_new_job_is_not_remembered():
+    """The first sight of a job was believed, so that a stale one in the same sweep raises no doubt about it."""
+    sweeps = Sweeps()
+    assert sweeps([job()], [job(status="QUEUED")]) == ["batch.created", "batch.started"]
+    assert (sweeps.stale, sweeps.memory) == (1, NOTHING)
+
+
 @pytest.mark.parametrize("counts", [(10, 20), (20, 10)])
 def test_of_two_stale_answers_the_more_advanced_is_remembered(counts):
     """Which of the two was shown first makes no difference."""

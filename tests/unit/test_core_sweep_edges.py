@@ -50,7 +50,7 @@ def test_what_is_over_at_the_first_contact(status, created_at, completed_at, exp
 @pytest.mark.parametrize("contact", [FIRST, LATER])
 def test_an_active_job_is_news_however_old_it_is(status, created_at, contact):
     """What is not over when it is first seen is logged and told, at the first contact and later."""
-    assert first_observed(contact, status=status, created_at=created_at) == [False]
+    assert first_observed(contact, status=status, created_at=created_at, completed_at=None) == [False]
 
 
 @pytest.mark.parametrize("status", TERMINAL)
