@@ -18,6 +18,9 @@ PAUSE_UNASKED: Final = 1.0
 SHOWN_OF_AN_ERROR: Final = 200
 """Characters of an error's body that go into its detail."""
 
+_READ_OF_AN_ERROR: Final = 4096
+"""Bytes of it that are looked at: the key is taken out before the text is cut, or a part of it might stay."""
+
 
 class Mistral:
     """The `Provider` of one account. Every request waits for its turn and is told to `answered` with call and code."""
@@ -35,6 +38,7 @@ class Mistral:
     ) -> None:
         self._http = http
         self._jobs_url = base_url.rstrip("/") + "/v1/batch/jobs"
+        self._api_key = api_key
         self._headers = {"authorization": f"Bearer {api_key}", "accept": "application/json"}
         self._pace = pace
         self._deadline = deadline
@@ -50,12 +54,15 @@ class Mistral:
         return body if isinstance(body, Failure) else _readable(parse_page(body))
 
     async def get_job(self, job_id: str) -> Job | MalformedJob | Failure:
-        body = await self._get("get", f"{self._jobs_url}/{quote(job_id, safe='')}")
+        segment = quote(job_id, safe="").replace(".", "%2E")  # dots alone would lead to another path
+        body = await self._get("get", f"{self._jobs_url}/{segment}")
         if isinstance(body, Failure):
             return body
         job = parse_job(body)
-        if isinstance(job, Job) and job.id != job_id:
-            return Failure(Reason.MALFORMED, f"asked for job {job_id}, was answered {job.id}")
+        if isinstance(job, MalformedJob) and job.id is None:
+            return Failure(Reason.MALFORMED, job.reason)
+        if job.id != job_id:
+            return Failure(Reason.MALFORMED, f"asked for job {job_id}, was answered {job.id!r:.60}")
         return job
 
     async def _get(self, call: str, url: str, params: tuple[tuple[str, str], ...] = ()) -> bytes | Failure:
@@ -64,25 +71,28 @@ class Mistral:
             Request(method="GET", url=url, params=params, headers=self._headers, deadline=self._deadline)
         )
         self._answered(call, "none" if isinstance(answer, NoAnswer) else str(answer.status))
-        body = _body_of(answer, self._now())
+        body = self._body_of(answer)
         if isinstance(body, Failure) and body.reason is Reason.RATE_LIMITED:
             self._pace.pause(PAUSE_UNASKED if body.retry_after is None else body.retry_after)
         return body
 
+    def _body_of(self, answer: Answer | NoAnswer) -> bytes | Failure:
+        if isinstance(answer, NoAnswer):
+            return Failure(Reason.NETWORK, answer.detail)
+        if answer.status != 200:
+            return self._refusal(answer)
+        if answer.truncated:
+            return Failure(Reason.MALFORMED, f"expected at most {len(answer.body)} bytes, found more")
+        encoding = answer.headers.get("content-encoding", "").lower()
+        if encoding not in ("", "identity"):
+            return Failure(Reason.MALFORMED, f"expected no content encoding, found {encoding!r:.40}")
+        return answer.body
 
-def _body_of(answer: Answer | NoAnswer, now: int) -> bytes | Failure:
-    if isinstance(answer, NoAnswer):
-        return Failure(Reason.NETWORK, answer.detail)
-    if answer.status != 200:
-        text = answer.body[:SHOWN_OF_AN_ERROR].decode("utf-8", "replace")
-        wait = retry_after(answer.headers.get("retry-after"), now)
-        return Failure(reason_of(answer.status), f"HTTP {answer.status}: {' '.join(text.split())}", wait)
-    if answer.truncated:
-        return Failure(Reason.MALFORMED, f"expected at most {len(answer.body)} bytes, found more")
-    encoding = answer.headers.get("content-encoding", "identity")
-    if encoding != "identity":
-        return Failure(Reason.MALFORMED, f"expected no content encoding, found {encoding!r:.40}")
-    return answer.body
+    def _refusal(self, answer: Answer) -> Failure:
+        text = answer.body[:_READ_OF_AN_ERROR].decode("utf-8", "replace").replace(self._api_key, "[redacted]")
+        shown = " ".join(text.split())[:SHOWN_OF_AN_ERROR]
+        wait = retry_after(answer.headers.get("retry-after"), self._now())
+        return Failure(reason_of(answer.status), f"HTTP {answer.status}: {shown}" if shown else f"HTTP {answer.status}", wait)
 
 
 def _readable(page: Page | Malformed) -> Page | Failure:
