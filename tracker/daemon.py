@@ -58,7 +58,8 @@ async def daemon(config: Config) -> AsyncIterator[Address]:
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(config.storage.path))
         watchers = await _watchers(stack, config, store, health, metrics)
-        app = create_app(health, store.probe, metrics.render)
+        token = config.http.token
+        app = create_app(health, store.probe, metrics.render, token.reveal() if token else None)
         address = await stack.enter_async_context(serving(app, config.http.host, config.http.port))
         async with task_group() as group:
             for watcher in watchers:

@@ -42,8 +42,8 @@ class PlainView:
         self._stage = stage
 
     def __enter__(self) -> Self:
-        self._console.print(f"Mistral's batch API, simulated  {self._stage.api}")
         self._console.print(f"batch-tracker's page            {self._stage.page}")
+        self._console.print(f"Mistral's batch API, simulated  {self._stage.api}")
         self._console.print(f"more in another terminal        batch-tracker --config {self._stage.config} jobs")
         return self
 

@@ -1,12 +1,15 @@
 """Owns the routes: liveness, readiness, metrics, and an index that says what runs here."""
 
 from collections.abc import Awaitable, Callable
+from hmac import compare_digest
 from html import escape
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tracker import __version__
 from tracker.core.event import iso
@@ -26,8 +29,13 @@ _INDEX = """<!doctype html><html lang="en"><meta charset="utf-8"><title>batch-tr
 <p><a href="/healthz">/healthz</a> · <a href="/readyz">/readyz</a> · <a href="/metrics">/metrics</a></p></html>"""
 
 
-def create_app(health: Health, probe: Callable[[], Awaitable[str | None]], metrics: Callable[[], bytes]) -> Starlette:
-    """The application; `probe` tries the store and says what is wrong with it, `metrics` renders them."""
+def create_app(
+    health: Health, probe: Callable[[], Awaitable[str | None]], metrics: Callable[[], bytes], token: str | None = None
+) -> Starlette:
+    """The application; `probe` tries the store and says what is wrong with it, `metrics` renders them.
+
+    With a `token` whoever asks for more than /healthz has to send it: `Authorization: Bearer TOKEN`.
+    """
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"}, headers=SAFE)
@@ -57,8 +65,25 @@ def create_app(health: Health, probe: Callable[[], Awaitable[str | None]], metri
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics_page),
-        ]
+        ],
+        middleware=[Middleware(_TokenRequired, token=token)] if token else [],
     )
+
+
+class _TokenRequired:
+    """Answers 401 to whoever does not send the token."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._expected = f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sent = dict(scope.get("headers", ())).get(b"authorization", b"")
+        if scope["path"] == "/healthz" or compare_digest(sent, self._expected):
+            await self._app(scope, receive, send)
+            return
+        headers = {**SAFE, "www-authenticate": "Bearer"}
+        await PlainTextResponse("401: send the token, as Authorization: Bearer TOKEN\n", 401, headers)(scope, receive, send)
 
 
 def _rows(health: Health) -> str:
