@@ -33,9 +33,11 @@ class Store:
 async def app(token=None, metrics=lambda: b""):
     """A served application: its health, its store, and a client."""
     health, store = Health(["one", "two"]), Store()
-    async with serving(create_app(health, store.probe, metrics, token), "127.0.0.1", 0) as address:
-        async with httpx.AsyncClient(base_url=address.url) as client:
-            yield health, store, client
+    async with (
+        serving(create_app(health, store.probe, metrics, token), "127.0.0.1", 0) as address,
+        httpx.AsyncClient(base_url=address.url) as client,
+    ):
+        yield health, store, client
 
 
 async def test_ready_when_every_account_is_known_and_the_store_can_be_written():
