@@ -1,0 +1,120 @@
+"""Asking again: how often, after how long, and when not."""
+
+import anyio
+import pytest
+from moving_api import new_job
+
+from tracker.core.failure import Failure, Reason
+from tracker.core.job import MalformedJob, Page
+from tracker.core.ports import ListQuery
+from tracker.patience import USUAL, Patience, Patient
+
+LIFE = 5.0
+PASSING = (Reason.SERVER, Reason.NETWORK, Reason.MALFORMED, Reason.RATE_LIMITED)
+QUERY = ListQuery(statuses=("RUNNING",))
+PAGE = Page((new_job("a", 1),), (), 1)
+BAD = Failure(Reason.SERVER, "HTTP 503")
+SLACK = 1e-6
+"""Seconds that the loop's clock may round away."""
+
+
+class Scripted:
+    """A provider that answers what it was given, the last of it for ever, and keeps what it was asked and when."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.asked = []
+        self.times = []
+
+    async def list_jobs(self, query, page, page_size):
+        return self._answer((query, page, page_size))
+
+    async def get_job(self, job_id):
+        return self._answer(job_id)
+
+    def _answer(self, asked):
+        self.asked.append(asked)
+        self.times.append(anyio.current_time())
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+    @property
+    def waits(self):
+        return [later - before for before, later in zip(self.times, self.times[1:], strict=False)]
+
+
+async def persist(provider, patience=USUAL, jitter=0.0):
+    """What a list call gives in the end."""
+    with anyio.fail_after(LIFE):
+        return await Patient(provider, lambda: jitter, patience).list_jobs(QUERY, 3, 100)
+
+
+@pytest.mark.parametrize("reason", Reason)
+async def test_only_what_may_pass_is_asked_again(reason):
+    """A failure that may pass is asked again as often as patience goes, any other not at all; it is returned as it was."""
+    failure = Failure(reason, "as it was")
+    provider = Scripted(failure)
+    assert await persist(provider, Patience(attempts=4, first=0.0)) is failure
+    assert provider.asked == [(QUERY, 3, 100)] * (4 if reason in PASSING else 1)
+
+
+@pytest.mark.parametrize("failures", [0, 1, 2])
+@pytest.mark.parametrize("answer", [PAGE, Failure(Reason.NOT_FOUND, "no such job")])
+async def test_answer_ends_it(failures, answer):
+    """The first answer that is none of those failures is returned, and nothing more is asked."""
+    provider = Scripted(*[BAD] * failures, answer)
+    assert await persist(provider, Patience(attempts=5, first=0.0)) is answer
+    assert len(provider.asked) == failures + 1
+
+
+async def test_last_failure_is_the_one_returned():
+    """Of several failures the latest tells how things are."""
+    last = Failure(Reason.NETWORK, "reset")
+    assert await persist(Scripted(BAD, BAD, last), Patience(attempts=3, first=0.0)) is last
+
+
+@pytest.mark.parametrize("answer", [new_job("a", 1), MalformedJob("a", "no status")])
+async def test_job_is_asked_for_again_too(answer):
+    """A get call is repeated like a list call; a job that cannot be read is an answer, which asking does not improve."""
+    provider = Scripted(BAD, answer, BAD)
+    with anyio.fail_after(LIFE):
+        assert await Patient(provider, lambda: 0.0, Patience(first=0.0)).get_job("a") is answer
+    assert provider.asked == ["a", "a"]
+
+
+@pytest.mark.parametrize(("jitter", "first"), [(0.0, 0.1), (1.0, 0.2)])
+async def test_waits_grow_up_to_the_longest(jitter, first):
+    """Each wait is twice the one before up to the longest, half of it fixed and half by jitter."""
+    provider = Scripted(BAD)
+    await persist(provider, Patience(attempts=4, first=0.2, longest=0.4), jitter)
+    assert len(provider.waits) == 3
+    for wait, expected in zip(provider.waits, (first, 2 * first, 2 * first), strict=True):
+        assert expected - SLACK <= wait < expected + 1
+
+
+async def test_wish_of_the_api_is_followed():
+    """A Retry-After stands in place of our own wait, whether longer or shorter, up to the longest inclusive."""
+    wishes = [Failure(Reason.RATE_LIMITED, "HTTP 429", seconds) for seconds in (0.3, 0.0, 0.4)]
+    provider = Scripted(*wishes, PAGE)
+    assert await persist(provider, Patience(attempts=4, first=0.4, longest=0.4), 1.0) is PAGE
+    long, none, longest = provider.waits
+    assert long >= 0.3 - SLACK
+    assert none < 0.3
+    assert longest >= 0.4 - SLACK
+
+
+@pytest.mark.parametrize(("wish", "patience"), [(5.001, USUAL), (3600.0, USUAL), (0.2, Patience(longest=0.1))])
+async def test_wish_beyond_patience_is_returned_at_once(wish, patience):
+    """Who is asked for more patience than it has does not ask again: the failure goes to somebody who can wait."""
+    failure = Failure(Reason.RATE_LIMITED, "HTTP 429", wish)
+    provider = Scripted(failure, PAGE)
+    assert await persist(provider, patience) is failure
+    assert len(provider.asked) == 1
+
+
+async def test_usual_patience_is_short():
+    """By default three attempts, which wait less than the two seconds that a sweep can spare."""
+    provider = Scripted(BAD)
+    assert await persist(provider, jitter=1.0) is BAD
+    assert len(provider.asked) == 3
+    assert provider.waits[0] >= 0.5 - SLACK
+    assert provider.waits[1] >= 1.0 - SLACK
