@@ -8,7 +8,7 @@ from core_samples import ABSENT, ANSWER, answer, body, job
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracker.core.job import DEEPEST, Job, Malformed, MalformedJob, Page, parse_job, parse_page, read_job
+from tracker.core.job import Job, Malformed, MalformedJob, Page, parse_job, parse_page, read_job
 
 ID = ANSWER["id"]
 LARGEST = 2**53 - 1
@@ -139,6 +139,8 @@ def test_a_job_that_is_not_json(sent):
         (b'{"data": [], "total": 0}', 0),
         (b'{"data": null, "total": 3}', 3),
         (b'{"total": 3}', 3),
+        (b'{"data": null, "total": 3, "took": NaN}', 3),
+        (b'{"total": 3, "took": NaN}', 3),
         (b'{"data": [], "total": 3, "object": "list", "has_more": [1]}', 3),
         (b'{"data": []}', None),
         (b'{"data": [], "total": null}', None),
@@ -172,6 +174,7 @@ def test_a_bad_job_costs_only_itself():
         ("-1e999", None),
         ("[1, [1e999, NaN]]", [1, [None, None]]),
         ("1e308", 1e308),
+        ("[NaN, 1.5, 7, true]", [None, 1.5, 7, True]),
         ("9" * 308, int("9" * 308)),
         ("-" + "9" * 308, -int("9" * 308)),
         ("1" + "0" * 308, None),
@@ -204,15 +207,28 @@ def test_bad_utf8_is_replaced(name, read):
     assert parse_job(sent).to_data() == ANSWER | {name: read}
 
 
-@pytest.mark.parametrize("name", ["metadata", "outputs", "unknown"])
-@pytest.mark.parametrize("levels", [1, DEEPEST, DEEPEST + 1, 100, 900])
-def test_nesting_ends_at_the_deepest_level(name, levels):
-    """Up to DEEPEST levels are kept as they came, and null stands for what lies deeper."""
-    text = '{"a":' * (levels - 1) + "{}" + "}" * (levels - 1)
-    kept = min(levels, DEEPEST)
-    inner = "{}" if levels <= DEEPEST else '{"a":null}'
-    read = parse_job(body(**{name: "HERE"}).replace(b'"HERE"', text.encode()))
-    assert read.to_data()[name] == json.loads('{"a":' * (kept - 1) + inner + "}" * (kept - 1))
+@pytest.mark.parametrize(
+    ("name", "opening", "closing"),
+    [
+        ("metadata", '{"a":', "}"),
+        ("outputs", '{"a":', "}"),
+        ("outputs", "[", "]"),
+        ("outputs", '[{"a":', "}]"),
+        ("unknown", '{"a":', "}"),
+        ("unknown", "[", "]"),
+    ],
+)
+@pytest.mark.parametrize("levels", [2, 64, 66, 100, 900])
+def test_nesting_ends_at_the_deepest_level(name, opening, closing, levels):
+    """Up to 64 levels of lists and objects are kept as they came, and null stands for what lies deeper."""
+
+    def nested(levels, innermost):
+        each = levels // len(closing)
+        return opening * each + innermost + closing * each
+
+    sent = body(**{name: "HERE"}).replace(b'"HERE"', nested(levels, "7").encode())
+    kept = json.loads(nested(min(levels, 64), "7" if levels <= 64 else "null"))
+    assert parse_job(sent).to_data() == ANSWER | {name: kept}
 
 
 def is_sound(read):
