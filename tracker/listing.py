@@ -4,7 +4,7 @@ Last page first, because an entry that leaves a list moves the later ones one pl
 still to be read, so that they are seen twice rather than not at all.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from math import ceil
 from typing import Final
 
@@ -28,6 +28,8 @@ class Reading:
         self._nameless = 0  # malformed jobs without an id: they count, but cannot be told apart
         self._total = 0
         self._page_size = PAGE_SIZE
+        self._furthest = -1  # the last page that showed something
+        self._ceiling = 0  # the highest page that is worth a pass's while
 
     @property
     def whole(self) -> bool:
@@ -43,20 +45,32 @@ class Reading:
         await self._read_pages([0])
         self._page_size = min(PAGE_SIZE, self._found or PAGE_SIZE)  # fewer than asked for: the server's own maximum
         await self._read_from(1)
-        await self._read_from(self._found // self._page_size)
+        await self._read_tail()
         for _ in range(2):
             before = set(self._shown)
             await self._read_from(0)
             if before == self._shown and self.failure is None:
                 self._total = min(self._total, self._found)  # the same twice: it is the total that is wrong
-        await self._read_from(self._found // self._page_size)
+        await self._read_tail()
 
     async def _read_from(self, first: int) -> None:
         if self.failure or self.whole:
             return
         if first == 0:
             self._nameless = 0
-        await self._read_pages(reversed(range(first, ceil(self._total / self._page_size))))
+        await self._read_pages(self._down_to(first))
+
+    async def _read_tail(self) -> None:
+        before = -1
+        while not self.failure and not self.whole and self._found > before:
+            before = self._found
+            await self._read_pages([before // self._page_size])
+
+    def _down_to(self, first: int) -> Iterator[int]:
+        number = self._ceiling = ceil(self._total / self._page_size) - 1
+        while number >= first:
+            yield number
+            number = min(number - 1, self._ceiling)
 
     async def _read_pages(self, numbers: Iterable[int]) -> None:
         remaining = iter(numbers)
@@ -68,18 +82,26 @@ class Reading:
                     self.failure = page
                     group.cancel_scope.cancel()
                     return
-                self._note(page)
+                self._note(number, page)
                 await self._take(page)
 
         async with task_group() as group:
             for _ in range(SIDE_BY_SIDE):
                 group.start_soon(work)
 
-    def _note(self, page: Page) -> None:
+    def _note(self, number: int, page: Page) -> None:
         self._shown.update(job.id for job in page.jobs)
         self._shown.update(job.id for job in page.malformed if job.id)
         self._nameless += sum(job.id is None for job in page.malformed)
-        if page.total is not None:
+        self._furthest = max(self._furthest, number if len(page) else -1)
+        self._learn_total(number, page)
+
+    def _learn_total(self, number: int, page: Page) -> None:
+        end = number * self._page_size + len(page)
+        if page.total is not None and (end <= page.total or not len(page)):
             self._total = page.total
-        else:  # not said: there is more as long as pages are full
-            self._total = self._found + (self._page_size if len(page) >= self._page_size else 0)
+            if end < page.total and not len(page):  # it is wrong: do not try every page down from there
+                self._ceiling = self._furthest + SIDE_BY_SIDE
+        elif number >= self._furthest:  # not said, or less than is here: there is more as long as pages are full
+            full = len(page) >= self._page_size or (number == 0 and len(page) > 0)
+            self._total = self._found + full
