@@ -218,14 +218,14 @@ def test_bad_utf8_is_replaced(name, read):
         ("unknown", "[", "]"),
     ],
 )
-@pytest.mark.parametrize("levels", [2, 64, 66, 100, 900])
+@pytest.mark.parametrize("levels", [2, 64, 65, 66, 100, 900])
 def test_nesting_ends_at_the_deepest_level(name, opening, closing, levels):
     """Up to 64 levels of lists and objects are kept as they came, and null stands for what lies deeper."""
 
     def nested(levels, innermost):
-        each = levels // len(closing)
-        return opening * each + innermost + closing * each
+        return opening * (levels // len(closing)) + innermost + closing * (levels // len(closing))
 
+    levels += levels % len(closing)
     sent = body(**{name: "HERE"}).replace(b'"HERE"', nested(levels, "7").encode())
     kept = json.loads(nested(min(levels, 64), "7" if levels <= 64 else "null"))
     assert parse_job(sent).to_data() == ANSWER | {name: kept}
