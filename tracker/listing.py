@@ -25,26 +25,30 @@ class Reading:
         self._fetch = fetch
         self._take = take
         self._shown: set[str] = set()
-        self._nameless = 0  # malformed jobs without an id: they count, but cannot be told apart
+        self._nameless: dict[int, int] = {}  # by page: malformed jobs without an id: they count, but cannot be told apart
         self._total = 0
+        self._said = 0  # the last total that an answer gave
         self._page_size = PAGE_SIZE
         self._furthest = -1  # the last page that showed something
         self._ceiling = 0  # the highest page that is worth a pass's while
 
     @property
     def whole(self) -> bool:
-        """Whether all was shown that is on the list, by the total that the last answer gave."""
+        """Whether all was shown that is on the list, as far as the last answer told how much that is."""
         return self.failure is None and self._found >= self._total
 
     @property
     def _found(self) -> int:
-        return len(self._shown) + self._nameless
+        return len(self._shown) + sum(self._nameless.values())
 
     async def read(self) -> None:
         """Read all pages; while something is missing then the tail, where new entries join, and all of it again."""
         await self._read_pages([0])
         self._page_size = min(PAGE_SIZE, self._found or PAGE_SIZE)  # fewer than asked for: the server's own maximum
+        said = self._said
         await self._read_from(1)
+        if self._said < said and self.failure is None:
+            await self._read_pages([0])  # it had to be read first, and has since been moved to
         await self._read_tail()
         for _ in range(2):
             before = set(self._shown)
@@ -54,11 +58,8 @@ class Reading:
         await self._read_tail()
 
     async def _read_from(self, first: int) -> None:
-        if self.failure or self.whole:
-            return
-        if first == 0:
-            self._nameless = 0
-        await self._read_pages(self._down_to(first))
+        if not self.failure and not self.whole:
+            await self._read_pages(self._down_to(first))
 
     async def _read_tail(self) -> None:
         before = -1
@@ -92,14 +93,14 @@ class Reading:
     def _note(self, number: int, page: Page) -> None:
         self._shown.update(job.id for job in page.jobs)
         self._shown.update(job.id for job in page.malformed if job.id)
-        self._nameless += sum(job.id is None for job in page.malformed)
+        self._nameless[number] = sum(job.id is None for job in page.malformed)
         self._furthest = max(self._furthest, number if len(page) else -1)
         self._learn_total(number, page)
 
     def _learn_total(self, number: int, page: Page) -> None:
         end = number * self._page_size + len(page)
         if page.total is not None and (end <= page.total or not len(page)):
-            self._total = page.total
+            self._total = self._said = page.total
             if end < page.total and not len(page):  # it is wrong: do not try every page down from there
                 self._ceiling = self._furthest + SIDE_BY_SIDE
         elif number >= self._furthest:  # not said, or less than is here: there is more as long as pages are full

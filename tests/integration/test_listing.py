@@ -1,0 +1,277 @@
+"""Reading one list whole: pages side by side, while the list moves and the API lies about it."""
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+from moving_api import new_job
+
+from tracker.core.failure import Failure, Reason
+from tracker.core.job import MalformedJob, Page
+from tracker.listing import SIDE_BY_SIDE, Reading
+
+RIGHT = object()
+
+
+class List:
+    """A list of jobs, its oldest first, and everything that was asked of it and taken from it.
+
+    `total` is what it says of its length, RIGHT for the truth. `before` is called with the number of each request, from 1.
+    """
+
+    def __init__(self, length, *, maximum=1000, total=RIGHT, before=lambda _number: None):
+        self.jobs = [new_job(f"job-{number}", number) for number in range(length)]
+        self.asked = []
+        self.taken = []
+        self._maximum = maximum
+        self._total = total
+        self._before = before
+
+    async def fetch(self, number, page_size):
+        self.asked.append((number, page_size))
+        assert len(self.asked) < 200, "a reading without end"
+        self._before(len(self.asked))
+        await checkpoint()
+        size = min(page_size, self._maximum)
+        return self.page(self.jobs[number * size : (number + 1) * size])
+
+    def page(self, jobs, malformed=()):
+        return Page(tuple(jobs), tuple(malformed), len(self.jobs) if self._total is RIGHT else self._total)
+
+    async def take(self, page):
+        await checkpoint()
+        self.taken.append(page)
+
+    async def read(self):
+        reading = Reading(self.fetch, self.take)
+        await reading.read()
+        return reading
+
+    @property
+    def numbers(self):
+        return [number for number, _ in self.asked]
+
+    @property
+    def shown(self):
+        return {job.id for page in self.taken for job in page.jobs}
+
+    def shows_all(self):
+        return self.shown >= {job.id for job in self.jobs}
+
+
+@pytest.mark.parametrize(
+    ("length", "numbers"),
+    [(0, [0]), (1, [0]), (100, [0]), (101, [0, 1]), (300, [0, 2, 1]), (1000, [0, 9, 8, 7, 6, 5, 4, 3, 2, 1])],
+)
+async def test_still_list_costs_each_page_once(length, numbers):
+    """The first page, then the others from the last: each is asked for once and taken once, and that is all."""
+    jobs = List(length)
+    reading = await jobs.read()
+    assert (jobs.numbers, reading.whole, reading.failure) == (numbers, True, None)
+    assert sorted(page.jobs[0].id if page.jobs else "" for page in jobs.taken) == sorted(
+        jobs.jobs[number * 100].id if jobs.jobs else "" for number in numbers
+    )
+    assert jobs.shows_all()
+
+
+async def test_pages_are_read_side_by_side():
+    """Eight requests are under way at once, not more, and not in turn."""
+    jobs, under_way, most, full = List(2000), 0, 0, anyio.Event()
+
+    async def fetch(number, page_size):
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        if number and not full.is_set():
+            if under_way == SIDE_BY_SIDE:
+                full.set()
+            await full.wait()
+        page = await jobs.fetch(number, page_size)
+        under_way -= 1
+        return page
+
+    reading = Reading(fetch, jobs.take)
+    with anyio.fail_after(5):
+        await reading.read()
+    assert (most, reading.whole, jobs.shows_all()) == (SIDE_BY_SIDE, True, True)
+
+
+@pytest.mark.parametrize(("maximum", "requests"), [(100, 3), (99, 4), (50, 5), (7, 36)])
+@pytest.mark.parametrize(("total", "more"), [(RIGHT, 0), (None, 1)])
+async def test_maximum_of_the_server_is_kept_to(maximum, requests, total, more):
+    """A server that gives fewer than asked for is asked for as many as that, and nothing between two pages is lost."""
+    jobs = List(250, maximum=maximum, total=total)
+    reading = await jobs.read()
+    assert (reading.whole, jobs.shows_all()) == (True, True)
+    assert {size for _, size in jobs.asked[1:]} == {maximum}
+    assert len(jobs.asked) <= requests + more
+
+
+@pytest.mark.parametrize("length", [0, 1, 99, 100, 101, 250, 1000, 1050])
+async def test_list_without_a_total_is_read_to_its_end(length):
+    """Where no total is said, pages are read on until one shows that there is no more, each once."""
+    jobs = List(length, total=None)
+    reading = await jobs.read()
+    assert (reading.whole, jobs.shows_all()) == (True, True)
+    assert jobs.numbers == list(range(len(jobs.asked)))
+    assert len(jobs.asked) <= length // 100 + 2
+
+
+@pytest.mark.parametrize("length", [100, 101, 250, 1000])
+@pytest.mark.parametrize("total", [0, 1, 99])
+async def test_total_that_is_too_small_hides_nothing(length, total):
+    """A total below what the page itself shows is no total: reading goes on."""
+    jobs = List(length, total=total)
+    reading = await jobs.read()
+    assert (reading.whole, jobs.shows_all()) == (True, True)
+    assert len(jobs.asked) <= length // 100 + 2
+
+
+@pytest.mark.parametrize("length", [0, 1, 100, 101, 450, 1000])
+@pytest.mark.parametrize("more", [1, 100, 5000, 2**53 - 2000])
+async def test_total_that_is_too_large_ends(length, more):
+    """A total that is never reached ends after the same was shown twice; one beyond all reason costs a few requests more."""
+    jobs = List(length, total=length + more)
+    reading = await jobs.read()
+    assert (reading.whole, jobs.shows_all()) == (True, True)
+    assert len(jobs.asked) <= 3 * (length // 100 + 1) + 4 * SIDE_BY_SIDE + 4
+
+
+@pytest.mark.parametrize("at", range(1, 8))
+async def test_entry_that_leaves_hides_no_other(at):
+    """An entry that leaves during any of the requests moves the others forward: all that stay are shown."""
+    jobs = List(700, before=lambda number: number == at and jobs.jobs.pop(3))
+    reading = await jobs.read()
+    assert (reading.whole, jobs.shows_all()) == (True, True)
+
+
+@pytest.mark.parametrize("leaving", [slice(0, 100), slice(100, 200), slice(600, 700), slice(0, 450), slice(0, 700, 2)])
+async def test_list_that_shrinks_is_read_whole(leaving):
+    """Many entries that leave at once, wherever they stood, hide none of those that stay."""
+
+    def before(number):
+        if number == 3:
+            del jobs.jobs[leaving]
+
+    jobs = List(700, before=before)
+    reading = await jobs.read()
+    assert (reading.whole, jobs.shows_all()) == (True, True)
+
+
+@pytest.mark.parametrize("at", range(1, 4))
+@pytest.mark.parametrize("joining", [1, 50, 250])
+async def test_entries_that_join_are_read_too(at, joining):
+    """Entries that join at the end during any of the requests are shown, for the later answers tell of them."""
+
+    def before(number):
+        if number == at:
+            jobs.jobs += [new_job(f"late-{late}", 10_000 + late) for late in range(joining)]
+
+    jobs = List(250, before=before)
+    reading = await jobs.read()
+    assert (reading.whole, jobs.shows_all()) == (True, True)
+
+
+async def test_list_that_never_stops_growing_is_given_up():
+    """A list that grows by a page with each request ends for all that, and is not whole."""
+    jobs = List(250, before=lambda number: number < 150 and jobs.jobs.insert(0, new_job(f"new-{number}", number)))
+    reading = await jobs.read()
+    assert reading.failure is None
+    assert len(jobs.asked) < 150
+
+
+async def test_entry_on_two_pages_counts_once():
+    """What is shown twice does not make up for what is not shown: the missing one is looked for."""
+    jobs = List(300)
+    moved = jobs.jobs[150]
+
+    async def fetch(number, page_size):
+        page = await jobs.fetch(number, page_size)
+        if len(jobs.asked) <= 3:  # in the first pass a duplicate stands in its place
+            return jobs.page([page.jobs[0] if job is moved else job for job in page.jobs])
+        return page
+
+    reading = Reading(fetch, jobs.take)
+    await reading.read()
+    assert (reading.whole, jobs.shows_all()) == (True, True)
+    assert len(jobs.asked) > 3
+
+
+@pytest.mark.parametrize("name", ["job-120", None])
+async def test_malformed_entries_count(name):
+    """An entry that cannot be read is an entry, with an ID or without: nothing is missing for its sake."""
+    jobs = List(250)
+
+    async def fetch(number, page_size):
+        page = await jobs.fetch(number, page_size)
+        broken = [MalformedJob(name, "torn") for job in page.jobs if job.id == "job-120"]
+        return jobs.page((job for job in page.jobs if job.id != "job-120"), broken)
+
+    reading = Reading(fetch, jobs.take)
+    await reading.read()
+    assert (reading.whole, len(jobs.asked)) == (True, 3)
+
+
+async def test_malformed_entry_without_an_id_counts_once():
+    """However often its page is read, it does not make up for an entry that was not shown."""
+    jobs = List(250)
+
+    async def fetch(number, page_size):
+        page = await jobs.fetch(number, page_size)
+        hidden = "job-120" if len(jobs.asked) <= 3 else None
+        broken = [MalformedJob(None, "torn") for job in page.jobs if job.id == "job-240"]
+        return jobs.page((job for job in page.jobs if job.id not in ("job-240", hidden)), broken)
+
+    await Reading(fetch, jobs.take).read()
+    assert "job-120" in jobs.shown
+
+
+@pytest.mark.parametrize("at", range(1, 9))
+async def test_page_that_fails_ends_it(at):
+    """A failure is kept as it was and nothing more is asked for; what was shown before is taken."""
+    jobs, failure = List(900), Failure(Reason.SERVER, "HTTP 503")
+
+    async def fetch(number, page_size):
+        page = await jobs.fetch(number, page_size)
+        return failure if len(jobs.asked) >= at and number == jobs.numbers[at - 1] else page
+
+    reading = Reading(fetch, jobs.take)
+    await reading.read()
+    assert reading.failure is failure
+    assert not reading.whole
+    assert len(jobs.asked) <= at + SIDE_BY_SIDE
+    assert len(jobs.taken) < len(jobs.asked)
+
+
+async def test_failure_cuts_the_other_pages_off():
+    """Requests that are still under way when one fails are not waited for."""
+    jobs, failure = List(900), Failure(Reason.SERVER, "HTTP 503")
+
+    async def fetch(number, page_size):
+        if number == 4:
+            return failure
+        if number:
+            await anyio.sleep_forever()
+        return await jobs.fetch(number, page_size)
+
+    reading = Reading(fetch, jobs.take)
+    with anyio.fail_after(5):
+        await reading.read()
+    assert reading.failure is failure
+    assert [len(page) for page in jobs.taken] == [100]
+
+
+class DiskFullError(Exception):
+    """What taking a page may raise."""
+
+
+@pytest.mark.parametrize("where", ["fetch", "take"])
+async def test_exception_comes_out_as_itself(where):
+    """Whatever `fetch` or `take` raises ends the reading and is no group, though pages are read side by side."""
+    jobs = List(900)
+
+    async def broken(*_):
+        raise DiskFullError
+
+    functions = {"fetch": jobs.fetch, "take": jobs.take} | {where: broken}
+    with pytest.raises(DiskFullError):
+        await Reading(**functions).read()
