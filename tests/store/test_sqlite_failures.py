@@ -74,6 +74,18 @@ async def test_probe_writes(store, path):
     assert await store.probe() is None
 
 
+async def test_probe_remembers_what_could_not_be_recorded(store):
+    """On a disk that has room for the probe and none for the events `probe` tells why, until a record has succeeded."""
+    await store._connection.execute("PRAGMA max_page_count = 20")
+    with pytest.raises(StorageError):
+        await store.record("default", [seen(f"big-{n}", metadata=BIG) for n in range(50)])
+    assert "recording events failed: database or disk is full" in (await store.probe() or "nothing")
+    await store._connection.execute("PRAGMA max_page_count = 1000000")
+    assert await store.probe()
+    await store.record("default", [])
+    assert await store.probe() is None
+
+
 async def test_probe_changes_nothing(store, path):
     """After `probe` the file says what it said."""
     await store.record("default", [seen()])

@@ -31,7 +31,7 @@ async def test_each_account_has_its_own_contact(store):
 async def test_a_watermark_moves_with_the_changes_or_stays(store):
     """`record` moves the watermark where it is given one, backwards too, and leaves it alone where it is not."""
     await store.contact("default", CONTACT)
-    for given, kept in ((None, None), (500, 500), (None, 500), (400, 400)):
+    for given, kept in ((None, None), (500, 500), (None, 500), (400, 400), (0, 0)):
         await store.record("default", [], watermark=given)
         assert (await store.contact("default", CONTACT)).watermark == kept
 

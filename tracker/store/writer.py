@@ -47,6 +47,7 @@ class SqliteStore:
         self._path = path
         self._connection: aiosqlite.Connection | None = None
         self._file: tuple[int, int] | None = None  # what the connection has open
+        self._unrecorded: str | None = None  # why the last record failed; None where it did not
         self._lock = anyio.Lock()
 
     async def contact(self, account: str, first: Contact) -> Contact:
@@ -78,22 +79,24 @@ class SqliteStore:
         return int(found[0][0]) if found else None
 
     async def record(self, account: str, changes: Sequence[Change], watermark: int | None = None) -> None:
-        async with self._transaction("recording events") as connection:
-            last = await connection.execute_fetchall("SELECT coalesce(max(seq), 0) FROM events")
-            events, jobs = _rows(changes, int(next(iter(last))[0]))
-            await connection.executemany(_INSERT_EVENT, events)
-            await connection.executemany(_UPSERT_JOB, jobs)
-            if watermark is not None:
-                await connection.execute("UPDATE accounts SET watermark = ? WHERE name = ?", (watermark, account))
+        try:
+            await self._record(account, changes, watermark)
+        except StorageError as error:
+            self._unrecorded = str(error)
+            raise
+        self._unrecorded = None
 
     async def probe(self) -> str | None:
-        """What is wrong with the store, by a commit that reaches the disk and changes nothing; None where nothing is."""
+        """What is wrong with the store; None where nothing is: it can write, and the last record did not fail.
+
+        It commits a change that changes nothing. A full disk may have room for that and none for the next record.
+        """
         try:
             async with self._transaction("probing") as connection:
                 await connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")  # the first page, written as it is
         except StorageError as error:
             return str(error)
-        return None
+        return self._unrecorded
 
     async def open(self) -> None:
         """Connect now rather than at the first use; raises `StorageError` where that fails."""
@@ -103,6 +106,15 @@ class SqliteStore:
     async def close(self) -> None:
         with anyio.CancelScope(shield=True):
             await self._forget()
+
+    async def _record(self, account: str, changes: Sequence[Change], watermark: int | None) -> None:
+        async with self._transaction("recording events") as connection:
+            last = await connection.execute_fetchall("SELECT coalesce(max(seq), 0) FROM events")
+            events, jobs = _rows(changes, int(next(iter(last))[0]))
+            await connection.executemany(_INSERT_EVENT, events)
+            await connection.executemany(_UPSERT_JOB, jobs)
+            if watermark is not None:
+                await connection.execute("UPDATE accounts SET watermark = ? WHERE name = ?", (watermark, account))
 
     async def _contact(self, account: str) -> Contact | None:
         found = await self._fetch("SELECT since, horizon, watermark FROM accounts WHERE name = ?", account)
