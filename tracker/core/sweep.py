@@ -48,7 +48,6 @@ class Sweep:
         self.shown: set[str] = set()
         self.newest: int | None = None
         self.stale = 0
-        self.malformed: dict[str | None, str] = {}
         self._contact = contact
         self._oldest_of_interest = min(window, contact.horizon)
         self._memory = memory
