@@ -59,8 +59,9 @@ async def serving(app: ASGIApp, host: str, port: int, limits: Limits = DEFAULTS)
     with _listen(host, port) as listener:
         server = _Server(app, limits)
         async with task_group() as group:
+            group.start_soon(server.run_on, listener)
             try:
-                await group.start(server.run_on, listener)
+                await server.listening.wait()
                 yield Address(*listener.getsockname()[:2])
             finally:
                 await server.stop(limits.grace)
@@ -83,6 +84,7 @@ async def serve(
 class _Server(uvicorn.Server):
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self._app = _Interruptible(app)
+        self.listening = anyio.Event()
         self._stopping = anyio.Event()
         self._ended = anyio.Event()
         super().__init__(_config(self._app, limits))
@@ -91,8 +93,7 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
-    async def run_on(self, listener: socket.socket, *, task_status: TaskStatus[None]) -> None:
-        self._started = task_status
+    async def run_on(self, listener: socket.socket) -> None:
         with anyio.CancelScope(shield=True):  # `stop` ends it
             try:
                 await self.serve([listener])
@@ -100,7 +101,7 @@ class _Server(uvicorn.Server):
                 self._ended.set()
 
     async def main_loop(self) -> None:
-        self._started.started()
+        self.listening.set()
         while not await self.on_tick(0):  # it also sets the date header
             with anyio.move_on_after(1):
                 await self._stopping.wait()
@@ -171,7 +172,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener = socket.create_server((host, port), family=family)
     except OSError as error:
         code = error.errno or 0  # negative where the name cannot be resolved; Python's text repeats the address
-        reason = os.strerror(code) if code > 0 else error.strerror
+        reason = os.strerror(code) if code > 0 else str(error.strerror).partition(" (while")[0]
         raise ListenError(f"cannot listen on {host} port {port}: {reason}") from None
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it; or an answer may wait 40 ms
     return listener
