@@ -103,6 +103,6 @@ class Reading:
             self._total = self._said = page.total
             if end < page.total and not len(page):  # it is wrong: do not try every page down from there
                 self._ceiling = self._furthest + SIDE_BY_SIDE
-        elif number >= self._furthest:  # not said, or less than is here: there is more as long as pages are full
+        else:  # not said, or less than is here: there is more as long as pages are full
             full = len(page) >= self._page_size or (number == 0 and len(page) > 0)
             self._total = self._found + full
