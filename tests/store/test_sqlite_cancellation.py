@@ -25,7 +25,7 @@ class Halt:
     def __init__(self, store, statement):
         self.reached = anyio.Event()
         self._loop = asyncio.get_running_loop()
-        self._connection = store._connection
+        self._connection = store._database._connection
         self._statement = statement
         self._go_on = threading.Event()
 

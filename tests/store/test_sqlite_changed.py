@@ -24,7 +24,7 @@ async def store(path):
 
 @pytest.fixture
 async def reader(store):
-    async with open_reader(store._path) as reader:
+    async with open_reader(store._database._path) as reader:
         yield reader
 
 
@@ -98,6 +98,16 @@ async def test_waiting_without_looking(store, reader):
         await store.record("default", [seen(f"job-{number}")])
         await woken(reader)
         assert not await is_woken(reader)
+
+
+async def test_what_the_look_has_seen_wakes_nobody(store, reader):
+    """A commit between the wake-up and the look is seen by the look, and does not wake a second time."""
+    await reader.events(0, ALL)
+    await store.record("default", [seen("job-1")])
+    await woken(reader)
+    await store.record("default", [seen("job-2")])
+    assert len(await reader.events(0, ALL)) == 2
+    assert not await is_woken(reader)
 
 
 async def test_a_wait_that_was_cancelled(store, reader):

@@ -41,13 +41,13 @@ async def test_a_full_database(store, path):
     """SQLITE_FULL is told, leaves nothing of the record, and the next record works once there is room."""
     await store.contact("default", CONTACT)
     await store.record("default", [seen("before")], watermark=1)
-    await store._connection.execute("PRAGMA max_page_count = 20")
+    await store._database._connection.execute("PRAGMA max_page_count = 20")
     for _ in range(3):
         with pytest.raises(StorageError, match=rf"{path}: recording events failed: database or disk is full"):
             await store.record("default", [seen(f"big-{n}", metadata=BIG) for n in range(50)], watermark=2)
         assert list(await store.active("default")) == ["before"]
         assert (await store.contact("default", CONTACT)).watermark == 1
-    await store._connection.execute("PRAGMA max_page_count = 1000000")
+    await store._database._connection.execute("PRAGMA max_page_count = 1000000")
     await store.record("default", [seen("after")])
     assert [event["seq"] for event in await Sqlite(path.parent).log()] == [1, 2]
     assert verify(path).differences == ()
@@ -76,11 +76,11 @@ async def test_probe_writes(store, path):
 
 async def test_probe_remembers_what_could_not_be_recorded(store):
     """On a disk that has room for the probe and none for the events `probe` tells why, until a record has succeeded."""
-    await store._connection.execute("PRAGMA max_page_count = 20")
+    await store._database._connection.execute("PRAGMA max_page_count = 20")
     with pytest.raises(StorageError):
         await store.record("default", [seen(f"big-{n}", metadata=BIG) for n in range(50)])
     assert "recording events failed: database or disk is full" in (await store.probe() or "nothing")
-    await store._connection.execute("PRAGMA max_page_count = 1000000")
+    await store._database._connection.execute("PRAGMA max_page_count = 1000000")
     assert await store.probe()
     await store.record("default", [])
     assert await store.probe() is None
@@ -99,7 +99,7 @@ async def test_probe_changes_nothing(store, path):
 async def test_a_locked_database(store, path):
     """Where another program keeps the file locked each write says so, reading goes on, and later all is well."""
     await store.record("default", [seen("before")])
-    await store._connection.execute("PRAGMA busy_timeout = 1")
+    await store._database._connection.execute("PRAGMA busy_timeout = 1")
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StorageError, match="recording events failed: database is locked"):

@@ -103,6 +103,7 @@ async def test_a_newer_file_is_refused(older):
         "PRAGMA journal_mode = WAL; CREATE TABLE theirs (x)",
         "CREATE VIEW theirs AS SELECT 1",
         "PRAGMA user_version = 1",
+        "PRAGMA application_id = 5",
         "PRAGMA application_id = 5; CREATE TABLE theirs (x)",
         f"PRAGMA application_id = {APPLICATION_ID + 1}; PRAGMA user_version = 1",
     ],

@@ -21,7 +21,7 @@ async def store(path):
 
 @pytest.fixture
 async def reader(store):
-    async with open_reader(store._path) as reader:
+    async with open_reader(store._database._path) as reader:
         yield reader
 
 

@@ -59,13 +59,13 @@ async def test_settings_of_the_writer(path):
     async with open_store(path) as store:
         for _ in range(2):
             assert await _settings(store) == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
-            await store._forget()
+            await store._database._forget()
             await store.open()
 
 
 async def _settings(store):
     names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
-    return {name: (await store._fetch(f"PRAGMA {name}"))[0][0] for name in names}
+    return {name: (await store._database.fetch(f"PRAGMA {name}"))[0][0] for name in names}
 
 
 async def test_the_file_says_whose_it_is(written):
@@ -143,11 +143,11 @@ async def test_the_index_of_a_jobs_events(path):
 async def _plan(connected, reading):
     """How SQLite answers what is read."""
     asked = []
-    await connected._connection.set_trace_callback(asked.append)
+    await connected._database._connection.set_trace_callback(asked.append)
     await reading
-    await connected._connection.set_trace_callback(None)
+    await connected._database._connection.set_trace_callback(None)
     (select,) = (sql for sql in asked if sql.startswith("SELECT"))
-    return " ".join([row[3] for row in await connected._connection.execute_fetchall(f"EXPLAIN QUERY PLAN {select}")])
+    return " ".join([row[3] for row in await connected._database._connection.execute_fetchall(f"EXPLAIN QUERY PLAN {select}")])
 
 
 async def test_the_job_of_an_event_that_is_not_there(written):

@@ -247,6 +247,7 @@ async def test_an_event_that_was_taken_away(log, gone_seq, differences):
     tampered(log, "DELETE FROM events WHERE seq = ?", gone_seq)
     found = verify(log)
     assert found.events == 8
+    assert sum("expected seq" in each for each in found.differences) == (gone_seq < 9)
     for expected in differences:
         assert any(each.startswith(expected) for each in found.differences), found.differences
 
