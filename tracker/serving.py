@@ -4,7 +4,6 @@ Signals, logging and the task group stay with the caller: uvicorn's own signal h
 anybody has cleaned up.
 """
 
-import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -171,8 +170,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((host, port), family=family)
     except OSError as error:
-        code = error.errno or 0  # negative where the name cannot be resolved; Python's text repeats the address
-        reason = os.strerror(code) if code > 0 else str(error.strerror).partition(" (while")[0]
+        reason = str(error.strerror).partition(" (while")[0]  # Python's text repeats the address
         raise ListenError(f"cannot listen on {host} port {port}: {reason}") from None
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it; or an answer may wait 40 ms
     return listener

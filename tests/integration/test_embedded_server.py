@@ -7,7 +7,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from tracker.serving import Address, Limits, ListenError, serve, serving
+from tracker.serving import Address, Limits, ListenError, _Interruptible, serve, serving
 
 LIFE = 5.0
 """Seconds within which whatever has to end is over, however slow the machine."""
@@ -59,7 +59,7 @@ async def ask(address, request=REQUEST):
 def no_complaint(caplog):
     """Whatever a test does, uvicorn reports no error: a request that is cut off is no bug."""
     yield
-    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.WARNING] == []
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
@@ -166,6 +166,42 @@ async def test_request_that_does_not_end_is_cut_off(streams, grace):
             assert app.ended.is_set()
     assert said[0].endswith(b" (ended)")
     assert (b"data: 1" in said[0]) is streams
+
+
+async def test_request_that_refuses_to_end_is_left_behind():
+    """One that is not even moved by its cancellation does not keep the server from stopping."""
+    inside, release = anyio.Event(), anyio.Event()
+
+    async def app(_scope, _receive, _send):
+        with anyio.CancelScope(shield=True):
+            inside.set()
+            await release.wait()
+
+    with anyio.fail_after(LIFE):
+        async with anyio.create_task_group() as group, serving(app, "127.0.0.1", 0, Limits(grace=0.1)) as address:
+            group.start_soon(ask, address)
+            await inside.wait()
+    release.set()
+
+
+async def test_server_without_requests_stops_at_once():
+    """Nobody is waited for: five of them start and stop in less time than one tick of uvicorn's each."""
+    began = anyio.current_time()
+    for _ in range(5):
+        async with serving(hello, "127.0.0.1", 0, SLOW) as address:
+            await ask(address)
+    assert anyio.current_time() - began < 3
+
+
+async def test_request_that_has_ended_is_forgotten():
+    """What is kept to cancel a request is let go with it: a daemon answers millions."""
+    app = _Interruptible(hello)
+
+    async def swallow(*_):
+        pass
+
+    await app({}, swallow, swallow)
+    assert app._requests == set()
 
 
 async def test_many_requests_are_cut_off_together():
