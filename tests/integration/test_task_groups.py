@@ -37,7 +37,7 @@ async def test_one_exception_comes_out_as_itself():
 async def test_several_of_a_kind_come_out_as_one():
     """Of tasks that fail of the same kind, through groups in groups too, one exception is raised."""
     with pytest.raises(LookupError):
-        await run(failing(LookupError("a")), failing(LookupError("b")), lambda: run(failing(LookupError("c"))))
+        await run(failing(LookupError("a")), failing(LookupError("b")), failing(ExceptionGroup("c", [LookupError("c")])))
 
 
 async def test_different_kinds_stay_a_group():
