@@ -60,7 +60,7 @@ async def test_settings_of_the_writer(path):
         for _ in range(2):
             assert await _settings(store) == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
             await store._database._forget()
-            await store.open()
+            await store._database.open()
 
 
 async def _settings(store):
@@ -143,11 +143,12 @@ async def test_the_index_of_a_jobs_events(path):
 async def _plan(connected, reading):
     """How SQLite answers what is read."""
     asked = []
-    await connected._database._connection.set_trace_callback(asked.append)
+    connection = getattr(connected, "_database", connected)._connection
+    await connection.set_trace_callback(asked.append)
     await reading
-    await connected._database._connection.set_trace_callback(None)
+    await connection.set_trace_callback(None)
     (select,) = (sql for sql in asked if sql.startswith("SELECT"))
-    return " ".join([row[3] for row in await connected._database._connection.execute_fetchall(f"EXPLAIN QUERY PLAN {select}")])
+    return " ".join([row[3] for row in await connection.execute_fetchall(f"EXPLAIN QUERY PLAN {select}")])
 
 
 async def test_the_job_of_an_event_that_is_not_there(written):

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from tracker.config import address, reference, table
-from tracker.config.model import Account, Config, Http, Match, Receiver, Secret, Storage
+from tracker.config.model import Account, Config, Http, Receiver, Secret, Storage
 from tracker.config.table import Table, Wrong
 from tracker.core.config_error import ConfigError
+from tracker.core.fanout import Match
 
 __all__ = ["Account", "Config", "Http", "Match", "Receiver", "Secret", "Storage", "database_path", "load"]
 
@@ -181,7 +182,7 @@ def _account(values: Any, path: str, errors: list[str], environ: Mapping[str, st
 
 
 def _receiver(values: Any, path: str, errors: list[str], environ: Mapping[str, str]) -> Receiver:
-    found = Table(values, path, errors, ("name", "kind", "url", "secret", "events", "retry", "hold", "match"))
+    found = Table(values, path, errors, ("name", "kind", "url", "secret", "events", "retry", "hold", "timeout", "match"))
     default = Receiver(name="", kind="webhook", url=_NONE)
     return Receiver(
         name=found.need("name", table.name, "", 'a name, such as "pipeline"'),
@@ -191,6 +192,7 @@ def _receiver(values: Any, path: str, errors: list[str], environ: Mapping[str, s
         events=found.get("events", table.texts, default.events),
         retry=found.get("retry", _schedule, default.retry),
         hold=found.get("hold", _hold, default.hold),
+        timeout=found.get("timeout", table.duration("50ms", "1m"), default.timeout),
         match=found.get("match", lambda each: _match(each, f"{path}.match", errors), default.match),
     )
 

@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tracker.core.fanout import Match
+
 
 class Secret:
     """A value that no representation shows."""
@@ -44,15 +46,6 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     request_timeout: float = 10.0
 
 
-class Match(msgspec.Struct, frozen=True, kw_only=True):
-    """Globs that a job must match, all of them; None matches anything."""
-
-    account: str | None = None
-    model: str | None = None
-    endpoint: str | None = None
-    metadata: dict[str, str] = {}
-
-
 class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     """A destination. Durations are seconds; a `hold` of infinity always waits for order."""
 
@@ -63,6 +56,7 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[str, ...] = ("batch.completed", "batch.failed", "batch.expired", "batch.cancelled")
     retry: tuple[float, ...] = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
     hold: float = 900.0
+    timeout: float = 20.0
     match: Match = Match()
 
 

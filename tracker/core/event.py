@@ -19,6 +19,8 @@ BATCH_TYPES: Final = (
     "batch.deleted",
 )
 
+RECEIVER_TYPES: Final = ("receiver.failing", "receiver.recovered")
+
 Outcome = Literal["success", "partial", "all_failed", "empty"]
 Changes = dict[str, tuple[Any, Any]]
 
@@ -57,6 +59,20 @@ def batch_event(type_: str, account: str, job: Job, changes: Changes, now: int, 
         observed_at=iso(now),
         changes=changes,
         outcome=outcome(job) if type_ == "batch.completed" else UNSET,
+        data=data,
+    )
+
+
+def plain_event(type_: str, account: str, data: dict[str, Any], now: int) -> Event:
+    """Make an event that is about no job: an account, or a receiver (then `account` is empty)."""
+    return Event(
+        id=_event_id(account, type_, now, data),
+        type=type_,
+        account=account,
+        created_at=now // 1000,
+        timestamp=iso(now),
+        observed_at=iso(now),
+        changes={},
         data=data,
     )
 

@@ -5,7 +5,10 @@ from typing import Protocol
 
 import msgspec
 
+from tracker.core.circuit import Circuit
+from tracker.core.delivery import Delivery, Outcome, Settlement
 from tracker.core.diff import Change, Known
+from tracker.core.event import Event
 from tracker.core.failure import Failure
 from tracker.core.job import Job, MalformedJob, Page
 
@@ -59,7 +62,51 @@ class Store(Protocol):
         """The creation time of the `nth` newest job (from 0); None where fewer are known."""
 
     async def record(self, account: str, changes: Sequence[Change], watermark: int | None = None) -> None:
-        """Commit the changes, their events in the log's order, and the watermark: all or nothing, durable on return."""
+        """Commit the changes, their events in the log's order with their deliveries, and the watermark: all or nothing."""
+
+    async def append(self, events: Sequence[Event]) -> None:
+        """Commit events that change no job, with their deliveries."""
+
+
+class Waiting(Protocol):
+    """Something that can be waited for, as anyio's Event."""
+
+    async def wait(self) -> object:
+        """Return once it has happened."""
+
+
+class Outbox(Protocol):
+    """The deliveries that have not ended. Every method but `changed` raises `StorageError` as those of `Store` do."""
+
+    def changed(self, receiver: str) -> Waiting:
+        """What is set by the next commit that touches a delivery of `receiver`; ask for it before you look."""
+
+    async def circuit(self, receiver: str) -> Circuit:
+        """How the receiver was when it was last settled."""
+
+    async def claim(self, receiver: str, now: int, hold: float, limit: int, under_way: Collection[int]) -> Sequence[Delivery]:
+        """Up to `limit` deliveries that are due and that no earlier one of their stream holds back, the longest due first.
+
+        `hold` is in seconds, `under_way` are the seqs of those that are being sent already.
+        """
+
+    async def gathered(self, receiver: str, under_way: Collection[int]) -> Sequence[Delivery]:
+        """All deliveries that were never tried, due or not, in the log's order: what a digest may take along."""
+
+    async def next_due(self, receiver: str, now: int, hold: float) -> int | None:
+        """The next moment after `now` (Unix milliseconds) at which something may become due; None where nothing is pending."""
+
+    async def settle(
+        self, receiver: str, settlements: Sequence[Settlement], circuit: Circuit, events: Sequence[Event] = ()
+    ) -> None:
+        """Commit what attempts came to, how the receiver is now, and the events that say so: all or nothing."""
+
+
+class Notifier(Protocol):
+    """Sends to one receiver. It returns what became of it and decides nothing."""
+
+    async def send(self, deliveries: Sequence[Delivery]) -> Outcome:
+        """Make one attempt to deliver these, as one message where they are several."""
 
 
 class StorageError(Exception):

@@ -1,0 +1,62 @@
+"""Owns which receivers an event goes to: globs over its type, and over what its job is."""
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+import msgspec
+
+from tracker.core.event import Event
+
+
+class Match(msgspec.Struct, frozen=True, kw_only=True):
+    """Globs that a job must match, all of them; None matches anything. Of an event without a job only `account` is asked."""
+
+    account: str | None = None
+    model: str | None = None
+    endpoint: str | None = None
+    metadata: Mapping[str, str] = {}
+
+
+class Subscription(msgspec.Struct, frozen=True, kw_only=True):
+    """What a receiver wants to know. `delay` (seconds) lets events gather before the first attempt."""
+
+    receiver: str
+    events: tuple[str, ...]
+    match: Match = Match()
+    delay: float = 0.0
+
+
+def fan_out(subscriptions: Iterable[Subscription], event: Event) -> list[Subscription]:
+    """Those of `subscriptions` that `event` is for. Nobody is told about himself: he could not hear it."""
+    about = event.data.get("receiver") if event.type.startswith("receiver.") else None
+    return [each for each in subscriptions if each.receiver != about and _wants(each, event)]
+
+
+def stream_of(event: Event) -> str:
+    """What order is kept within: the job, or the account or receiver that the event is about."""
+    if event.type.startswith("batch."):
+        return f"{event.account}/{event.data['id']}"
+    return f"{event.type.partition('.')[0]}:{event.data.get('receiver', event.account)}"
+
+
+def _wants(subscription: Subscription, event: Event) -> bool:
+    if not any(fnmatchcase(event.type, glob) for glob in subscription.events):
+        return False
+    match = subscription.match
+    if not _fits(match.account, event.account):
+        return False
+    return not event.type.startswith("batch.") or _matches_job(match, event.data)
+
+
+def _matches_job(match: Match, job: Mapping[str, Any]) -> bool:
+    metadata = job.get("metadata") or {}
+    return (
+        _fits(match.model, job.get("model"))
+        and _fits(match.endpoint, job.get("endpoint"))
+        and all(name in metadata and _fits(glob, metadata[name]) for name, glob in match.metadata.items())
+    )
+
+
+def _fits(glob: str | None, value: object) -> bool:
+    return glob is None or (value is not None and fnmatchcase(str(value), glob))

@@ -1,0 +1,154 @@
+"""Owns the right half of the flow: the deliveries of one receiver, claimed, sent side by side, and settled in groups.
+
+What is due later is slept for; a commit wakes. A process that is killed between sending and settling sends again.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+
+from tracker.core.circuit import Circuit
+from tracker.core.delivery import Delivery, Settlement, Terms, settle
+from tracker.core.event import Event, iso, plain_event
+from tracker.core.ports import Notifier, Outbox, StorageError
+from tracker.tasks import task_group
+
+SIDE_BY_SIDE: Final = 16
+"""Attempts under way at a time; httpx slows down beyond."""
+
+LONGEST_SLEEP: Final = 3600.0
+"""Seconds; what is further away is looked at again."""
+
+PAUSE_AFTER_STORAGE_ERROR: Final = 1.0
+"""Seconds."""
+
+
+class Deliverer:
+    """Delivers to one receiver."""
+
+    def __init__(  # noqa: PLR0913 - each is used as it is
+        self,
+        receiver: str,
+        terms: Terms,
+        notifier: Notifier,
+        outbox: Outbox,
+        *,
+        now: Callable[[], int],
+        jitter: Callable[[], float],
+        settled: Callable[[Settlement], None] = lambda _settlement: None,
+    ) -> None:
+        """`now` gives Unix milliseconds, `jitter` a number from 0 to 1; `settled` is told of each attempt."""
+        self.receiver = receiver
+        self._terms = terms
+        self._notifier = notifier
+        self._outbox = outbox
+        self._now = now
+        self._jitter = jitter
+        self._told = settled
+        self._circuit: Circuit | None = None
+        self._under_way: set[int] = set()
+        self._ended: list[Settlement] = []
+        self._settling = anyio.Lock()
+        self._log = structlog.get_logger().bind(receiver=receiver)
+
+    async def run(self) -> None:
+        """Deliver for ever. An unreachable store is waited for."""
+        while True:
+            try:
+                await self._deliver(forever=True)
+            except StorageError as error:
+                self._log.error("storage.failed", error=str(error))
+                await anyio.sleep(PAUSE_AFTER_STORAGE_ERROR)
+
+    async def deliver_due(self) -> None:
+        """Deliver what is due, and what becomes due meanwhile, until nothing is due and nothing under way."""
+        await self._deliver(forever=False)
+
+    async def _deliver(self, *, forever: bool) -> None:
+        if self._circuit is None:
+            self._circuit = await self._outbox.circuit(self.receiver)
+        try:
+            async with task_group() as group:
+                while True:
+                    changed = self._outbox.changed(self.receiver)
+                    await self._start_due(group)
+                    if not self._under_way and not forever:
+                        return
+                    with anyio.move_on_after(await self._seconds_to_next()):
+                        await changed.wait()
+        finally:
+            self._under_way.clear()
+            self._ended.clear()
+
+    async def _start_due(self, group: TaskGroup) -> None:
+        now = self._now()
+        room = self._known_circuit.room(now, SIDE_BY_SIDE) - len(self._under_way)
+        if room <= 0:
+            return
+        claimed = await self._outbox.claim(self.receiver, now, self._terms.hold, room, self._under_way)
+        for message in await self._messages(claimed):
+            self._under_way.update(delivery.seq for delivery in message)
+            group.start_soon(self._attempt, message)
+
+    async def _messages(self, claimed: Sequence[Delivery]) -> list[Sequence[Delivery]]:
+        """What goes out together: everything that has gathered, if it is a burst; else each by itself."""
+        if claimed and self._terms.digest:
+            gathered = await self._outbox.gathered(self.receiver, self._under_way)
+            if len(gathered) > self._terms.digest:
+                return [gathered]
+        return [[delivery] for delivery in claimed]
+
+    async def _attempt(self, message: Sequence[Delivery]) -> None:
+        began_at = self._now()
+        outcome = await self._notifier.send(message)
+        ended_at = self._now()
+        self._ended += [settle(each, outcome, self._terms.retry, (began_at, ended_at), self._jitter()) for each in message]
+        async with self._settling:  # while one group is committed the next one gathers
+            if self._ended:
+                await self._settle_group()
+
+    async def _settle_group(self) -> None:
+        group, self._ended = self._ended, []
+        before = circuit = self._known_circuit
+        for settlement in group:
+            circuit = circuit.after(settlement.outcome, settlement.ended_at, self._terms.retry[0], self._jitter())
+        await self._outbox.settle(self.receiver, group, circuit, self._turning_points(before, circuit))
+        self._circuit = circuit
+        self._under_way.difference_update(settlement.delivery.seq for settlement in group)
+        for settlement in group:
+            self._say(settlement)
+
+    def _turning_points(self, before: Circuit, after: Circuit) -> list[Event]:
+        if before.is_open == after.is_open:
+            return []
+        type_, of = ("receiver.failing", after) if after.is_open else ("receiver.recovered", before)
+        since = iso(of.since if of.since is not None else self._now())
+        data = {"receiver": self.receiver, "reason": of.reason, "detail": of.detail, "since": since}
+        (self._log.warning if after.is_open else self._log.info)(type_, reason=of.reason, detail=of.detail)
+        return [plain_event(type_, "", data, self._now())]
+
+    def _say(self, settlement: Settlement) -> None:
+        self._told(settlement)
+        delivery, outcome = settlement.delivery, settlement.outcome
+        about = {"event_id": delivery.event_id, "seq": delivery.seq, "type": delivery.type, "attempt": delivery.attempts + 1}
+        if outcome.delivered:
+            self._log.debug("delivered", **about)
+        elif settlement.state == "dead":
+            self._log.error("delivery.dead", **about, reason=outcome.result.value, detail=outcome.detail)
+        else:
+            self._log.warning(
+                "delivery.failed", **about, reason=outcome.result.value, detail=outcome.detail, again_at=iso(settlement.due_at)
+            )
+
+    async def _seconds_to_next(self) -> float:
+        now = self._now()
+        due = await self._outbox.next_due(self.receiver, now, self._terms.hold)
+        moments = [at for at in (due, self._known_circuit.quiet_until) if at is not None and at > now]
+        return min((min(moments) - now) / 1000 if moments else LONGEST_SLEEP, LONGEST_SLEEP)
+
+    @property
+    def _known_circuit(self) -> Circuit:
+        return self._circuit or Circuit()

@@ -1,0 +1,112 @@
+"""Owns the one connection that writes: a task at a time, a transaction whole or not at all, and a fresh look after an error."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import aiosqlite
+import anyio
+
+from tracker.core.ports import StorageError
+from tracker.store.schema import IDENTITY, check
+
+_PRAGMAS: Final = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;"
+
+
+class Database:
+    """The file, open for writing. What goes wrong with it is a `StorageError`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: aiosqlite.Connection | None = None
+        self._file: tuple[int, int] | None = None  # what the connection has open
+        self._lock = anyio.Lock()
+
+    async def open(self) -> None:
+        """Connect now rather than at the first use; raises `StorageError` where that fails."""
+        async with self.connected("opening"):
+            pass
+
+    async def close(self) -> None:
+        with anyio.CancelScope(shield=True):
+            await self._forget()
+
+    async def fetch(self, sql: str, *parameters: Any) -> list[Any]:
+        async with self.connected("reading") as connection:
+            return list(await connection.execute_fetchall(sql, parameters))
+
+    @asynccontextmanager
+    async def transaction(self, what: str) -> AsyncIterator[aiosqlite.Connection]:
+        """All or nothing: what is not committed is undone with the connection, or by hand where that is still good."""
+        async with self.connected(what) as connection:
+            await connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                await connection.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                    raise
+                await connection.rollback()  # reading goes on; opened anew on a full disk it might not
+                raise self._failed(what, error) from error
+
+    @asynccontextmanager
+    async def connected(self, what: str) -> AsyncIterator[aiosqlite.Connection]:
+        """The connection, for one task at a time and never cancelled half-way: a cancelled COMMIT raises but commits.
+
+        After an error the connection is forgotten: nothing but a fresh look tells what is in the file.
+        """
+        async with self._lock:
+            with anyio.CancelScope(shield=True):
+                try:
+                    yield await self._ready()
+                except StorageError:
+                    raise
+                except (sqlite3.Error, OSError) as error:
+                    await self._forget()
+                    raise self._failed(what, error) from error
+                except BaseException:
+                    await self._forget()
+                    raise
+
+    async def _ready(self) -> aiosqlite.Connection:
+        """The connection to the file that has the path: SQLite would go on writing to one that was moved or deleted."""
+        file = _file_at(self._path)
+        if self._connection and self._file != file:
+            await self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # or the WAL would get into the new file
+            await self._forget()
+            raise StorageError(f"{self._path}: the file was moved, deleted or replaced while it was in use")
+        if self._connection is None:
+            self._connection = await _connect(self._path)
+            self._file = file
+        return self._connection
+
+    def _failed(self, what: str, error: Exception) -> StorageError:
+        return StorageError(f"{self._path}: {what} failed: {error}")
+
+    async def _forget(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection:
+            with suppress(sqlite3.Error):
+                await connection.close()
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+async def _connect(path: Path) -> aiosqlite.Connection:
+    connection = await aiosqlite.connect(f"file:{quote(str(path))}?mode=rw", uri=True, isolation_level=None)
+    try:
+        await connection.executescript(_PRAGMAS)
+        check(path, next(iter(await connection.execute_fetchall(IDENTITY))))
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
