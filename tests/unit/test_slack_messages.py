@@ -1,0 +1,124 @@
+"""One event is one message of Slack that says all there is to know."""
+
+import json
+
+import msgspec
+import pytest
+from core_samples import NOW, job
+from slack_rules import alive, refusal, shown
+
+from tracker.core.event import BATCH_TYPES, batch_event, plain_event
+from tracker.core.slack import message, thread, thread_line
+
+DONE = {"status": "SUCCESS", "completed_requests": 1000, "succeeded_requests": 990, "failed_requests": 10}
+
+
+def event(type_="batch.completed", changes=None, *, happened_at=None, **changed):
+    """The JSON of an event about `job(**changed)`."""
+    made = batch_event(type_, "default", job(**changed), changes or {}, NOW, happened_at=happened_at)
+    return json.loads(msgspec.json.encode(made))
+
+
+def other(type_, **data):
+    return json.loads(msgspec.json.encode(plain_event(type_, data.get("account", ""), data, NOW)))
+
+
+def header_of(payload):
+    return payload["blocks"][0]["text"]["text"]
+
+
+@pytest.mark.parametrize("type_", [*BATCH_TYPES, "batch.stalled", "batch.deadline", "batch.tomorrow"])
+def test_every_message_is_one_that_slack_takes(type_):
+    """A message of each type has a header, a fallback and blocks that Slack's own models accept."""
+    sent = message(event(type_))
+    assert refusal(sent) is None
+    assert alive(sent) == []
+    assert sent["blocks"][0]["type"] == "header"
+    assert sent["text"] == f"{header_of(sent)} (mistral-small-latest)"
+
+
+def test_a_message_tells_everything():
+    """Verdict, bar, counters, duration, model, endpoint, account, id, files, metadata, errors, time and type, in this order."""
+    errors = [{"message": "Context length exceeded", "count": 1200}, {"message": "Odd"}, "plain"]
+    sent = message(event(**DONE, errors=errors, happened_at=1_750_861_210))
+    assert shown(sent).splitlines() == [
+        "Batch completed: 990 of 1,000 requests succeeded, 10 failed",
+        "███████████████████▒  100 %",
+        *("*Done*", "1,000 of 1,000", "*Succeeded*", "990", "*Failed*", "10"),
+        *("*Duration*", "3h 5m", "*Account*", "default", "*Job*", "5e8e2a1c-0a6c-4a5c-9a77-0d0b6a1f3c11"),
+        *("*Model*", "mistral-small-latest", "*Endpoint*", "/v1/chat/completions"),
+        *("*Output file*", "9c0a6c39-7a36-4c28-93a5-0e3b1e2d4f10", "*Error file*", "9c0a6c39-7a36-4c28-93a5-0e3b1e2d4f11"),
+        *("*Metadata*", "team: research", "run: 7"),
+        *("*Errors*", "1,200 times: Context length exceeded", "Odd", "plain"),
+        "<!date^1750861210^{date_short_pretty} {time}|2025-06-25 14:20 UTC>",
+        f"batch.completed {event(**DONE, errors=errors, happened_at=1_750_861_210)['id']}",
+    ]
+
+
+def test_nothing_is_said_of_what_is_absent():
+    """A job that has only just been created has no bar, no duration, and no empty field or list."""
+    bare = dict.fromkeys(("model", "endpoint", "output_file", "error_file", "metadata", "started_at", "completed_at"))
+    counters = dict.fromkeys(("total_requests", "completed_requests", "succeeded_requests", "failed_requests"), 0)
+    sent = message(event("batch.created", status="QUEUED", **bare, **counters))
+    assert sent["text"] == "Batch created"
+    assert shown(sent).splitlines()[:5] == ["Batch created", "*Account*", "default", "*Job*", job().id]
+    assert len(sent["blocks"]) == 3
+
+
+def test_a_success_without_a_success_looks_like_a_failure():
+    """Header, fallback and thread say that it failed, and the message says what the API called it."""
+    failed = event(**DONE | {"succeeded_requests": 0, "failed_requests": 1000}, changes={"status": ("RUNNING", "SUCCESS")})
+    sent = message(failed)
+    assert header_of(sent) == "Batch failed: all 1,000 requests failed"
+    assert sent["text"].startswith("Batch failed: all 1,000 requests failed")
+    assert sent["blocks"][1]["text"]["text"] == "The API reports SUCCESS, but not one request succeeded."
+    assert "▒" * 20 in shown(sent)
+    assert thread_line(failed) == "Batch failed: all 1,000 requests failed (it was RUNNING)"
+    assert "The API reports" not in shown(message(event(**DONE)))
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        (other("account.unreachable", account="eu", reason="not_enabled", detail="HTTP 402", since="2025-06-25T14:20:10.000Z"),
+         "Account eu cannot be reached: batch is not enabled for the workspace"),
+        (other("account.recovered", account="eu", reason="recovered", detail="", since="2025-06-25T14:20:10.000Z"),
+         "Account eu can be reached again"),
+        (other("receiver.failing", receiver="hook", reason="network", detail="refused", since="2025-06-25T14:20:10.000Z"),
+         "Receiver hook takes no deliveries: no answer comes back"),
+    ],
+)  # fmt: skip
+def test_what_is_not_about_a_job_has_its_message(sent, words):
+    """An account's or a receiver's event is a message with the reason, the detail and since when."""
+    payload = message(sent)
+    assert refusal(payload) is None
+    assert (header_of(payload), payload["text"]) == (words, words)
+    said = {name: value for name, value in sent["data"].items() if value}
+    assert [f"{name}: {value}" for name, value in said.items()] == shown(payload).splitlines()[2:-2]
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        (event("batch.started", {"status": ("QUEUED", "RUNNING")}),
+         "Batch started: 900 of 1,000 requests done, 20 failed (it was QUEUED)"),
+        (event("batch.created", {"status": (None, "RUNNING")}), "Batch created: 900 of 1,000 requests done, 20 failed"),
+        (event("batch.progress", {"completed_requests": (1, 900)}), "Batch in progress: 900 of 1,000 requests done, 20 failed"),
+        (event("batch.updated", {"metadata": ({"a": "<b>"}, None), "new": ("x" * 50, 3)}),
+         'Batch updated: metadata: {"a": "&lt;b&gt;"} → null; new: ' + "x" * 39 + "… → 3"),
+    ],
+)  # fmt: skip
+def test_a_line_of_the_thread(told, line):
+    """A transition is one line: the verdict and what it was before; of an update, what changed into what."""
+    assert thread_line(told) == line
+    assert thread([told])["text"] == line
+
+
+def test_a_thread_takes_several_lines():
+    """Events of one job that go out together are one message, a line for each, within what Slack takes."""
+    events = [event("batch.progress", completed_requests=done) for done in range(10, 25)]
+    sent = thread(events)
+    assert refusal(sent) is None
+    assert sent["text"].splitlines() == [thread_line(each) for each in events[-10:]]
+    assert shown(sent) == sent["text"]
+    assert refusal(thread([event("batch.updated", {"&" * 400: (1, 2)})] * 50)) is None

@@ -1,0 +1,133 @@
+"""The verdict is one line that tells what an event means."""
+
+import pytest
+from core_samples import job
+
+from tracker.core import verdict
+
+SOME = {"total_requests": 1000, "completed_requests": 900, "succeeded_requests": 880, "failed_requests": 20}
+NONE = {"total_requests": 0, "completed_requests": 0, "succeeded_requests": 0, "failed_requests": 0}
+
+
+@pytest.mark.parametrize(
+    ("total", "succeeded", "failed", "words"),
+    [
+        (1000, 1000, 0, "Batch completed: all 1,000 requests succeeded"),
+        (1, 1, 0, "Batch completed: its only request succeeded"),
+        (1000, 990, 10, "Batch completed: 990 of 1,000 requests succeeded, 10 failed"),
+        (1000, 1, 999, "Batch completed: 1 of 1,000 requests succeeded, 999 failed"),
+        (1000, 990, 0, "Batch completed: 990 of 1,000 requests succeeded, 10 without a result"),
+        (1000, 990, 4, "Batch completed: 990 of 1,000 requests succeeded, 4 failed and 6 without a result"),
+        (1000, 0, 1000, "Batch failed: all 1,000 requests failed"),
+        (1, 0, 1, "Batch failed: its only request failed"),
+        (1000, 0, 999, "Batch failed: none of 1,000 requests succeeded"),
+        (1, 0, 0, "Batch failed: none of 1 request succeeded"),
+        (0, 0, 0, "Batch completed without a request"),
+    ],
+)
+def test_what_a_success_is_worth(total, succeeded, failed, words):
+    """A SUCCESS is told by its counters, on its event and on its card: without one success it has failed."""
+    over = job(
+        status="SUCCESS",
+        total_requests=total,
+        completed_requests=total,
+        succeeded_requests=succeeded,
+        failed_requests=failed,
+    )
+    assert verdict.of_job("batch.completed", over, {}) == words
+    assert verdict.of_status(over) == words
+
+
+@pytest.mark.parametrize(
+    ("type_", "words"),
+    [
+        ("batch.created", "Batch created: 900 of 1,000 requests done, 20 failed"),
+        ("batch.started", "Batch started: 900 of 1,000 requests done, 20 failed"),
+        ("batch.cancelling", "Batch is being cancelled: 900 of 1,000 requests done, 20 failed"),
+        ("batch.failed", "Batch failed: 900 of 1,000 requests done, 20 failed"),
+        ("batch.expired", "Batch ran out of time: 900 of 1,000 requests done, 20 failed"),
+        ("batch.cancelled", "Batch cancelled: 900 of 1,000 requests done, 20 failed"),
+        ("batch.progress", "Batch in progress: 900 of 1,000 requests done, 20 failed"),
+        ("batch.deleted", "Batch deleted: 900 of 1,000 requests done, 20 failed"),
+        ("batch.stalled", "Batch makes no progress: 900 of 1,000 requests done, 20 failed"),
+        ("batch.deadline", "Batch is running out of time: 900 of 1,000 requests done, 20 failed"),
+        ("batch.tomorrow", "batch.tomorrow: 900 of 1,000 requests done, 20 failed"),
+    ],
+)
+def test_every_event_says_how_far_the_job_is(type_, words):
+    """Each type has its words, and even one that is not known yet says how many requests are done."""
+    assert verdict.of_job(type_, job(**SOME), {}) == words
+
+
+@pytest.mark.parametrize(
+    ("type_", "counters", "words"),
+    [
+        ("batch.created", NONE, "Batch created"),
+        ("batch.created", NONE | {"total_requests": 1000}, "Batch created: 1,000 requests"),
+        ("batch.failed", NONE, "Batch failed"),
+        ("batch.started", NONE | {"total_requests": 1}, "Batch started: 0 of 1 request done"),
+        ("batch.progress", SOME | {"failed_requests": 0}, "Batch in progress: 900 of 1,000 requests done"),
+    ],
+)
+def test_nothing_is_said_of_what_was_not_counted(type_, counters, words):
+    """A counter without a meaning is left out."""
+    assert verdict.of_job(type_, job(**counters), {}) == words
+
+
+def test_other_changes_are_named():
+    """An update names the properties that changed, and a status outside the schema is told as it came."""
+    assert verdict.of_job("batch.updated", job(), {"metadata": (1, 2), "new": (None, 1)}) == "Batch updated: metadata, new"
+    assert verdict.of_job("batch.updated", job(), {}) == "Batch updated"
+    paused = job(status="PAUSED")
+    assert verdict.of_job("batch.unrecognized", paused, {}) == "Batch has a status that nobody knows: PAUSED"
+    assert verdict.of_status(paused) == "Batch has a status that nobody knows: PAUSED"
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("QUEUED", "Batch waiting"),
+        ("RUNNING", "Batch running"),
+        ("CANCELLATION_REQUESTED", "Batch is being cancelled"),
+        ("FAILED", "Batch failed"),
+        ("TIMEOUT_EXCEEDED", "Batch ran out of time"),
+        ("CANCELLED", "Batch cancelled"),
+    ],
+)
+def test_how_a_job_stands(status, words):
+    """Each status of the schema has its words."""
+    assert verdict.of_status(job(status=status)) == words
+
+
+@pytest.mark.parametrize(
+    ("type_", "data", "words"),
+    [
+        (
+            "account.unreachable",
+            {"account": "eu", "reason": "unauthorised"},
+            "Account eu cannot be reached: the key is refused",
+        ),
+        ("account.unreachable", {"account": "eu", "reason": "odd"}, "Account eu cannot be reached: odd"),
+        ("account.unreachable", {"account": "eu"}, "Account eu cannot be reached"),
+        ("account.recovered", {"account": "eu", "reason": "recovered"}, "Account eu can be reached again"),
+        (
+            "receiver.failing",
+            {"receiver": "hook", "reason": "server"},
+            "Receiver hook takes no deliveries: it has an error of its own",
+        ),
+        ("receiver.recovered", {"receiver": "hook", "reason": "server"}, "Receiver hook takes deliveries again"),
+        ("test.sent", {"any": "thing"}, "Event test.sent"),
+    ],
+)
+def test_what_is_not_about_a_job(type_, data, words):
+    """Accounts and receivers are named, with the reason in plain words; a type that is not known yet is told as it is."""
+    assert verdict.of_other(type_, data) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-5, "0s"), (0, "0s"), (59.6, "1m 0s"), (192, "3m 12s"), (3600, "1h 0m"), (90_061, "1d 1h"), (100 * 86400, "100d 0h")],
+)
+def test_durations_have_two_units(seconds, words):
+    """The two largest units of a duration are told, and it is never negative."""
+    assert verdict.span(seconds) == words

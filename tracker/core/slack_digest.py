@@ -1,0 +1,94 @@
+"""Owns the digest: a burst of events as one message of Slack."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from tracker.core.event import outcome
+from tracker.core.job import Job
+from tracker.core.slack import EventJson, headline, job_of, message
+from tracker.core.slack_blocks import Payload, facts, header, line, listed, payload
+from tracker.core.status import CANCELLED, FAILED, SUCCESS, TIMEOUT_EXCEEDED, is_terminal
+
+NAMED: Final = 10
+"""Of a digest by name; the others are counted."""
+
+_KINDS: Final[Mapping[str, str]] = {
+    "account.unreachable": "Accounts that cannot be reached",
+    "receiver.failing": "Receivers that take nothing",
+    "all_failed": "Completed with every request failed",
+    FAILED: "Failed",
+    TIMEOUT_EXCEEDED: "Ran out of time",
+    "batch.stalled": "Make no progress",
+    "batch.deadline": "Running out of time",
+    "partial": "Completed in part",
+    "empty": "Completed without a request",
+    CANCELLED: "Cancelled",
+    "batch.unrecognized": "With a status that nobody knows",
+    "batch.deleted": "Deleted",
+    "success": "Succeeded",
+}
+"""What is counted, the worst first; any other type of event stands for itself, after these."""
+
+
+def digest(events: Sequence[EventJson]) -> Payload:
+    """How the jobs of `events` (at least one, in the log's order) stand after them, and what else happened; the worst first."""
+    latest = list({_subject(event): event for event in events}.values())
+    if len(latest) == 1:
+        return message(latest[0])
+    ranked = sorted(latest, key=lambda event: _rank(_kind(event)))
+    counts = Counter(map(_kind, ranked))
+    title = _title(ranked)
+    said = ", ".join(f"{count:,} {_words(kind).lower()}" for kind, count in counts.items())
+    blocks = [
+        header(title),
+        *facts(*((_words(kind), f"{count:,}") for kind, count in counts.items())),
+        *listed("Among them" if len(ranked) > NAMED else "These", _named(ranked)),
+    ]
+    return payload(line(f"{title}: {said}"), blocks)
+
+
+def _subject(event: EventJson) -> tuple[object, ...]:
+    """What an event is about; of several events about the same the last one stands for all."""
+    job = job_of(event)
+    return (
+        (event["account"], job.id)
+        if job
+        else (event["type"].partition(".")[0], event["account"], event["data"].get("receiver"))
+    )
+
+
+def _kind(event: EventJson) -> str:
+    job = job_of(event)
+    if job is None or not is_terminal(job.status):
+        return str(event["type"])
+    return outcome(job) if job.status == SUCCESS else job.status
+
+
+def _rank(kind: str) -> int:
+    return list(_KINDS).index(kind) if kind in _KINDS else len(_KINDS)
+
+
+def _words(kind: str) -> str:
+    return _KINDS.get(kind, kind)
+
+
+def _title(ranked: Sequence[EventJson]) -> str:
+    jobs = [job for job in map(job_of, ranked) if job]
+    other = len(ranked) - len(jobs)
+    ended = " ended" if jobs and all(is_terminal(job.status) for job in jobs) else ""
+    batches = [_number(len(jobs), "batch", "batches") + ended] if jobs else []
+    return " and ".join([*batches, _number(other, "other event", "other events")] if other else batches)
+
+
+def _number(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def _named(ranked: Sequence[EventJson]) -> list[str]:
+    named = [_name(headline(event), job_of(event)) for event in ranked[:NAMED]]
+    return [*named, f"and {len(ranked) - NAMED:,} more"] if len(ranked) > NAMED else named
+
+
+def _name(words: str, job: Job | None) -> str:
+    return " · ".join([words, job.model, job.id] if job and job.model else [words, job.id] if job else [words])
