@@ -15,11 +15,17 @@ import anyio
 import structlog
 
 from tracker import __version__
-from tracker.config import Account, Config
+from tracker.config import Account, Config, Receiver
+from tracker.core.delivery import Terms
+from tracker.core.fanout import Subscription
 from tracker.core.health import Health
-from tracker.http import http_client, tls_context
+from tracker.core.ports import Notifier, Outbox
+from tracker.core.signing import parse_secret
+from tracker.deliverer import Deliverer
+from tracker.http import HttpClient, http_client, tls_context
 from tracker.metrics import Metrics
 from tracker.mistral import Mistral
+from tracker.notify.webhook import Webhook
 from tracker.pace import Pace
 from tracker.patience import Patient
 from tracker.poller import Poller
@@ -56,22 +62,23 @@ async def daemon(config: Config) -> AsyncIterator[Address]:
     names = [account.name for account in config.accounts]
     health, metrics = Health(names), Metrics(names)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(open_store(config.storage.path))
-        watchers = await _watchers(stack, config, store, health, metrics)
+        store = await stack.enter_async_context(open_store(config.storage.path, map(_subscription, config.receivers)))
+        tls = tls_context()
+        watchers = await _watchers(stack, config, tls, store, health, metrics)
+        deliverers = [await _deliverer(stack, config, tls, receiver, store.outbox) for receiver in config.receivers]
         token = config.http.token
         app = create_app(health, store.probe, metrics.render, token.reveal() if token else None)
         address = await stack.enter_async_context(serving(app, config.http.host, config.http.port))
         async with task_group() as group:
-            for watcher in watchers:
-                group.start_soon(watcher.run)
+            for run in [loop.run for loop in watchers] + [loop.run for loop in deliverers]:
+                group.start_soon(run)
             yield address
             group.cancel_scope.cancel()
 
 
 async def _watchers(
-    stack: AsyncExitStack, config: Config, store: SqliteStore, health: Health, metrics: Metrics
+    stack: AsyncExitStack, config: Config, tls: ssl.SSLContext, store: SqliteStore, health: Health, metrics: Metrics
 ) -> list[Watcher]:
-    tls = tls_context()
     watchers = []
     for account in config.accounts:
         provider = await stack.enter_async_context(providing(config, account, tls, _count_requests(metrics, account)))
@@ -98,6 +105,24 @@ async def providing(
             now=now,
             answered=answered,
         )
+
+
+def _subscription(receiver: Receiver) -> Subscription:
+    return Subscription(receiver=receiver.name, events=receiver.events, match=receiver.match)
+
+
+async def _deliverer(
+    stack: AsyncExitStack, config: Config, tls: ssl.SSLContext, receiver: Receiver, outbox: Outbox
+) -> Deliverer:
+    http = await stack.enter_async_context(http_client(tls, environment_proxies=config.environment_proxies))
+    terms = Terms(retry=receiver.retry, hold=receiver.hold)
+    return Deliverer(receiver.name, terms, notifier(receiver, http), outbox, now=now, jitter=random.random)
+
+
+def notifier(receiver: Receiver, http: HttpClient) -> Notifier:
+    """What sends to the receiver."""
+    keys = [parse_secret(secret.reveal()) for secret in receiver.secrets]
+    return Webhook(http, receiver.url.reveal(), keys, timeout=receiver.timeout, now=now)
 
 
 def _count_requests(metrics: Metrics, account: Account) -> Callable[[str, str], None]:

@@ -2,9 +2,10 @@
 
 import signal
 import tempfile
+from base64 import b64encode
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import anyio
@@ -13,9 +14,11 @@ from rich.console import Console
 
 from tracker import log
 from tracker.cli import text
+from tracker.cli.demo_receivers import DemoReceiver
 from tracker.cli.live import LiveView, PlainView, Stage
 from tracker.cli.simulate import clock
-from tracker.config import Account, Config, Http, Secret, Storage, table
+from tracker.config import Account, Config, Http, Receiver, Secret, Storage, table
+from tracker.core.signing import parse_secret
 from tracker.daemon import daemon
 from tracker.serving import serving
 from tracker.simulator.population import Population
@@ -26,6 +29,13 @@ from tracker.tasks import task_group
 
 SPEED = 12.0
 """Jobs live about twenty seconds."""
+
+FLAKY_FOR = 8.0
+"""Seconds for which one of the receivers fails."""
+
+ENDS = ("batch.completed", "batch.failed", "batch.expired", "batch.cancelled")
+
+_SECRET = "whsec_" + b64encode(b"the demo keeps no secrets").decode()
 
 
 def _seconds(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
@@ -51,9 +61,10 @@ def command(duration: float | None, jobs: int, seed: int) -> None:
 async def _demo(console: Console, directory: Path, duration: float | None, population: Population, jobs: int) -> str:
     simulator = Simulator(Workspace(arrivals=population.arrivals(jobs, clock())), clock)
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async with _running(simulator, directory) as (stage, reader), task_group() as group:
+        receivers = _receivers()
+        async with _running(simulator, receivers, directory) as (stage, reader), task_group() as group:
             view = LiveView(console, stage) if console.is_terminal else PlainView(console, stage)
-            group.start_soon(_show, view, reader)
+            group.start_soon(_show, view, reader, receivers)
             with anyio.move_on_after(duration):
                 async for _ in signals:
                     break
@@ -62,38 +73,54 @@ async def _demo(console: Console, directory: Path, duration: float | None, popul
 
 
 @asynccontextmanager
-async def _running(simulator: Simulator, directory: Path) -> AsyncIterator[tuple[Stage, Reader]]:
-    async with serving(simulator.app, "127.0.0.1", 0) as api:
-        config = _config(directory / "tracker.db", api.url)
+async def _running(
+    simulator: Simulator, receivers: Sequence[DemoReceiver], directory: Path
+) -> AsyncIterator[tuple[Stage, Reader]]:
+    async with serving(simulator.app, "127.0.0.1", 0) as api, AsyncExitStack() as stack:
+        urls = [(await stack.enter_async_context(serving(receiver, "127.0.0.1", 0))).url for receiver in receivers]
+        config = _config(directory / "tracker.db", api.url, dict(zip([each.name for each in receivers], urls, strict=True)))
         file = directory / "demo.toml"
         file.write_text(f'[storage]\npath = "{config.storage.path}"\n', encoding="utf-8")
         async with daemon(config) as address, open_reader(config.storage.path) as reader:
             yield Stage(api=api.url, page=address.url, config=str(file)), reader
 
 
-def _config(database: Path, api: str) -> Config:
+def _receivers() -> list[DemoReceiver]:
+    key = parse_secret(_SECRET)
+    return [DemoReceiver("pipeline", key, clock), DemoReceiver("flaky", key, clock, well_from=clock() + FLAKY_FOR)]
+
+
+def _config(database: Path, api: str, urls: Mapping[str, str]) -> Config:
     account = Account(
         name="demo", api_key=Secret("demo"), base_url=api, poll_interval=0.5, requests_per_second=20.0, backfill=3600.0
     )
-    return Config(source=None, storage=Storage(database), http=Http(port=0), accounts=(account,))
+    receivers = tuple(
+        Receiver(
+            name=name,
+            kind="webhook",
+            url=Secret(url),
+            secrets=(Secret(_SECRET),),
+            events=(*ENDS, "receiver.*"),
+            retry=(1.0,) * 60,
+        )
+        for name, url in urls.items()
+    )
+    return Config(source=None, storage=Storage(database), http=Http(port=0), accounts=(account,), receivers=receivers)
 
 
-async def _show(view: LiveView | PlainView, reader: Reader) -> None:
+async def _show(view: LiveView | PlainView, reader: Reader, receivers: Sequence[DemoReceiver]) -> None:
     after = 0
     with view:
         while True:
             events = await reader.events(after, EventFilter())
             after = events[-1][0] if events else after
-            view.show([body for _, body in events], await reader.jobs(limit=view.jobs_wanted))
+            view.show([body for _, body in events], await reader.jobs(limit=view.jobs_wanted), receivers)
             with anyio.move_on_after(0.25):  # bars and clocks move on without events
                 await reader.changed()
 
 
 def _summary(events: Counter[str], requests: Counter[str]) -> str:
-    jobs, ended = (
-        events["batch.created"],
-        sum(events[f"batch.{end}"] for end in ("completed", "failed", "expired", "cancelled")),
-    )
+    jobs, ended = events["batch.created"], sum(events[end] for end in ENDS)
     return (
         f"\n{sum(events.values())} events of {jobs} jobs logged, {ended} of them saw their end; "
         f"{sum(requests.values())} requests to the API.\n"

@@ -63,8 +63,8 @@ def _printer() -> Callable[[str], None]:
 
     def show(body: str) -> None:
         event = json.loads(body)
-        job = text.short_id(event["data"]) if console.is_terminal else text.plain(event["data"]["id"])
-        line = Text(f"{event['seq']:>6}  {text.moment(event['observed_at'])}  {job}  ")
+        subject = text.subject(event, short=console.is_terminal)
+        line = Text(f"{event['seq']:>6}  {text.moment(event['observed_at'])}  {subject}  ")
         console.print(line.append_text(text.event_words(event)), no_wrap=True, overflow="ellipsis", crop=True)
 
     return show

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from tracker import __version__
 from tracker.cli import text
+from tracker.cli.demo_receivers import DemoReceiver
 from tracker.core.status import is_terminal
 from tracker.daemon import now
 
@@ -50,11 +51,14 @@ class PlainView:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         pass
 
-    def show(self, events: Sequence[str], jobs: Sequence[Mapping[str, Any]]) -> None:  # noqa: ARG002 - lines are of events
+    def show(self, events: Sequence[str], _jobs: Sequence[Mapping[str, Any]], receivers: Sequence[DemoReceiver]) -> None:
         for body in events:
             event = json.loads(body)
             self.counts[event["type"]] += 1
             self._console.print(_event_line(event))
+        for receiver in receivers:
+            while receiver.arrived:
+                self._console.print(Text(f"       webhook   {receiver.name} got {receiver.arrived.popleft()}", style="dim"))
 
 
 class LiveView:
@@ -81,9 +85,9 @@ class LiveView:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._live.__exit__(kind, error, trace)
 
-    def show(self, events: Sequence[str], jobs: Sequence[Mapping[str, Any]]) -> None:
+    def show(self, events: Sequence[str], jobs: Sequence[Mapping[str, Any]], receivers: Sequence[DemoReceiver] = ()) -> None:
         self.note(events)
-        self._live.update(self.picture(jobs), refresh=True)
+        self._live.update(self.picture(jobs, [(receiver.name, receiver.told()) for receiver in receivers]), refresh=True)
 
     def note(self, events: Sequence[str]) -> None:
         for body in events:
@@ -92,8 +96,9 @@ class LiveView:
             if event["type"] != "batch.progress":  # that is what the bars show
                 self._events.append(_event_line(event))
 
-    def picture(self, jobs: Sequence[Mapping[str, Any]]) -> RenderableType:
-        free = max(6, self._console.size.height - 9)
+    def picture(self, jobs: Sequence[Mapping[str, Any]], receivers: Sequence[tuple[str, str]] = ()) -> RenderableType:
+        """The whole view; `receivers` are names and how they go."""
+        free = max(6, self._console.size.height - 9 - len(receivers))
         shown = _in_sight(jobs, self._now() / 1000)[: free * 3 // 5]
         lines = list(self._events)[-max(3, free - len(shown)) :]
         return Group(
@@ -106,7 +111,7 @@ class LiveView:
                 border_style="dim",
                 height=max(5, free - len(shown) + 2),
             ),
-            self._foot(),
+            self._foot(receivers),
         )
 
     def _head(self, jobs: Sequence[Mapping[str, Any]]) -> RenderableType:
@@ -120,9 +125,12 @@ class LiveView:
         )
         return head
 
-    def _foot(self) -> RenderableType:
+    def _foot(self, receivers: Sequence[tuple[str, str]]) -> RenderableType:
         foot = Table.grid(padding=(0, 2, 0, 1))
         foot.add_column(style="dim")
+        foot.add_column(no_wrap=True, overflow="ellipsis")
+        for name, told in receivers:
+            foot.add_row(name, Text(told))
         foot.add_row("page", Text(self._stage.page, style="underline"))
         foot.add_row("more", Text(f"batch-tracker --config {self._stage.config} events --follow"))
         foot.add_row("end", Text("Ctrl-C; nothing is kept"))
@@ -161,5 +169,5 @@ def _jobs(jobs: Sequence[Mapping[str, Any]], at: float) -> Table:
 
 def _event_line(event: Mapping[str, Any]) -> Text:
     time = datetime.fromisoformat(event["observed_at"]).astimezone().strftime("%H:%M:%S")
-    line = Text(f"{event['seq']:>5}  {time}  {text.short_id(event['data'])}  ", no_wrap=True, overflow="ellipsis")
+    line = Text(f"{event['seq']:>5}  {time}  {text.subject(event, short=True)}  ", no_wrap=True, overflow="ellipsis")
     return line.append_text(text.event_words(event))

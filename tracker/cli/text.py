@@ -29,6 +29,8 @@ _TYPE_COLOURS: Final[Mapping[str, str]] = {
     "batch.expired": "red",
     "batch.deleted": "magenta",
     "batch.unrecognized": "magenta",
+    "account.recovered": "green",
+    "receiver.recovered": "green",
 }
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
@@ -98,6 +100,14 @@ def short_id(job: Mapping[str, Any]) -> str:
     return plain(job["id"])[:8]
 
 
+def subject(event: Mapping[str, Any], *, short: bool) -> str:
+    """What the event is about: a job, by its ID, an account or a receiver, by its name."""
+    data = event["data"]
+    if event["type"].startswith("batch."):
+        return short_id(data) if short else plain(data["id"])
+    return f"{plain(data.get('receiver', event['account'])):<8}"
+
+
 def event_words(event: Mapping[str, Any]) -> Text:
     """What happened: the type, and what there is to say of it."""
     type_ = plain(event["type"])
@@ -112,6 +122,9 @@ def _colour_of_event(event: Mapping[str, Any]) -> str:
 
 def _details(event: Mapping[str, Any]) -> Iterator[str]:
     job, changes = event["data"], event["changes"]
+    if not event["type"].startswith("batch."):
+        yield " ".join(plain(job[name]) for name in ("reason", "detail") if job.get(name))
+        return
     if "outcome" in event:
         yield str(event["outcome"]).replace("_", " ")
     if event["type"] == "batch.created":

@@ -1,0 +1,295 @@
+"""Deliveries over real HTTP and real SQLite: order, retries, the circuit, and what a restart makes of them."""
+
+import random
+from collections import Counter
+from contextlib import asynccontextmanager
+from itertools import pairwise
+
+import anyio
+import pytest
+from receiving import receiving
+from starlette.responses import Response
+
+from tracker.core.circuit import TRIP
+from tracker.core.delivery import Terms
+from tracker.core.diff import diff, first_seen
+from tracker.core.fanout import Match, Subscription
+from tracker.core.job import read_job
+from tracker.core.ports import Contact
+from tracker.deliverer import SIDE_BY_SIDE, Deliverer
+from tracker.http import http_client, tls_context
+from tracker.notify.webhook import Webhook
+from tracker.store.writer import open_store
+
+BEGAN = 1_795_500_000_000
+COUNTERS = ("total_requests", "completed_requests", "succeeded_requests", "failed_requests")
+
+
+def job(id_, status="RUNNING", done=0, **properties):
+    counters = dict.fromkeys(COUNTERS, 0) | {"total_requests": 100, "completed_requests": done, "succeeded_requests": done}
+    return read_job({"id": id_, "status": status, "created_at": 1_795_000_000} | counters | properties)
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class Bench:
+    """A store, a receiver's deliverer, and a clock that is set; `log` makes events of jobs."""
+
+    def __init__(self, path):
+        self.path = path
+        self.now = BEGAN
+        self.jobs = {}
+
+    @asynccontextmanager
+    async def delivering(self, url, *, retry=(5.0, 60.0, 600.0), hold=900.0, events=("*",), match=None):
+        subscription = Subscription(receiver="pipeline", events=tuple(events), match=match or Match())
+        async with http_client(tls_context()) as http, open_store(self.path, [subscription]) as self.store:
+            await self.store.contact("default", Contact(since=0, horizon=0))
+            webhook = Webhook(http, url, (), timeout=2.0, now=lambda: self.now)
+            self.deliverer = Deliverer(
+                "pipeline",
+                Terms(retry=tuple(retry), hold=hold),
+                webhook,
+                self.store.outbox,
+                now=lambda: self.now,
+                jitter=lambda: 0.5,
+            )
+            yield self.deliverer
+
+    async def log(self, *jobs):
+        """Log what these observations change."""
+        changes = []
+        for each in jobs:
+            known = self.jobs.get(each.id)
+            change = diff("default", known, each, self.now) if known else first_seen("default", each, self.now)
+            self.jobs[each.id] = change.known
+            changes.append(change)
+            self.now += 1
+        await self.store.record("default", changes)
+
+    async def states(self):
+        rows = await self.store._database.fetch("SELECT seq, state, attempts FROM deliveries ORDER BY seq")
+        return [tuple(row) for row in rows]
+
+    async def due_next(self, hold=900.0):
+        """Set the clock to when something is due next, as a deliverer would sleep until then."""
+        self.now = await self.store.outbox.next_due("pipeline", self.now, hold)
+        quiet = (await self.store.outbox.circuit("pipeline")).quiet_until
+        self.now = max(self.now, quiet)
+
+
+async def test_events_arrive_once_in_order_with_their_own_bytes(tmp_path):
+    """Each event of the log is posted once, as the log holds it, the events of one job in its order."""
+    async with receiving() as receiver:
+        bench = Bench(tmp_path / "tracker.db")
+        async with bench.delivering(receiver.url) as deliverer:
+            await bench.log(*[job(f"job-{number}", "QUEUED") for number in range(30)])
+            await bench.log(*[job(f"job-{number}", "RUNNING") for number in range(30)])
+            await bench.log(*[job(f"job-{number}", "SUCCESS", 100) for number in range(30)])
+            await deliverer.deliver_due()
+            bodies = {body.encode() for (body,) in await bench.store._database.fetch("SELECT body FROM events")}
+            assert set(receiver.bodies) == bodies
+            assert len(receiver.bodies) == len(bodies) == 90
+            for number in range(30):
+                types = [event["type"] for event in receiver.got if event["data"]["id"] == f"job-{number}"]
+                assert types == ["batch.created", "batch.started", "batch.completed"]
+            assert {state for _, state, _ in await bench.states()} == {"delivered"}
+            await deliverer.deliver_due()
+            assert len(receiver.got) == 90
+            assert [headers["webhook-id"] for headers in receiver.headers] == [event["id"] for event in receiver.got]
+
+
+async def test_filter_decides_what_is_sent(tmp_path):
+    """Only events that match every glob become deliveries."""
+    async with receiving() as receiver:
+        bench = Bench(tmp_path / "tracker.db")
+        match = Match(model="mistral-small-*", metadata={"team": "re*"})
+        async with bench.delivering(receiver.url, events=("batch.completed",), match=match) as deliverer:
+            await bench.log(
+                job("wanted", "SUCCESS", model="mistral-small-latest", metadata={"team": "research"}),
+                job("other-model", "SUCCESS", model="codestral", metadata={"team": "research"}),
+                job("other-team", "SUCCESS", model="mistral-small-latest", metadata={"team": "search"}),
+                job("no-team", "SUCCESS", model="mistral-small-latest"),
+                job("not-over", "RUNNING", model="mistral-small-latest", metadata={"team": "research"}),
+            )
+            await deliverer.deliver_due()
+        assert [(event["type"], event["data"]["id"]) for event in receiver.got] == [("batch.completed", "wanted")]
+
+
+async def test_failing_delivery_is_retried_by_its_schedule_and_then_dead(tmp_path):
+    """Each wait is as configured; every attempt has the same id and bytes; after the last one the delivery is dead."""
+    async with receiving(lambda *_: 500) as receiver:
+        bench = Bench(tmp_path / "tracker.db")
+        async with bench.delivering(receiver.url, retry=(5.0, 60.0, 600.0), events=("batch.completed",)) as deliverer:
+            await bench.log(job("a", "SUCCESS", 100))
+            moments = []
+            for _ in range(4):
+                await deliverer.deliver_due()
+                moments.append(bench.now)
+                if (await bench.states())[0][1] == "pending":
+                    await bench.due_next()
+            waits = [(after - before) / 1000 for before, after in pairwise(moments)]
+            assert waits == [5.0, 60.0, 600.0]
+            assert await bench.states() == [(2, "dead", 4)]
+            attempts = await bench.store._database.fetch("SELECT number, result, status FROM attempts ORDER BY number")
+            assert [tuple(row) for row in attempts] == [(number, "server", 500) for number in (1, 2, 3, 4)]
+        assert len(set(receiver.bodies)) == 1
+        assert len({headers["webhook-id"] for headers in receiver.headers}) == 1
+        assert len({headers["webhook-timestamp"] for headers in receiver.headers}) == 4
+
+
+async def test_poisoned_event_holds_back_its_job_for_a_while_and_no_other(tmp_path):
+    """Later events of the job wait until the poisoned one has been retried for `hold`; other jobs never wait."""
+    async with receiving(
+        lambda _, event: 500 if event["type"] == "batch.created" and event["data"]["id"] == "a" else 200
+    ) as receiver:
+        bench = Bench(tmp_path / "tracker.db")
+        async with bench.delivering(receiver.url, retry=(60.0,) * 100, hold=150.0) as deliverer:
+            await bench.log(job("a", "QUEUED"), job("b", "QUEUED"))
+            await deliverer.deliver_due()
+            await bench.log(job("a", "SUCCESS", 100), job("b", "SUCCESS", 100))
+            await deliverer.deliver_due()
+            first_failed = (await bench.store._database.fetch("SELECT min(first_failed_at) FROM deliveries"))[0][0]
+            assert ("batch.completed", "b") in _told(receiver)
+            assert ("batch.completed", "a") not in _told(receiver)
+            while ("batch.completed", "a") not in _told(receiver):
+                await bench.due_next(150.0)
+                await deliverer.deliver_due()
+            assert bench.now - first_failed == 150_000
+
+
+async def test_newer_event_supersedes_pending_progress(tmp_path):
+    """Progress that nobody has heard of yet is not told once there is something newer; it stays visible as superseded."""
+    async with receiving() as receiver:
+        bench = Bench(tmp_path / "tracker.db")
+        async with bench.delivering(receiver.url) as deliverer:
+            await bench.log(job("a", done=1))
+            for done in (2, 3, 4):
+                await bench.log(job("a", done=done))
+            await bench.log(job("b", done=1))
+            await bench.log(job("b", done=2))
+            await bench.log(job("b", "SUCCESS", 100))
+            await deliverer.deliver_due()
+            told = [(event["data"]["id"], event["type"], event["data"]["completed_requests"]) for event in receiver.got]
+            assert ("a", "batch.progress", 4) in told
+            assert ("b", "batch.completed", 100) in told
+            assert [each for each in told if each[1] == "batch.progress"] == [("a", "batch.progress", 4)]
+            assert Counter(state for _, state, _ in await bench.states()) == {"superseded": 3, "delivered": 6}
+
+
+async def test_receiver_that_keeps_failing_is_probed_and_its_backlog_keeps_its_attempts(tmp_path):
+    """After failures in a row one delivery at a time goes out, the others lose no attempt; one success lets all through."""
+    healthy = False
+    async with receiving(lambda *_: 200 if healthy else 503) as receiver:
+        bench = Bench(tmp_path / "tracker.db")
+        retry = (5.0,) + (3600.0,) * 9
+        async with bench.delivering(receiver.url, retry=retry, events=("batch.completed",)) as deliverer:
+            await bench.log(*[job(f"job-{number:04d}", "SUCCESS", 100) for number in range(500)])
+            await deliverer.deliver_due()
+            asked = len(receiver.got)
+            assert TRIP <= asked <= SIDE_BY_SIDE
+            for _ in range(20):
+                await bench.due_next()
+                await deliverer.deliver_due()
+            assert len(receiver.got) == asked + 20
+            assert sum(attempts for _, _, attempts in await bench.states()) == len(receiver.got)
+            healthy = True
+            await bench.due_next()
+            await deliverer.deliver_due()
+            assert {state for _, state, _ in await bench.states()} == {"delivered"}
+            log = await bench.store._database.fetch("SELECT type FROM events WHERE type LIKE 'receiver.%' ORDER BY seq")
+            assert [type_ for (type_,) in log] == ["receiver.failing", "receiver.recovered"]
+
+
+async def test_receiver_that_is_gone_is_disabled(tmp_path):
+    """410 ends all attempts; the deliveries stay pending, also after a restart."""
+    async with receiving(lambda *_: 410) as receiver:
+        bench = Bench(tmp_path / "tracker.db")
+        async with bench.delivering(receiver.url, events=("batch.completed",)) as deliverer:
+            await bench.log(job("a", "SUCCESS", 100))
+            await deliverer.deliver_due()
+        bench.now += 86_400_000
+        async with bench.delivering(receiver.url, events=("batch.completed",)) as deliverer:
+            await bench.log(job("b", "SUCCESS", 100))
+            await deliverer.deliver_due()
+            assert len(receiver.got) == 1
+            assert [state for _, state, _ in await bench.states()] == ["pending", "pending"]
+            assert (await bench.store.outbox.circuit("pipeline")).disabled
+
+
+async def test_patience_that_is_asked_for_is_had(tmp_path):
+    """A 429 with Retry-After quiets the whole receiver for that long."""
+    async with receiving(
+        lambda number, _: Response(status_code=429, headers={"retry-after": "120"}) if number == 0 else 200
+    ) as receiver:
+        bench = Bench(tmp_path / "tracker.db")
+        async with bench.delivering(receiver.url, events=("batch.completed",)) as deliverer:
+            await bench.log(job("a", "SUCCESS", 100))
+            await deliverer.deliver_due()
+            failed_at = bench.now
+            await bench.log(job("b", "SUCCESS", 100))
+            await deliverer.deliver_due()
+            assert len(receiver.got) == 1
+            await bench.due_next()
+            await deliverer.deliver_due()
+            assert bench.now >= failed_at + 120_000
+            assert sorted(event["data"]["id"] for event in receiver.got) == ["a", "a", "b"]
+
+
+async def test_killed_between_sending_and_settling_sends_the_same_again(tmp_path):
+    """What was sent and not settled is sent again after a restart: the same id, the same bytes."""
+    async with receiving() as receiver:
+        bench = Bench(tmp_path / "tracker.db")
+        async with bench.delivering(receiver.url, events=("batch.completed",)) as deliverer:
+            await bench.log(job("a", "SUCCESS", 100))
+
+            async def killed(*_):
+                raise Killed
+
+            bench.store.outbox.settle = killed
+            with pytest.raises(Killed):
+                await deliverer.deliver_due()
+        async with bench.delivering(receiver.url, events=("batch.completed",)) as deliverer:
+            await deliverer.deliver_due()
+            assert [state for _, state, _ in await bench.states()] == ["delivered"]
+        assert len(receiver.got) == 2
+        assert receiver.bodies[0] == receiver.bodies[1]
+        assert receiver.headers[0]["webhook-id"] == receiver.headers[1]["webhook-id"]
+
+
+async def test_commit_wakes_the_deliverer(tmp_path):
+    """A deliverer that sleeps sends what is committed without being asked, and ends when it is cancelled."""
+    async with receiving() as receiver:
+        bench = Bench(tmp_path / "tracker.db")
+        async with bench.delivering(receiver.url, events=("batch.completed",)) as deliverer, anyio.create_task_group() as group:
+            group.start_soon(deliverer.run)
+            for number in range(1, 4):
+                await bench.log(job(f"job-{number}", "SUCCESS", 100))
+                await receiver.wait_for(number)
+            group.cancel_scope.cancel()
+
+
+async def test_order_per_job_holds_whatever_fails(tmp_path):
+    """Under random failures every event arrives, and the first arrivals of a job's events are in the log's order."""
+    chance = random.Random(5)
+    async with receiving(lambda *_: chance.choice((200, 200, 500, 404, 302))) as receiver:
+        bench = Bench(tmp_path / "tracker.db")
+        async with bench.delivering(receiver.url, retry=(1.0,) * 60, hold=1e9) as deliverer:
+            for status, done in (("QUEUED", 0), ("RUNNING", 0), ("CANCELLATION_REQUESTED", 5), ("CANCELLED", 5)):
+                await bench.log(*[job(f"job-{number}", status, done) for number in range(12)])
+            await deliverer.deliver_due()
+            while any(state == "pending" for _, state, _ in await bench.states()):
+                await bench.due_next(1e9)
+                await deliverer.deliver_due()
+            delivered = {}
+            for event in receiver.got:
+                delivered.setdefault(event["data"]["id"], []).append(event["seq"])
+            for seqs in delivered.values():
+                assert len(set(seqs)) == 4
+                assert seqs == sorted(seqs)
+
+
+def _told(receiver):
+    return [(event["type"], event["data"]["id"]) for event in receiver.got]

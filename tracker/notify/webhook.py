@@ -1,0 +1,45 @@
+"""Owns the webhook: one event as a signed POST, by Standard Webhooks 1.0.0."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from tracker import __version__
+from tracker.core.delivery import Delivery, Outcome
+from tracker.core.signing import SigningKey, signature_headers
+from tracker.http import HttpClient, Request
+from tracker.notify.answer import outcome_of
+
+BODY_LIMIT: Final = 64 * 1024
+"""Bytes of an answer that are read at most; nothing depends on them."""
+
+_HEADERS: Final = {"content-type": "application/json", "user-agent": f"batch-tracker/{__version__}"}
+
+
+class Webhook:
+    """The `Notifier` of one URL. Every attempt has the same id and the same bytes, and the time of the attempt."""
+
+    def __init__(
+        self, http: HttpClient, url: str, keys: Sequence[SigningKey], *, timeout: float, now: Callable[[], int]
+    ) -> None:
+        """Each of `keys` signs; `timeout` (seconds) spans the whole exchange; `now` gives Unix milliseconds."""
+        self._http = http
+        self._url = url
+        self._keys = keys
+        self._timeout = timeout
+        self._now = now
+
+    async def send(self, deliveries: Sequence[Delivery]) -> Outcome:
+        (delivery,) = deliveries
+        body = delivery.body.encode()
+        signed = signature_headers(self._keys, delivery.event_id, self._now() // 1000, body)
+        answer = await self._http.send(
+            Request(
+                method="POST",
+                url=self._url,
+                headers={**_HEADERS, **signed},
+                content=body,
+                deadline=self._timeout,
+                body_limit=BODY_LIMIT,
+            )
+        )
+        return outcome_of(answer, self._now())
