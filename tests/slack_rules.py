@@ -7,7 +7,7 @@ from slack_sdk.models.blocks import Block
 
 KEYS = {"text", "blocks", "mrkdwn", "parse", "link_names", "unfurl_links", "unfurl_media", "channel", "ts", "thread_ts"}
 
-_DATE = re.compile(r"<!date\^\d+\^[^<>|]*\|[^<>|]*>")
+_DATE = re.compile(r"<!date\^\d+\^\{date_short_pretty\} \{time\}\|\d{4}-\d\d-\d\d \d\d:\d\d UTC>")
 _ENTITY = re.compile(r"&(?:amp|lt|gt);")
 
 
@@ -24,7 +24,7 @@ def refusal(payload):
 
 
 def alive(payload):
-    """What Slack would make more of than text, but for dates; and what is no printable text at all."""
+    """What Slack would make more of than text, but for our dates; and what is no printable text at all."""
     return [each for each in strings(payload) if _is_alive(each)]
 
 

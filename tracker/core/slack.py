@@ -57,12 +57,12 @@ def card(job_data: Mapping[str, Any], *, now_ms: int, eta: str | None = None, de
     blocks = [
         header(words),
         *_progress(job),
-        *facts(("Status", job.status), ("Waiting" if job.started_at is None else "Elapsed", _elapsed(job, now, over=over))),
+        *facts(("Status", job.status), ("Took", _duration(job)) if over else _so_far(job, now)),
         *_ending(None if over else eta, now),
         *_about(job),
         context(ours(f"Updated {moment(now)}"), plain(line(job.id))),
     ]
-    said = words if words.startswith("Batch completed") else f"{words}, {verdict.done(job)}"
+    said = words if job.status == SUCCESS else f"{words}, {verdict.done(job)}"
     return payload(line(_with_model(said, job)), blocks)
 
 
@@ -98,8 +98,6 @@ def job_of(event: EventJson) -> Job | None:
 
 
 def _about_job(event: EventJson, job: Job) -> Iterator[Block]:
-    if job.status == SUCCESS and outcome(job) == "all_failed":
-        yield section("The API reports SUCCESS, but not one request succeeded.")
     yield from _progress(job)
     yield from _about(job, ("Duration", _duration(job)), ("Account", event["account"]), ("Job", job.id))
 
@@ -122,6 +120,8 @@ def _about_other(data: Mapping[str, Any]) -> Iterator[Block]:
 
 def _progress(job: Job) -> Iterator[Block]:
     """A bar of succeeded, failed and open requests, and what it stands for; nothing until they have been counted."""
+    if job.status == SUCCESS and outcome(job) == "all_failed":
+        yield section("The API reports SUCCESS, but not one request succeeded.")
     if not job.total_requests:
         return
     failed = min(_CELLS, max(job.failed_requests * _CELLS // job.total_requests, int(job.failed_requests > 0)))
@@ -143,9 +143,10 @@ def _duration(job: Job) -> str | None:
     return verdict.span(job.completed_at - (job.created_at if job.started_at is None else job.started_at))
 
 
-def _elapsed(job: Job, now: int, *, over: bool) -> str:
-    end = now if job.completed_at is None or not over else job.completed_at
-    return verdict.span(end - (job.created_at if job.started_at is None else job.started_at))
+def _so_far(job: Job, now: int) -> tuple[str, str]:
+    if job.started_at is None:
+        return "Waiting", verdict.span(now - job.created_at)
+    return "Elapsed", verdict.span(now - job.started_at)
 
 
 def _ending(eta: str | None, now: int) -> Iterator[Block]:

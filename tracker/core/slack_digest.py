@@ -14,21 +14,31 @@ NAMED: Final = 10
 """Of a digest by name; the others are counted."""
 
 _KINDS: Final[Mapping[str, str]] = {
-    "account.unreachable": "Accounts that cannot be reached",
-    "receiver.failing": "Receivers that take nothing",
+    "account.unreachable": "Out of reach",
+    "receiver.failing": "Taking no deliveries",
     "all_failed": "Completed with every request failed",
     FAILED: "Failed",
     TIMEOUT_EXCEEDED: "Ran out of time",
-    "batch.stalled": "Make no progress",
+    "batch.stalled": "Without progress",
     "batch.deadline": "Running out of time",
     "partial": "Completed in part",
     "empty": "Completed without a request",
     CANCELLED: "Cancelled",
     "batch.unrecognized": "With a status that nobody knows",
     "batch.deleted": "Deleted",
+    "batch.cancelling": "Being cancelled",
     "success": "Succeeded",
+    "batch.progress": "In progress",
+    "batch.started": "Started",
+    "batch.created": "Created",
+    "batch.updated": "Updated",
+    "account.recovered": "Within reach again",
+    "receiver.recovered": "Taking deliveries again",
+    "other": "Other",
 }
-"""What is counted, the worst first; any other type of event stands for itself, after these."""
+"""What is counted, the worst first."""
+
+_RANKS: Final = {kind: rank for rank, kind in enumerate(_KINDS)}
 
 
 def digest(events: Sequence[EventJson]) -> Payload:
@@ -36,13 +46,13 @@ def digest(events: Sequence[EventJson]) -> Payload:
     latest = list({_subject(event): event for event in events}.values())
     if len(latest) == 1:
         return message(latest[0])
-    ranked = sorted(latest, key=lambda event: _rank(_kind(event)))
+    ranked = sorted(latest, key=lambda event: _RANKS[_kind(event)])
     counts = Counter(map(_kind, ranked))
     title = _title(ranked)
-    said = ", ".join(f"{count:,} {_words(kind).lower()}" for kind, count in counts.items())
+    said = ", ".join(f"{count:,} {_KINDS[kind].lower()}" for kind, count in counts.items())
     blocks = [
         header(title),
-        *facts(*((_words(kind), f"{count:,}") for kind, count in counts.items())),
+        *facts(*((_KINDS[kind], f"{count:,}") for kind, count in counts.items())),
         *listed("Among them" if len(ranked) > NAMED else "These", _named(ranked)),
     ]
     return payload(line(f"{title}: {said}"), blocks)
@@ -60,17 +70,9 @@ def _subject(event: EventJson) -> tuple[object, ...]:
 
 def _kind(event: EventJson) -> str:
     job = job_of(event)
-    if job is None or not is_terminal(job.status):
-        return str(event["type"])
-    return outcome(job) if job.status == SUCCESS else job.status
-
-
-def _rank(kind: str) -> int:
-    return list(_KINDS).index(kind) if kind in _KINDS else len(_KINDS)
-
-
-def _words(kind: str) -> str:
-    return _KINDS.get(kind, kind)
+    if job and is_terminal(job.status):
+        return outcome(job) if job.status == SUCCESS else job.status
+    return event["type"] if event["type"] in _KINDS else "other"
 
 
 def _title(ranked: Sequence[EventJson]) -> str:
