@@ -8,6 +8,8 @@ from tracker.core.config_error import ConfigError
 CANARY = "canary-7f3a"
 EXPECTED = 'expected { env = "NAME" }, { file = "PATH" } or { credential = "NAME" }'
 HIDDEN = "the environment variable named there (not shown, it may be the secret itself)"
+SIGNING = "whsec_" + "A" * 32
+PRIVATE = "whsk_" + "B" * 43 + "="
 
 
 @pytest.fixture
@@ -34,6 +36,8 @@ def environ(directory):
         "HOME": str(directory),
         "CREDENTIALS_DIRECTORY": str(directory),
         "GOOD": f"{CANARY}\n",
+        "SIGNING": SIGNING,
+        "PRIVATE": PRIVATE,
         "EMPTY": " ",
         "LINES": f"{CANARY}\n{CANARY}",
         "ACCENTS": f"{CANARY}é",
@@ -174,7 +178,7 @@ def test_bad_receiver_url(environ, written, told):
 
 @pytest.mark.parametrize(
     ("written", "secrets"),
-    [('{ env = "GOOD" }', [CANARY]), ('[{ env = "GOOD" }, { env = "MISTRAL_API_KEY" }]', [CANARY, "key"])],
+    [('{ env = "SIGNING" }', [SIGNING]), ('[{ env = "SIGNING" }, { env = "PRIVATE" }]', [SIGNING, PRIVATE])],
 )
 def test_signing_secrets(environ, written, secrets):
     """A receiver has one secret, or several while they are being changed."""
@@ -188,8 +192,13 @@ def test_signing_secrets(environ, written, secrets):
     ("written", "told"),
     [
         (f'"{CANARY}"', f"found a string (not shown), {EXPECTED}"),
-        (f'[{{ env = "GOOD" }}, "{CANARY}"]', f"found a string (not shown), {EXPECTED}"),
+        (f'[{{ env = "SIGNING" }}, "{CANARY}"]', f"found a string (not shown), {EXPECTED}"),
         ("[]", f"found an empty list, {EXPECTED}"),
+        (
+            '{ env = "GOOD" }',
+            "found something else (not shown), expected whsec_ and padded base64 of 24 to 64 bytes, "
+            "or whsk_ and base64 of an ed25519 private key; config/tracker.toml says how to make one",
+        ),
     ],
 )
 def test_bad_signing_secrets(environ, written, told):

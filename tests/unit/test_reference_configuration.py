@@ -11,7 +11,12 @@ from tracker import config
 from tracker.config import Account, Http, Match, Receiver, Secret, load
 
 REFERENCE = Path(__file__).parents[2] / "config" / "tracker.toml"
-ENVIRON = {"HOME": "/home/someone", "MISTRAL_API_KEY": "key", "BATCH_TRACKER_TOKEN": "token", "PIPELINE_SECRET": "secret"}
+ENVIRON = {
+    "HOME": "/home/someone",
+    "MISTRAL_API_KEY": "key",
+    "BATCH_TRACKER_TOKEN": "token",
+    "PIPELINE_SECRET": "whsec_" + "A" * 32,
+}
 SECTIONS = {
     "http": {"listen", "token"},
     "storage": {"path"},
@@ -63,7 +68,7 @@ def test_commented_receiver_has_the_defaults(uncommented):
         name="pipeline",
         kind="webhook",
         url=Secret("https://example.com/hooks/batch"),
-        secrets=(Secret("secret"),),
+        secrets=(Secret(ENVIRON["PIPELINE_SECRET"]),),
         match=Match(account="default", model="mistral-small-*", endpoint="/v1/*", metadata={"team": "research"}),
     )
     assert without_secrets(receiver) == without_secrets(example)

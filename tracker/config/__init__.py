@@ -11,6 +11,7 @@ from tracker.config.model import Account, Config, Http, Receiver, Secret, Storag
 from tracker.config.table import Table, Wrong
 from tracker.core.config_error import ConfigError
 from tracker.core.fanout import Match
+from tracker.core.signing import parse_secret
 
 __all__ = ["Account", "Config", "Http", "Match", "Receiver", "Secret", "Storage", "database_path", "load"]
 
@@ -175,9 +176,12 @@ def _account(values: Any, path: str, errors: list[str], environ: Mapping[str, st
         api_key=found.need("api_key", reference.secret(environ), _NONE, '{ env = "MISTRAL_API_KEY" }'),
         base_url=found.get("base_url", address.base_url, default.base_url),
         poll_interval=found.get("poll_interval", table.duration("50ms", "1d"), default.poll_interval),
-        requests_per_second=found.get("requests_per_second", table.rate, default.requests_per_second),
+        requests_per_second=found.get("requests_per_second", table.number(0.001, 1000, "1.0"), default.requests_per_second),
         backfill=found.get("backfill", table.duration("0s", "3650d"), default.backfill),
         request_timeout=found.get("request_timeout", table.duration("50ms", "10m"), default.request_timeout),
+        stalled_after=found.get("stalled_after", table.duration("1s", "3650d"), default.stalled_after),
+        timeout_hours=found.get("timeout_hours", table.number(0.001, 8784, "24"), default.timeout_hours),
+        unreachable_after=found.get("unreachable_after", table.duration("1s", "3650d"), default.unreachable_after),
     )
 
 
@@ -198,7 +202,14 @@ def _receiver(values: Any, path: str, errors: list[str], environ: Mapping[str, s
 
 
 def _receiver_secrets(environ: Mapping[str, str]) -> Any:
-    read = reference.secret(environ)
+    def read(value: Any) -> Secret:
+        secret = reference.secret(environ)(value)
+        try:
+            parse_secret(secret.reveal())
+        except ValueError as error:
+            raise Wrong(f"found something else (not shown), {error}") from None
+        return secret
+
     return lambda value: tuple(map(read, value)) if value and isinstance(value, list) else (read(value),)
 
 

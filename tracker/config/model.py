@@ -35,7 +35,7 @@ class Http(msgspec.Struct, frozen=True):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """One API key, hence one workspace. Durations are seconds."""
+    """One API key, hence one workspace. Durations are seconds, but for `timeout_hours`."""
 
     name: str
     api_key: Secret
@@ -44,6 +44,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     requests_per_second: float = 1.0
     backfill: float = 7 * 86400.0
     request_timeout: float = 10.0
+    stalled_after: float = 3600.0
+    timeout_hours: float = 24.0
+    unreachable_after: float = 300.0
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True):

@@ -82,10 +82,13 @@ def flag(value: Any) -> bool:
     return value
 
 
-def rate(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.001 <= value <= 1000:
-        raise Wrong(f"found {shown(value)}, expected a number from 0.001 to 1000, such as 1.0")
-    return float(value)
+def number(least: float, most: float, example: str) -> Callable[[Any], float]:
+    def read(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+            raise Wrong(f"found {shown(value)}, expected a number from {least} to {most}, such as {example}")
+        return float(value)
+
+    return read
 
 
 def duration(least: str, most: str) -> Callable[[Any], float]:

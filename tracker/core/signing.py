@@ -18,9 +18,8 @@ PRIVATE: Final = "whsk_"
 PUBLIC: Final = "whpk_"
 
 _EXPECTED: Final = (
-    "expected whsec_ and padded base64 of 24 to 64 bytes (make one with: "
-    "python3 -c \"import base64, os; print('whsec_' + base64.b64encode(os.urandom(32)).decode())\"), "
-    "or whsk_ and base64 of an ed25519 private key"
+    "expected whsec_ and padded base64 of 24 to 64 bytes, or whsk_ and base64 of an ed25519 private key; "
+    "config/tracker.toml says how to make one"
 )
 
 

@@ -1,0 +1,190 @@
+"""What is really sent over HTTP, given to the libraries that consumers use: they accept it, and nothing that was changed."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from base64 import b64decode, b64encode
+from pathlib import Path
+
+import jsonschema
+import msgspec
+import openai
+import pytest
+import standardwebhooks
+import svix.webhooks
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from openai.types.webhooks import BatchCompletedWebhookEvent
+from receiving import receiving
+
+from tracker.core.delivery import Delivery
+from tracker.core.diff import first_seen
+from tracker.core.event import Event
+from tracker.core.job import read_job
+from tracker.core.signing import parse_secret
+from tracker.http import http_client, tls_context
+from tracker.notify.webhook import Webhook
+from tracker.schemas import event_schema
+
+NODE = Path(__file__).parents[1] / "data" / "verify_node"
+OLD = "whsec_" + b64encode(b"the old secret, 24 bytes, ok").decode()
+NEW = "whsec_" + b64encode(bytes(range(64))).decode()
+PRIVATE = "whsk_" + b64encode(bytes(range(32))).decode()
+
+
+def now():
+    return time.time_ns() // 1_000_000
+
+
+def completed() -> Event:
+    counters = {"total_requests": 10, "completed_requests": 10, "succeeded_requests": 9, "failed_requests": 1}
+    job = {
+        "id": "job-1",
+        "status": "SUCCESS",
+        "created_at": 1_750_000_000,
+        "completed_at": 1_750_000_600,
+        "note": "naïve ☃ <b>",
+    }
+    return first_seen("default", read_job(job | counters), now()).events[1]
+
+
+@pytest.fixture(scope="module")
+async def sent(anyio_backend):  # noqa: ARG001 - an asynchronous fixture of a module needs it
+    """A webhook as a receiver got it, signed with the new secret, the old one, and a private key: body and headers."""
+    body = msgspec.json.encode(msgspec.structs.replace(completed(), seq=7)).decode()
+    event = json.loads(body)
+    delivery = Delivery(
+        receiver="r", seq=7, event_id=event["id"], type=event["type"], stream="default/job-1", attempts=0, body=body
+    )
+    keys = [parse_secret(secret) for secret in (NEW, OLD, PRIVATE)]
+    async with receiving() as receiver, http_client(tls_context()) as http:
+        outcome = await Webhook(http, receiver.url, keys, timeout=5, now=now).send([delivery])
+        assert outcome.delivered
+    return receiver.bodies[0], receiver.headers[0]
+
+
+def by_standardwebhooks(secret, body, headers):
+    standardwebhooks.Webhook(secret).verify(body, headers)
+
+
+def by_svix(secret, body, headers):
+    svix.webhooks.Webhook(secret).verify(body, headers)
+
+
+def by_openai(secret, body, headers):
+    openai.OpenAI(api_key="unused").webhooks.unwrap(body, headers, secret=secret)
+
+
+def by_node(secret, body, headers):
+    folder = os.environ["VERIFY_NODE"]
+    given = json.dumps({"secret": secret, "body": body.decode(), "headers": headers})
+    subprocess.run(
+        ["node", NODE / "verify.mjs"], cwd=folder, input=given, text=True, check=True, capture_output=True, timeout=60
+    )
+
+
+@pytest.fixture(scope="module")
+def node_modules(tmp_path_factory):
+    """A folder with npm's standardwebhooks."""
+    required = "BATCH_TRACKER_CI" in os.environ
+    if shutil.which("npm") is None and not required:
+        pytest.skip("npm is not installed")
+    folder = tmp_path_factory.mktemp("node")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(NODE / name, folder)
+    done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode and not required:
+        pytest.skip(f"npm cannot install: {done.stderr[-200:]}")
+    assert done.returncode == 0, done.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VERIFY_NODE", str(folder))
+        yield folder
+
+
+ORACLES = [by_standardwebhooks, by_svix, by_openai]
+
+
+@pytest.mark.parametrize("verify", ORACLES)
+@pytest.mark.parametrize("secret", [NEW, OLD], ids=["new", "old"])
+def test_either_secret_of_a_rotation_verifies(sent, verify, secret):
+    """A consumer that has the new secret, and one that still has the old one, accept the same webhook."""
+    verify(secret, *sent)
+
+
+@pytest.mark.parametrize("verify", ORACLES)
+@pytest.mark.parametrize("change", ["body", "webhook-id", "webhook-timestamp", "webhook-signature", "secret"])
+def test_what_was_changed_is_refused(sent, verify, change):
+    """A changed body, ID, time or signature, or another secret, is refused."""
+    with pytest.raises(Exception, match=r"(?i)signature|secret"):
+        verify(*changed(*sent, change))
+
+
+def changed(body, headers, change):
+    secret = OLD if change != "secret" else "whsec_" + b64encode(b"another secret of 24 bytes").decode()
+    if change == "body":
+        body = body.replace(b'"job-1"', b'"job-2"')
+    elif change == "webhook-timestamp":
+        headers = headers | {change: str(int(headers[change]) + 1)}
+    elif change == "webhook-signature":
+        headers = headers | {change: "v1,AAAA" + headers[change][7:].split(" ")[0]}
+    elif change != "secret":
+        headers = headers | {change: headers[change] + "x"}
+    return secret, body, headers
+
+
+@pytest.mark.usefixtures("node_modules")
+def test_node_accepts_what_was_sent_and_nothing_that_was_changed(sent):
+    """The library of npm comes to the same verdicts."""
+    for secret in (NEW, OLD):
+        by_node(secret, *sent)
+    for change in ("body", "webhook-id", "webhook-timestamp", "webhook-signature", "secret"):
+        with pytest.raises(subprocess.CalledProcessError):
+            by_node(*changed(*sent, change))
+
+
+def test_openai_reads_its_own_kind_of_event(sent):
+    """A consumer written for OpenAI's batch webhooks gets a BatchCompletedWebhookEvent with the job's ID, and our keys too."""
+    body, headers = sent
+    event = openai.OpenAI(api_key="unused").webhooks.unwrap(body, headers, secret=OLD)
+    assert isinstance(event, BatchCompletedWebhookEvent)
+    assert (event.data.id, event.data.status, event.outcome) == ("job-1", "SUCCESS", "partial")
+    assert event.created_at == 1_750_000_600
+
+
+def test_private_key_signs_what_its_public_key_verifies(sent):
+    """The ed25519 signature verifies with the public key alone, and not for another body."""
+    body, headers = sent
+    public = Ed25519PublicKey.from_public_bytes(b64decode(parse_secret(PRIVATE).public.removeprefix("whpk_")))
+    (signature,) = [each for each in headers["webhook-signature"].split() if each.startswith("v1a,")]
+    content = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    public.verify(b64decode(signature.removeprefix("v1a,")), content)
+    with pytest.raises(InvalidSignature):
+        public.verify(b64decode(signature.removeprefix("v1a,")), content + b" ")
+
+
+def test_body_is_the_event_and_valid_by_its_schema(sent):
+    """The body is the event's JSON, by the published schema, and says what it is in its headers."""
+    body, headers = sent
+    event = json.loads(body)
+    jsonschema.validate(event, event_schema("batch.completed"))
+    assert event["data"]["note"] == "naïve ☃ <b>"
+    assert headers["content-type"] == "application/json"
+    assert headers["webhook-id"] == event["id"]
+    assert headers["user-agent"].startswith("batch-tracker/")
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["", "secret", "whsec_", "whsec_AAAA", "whsec_" + b64encode(bytes(23)).decode(), "whsec_" + b64encode(bytes(65)).decode(),
+     "whsec_" + "é" * 40, "whsk_" + b64encode(bytes(31)).decode(), "whpk_" + b64encode(bytes(32)).decode(), NEW[:-3]],
+    ids=repr,
+)  # fmt: skip
+def test_wrong_secret_is_told_without_showing_it(secret):
+    """What is not a secret of Standard Webhooks is refused; the message says what is expected and holds nothing of it."""
+    with pytest.raises(ValueError, match="expected whsec_ and padded base64 of 24 to 64 bytes") as refused:
+        parse_secret(secret)
+    hidden = secret.partition("_")[2]
+    assert len(hidden) < 5 or hidden not in str(refused.value)
+    assert hidden not in repr(parse_secret(NEW)) or not hidden
