@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
 
-from tracker.core.event import BATCH_TYPES
+from tracker.core.event import ACCOUNT_TYPES, BATCH_TYPES, OVERDUE_TYPES, Event
 from tracker.core.failure import Reason
 from tracker.core.sweep import Report
 
@@ -33,10 +33,13 @@ class Metrics:
         self._sweeps.labels(account, report.failure.reason if report.failure else "ok").inc()
         self._malformed.labels(account).inc(len(report.malformed))
         self._stale.labels(account).inc(report.stale)
-        for event in report.events:
-            self._events.labels(account, event.type).inc()
+        self.logged(report.events)
         if report.failure is None:
             self._swept_at.labels(account).set(now / 1000)
+
+    def logged(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._events.labels(event.account, event.type).inc()
 
     def render(self) -> bytes:
         """The metrics in Prometheus's text format."""
@@ -46,7 +49,7 @@ class Metrics:
         return Counter(f"batchtracker_{name}", documentation, labels, registry=self.registry)
 
     def _start_at_zero(self, account: str) -> None:
-        for type_ in BATCH_TYPES:
+        for type_ in (*BATCH_TYPES, *OVERDUE_TYPES, *ACCOUNT_TYPES):
             self._events.labels(account, type_)
         for result in ("ok", *Reason):
             self._sweeps.labels(account, result)

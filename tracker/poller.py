@@ -10,6 +10,7 @@ from typing import Final
 import anyio
 
 from tracker.core.diff import Change, Known
+from tracker.core.eta import Histories, with_etas
 from tracker.core.event import Event
 from tracker.core.failure import Failure, Reason
 from tracker.core.job import Job, MalformedJob, Page
@@ -45,6 +46,7 @@ class Poller:
         self.store = store
         self.now = now
         self._backfill = backfill
+        self.histories: Histories = {}
         self._memory: Memory = NOTHING
         self._watermark: tuple[float, float] | None = None  # the latest, and the loop's time when its reading began
         self._sweeps = 0
@@ -198,6 +200,8 @@ class _Run:
                 await self._record(changes, None)
 
     async def _record(self, changes: Sequence[Change], watermark: int | None) -> None:
+        changes, histories = with_etas(changes, self._poller.histories, self._poller.now())
         await self._poller.store.record(self._poller.account, changes, watermark)
+        self._poller.histories = histories
         self._known.update({change.known.job.id: change.known for change in changes})
         self._events.extend(event for change in changes for event in change.events)

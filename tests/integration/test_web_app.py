@@ -6,7 +6,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tracker.core.event import BATCH_TYPES, batch_event
+from tracker.core.event import ACCOUNT_TYPES, BATCH_TYPES, OVERDUE_TYPES, batch_event
 from tracker.core.failure import Failure, Reason
 from tracker.core.health import Health
 from tracker.core.job import read_job
@@ -91,7 +91,8 @@ async def test_metrics_count_what_sweeps_report():
     )
     async with app(metrics=metrics.render) as (_, _, client):
         before = _samples((await client.get("/metrics")).text)
-        assert {labels["type"] for name, labels, _ in before if name == "batchtracker_events_total"} == set(BATCH_TYPES)
+        types = {labels["type"] for name, labels, _ in before if name == "batchtracker_events_total"}
+        assert types == {*BATCH_TYPES, *OVERDUE_TYPES, *ACCOUNT_TYPES}
         assert all(value == 0 for _, _, value in before)
         event = batch_event("batch.created", "one", job, {}, NOW)
         metrics.swept("one", Report(events=(event, event), shown=1, stale=3, malformed=(), failure=None), NOW)

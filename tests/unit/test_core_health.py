@@ -4,7 +4,9 @@ from core_samples import NOW
 
 from tracker.core.failure import Failure, Reason
 from tracker.core.health import AccountHealth, Health
+from tracker.core.overdue import Outage
 
+REFUSED = Failure(Reason.UNAUTHORISED, "HTTP 401")
 DOWN = Failure(Reason.NETWORK, "connection refused")
 
 
@@ -29,7 +31,7 @@ def test_an_unreachable_api_is_known_too():
     """A daemon whose API fails is ready all the same: it has asked, and says what came of it."""
     health = Health(["one"])
     health.swept("one", DOWN, NOW)
-    assert health.accounts["one"] == AccountHealth(swept_at=None, failure=DOWN)
+    assert health.accounts["one"] == AccountHealth(swept_at=None, failure=DOWN, failing_since=NOW)
     assert health.not_ready_because() == []
 
 
@@ -38,9 +40,22 @@ def test_a_failure_keeps_the_last_success_and_a_success_ends_the_failure():
     health = Health(["one"])
     health.swept("one", None, NOW)
     health.swept("one", DOWN, NOW + 15_000)
-    assert health.accounts["one"] == AccountHealth(swept_at=NOW, failure=DOWN)
+    assert health.accounts["one"] == AccountHealth(swept_at=NOW, failure=DOWN, failing_since=NOW + 15_000)
     health.swept("one", None, NOW + 30_000)
     assert health.accounts["one"] == AccountHealth(swept_at=NOW + 30_000, failure=None)
+
+
+def test_an_outage_lasts_from_the_first_failure_on():
+    """It began when the first sweep in a row failed, and is told with what the last one failed of."""
+    health = Health(["one"])
+    assert health.accounts["one"].outage is None
+    for at, failure in ((NOW, None), (NOW + 1, DOWN), (NOW + 2, REFUSED)):
+        health.swept("one", failure, at)
+    assert health.accounts["one"].outage == Outage(NOW + 1, REFUSED)
+    health.swept("one", None, NOW + 3)
+    assert health.accounts["one"].outage is None
+    health.swept("one", DOWN, NOW + 4)
+    assert health.accounts["one"].outage == Outage(NOW + 4, DOWN)
 
 
 def test_a_lost_database_is_the_first_reason():

@@ -19,6 +19,8 @@ BATCH_TYPES: Final = (
     "batch.deleted",
 )
 
+OVERDUE_TYPES: Final = ("batch.stalled", "batch.deadline")
+ACCOUNT_TYPES: Final = ("account.unreachable", "account.recovered")
 RECEIVER_TYPES: Final = ("receiver.failing", "receiver.recovered")
 
 Outcome = Literal["success", "partial", "all_failed", "empty"]
@@ -30,7 +32,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     `seq` is 0 until the log has given it its place. `created_at` is whole Unix seconds, by the provider's clock where
     that is known; `timestamp` is the same as ISO 8601; `observed_at` is our clock's. `changes` maps a property to what
-    it was and is.
+    it was and is. `eta` is when the job will have ended at its present pace, on a progress that tells enough.
     """
 
     id: str
@@ -42,6 +44,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     timestamp: str
     observed_at: str
     changes: Changes
+    eta: str | UnsetType = UNSET
     outcome: Outcome | UnsetType = UNSET
     data: dict[str, Any]
 

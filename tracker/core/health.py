@@ -5,17 +5,26 @@ from collections.abc import Iterable
 import msgspec
 
 from tracker.core.failure import Failure
+from tracker.core.overdue import Outage
 
 
 class AccountHealth(msgspec.Struct):
-    """`swept_at` is the last whole sweep (Unix milliseconds); `failure` what the last one failed of, if it did."""
+    """`swept_at` is the last whole sweep (Unix milliseconds); `failure` what the last one failed of, if it did.
+
+    `failing_since` is when the first of those that failed ended, with none in between that did not.
+    """
 
     swept_at: int | None = None
     failure: Failure | None = None
+    failing_since: int | None = None
 
     @property
     def known(self) -> bool:
         return self.swept_at is not None or self.failure is not None
+
+    @property
+    def outage(self) -> Outage | None:
+        return Outage(self.failing_since, self.failure) if self.failure and self.failing_since is not None else None
 
 
 class Health:
@@ -29,7 +38,9 @@ class Health:
         state = self.accounts[account]
         state.failure = failure
         if failure is None:
-            state.swept_at = now
+            state.swept_at, state.failing_since = now, None
+        elif state.failing_since is None:
+            state.failing_since = now
 
     def not_ready_because(self) -> list[str]:
         """Why the daemon is not ready; empty where it is."""

@@ -11,6 +11,7 @@ from tracker.core.diff import Change, Known
 from tracker.core.event import Event
 from tracker.core.failure import Failure
 from tracker.core.job import Job, MalformedJob, Page
+from tracker.core.overdue import Standing
 
 
 class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,8 +65,17 @@ class Store(Protocol):
     async def record(self, account: str, changes: Sequence[Change], watermark: int | None = None) -> None:
         """Commit the changes, their events in the log's order with their deliveries, and the watermark: all or nothing."""
 
-    async def append(self, events: Sequence[Event]) -> None:
-        """Commit events that change no job, with their deliveries."""
+    async def append(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Commit events that change no job, with their deliveries, and return them.
+
+        One about a job that is not active any more, or not as the event has it, is left out.
+        """
+
+    async def standings(self, account: str) -> Sequence[Standing]:
+        """How long each active job of `account` has been as it is."""
+
+    async def last_of_account(self, account: str) -> Event | None:
+        """The last event in the log that is about `account` itself."""
 
 
 class Waiting(Protocol):

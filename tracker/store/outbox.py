@@ -152,12 +152,6 @@ class SqliteOutbox:
             logged = await self.log(connection, [Entry(event, None) for event in events])
         self.wake({receiver, *logged.receivers})
 
-    async def append(self, events: Sequence[Event]) -> None:
-        """Commit events that change no job, with their deliveries."""
-        async with self._database.transaction("appending events") as connection:
-            logged = await self.log(connection, [Entry(event, event.data.get("id")) for event in events])
-        self.wake(logged.receivers)
-
     async def _failures(self, connection: aiosqlite.Connection, receiver: str) -> int:
         rows = await connection.execute_fetchall("SELECT failures FROM receivers WHERE name = ?", (receiver,))
         return next((int(failures) for (failures,) in rows), 0)

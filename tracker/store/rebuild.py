@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tracker.core.event import Event
+from tracker.core.event import OVERDUE_TYPES, Event
 from tracker.core.job import Job, MalformedJob, read_job
 from tracker.core.status import is_terminal
 
@@ -64,6 +64,8 @@ class Rebuilding:
             yield f"{where}: its body cannot be read: {error}"
             return
         yield from _unlike_body(where, row, event)
+        if event.type.startswith(("account.", "receiver.")):
+            return
         job = read_job(event.data)
         if isinstance(job, MalformedJob):
             yield f"{where}: the job in its body cannot be read: {job.reason}"
@@ -78,12 +80,23 @@ class Rebuilding:
     def _follow(self, where: str, event: Event, job: Job) -> Iterator[str]:
         key = (event.account, job.id)
         last = self.jobs.get(key)
+        if last and event.type in OVERDUE_TYPES:
+            yield from _not_as_it_was(where, event, last)
+            return
         if (last is None) != (event.type == "batch.created"):
             yield f"{where}: {event.type} {'before' if last is None else 'after'} the job was first seen"
         if last and not _is_same_observation(event, last):
             yield from _untold(f"event {last.seq}: job {job.id}", last)
         rebuilt = self.jobs[key] = _rebuilt(event, job, last)
         yield from _broken_links(where, event, rebuilt)
+
+
+def _not_as_it_was(where: str, event: Event, last: Rebuilt) -> Iterator[str]:
+    """Where an event that time alone brought is about another state of its job than the log has, or about one that is over."""
+    if event.changes or event.data != last.data:
+        yield f"{where}: {event.type} changes the job, expected it as event {last.seq} has it"
+    if not last.columns()["active"]:
+        yield f"{where}: {event.type} after the job was over"
 
 
 def _is_same_observation(event: Event, last: Rebuilt) -> bool:

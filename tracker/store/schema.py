@@ -102,7 +102,12 @@ CREATE TABLE receivers (
 ) STRICT;
 """
 
-MIGRATIONS: Final = (_SCHEMA_1, _SCHEMA_2)
+_SCHEMA_3: Final = """
+CREATE INDEX events_deadline ON events (account, job) WHERE type = 'batch.deadline';  -- read by Store.standings
+CREATE INDEX events_of_account ON events (account, seq) WHERE job IS NULL;            -- read by Store.last_of_account
+"""
+
+MIGRATIONS: Final = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3)
 """Migration N makes a file of version N - 1 one of version N."""
 
 

@@ -13,8 +13,10 @@ from tracker.core.diff import Change, Known
 from tracker.core.event import Event
 from tracker.core.fanout import Subscription
 from tracker.core.job import Job, parse_job
+from tracker.core.overdue import Standing
 from tracker.core.ports import Contact, StorageError
 from tracker.store.connection import Database
+from tracker.store.episodes import LAST_OF_ACCOUNT, STANDINGS, decode_event, is_current, standings
 from tracker.store.lock import locked
 from tracker.store.outbox import Entry, SqliteOutbox
 from tracker.store.schema import MIGRATIONS, migrate
@@ -78,8 +80,19 @@ class SqliteStore:
             raise
         self._unrecorded = None
 
-    async def append(self, events: Sequence[Event]) -> None:
-        await self.outbox.append(events)
+    async def append(self, events: Sequence[Event]) -> list[Event]:
+        async with self._database.transaction("appending events") as connection:
+            current = [event for event in events if await is_current(connection, event)]
+            logged = await self.outbox.log(connection, [Entry(event, event.data.get("id")) for event in current])
+        self.outbox.wake(logged.receivers)
+        return current
+
+    async def standings(self, account: str) -> list[Standing]:
+        return standings(await self._database.fetch(STANDINGS, account))
+
+    async def last_of_account(self, account: str) -> Event | None:
+        found = await self._database.fetch(LAST_OF_ACCOUNT, account)
+        return decode_event(found[0][0]) if found else None
 
     async def probe(self) -> str | None:
         """What is wrong with the store; None where nothing is: it can write, and the last record did not fail.

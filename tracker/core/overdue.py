@@ -1,0 +1,101 @@
+"""Owns what time alone brings: a job that stands still, one that runs out of time, an account that cannot be reached.
+
+Each is told once per episode, by what the log says was told before, so that a restart tells nothing twice. Of a job only whole
+sweeps are a witness: it stands still, or is late, as of the last one. So a tracker that was down, or an API that was, says
+nothing before it has looked.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from tracker.core.event import ACCOUNT_TYPES, OVERDUE_TYPES, Event, batch_event, iso, plain_event
+from tracker.core.failure import Failure
+from tracker.core.job import Job
+from tracker.core.status import EVENT_OF, RUNNING, is_terminal
+
+STALLED, DEADLINE = OVERDUE_TYPES
+UNREACHABLE, RECOVERED = ACCOUNT_TYPES
+
+MOVES: Final = ("batch.created", *EVENT_OF.values(), "batch.progress", "batch.unrecognized")
+"""The events that say that a counter or the status of a job has changed."""
+
+SHARE_OF_TIMEOUT: Final = 0.8
+"""How much of its time-out a job has used up when its deadline comes near."""
+
+MOST_HOURS: Final = 24.0 * 366
+"""What is more than that is no time-out of a batch job."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How long is too long: seconds, but for `timeout_hours`, which stands for the time-out of a job that names none."""
+
+    stalled_after: float = 3600.0
+    timeout_hours: float = 24.0
+    unreachable_after: float = 300.0
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """How long an active job has been as it is, by the log.
+
+    `moved_at` is when a counter or the status was last seen to change (Unix milliseconds), `stalled` whether it was told since
+    that nothing moves, `warned` whether it was ever told that its time runs out.
+    """
+
+    job: Job
+    moved_at: int
+    stalled: bool = False
+    warned: bool = False
+
+
+class Outage(msgspec.Struct, frozen=True):
+    """Sweeps that have failed without one in between that did not: since when (Unix milliseconds), and of what the last one."""
+
+    since: int
+    failure: Failure
+
+
+def overdue(account: str, standings: Iterable[Standing], limits: Limits, swept_at: int, now: int) -> Iterator[Event]:
+    """What there is to say of the jobs as of the last whole sweep, at `swept_at` (both Unix milliseconds)."""
+    for standing in standings:
+        if is_terminal(standing.job.status):
+            continue
+        for type_, due_at in _due(standing, limits):
+            if due_at <= swept_at:
+                yield batch_event(type_, account, standing.job, {}, now, happened_at=due_at // 1000)
+
+
+def timeout_hours(job: Job, instead: float) -> float:
+    """The time-out that `job` names in its metadata, as a number or the text of one; `instead` where it names none."""
+    said = (job.metadata or {}).get("timeout_hours")
+    if isinstance(said, bool) or not isinstance(said, int | float | str):
+        return instead
+    try:
+        hours = float(said)
+    except (ValueError, OverflowError):
+        return instead
+    return hours if math.isfinite(hours) and 0 < hours <= MOST_HOURS else instead
+
+
+def reachability(account: str, outage: Outage | None, told: Event | None, limits: Limits, now: int) -> Event | None:
+    """What there is to say of an account; `told` is the last of its two events in the log."""
+    is_told = told is not None and told.type == UNREACHABLE
+    if outage is None:
+        return plain_event(RECOVERED, account, told.data, now) if told is not None and is_told else None
+    if is_told or now - outage.since < limits.unreachable_after * 1000:
+        return None
+    failure = outage.failure
+    data = {"account": account, "reason": failure.reason.value, "detail": failure.detail, "since": iso(outage.since)}
+    return plain_event(UNREACHABLE, account, data, now)
+
+
+def _due(standing: Standing, limits: Limits) -> Iterator[tuple[str, int]]:
+    """What has not been told of the job yet, and when it is due (Unix milliseconds)."""
+    job = standing.job
+    if job.status == RUNNING and not standing.stalled:
+        yield STALLED, standing.moved_at + round(limits.stalled_after * 1000)
+    if not standing.warned:
+        seconds = timeout_hours(job, limits.timeout_hours) * 3600 * SHARE_OF_TIMEOUT
+        yield DEADLINE, job.created_at * 1000 + round(seconds * 1000)

@@ -1,0 +1,81 @@
+"""Owns the loop round what time alone brings: jobs that stand still or are late, accounts that cannot be reached."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import anyio
+import structlog
+
+from tracker.core.event import Event
+from tracker.core.health import AccountHealth, Health
+from tracker.core.overdue import RECOVERED, Limits, overdue, reachability
+from tracker.core.ports import StorageError, Store
+from tracker.metrics import Metrics
+
+LONGEST_PAUSE: Final = 10.0
+"""Seconds between two looks."""
+
+LOOKS_PER_LIMIT: Final = 10
+"""So often at least before the shortest of the limits is over: what is late by a tenth of it is not late."""
+
+
+class Janitor:
+    """Looks after all accounts."""
+
+    def __init__(
+        self, store: Store, health: Health, metrics: Metrics, limits: Mapping[str, Limits], now: Callable[[], int]
+    ) -> None:
+        """`limits` are by account; `now` gives Unix milliseconds."""
+        self._store = store
+        self._health = health
+        self._metrics = metrics
+        self._limits = limits
+        self._now = now
+        self._looked_at: dict[str, int] = {}  # the sweep that the jobs of an account were looked at as of
+        self._log = structlog.get_logger()
+
+    async def run(self) -> None:
+        """Look for ever. A store that fails is tried again: who sweeps says so too."""
+        shortest = min((min(each.stalled_after, each.unreachable_after) for each in self._limits.values()), default=3600.0)
+        while True:
+            try:
+                await self.look_once()
+            except StorageError as error:
+                self._log.error("storage.failed", error=str(error))
+            await anyio.sleep(min(LONGEST_PAUSE, shortest / LOOKS_PER_LIMIT))
+
+    async def look_once(self) -> list[Event]:
+        """Log what is due, and return it. Raises `StorageError`."""
+        logged: list[Event] = []
+        for account, limits in self._limits.items():
+            logged += await self._look_at(account, self._health.accounts[account], limits)
+        return logged
+
+    async def _look_at(self, account: str, health: AccountHealth, limits: Limits) -> list[Event]:
+        if not health.known:
+            return []
+        events = [*await self._of_account(account, health, limits), *await self._of_jobs(account, health.swept_at, limits)]
+        logged = list(await self._store.append(events)) if events else []
+        self._metrics.logged(logged)
+        for event in logged:
+            self._say(event)
+        return logged
+
+    async def _of_account(self, account: str, health: AccountHealth, limits: Limits) -> list[Event]:
+        told = await self._store.last_of_account(account)
+        event = reachability(account, health.outage, told, limits, self._now())
+        return [event] if event else []
+
+    async def _of_jobs(self, account: str, swept_at: int | None, limits: Limits) -> list[Event]:
+        if swept_at is None or self._looked_at.get(account) == swept_at:
+            return []
+        standings = await self._store.standings(account)
+        events = list(overdue(account, standings, limits, swept_at, self._now()))
+        if not events:
+            self._looked_at[account] = swept_at
+        return events
+
+    def _say(self, event: Event) -> None:
+        tell = self._log.info if event.type == RECOVERED else self._log.warning
+        about = {"job": "id", "reason": "reason", "detail": "detail"}
+        tell(event.type, account=event.account, **{key: event.data[name] for key, name in about.items() if name in event.data})
