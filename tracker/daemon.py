@@ -19,10 +19,12 @@ from tracker.config import Account, Config, Receiver
 from tracker.core.delivery import Terms
 from tracker.core.fanout import Subscription
 from tracker.core.health import Health
+from tracker.core.overdue import Limits
 from tracker.core.ports import Notifier, Outbox
 from tracker.core.signing import parse_secret
 from tracker.deliverer import Deliverer
 from tracker.http import HttpClient, http_client, tls_context
+from tracker.janitor import Janitor
 from tracker.metrics import Metrics
 from tracker.mistral import Mistral
 from tracker.notify.webhook import Webhook
@@ -66,11 +68,12 @@ async def daemon(config: Config) -> AsyncIterator[Address]:
         tls = tls_context()
         watchers = await _watchers(stack, config, tls, store, health, metrics)
         deliverers = [await _deliverer(stack, config, tls, receiver, store.outbox) for receiver in config.receivers]
+        janitor = Janitor(store, health, metrics, {account.name: _limits(account) for account in config.accounts}, now)
         token = config.http.token
         app = create_app(health, store.probe, metrics.render, token.reveal() if token else None)
         address = await stack.enter_async_context(serving(app, config.http.host, config.http.port))
         async with task_group() as group:
-            for run in [loop.run for loop in watchers] + [loop.run for loop in deliverers]:
+            for run in [*(loop.run for loop in watchers), *(loop.run for loop in deliverers), janitor.run]:
                 group.start_soon(run)
             yield address
             group.cancel_scope.cancel()
@@ -105,6 +108,14 @@ async def providing(
             now=now,
             answered=answered,
         )
+
+
+def _limits(account: Account) -> Limits:
+    return Limits(
+        stalled_after=account.stalled_after,
+        timeout_hours=account.timeout_hours,
+        unreachable_after=account.unreachable_after,
+    )
 
 
 def _subscription(receiver: Receiver) -> Subscription:
