@@ -10,6 +10,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
 import anyio
 import structlog
@@ -20,13 +21,15 @@ from tracker.core.delivery import Terms
 from tracker.core.fanout import Subscription
 from tracker.core.health import Health
 from tracker.core.overdue import Limits
-from tracker.core.ports import Notifier, Outbox
+from tracker.core.ports import Notifier
 from tracker.core.signing import parse_secret
 from tracker.deliverer import Deliverer
 from tracker.http import HttpClient, http_client, tls_context
 from tracker.janitor import Janitor
 from tracker.metrics import Metrics
 from tracker.mistral import Mistral
+from tracker.notify.slack import SlackWebhook
+from tracker.notify.slack_bot import Cards, Channel, SlackBot
 from tracker.notify.webhook import Webhook
 from tracker.pace import Pace
 from tracker.patience import Patient
@@ -37,6 +40,12 @@ from tracker.store.writer import SqliteStore, open_store
 from tracker.tasks import task_group
 from tracker.watch import Watcher
 from tracker.web.app import create_app
+
+LARGEST_WITHOUT_DIGEST: Final = 3
+"""So many events that come together are told one by one in Slack; more become one message."""
+
+MESSAGES_PER_SECOND: Final = 1.0
+"""What Slack takes for a channel."""
 
 
 def now() -> int:
@@ -67,7 +76,7 @@ async def daemon(config: Config) -> AsyncIterator[Address]:
         store = await stack.enter_async_context(open_store(config.storage.path, map(_subscription, config.receivers)))
         tls = tls_context()
         watchers = await _watchers(stack, config, tls, store, health, metrics)
-        deliverers = [await _deliverer(stack, config, tls, receiver, store.outbox) for receiver in config.receivers]
+        deliverers = [await _deliverer(stack, config, tls, receiver, store) for receiver in config.receivers]
         janitor = Janitor(store, health, metrics, {account.name: _limits(account) for account in config.accounts}, now)
         token = config.http.token
         app = create_app(health, store.probe, metrics.render, token.reveal() if token else None)
@@ -119,21 +128,30 @@ def _limits(account: Account) -> Limits:
 
 
 def _subscription(receiver: Receiver) -> Subscription:
-    return Subscription(receiver=receiver.name, events=receiver.events, match=receiver.match)
+    delay = receiver.group_wait if receiver.kind == "slack" else 0.0
+    return Subscription(receiver=receiver.name, events=receiver.events, match=receiver.match, delay=delay)
 
 
 async def _deliverer(
-    stack: AsyncExitStack, config: Config, tls: ssl.SSLContext, receiver: Receiver, outbox: Outbox
+    stack: AsyncExitStack, config: Config, tls: ssl.SSLContext, receiver: Receiver, store: SqliteStore
 ) -> Deliverer:
     http = await stack.enter_async_context(http_client(tls, environment_proxies=config.environment_proxies))
-    terms = Terms(retry=receiver.retry, hold=receiver.hold)
-    return Deliverer(receiver.name, terms, notifier(receiver, http), outbox, now=now, jitter=random.random)
+    digest = LARGEST_WITHOUT_DIGEST if receiver.kind == "slack" else 0
+    terms = Terms(retry=receiver.retry, hold=receiver.hold, digest=digest)
+    return Deliverer(receiver.name, terms, notifier(receiver, http, store.cards), store.outbox, now=now, jitter=random.random)
 
 
-def notifier(receiver: Receiver, http: HttpClient) -> Notifier:
+def notifier(receiver: Receiver, http: HttpClient, cards: Cards) -> Notifier:
     """What sends to the receiver."""
-    keys = [parse_secret(secret.reveal()) for secret in receiver.secrets]
-    return Webhook(http, receiver.url.reveal(), keys, timeout=receiver.timeout, now=now)
+    url = receiver.url.reveal() if receiver.url else ""
+    if receiver.kind == "webhook":
+        keys = [parse_secret(secret.reveal()) for secret in receiver.secrets]
+        return Webhook(http, url, keys, timeout=receiver.timeout, now=now)
+    pace = Pace(MESSAGES_PER_SECOND)
+    if receiver.token is None:
+        return SlackWebhook(http, url, pace=pace, timeout=receiver.timeout, now=now)
+    channel = Channel(name=receiver.channel or "", token=receiver.token.reveal(), api=receiver.api)
+    return SlackBot(http, channel, cards, pace=pace, timeout=receiver.timeout, now=now)
 
 
 def _count_requests(metrics: Metrics, account: Account) -> Callable[[str, str], None]:

@@ -66,7 +66,10 @@ def mistakes(tmp_path):
         ("receivers = 0.5", "receivers: found 0.5, expected [[receivers]]"),
         ("receivers = ['x']", "receivers[0]: found a string, expected a table"),
         ("[[receivers]]\nname = 'x'\nurl = 'http://a'", "receivers[0].kind: missing, expected 'webhook' or 'slack'"),
-        ("[[receivers]]\nname = 'x'\nkind = 'slack'", "receivers[0].url: missing, expected a URL, or a reference to one"),
+        (
+            "[[receivers]]\nname = 'x'\nkind = 'slack'",
+            "receivers[0].url: expected either the URL of an incoming webhook, or a bot's `token` and `channel`",
+        ),
     ],
 )
 def test_structure(mistakes, text, mistake):

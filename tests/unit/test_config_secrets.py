@@ -196,8 +196,10 @@ def test_signing_secrets(environ, written, secrets):
         ("[]", f"found an empty list, {EXPECTED}"),
         (
             '{ env = "GOOD" }',
-            "found something else (not shown), expected whsec_ and padded base64 of 24 to 64 bytes, "
-            "or whsk_ and base64 of an ed25519 private key; config/tracker.toml says how to make one",
+            (
+                "found something else (not shown), expected whsec_ and padded base64 of 24 to 64 bytes, "
+                "or whsk_ and base64 of an ed25519 private key; config/tracker.toml says how to make one"
+            ),
         ),
     ],
 )

@@ -2,7 +2,8 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Final
 
@@ -185,20 +186,45 @@ def _account(values: Any, path: str, errors: list[str], environ: Mapping[str, st
     )
 
 
+_WEBHOOK_KEYS: Final = ("secret",)
+_SLACK_KEYS: Final = ("token", "channel", "group_wait", "api")
+
+
 def _receiver(values: Any, path: str, errors: list[str], environ: Mapping[str, str]) -> Receiver:
-    found = Table(values, path, errors, ("name", "kind", "url", "secret", "events", "retry", "hold", "timeout", "match"))
-    default = Receiver(name="", kind="webhook", url=_NONE)
-    return Receiver(
+    known = ("name", "kind", "url", *_WEBHOOK_KEYS, *_SLACK_KEYS, "events", "retry", "hold", "timeout", "match")
+    found = Table(values, path, errors, known)
+    default = Receiver(name="", kind="webhook")
+    receiver = Receiver(
         name=found.need("name", table.name, "", 'a name, such as "pipeline"'),
         kind=found.need("kind", table.choice("webhook", "slack"), default.kind, "'webhook' or 'slack'"),
-        url=found.need("url", address.receiver_url(environ), _NONE, "a URL, or a reference to one"),
+        url=found.get("url", address.receiver_url(environ), None),
         secrets=found.get("secret", _receiver_secrets(environ), ()),
+        token=found.get("token", reference.secret(environ), None),
+        channel=found.get("channel", table.text, "") or None,
+        group_wait=found.get("group_wait", table.duration("0s", "1h"), default.group_wait),
+        api=found.get("api", address.base_url, default.api),
         events=found.get("events", table.texts, default.events),
         retry=found.get("retry", _schedule, default.retry),
         hold=found.get("hold", _hold, default.hold),
         timeout=found.get("timeout", table.duration("50ms", "1m"), default.timeout),
         match=found.get("match", lambda each: _match(each, f"{path}.match", errors), default.match),
     )
+    if isinstance(values, dict):
+        errors += [f"{path}.{mistake}" for mistake in _misplaced(receiver.kind, values.keys())]
+    return receiver
+
+
+def _misplaced(kind: str, given: AbstractSet[str]) -> Iterator[str]:
+    """Which keys of a receiver are missing for its kind, or are of the other kind."""
+    for key in _SLACK_KEYS if kind == "webhook" else _WEBHOOK_KEYS:
+        if key in given:
+            yield f"{key}: only a receiver of the other kind has it"
+    if kind == "webhook" and "url" not in given:
+        yield "url: missing, expected a URL, or a reference to one"
+    if kind == "slack" and ("url" in given) == ("token" in given):
+        yield "url: expected either the URL of an incoming webhook, or a bot's `token` and `channel`"
+    if kind == "slack" and "token" in given and "channel" not in given:
+        yield 'channel: missing, expected the channel that the bot writes to, such as "#batches"'
 
 
 def _receiver_secrets(environ: Mapping[str, str]) -> Any:

@@ -50,11 +50,19 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True):
-    """A destination. Durations are seconds; a `hold` of infinity always waits for order."""
+    """A destination: a `url`, or for Slack a bot's `token` and `channel`.
+
+    Durations are seconds; a `hold` of infinity always waits for order. `group_wait` is how long a burst gathers for Slack,
+    `api` where Slack's is.
+    """
 
     name: str
     kind: Literal["webhook", "slack"]
-    url: Secret
+    url: Secret | None = None
+    token: Secret | None = None
+    channel: str | None = None
+    group_wait: float = 10.0
+    api: str = "https://slack.com/api"
     secrets: tuple[Secret, ...] = ()
     events: tuple[str, ...] = ("batch.completed", "batch.failed", "batch.expired", "batch.cancelled")
     retry: tuple[float, ...] = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
@@ -76,9 +84,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     def secrets(self) -> list[str]:
         """Every secret's value, for the log to leave out; of a URL also the parts that a server may echo alone."""
         held = [account.api_key for account in self.accounts]
-        held += [secret for receiver in self.receivers for secret in (receiver.url, *receiver.secrets)]
-        values = [secret.reveal() for secret in [*held, self.http.token] if secret is not None]
-        return values + [part for receiver in self.receivers for part in _telling_parts(receiver.url.reveal())]
+        urls = [receiver.url for receiver in self.receivers if receiver.url]
+        tokens = [token for token in (self.http.token, *(receiver.token for receiver in self.receivers)) if token]
+        held += [*urls, *tokens, *(secret for receiver in self.receivers for secret in receiver.secrets)]
+        return [secret.reveal() for secret in held] + [part for url in urls for part in _telling_parts(url.reveal())]
 
 
 def _telling_parts(url: str) -> list[str]:

@@ -107,7 +107,16 @@ CREATE INDEX events_deadline ON events (account, job) WHERE type = 'batch.deadli
 CREATE INDEX events_of_account ON events (account, seq) WHERE job IS NULL;            -- read by Store.last_of_account
 """
 
-MIGRATIONS: Final = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3)
+_SCHEMA_4: Final = """
+CREATE TABLE cards (
+  receiver TEXT NOT NULL,
+  stream TEXT NOT NULL,
+  card TEXT NOT NULL,         -- the message that shows the job, as notify.slack_bot writes it
+  PRIMARY KEY (receiver, stream)
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: Final = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3, _SCHEMA_4)
 """Migration N makes a file of version N - 1 one of version N."""
 
 

@@ -15,6 +15,7 @@ from tracker.core.fanout import Subscription
 from tracker.core.job import Job, parse_job
 from tracker.core.overdue import Standing
 from tracker.core.ports import Contact, StorageError
+from tracker.store.cards import SqliteCards
 from tracker.store.connection import Database
 from tracker.store.episodes import LAST_OF_ACCOUNT, STANDINGS, decode_event, is_current, standings
 from tracker.store.lock import locked
@@ -41,6 +42,7 @@ class SqliteStore:
 
     def __init__(self, database: Database, outbox: SqliteOutbox) -> None:
         self.outbox = outbox
+        self.cards = SqliteCards(database)
         self._database = database
         self._unrecorded: str | None = None  # why the last record failed; None where it did not
 

@@ -1,0 +1,64 @@
+"""Owns Slack's incoming webhook: one clear message for each event, and how a message is sent to Slack at all."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from tracker import __version__
+from tracker.core.delivery import Delivery, Outcome, Result
+from tracker.core.slack import EventJson
+from tracker.core.slack_blocks import Payload
+from tracker.core.slack_digest import digest
+from tracker.http import HttpClient, Request
+from tracker.notify.answer import outcome_of
+from tracker.pace import Pace
+
+BODY_LIMIT: Final = 256 * 1024
+"""Bytes of an answer that are read at most; Slack answers a message with the message."""
+
+PAUSE_UNASKED: Final = 1.0
+"""Seconds without a message after a 429 that does not say how long."""
+
+_HEADERS: Final = {"content-type": "application/json; charset=utf-8", "user-agent": f"batch-tracker/{__version__}"}
+
+
+class SlackWebhook:
+    """The `Notifier` of an incoming webhook's secret URL; a burst is one digest."""
+
+    def __init__(self, http: HttpClient, url: str, *, pace: Pace, timeout: float, now: Callable[[], int]) -> None:
+        """Slack takes about one message a second; `timeout` (seconds) spans an exchange; `now` gives Unix milliseconds."""
+        self._http = http
+        self._url = url
+        self._pace = pace
+        self._timeout = timeout
+        self._now = now
+
+    async def send(self, deliveries: Sequence[Delivery]) -> Outcome:
+        payload = digest([event_of(delivery) for delivery in deliveries])
+        await self._pace.turn()
+        answer = await self._http.send(post(self._url, payload, self._timeout))
+        return keeping_pace(self._pace, outcome_of(answer, self._now()))
+
+
+def post(url: str, payload: Payload, timeout: float, **headers: str) -> Request:
+    return Request(
+        method="POST",
+        url=url,
+        headers=_HEADERS | headers,
+        content=msgspec.json.encode(payload),
+        deadline=timeout,
+        body_limit=BODY_LIMIT,
+    )
+
+
+def keeping_pace(pace: Pace, outcome: Outcome) -> Outcome:
+    """`outcome`, after which nobody who waits for a turn has one before Slack is ready again."""
+    if outcome.result is Result.RATE_LIMITED:
+        pace.pause(PAUSE_UNASKED if outcome.retry_after is None else outcome.retry_after)
+    return outcome
+
+
+def event_of(delivery: Delivery) -> EventJson:
+    event: EventJson = msgspec.json.decode(delivery.body)
+    return event
