@@ -173,18 +173,3 @@ def test_body_is_the_event_and_valid_by_its_schema(sent):
     assert headers["content-type"] == "application/json"
     assert headers["webhook-id"] == event["id"]
     assert headers["user-agent"].startswith("batch-tracker/")
-
-
-@pytest.mark.parametrize(
-    "secret",
-    ["", "secret", "whsec_", "whsec_AAAA", "whsec_" + b64encode(bytes(23)).decode(), "whsec_" + b64encode(bytes(65)).decode(),
-     "whsec_" + "é" * 40, "whsk_" + b64encode(bytes(31)).decode(), "whpk_" + b64encode(bytes(32)).decode(), NEW[:-3]],
-    ids=repr,
-)  # fmt: skip
-def test_wrong_secret_is_told_without_showing_it(secret):
-    """What is not a secret of Standard Webhooks is refused; the message says what is expected and holds nothing of it."""
-    with pytest.raises(ValueError, match="expected whsec_ and padded base64 of 24 to 64 bytes") as refused:
-        parse_secret(secret)
-    hidden = secret.partition("_")[2]
-    assert len(hidden) < 5 or hidden not in str(refused.value)
-    assert hidden not in repr(parse_secret(NEW)) or not hidden

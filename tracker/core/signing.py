@@ -39,11 +39,14 @@ class SigningKey:
         return "v1a," + b64encode(self._private.sign(content)).decode()
 
     @property
+    def public_bytes(self) -> bytes:
+        """The 32 bytes of the public key; none for a shared secret."""
+        return b"" if self._private is None else self._private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    @property
     def public(self) -> str | None:
         """What a receiver verifies `v1a` with: `whpk_…`; None for a shared secret."""
-        if self._private is None:
-            return None
-        return PUBLIC + b64encode(self._private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
+        return PUBLIC + b64encode(self.public_bytes).decode() if self.public_bytes else None
 
     def __repr__(self) -> str:
         return "SigningKey(…)"
@@ -57,8 +60,10 @@ def parse_secret(text: str) -> SigningKey:
             return SigningKey(shared=shared)
     if text.startswith(PRIVATE):
         private = _decoded(text.removeprefix(PRIVATE))
-        if len(private) in (32, 64):  # the seed, or the seed and the public key behind it
-            return SigningKey(private=Ed25519PrivateKey.from_private_bytes(private[:32]))
+        if len(private) in (32, 64):
+            key = SigningKey(private=Ed25519PrivateKey.from_private_bytes(private[:32]))
+            if private[32:] in (b"", key.public_bytes):  # the seed, or the seed and the public key behind it
+                return key
     raise ValueError(_EXPECTED)
 
 
