@@ -1,0 +1,116 @@
+"""An incoming webhook over real HTTP: what is posted, and what becomes of what Slack refuses."""
+
+import json
+
+import anyio
+import pytest
+from loopback import answer, drips, loopback, nobody, resets, sends
+from slack_events import NOW, delivery
+from slack_standin import SECRET, slack, slow_down
+
+from tracker.core.delivery import Result
+from tracker.core.slack import message
+from tracker.core.slack_digest import digest
+from tracker.http import http_client, tls_context
+from tracker.notify.slack import SlackWebhook
+from tracker.pace import Pace
+
+CLOCK = 1e-3
+"""Seconds that the loop's clock may round away."""
+
+
+@pytest.fixture(scope="module")
+def tls():
+    return tls_context()
+
+
+@pytest.fixture
+async def webhook(tls):
+    """A webhook of a URL: `webhook(url)`."""
+    async with http_client(tls) as http:
+        yield lambda url, pace=1000, timeout=5.0: SlackWebhook(http, url, pace=Pace(pace), timeout=timeout, now=lambda: NOW)
+
+
+async def test_an_event_is_a_message(webhook):
+    """The event of a delivery is posted as its message, once, and Slack takes it."""
+    completed = delivery(4, "batch.completed", done=90)
+    async with slack() as standin:
+        outcome = await webhook(standin.hook_url).send([completed])
+        assert outcome.delivered
+        assert standin.calls == [("hook", message(json.loads(completed.body)))]
+        assert [payload["text"] for _, payload in standin.posted()] == [
+            "Batch completed: 90 of 100 requests succeeded, 10 without a result (small)"
+        ]
+
+
+async def test_a_burst_is_one_digest(webhook):
+    """Fifty deliveries at once are one message that counts them."""
+    burst = [delivery(number, "batch.completed", f"job-{number}", 100) for number in range(50)]
+    async with slack() as standin:
+        assert (await webhook(standin.hook_url).send(burst)).delivered
+        assert standin.calls == [("hook", digest([json.loads(each.body) for each in burst]))]
+        assert [payload["text"] for _, payload in standin.posted()] == ["50 batches ended: 50 succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("said", "result", "retry_after"),
+    [
+        (answer(b"ok"), Result.DELIVERED, None),
+        (answer(b"invalid_payload", 400), Result.REFUSED, None),
+        (answer(b"action_prohibited", 403), Result.REFUSED, None),
+        (answer(b"no_service", 404), Result.REFUSED, None),
+        (answer(b"channel_is_archived", 410), Result.GONE, None),
+        (answer(b"rate_limited", 429, "retry-after: 0.1"), Result.RATE_LIMITED, 0.1),
+        (answer(b"", 302, "location: http://127.0.0.1:1/"), Result.REDIRECTED, None),
+        (answer(b"rollup_error", 500), Result.SERVER, None),
+        (answer(b"", 503, "retry-after: 7"), Result.SERVER, 7.0),
+    ],
+)
+async def test_what_slack_says_is_classified(webhook, said, result, retry_after):
+    """Each way to refuse has its result, what Slack said is kept, and so is the patience that it asked for."""
+    async with loopback(sends(said)) as server:
+        outcome = await webhook(server.url + SECRET).send([delivery(1, "batch.created")])
+    assert (outcome.result, outcome.retry_after) == (result, retry_after)
+    assert outcome.answer == ("" if result is Result.DELIVERED else said.partition(b"\r\n\r\n")[2].decode())
+
+
+@pytest.mark.parametrize("scene", [resets(), resets(answer(b"ok")[:-1]), drips(answer(b"ok"), 0.05)])
+async def test_no_answer_is_the_networks(webhook, scene):
+    """An answer that does not come, or not whole, or not in time, is no success; the secret URL is not named."""
+    async with loopback(scene) as server:
+        outcome = await webhook(server.url + SECRET, timeout=0.3).send([delivery(1, "batch.created")])
+    assert outcome.result is Result.NETWORK
+    assert SECRET not in str(outcome)
+
+
+async def test_nobody_there(webhook):
+    """A refused connection is the network's, and the secret URL is not named."""
+    with nobody() as url:
+        outcome = await webhook(url + SECRET).send([delivery(1, "batch.created")])
+    assert outcome.result is Result.NETWORK
+    assert SECRET not in str(outcome)
+
+
+@pytest.mark.parametrize(("asked", "wait"), [("0.4", 0.4), (None, 1.0)])
+async def test_a_429_holds_the_next_message_back(webhook, asked, wait):
+    """Whoever sends next waits as long as Slack asked for; a second where it did not say."""
+    async with slack() as standin:
+        hook = webhook(standin.hook_url)
+        standin.orders = [slow_down(asked)]
+        assert (await hook.send([delivery(1, "batch.created")])).result is Result.RATE_LIMITED
+        began = anyio.current_time()
+        assert (await hook.send([delivery(1, "batch.created")])).delivered
+        assert anyio.current_time() - began >= wait - 0.1  # a part of it may be over
+        assert len(standin.posted()) == 1
+
+
+async def test_one_message_a_second(webhook):
+    """Messages that come together go out at the pace of the channel."""
+    async with slack() as standin:
+        hook = webhook(standin.hook_url, pace=1.0)
+        began = anyio.current_time()
+        async with anyio.create_task_group() as group:
+            for number in range(2):
+                group.start_soon(hook.send, [delivery(number, "batch.created", f"job-{number}")])
+        assert anyio.current_time() - began >= 1.0 - CLOCK
+        assert len(standin.posted()) == 2
