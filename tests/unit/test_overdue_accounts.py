@@ -1,0 +1,73 @@
+"""An account that cannot be reached is told once it has lasted, and once more when it is over."""
+
+import pytest
+from core_samples import NOW
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracker.core.event import iso
+from tracker.core.failure import Failure, Reason
+from tracker.core.health import Health
+from tracker.core.overdue import RECOVERED, UNREACHABLE, Limits, Outage, reachability
+
+LIMITS = Limits(unreachable_after=300)
+MINUTES = 60_000
+DOWN = Failure(Reason.NETWORK, "connection refused")
+UNPAID = Failure(Reason.NOT_ENABLED, "HTTP 402")
+TOLD = reachability("work", Outage(NOW - 10 * MINUTES, DOWN), None, LIMITS, NOW)
+OVER = reachability("work", None, TOLD, LIMITS, NOW + MINUTES)
+
+
+@pytest.mark.parametrize(
+    ("lasted", "is_told"), [(0, False), (5 * MINUTES - 1, False), (5 * MINUTES, True), (90 * MINUTES, True)]
+)
+@pytest.mark.parametrize("before", [None, OVER])
+def test_an_outage_is_told_once_it_has_lasted(before, lasted, is_told):
+    """Neither a short outage nor one that is as short as that again is told, a longer one is."""
+    event = reachability("work", Outage(NOW, DOWN), before, LIMITS, NOW + lasted)
+    assert (event is not None) is is_told
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_the_event_says_why_and_since_when(reason):
+    """Every reason for which a sweep can fail is told as it is, with its detail and the outage's beginning."""
+    event = reachability("work", Outage(NOW, Failure(reason, "so it is")), None, LIMITS, NOW + 6 * MINUTES)
+    assert (event.type, event.account, event.observed_at) == (UNREACHABLE, "work", iso(NOW + 6 * MINUTES))
+    assert event.data == {"account": "work", "reason": reason.value, "detail": "so it is", "since": iso(NOW)}
+
+
+def test_what_was_told_is_not_told_again():
+    """An outage that goes on, of another reason too, is the same one; so is one that was told before a restart."""
+    assert reachability("work", Outage(NOW, UNPAID), TOLD, LIMITS, NOW + 60 * MINUTES) is None
+
+
+def test_the_end_is_told_with_what_has_ended():
+    """It carries what the outage's own event said."""
+    assert (OVER.type, OVER.account, OVER.data) == (RECOVERED, "work", TOLD.data)
+
+
+@pytest.mark.parametrize("before", [None, OVER])
+def test_what_was_not_told_has_no_end(before):
+    """An account that works, and was not said to be unreachable, is nothing to tell."""
+    assert reachability("work", None, before, LIMITS, NOW) is None
+
+
+@given(st.lists(st.one_of(st.integers(1, 400_000), st.sampled_from(("fails", "works", "look", "restart"))), max_size=60))
+def test_beginnings_and_ends_alternate(steps):
+    """Over days of failing and working, with restarts anywhere, an end follows each beginning, and nothing else does."""
+    now, health, log = NOW, Health(["work"]), []
+    for step in steps:
+        if isinstance(step, int):
+            now += step
+        elif step == "restart":
+            health = Health(["work"])
+        elif step != "look":
+            health.swept("work", DOWN if step == "fails" else None, now)
+        elif health.accounts["work"].known:
+            outage = health.accounts["work"].outage
+            event = reachability("work", outage, log[-1] if log else None, LIMITS, now)
+            assert event is None or (outage is None) == (event.type == RECOVERED)
+            assert event is None or outage is None or now - outage.since >= 5 * MINUTES
+            log += [event] if event else []
+    types = [event.type for event in log]
+    assert types == [UNREACHABLE, RECOVERED] * (len(types) // 2) + [UNREACHABLE] * (len(types) % 2)

@@ -1,0 +1,149 @@
+"""A job that stands still or runs out of time is told when it is, as of the last whole sweep, once."""
+
+from itertools import pairwise
+
+import pytest
+from core_samples import ANSWER, job
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracker.core.event import iso
+from tracker.core.overdue import DEADLINE, STALLED, Limits, Standing, overdue, timeout_hours
+from tracker.core.status import ACTIVE, TERMINAL
+
+HOUR = 3_600_000
+CREATED = ANSWER["created_at"] * 1000
+LIMITS = Limits(stalled_after=3600, timeout_hours=10)
+MOVED = CREATED + 2 * HOUR
+
+
+def told(standing, swept_at, now=None, limits=LIMITS):
+    """The types of what there is to say."""
+    return [event.type for event in overdue("default", [standing], limits, swept_at, swept_at if now is None else now)]
+
+
+def standing(moved_at=MOVED, *, stalled=False, warned=False, **properties):
+    return Standing(job=job(**properties), moved_at=moved_at, stalled=stalled, warned=warned)
+
+
+@pytest.mark.parametrize(("after", "types"), [(HOUR - 1, []), (HOUR, [STALLED]), (HOUR + 1, [STALLED])])
+def test_a_job_stands_still_from_the_configured_time_on(after, types):
+    """What has not moved for just as long as configured stands still, and not a millisecond before."""
+    assert told(standing(), MOVED + after) == types
+
+
+@pytest.mark.parametrize(
+    ("status", "types"), [("RUNNING", [STALLED]), ("QUEUED", []), ("CANCELLATION_REQUESTED", []), ("NEW", [])]
+)
+def test_only_what_runs_can_stand_still(status, types):
+    """A job that waits, or is being cancelled, is not expected to move; of a status that nobody knows nobody knows that."""
+    assert told(standing(status=status), MOVED + 2 * HOUR) == types
+
+
+@pytest.mark.parametrize(("after", "types"), [(8 * HOUR - 1, []), (8 * HOUR, [DEADLINE]), (80 * HOUR, [DEADLINE])])
+@pytest.mark.parametrize("status", [*ACTIVE, "NEW"])
+def test_the_deadline_comes_near_at_four_fifths(status, after, types):
+    """Whatever an active job is doing, its time runs out from 80 % of the assumed time-out on, counted from its creation."""
+    assert told(standing(stalled=True, status=status), CREATED + after) == types
+
+
+@pytest.mark.parametrize("status", TERMINAL)
+def test_nothing_is_said_of_what_is_over(status):
+    """A job that has ended neither stands still nor is late."""
+    assert told(standing(status=status), CREATED + 1000 * HOUR) == []
+
+
+@pytest.mark.parametrize(
+    ("stalled", "warned", "types"),
+    [(False, False, [STALLED, DEADLINE]), (True, False, [DEADLINE]), (False, True, [STALLED]), (True, True, [])],
+)
+def test_what_was_told_is_not_told_again(stalled, warned, types):
+    """Each is told unless it was told, whether or not the other was."""
+    assert told(standing(stalled=stalled, warned=warned), CREATED + 100 * HOUR) == types
+
+
+def test_only_a_whole_sweep_is_a_witness():
+    """However late it is by the clock, a job is judged as of the last whole sweep: after that nobody looked."""
+    assert told(standing(), MOVED + HOUR - 1, now=MOVED + 1000 * HOUR) == []
+
+
+def test_the_events():
+    """They carry the job as it is and no change; they happened when the time was up, and were observed later."""
+    stalled, deadline = overdue("default", [standing()], LIMITS, CREATED + 9 * HOUR, CREATED + 9 * HOUR + 5)
+    assert stalled.data == deadline.data == job().to_data()
+    assert stalled.changes == deadline.changes == {}
+    assert (stalled.created_at * 1000, deadline.created_at * 1000) == (MOVED + HOUR, CREATED + 8 * HOUR)
+    assert stalled.observed_at == deadline.observed_at == iso(CREATED + 9 * HOUR + 5)
+    assert stalled.id != deadline.id
+
+
+@pytest.mark.parametrize(
+    ("metadata", "hours"),
+    [
+        (None, 24),
+        ({}, 24),
+        ({"team": "a"}, 24),
+        ({"timeout_hours": 48}, 48),
+        ({"timeout_hours": 0.5}, 0.5),
+        ({"timeout_hours": "48"}, 48),
+        ({"timeout_hours": " 1.5 "}, 1.5),
+        ({"timeout_hours": 8784}, 8784),
+        ({"timeout_hours": 8785}, 24),
+        ({"timeout_hours": 0}, 24),
+        ({"timeout_hours": -1}, 24),
+        ({"timeout_hours": True}, 24),
+        ({"timeout_hours": None}, 24),
+        ({"timeout_hours": [48]}, 24),
+        ({"timeout_hours": "two days"}, 24),
+        ({"timeout_hours": ""}, 24),
+        ({"timeout_hours": "nan"}, 24),
+        ({"timeout_hours": "inf"}, 24),
+        ({"timeout_hours": 10**307}, 24),
+    ],
+)
+def test_the_assumed_timeout(metadata, hours):
+    """It is the number that the metadata names, if that is one that a time-out can be, else the configured one."""
+    assert timeout_hours(job(metadata=metadata), 24) == hours
+
+
+def test_the_metadata_moves_the_deadline():
+    """A job that names its own time-out is late by that."""
+    long = standing(stalled=True, metadata={"timeout_hours": "48"})
+    assert told(long, CREATED + 38 * HOUR) == []
+    assert told(long, CREATED + 39 * HOUR) == [DEADLINE]
+
+
+class Simulated:
+    """Days of one job and its log, of which nothing else remains from one look to the next."""
+
+    def __init__(self):
+        self.now = CREATED
+        self.log = [("batch.started", CREATED)]
+
+    def pass_(self, minutes):
+        self.now += minutes * 60_000
+
+    def move(self, _):
+        """The job moves, and a sweep sees it."""
+        self.log.append(("batch.progress", self.now))
+
+    def look(self, _):
+        """A whole sweep sees no change, and what is due is told."""
+        last = max(index for index, (type_, _) in enumerate(self.log) if type_ not in (STALLED, DEADLINE))
+        moved_at = self.log[last][1]
+        stalled, warned = (STALLED in dict(self.log[last:]), DEADLINE in dict(self.log))
+        types = told(standing(moved_at, stalled=stalled, warned=warned), self.now)
+        assert (STALLED in types) == (self.now - moved_at >= HOUR and not stalled)
+        assert (DEADLINE in types) == (self.now - CREATED >= 8 * HOUR and not warned)
+        self.log += [(type_, self.now) for type_ in types]
+
+
+@given(steps=st.lists(st.tuples(st.sampled_from(("pass_", "pass_", "move", "look", "look")), st.integers(1, 400)), max_size=60))
+def test_once_per_episode_over_days(steps):
+    """However looks, moves and pauses follow each other, between two stalls lies a move, and there is one deadline at most."""
+    days = Simulated()
+    for step, minutes in steps:
+        getattr(days, step)(minutes)
+    types = [type_ for type_, _ in days.log]
+    assert types.count(DEADLINE) <= 1
+    assert (STALLED, STALLED) not in set(pairwise(type_ for type_ in types if type_ != DEADLINE))
