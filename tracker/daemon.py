@@ -77,7 +77,8 @@ async def daemon(config: Config) -> AsyncIterator[Address]:
         tls = tls_context()
         watchers = await _watchers(stack, config, tls, store, health, metrics)
         deliverers = [await _deliverer(stack, config, tls, receiver, store) for receiver in config.receivers]
-        janitor = Janitor(store, health, metrics, {account.name: _limits(account) for account in config.accounts}, now)
+        limits = {account.name: _limits(account) for account in config.accounts}
+        janitor = Janitor(store, health, metrics, limits, now, config.storage.keep_deliveries)
         token = config.http.token
         app = create_app(health, store.probe, metrics.render, token.reveal() if token else None)
         address = await stack.enter_async_context(serving(app, config.http.host, config.http.port))

@@ -1,4 +1,4 @@
-"""Owns the loop round what time alone brings: jobs that stand still or are late, accounts that cannot be reached."""
+"""Owns the loop round what time alone brings: jobs that stand still, accounts out of reach, old deliveries."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -18,19 +18,30 @@ LONGEST_PAUSE: Final = 10.0
 LOOKS_PER_LIMIT: Final = 10
 """So often at least before the shortest of the limits is over: what is late by a tenth of it is not late."""
 
+PRUNE_EVERY: Final = 3_600_000
+"""Milliseconds."""
+
 
 class Janitor:
-    """Looks after all accounts."""
+    """Looks after all accounts, and after the outbox."""
 
     def __init__(
-        self, store: Store, health: Health, metrics: Metrics, limits: Mapping[str, Limits], now: Callable[[], int]
+        self,
+        store: Store,
+        health: Health,
+        metrics: Metrics,
+        limits: Mapping[str, Limits],
+        now: Callable[[], int],
+        keep_deliveries: float,
     ) -> None:
-        """`limits` are by account; `now` gives Unix milliseconds."""
+        """`limits` are by account; `now` gives Unix milliseconds; `keep_deliveries` is in seconds."""
         self._store = store
         self._health = health
         self._metrics = metrics
         self._limits = limits
         self._now = now
+        self._keep_deliveries = keep_deliveries
+        self._pruned_at = 0
         self._looked_at: dict[str, int] = {}  # the sweep that the jobs of an account were looked at as of
         self._log = structlog.get_logger()
 
@@ -40,9 +51,20 @@ class Janitor:
         while True:
             try:
                 await self.look_once()
+                await self.prune_once()
             except StorageError as error:
                 self._log.error("storage.failed", error=str(error))
             await anyio.sleep(min(LONGEST_PAUSE, shortest / LOOKS_PER_LIMIT))
+
+    async def prune_once(self) -> int:
+        """Forget deliveries that ended well long ago, but not again within an hour; how many. Raises `StorageError`."""
+        if self._now() < self._pruned_at + PRUNE_EVERY:
+            return 0
+        self._pruned_at = self._now()
+        pruned = await self._store.prune(self._now() - round(self._keep_deliveries * 1000))
+        if pruned:
+            self._log.info("deliveries.pruned", deliveries=pruned)
+        return pruned
 
     async def look_once(self) -> list[Event]:
         """Log what is due, and return it. Raises `StorageError`."""

@@ -7,6 +7,7 @@ from tracker.core.config_error import ConfigError
 
 ENVIRON = {"HOME": "/home/someone", "MISTRAL_API_KEY": "key", "TOKEN": "xoxb-canary", "SECRET": "whsec_" + "A" * 32}
 EITHER = "receivers[0].url: expected either the URL of an incoming webhook, or a bot's `token` and `channel`"
+NO_URL = "receivers[0].url: missing, expected a URL, or a reference to one"
 OTHER = "only a receiver of the other kind has it"
 
 
@@ -19,12 +20,11 @@ def receivers(tmp_path, *lines):
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
-        (['kind = "webhook"'], ["receivers[0].url: missing, expected a URL, or a reference to one"]),
+        (['kind = "webhook"'], [NO_URL]),
         (['kind = "webhook"', 'url = "https://a"', 'channel = "#a"'], [f"receivers[0].channel: {OTHER}"]),
         (
             ['kind = "webhook"', "token = { env = 'TOKEN' }", "group_wait = '1s'"],
-            [f"receivers[0].token: {OTHER}", f"receivers[0].group_wait: {OTHER}", "receivers[0].url: missing, expected a URL, "
-             "or a reference to one"],
+            [f"receivers[0].token: {OTHER}", f"receivers[0].group_wait: {OTHER}", NO_URL],
         ),
         (['kind = "slack"'], [EITHER]),
         (['kind = "slack"', 'url = "https://a"', "token = { env = 'TOKEN' }", 'channel = "#a"'], [EITHER]),

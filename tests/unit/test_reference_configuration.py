@@ -21,7 +21,7 @@ ENVIRON = {
 }
 SECTIONS = {
     "http": {"listen", "token"},
-    "storage": {"path"},
+    "storage": {"path", "keep_deliveries"},
     "network": {"use_environment_proxies"},
     "accounts": set(Account.__struct_fields__),
     "receivers": {"secret" if key == "secrets" else key for key in Receiver.__struct_fields__},

@@ -145,11 +145,12 @@ def _unique(key: str, names: list[str], errors: list[str]) -> None:
 
 
 def _storage(values: Any, errors: list[str], environ: Mapping[str, str]) -> Storage:
-    found = Table(values, "storage", errors, ("path",))
+    found = Table(values, "storage", errors, Storage.__struct_fields__)
     path = found.get("path", reference.path(environ), None) or _default_path(environ)
     if path is None:
         found.need("path", table.text, "", "a path, as none of $STATE_DIRECTORY, $XDG_STATE_HOME and $HOME is set")
-    return Storage(path or Path())
+    keep = found.get("keep_deliveries", table.duration("0s", "3650d"), Storage(Path()).keep_deliveries)
+    return Storage(path or Path(), keep)
 
 
 def _default_path(environ: Mapping[str, str]) -> Path | None:

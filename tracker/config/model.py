@@ -25,7 +25,10 @@ class Secret:
 
 
 class Storage(msgspec.Struct, frozen=True):
+    """`keep_deliveries` is seconds."""
+
     path: Path
+    keep_deliveries: float = 30 * 86400.0
 
 
 class Http(msgspec.Struct, frozen=True):

@@ -77,6 +77,12 @@ class Store(Protocol):
     async def last_of_account(self, account: str) -> Event | None:
         """The last event in the log that is about `account` itself."""
 
+    async def prune(self, before: int) -> int:
+        """Forget the deliveries that were delivered or superseded before then (Unix milliseconds); how many they were.
+
+        What was never delivered is kept, and the log itself for ever.
+        """
+
 
 class Waiting(Protocol):
     """Something that can be waited for, as anyio's Event."""

@@ -69,6 +69,12 @@ ON CONFLICT (name) DO UPDATE SET failures = excluded.failures, since = excluded.
 
 _RELEASE: Final = "UPDATE deliveries SET due_at = ?2 WHERE receiver = ?1 AND state = 'pending' AND due_at > ?2"
 
+_PRUNE: Final = """DELETE FROM deliveries WHERE (receiver, seq) IN (
+  SELECT receiver, seq FROM deliveries WHERE state IN ('delivered', 'superseded') AND ended_at < ? LIMIT ?)"""
+
+_PRUNED_AT_ONCE: Final = 1000
+"""Deliveries; others want to write too."""
+
 _FOR_EVER: Final = 2**61
 """Milliseconds; longer than SQLite's integers leave room for."""
 
@@ -151,6 +157,16 @@ class SqliteOutbox:
                 await connection.execute(_RELEASE, (receiver, settlements[-1].ended_at))
             logged = await self.log(connection, [Entry(event, None) for event in events])
         self.wake({receiver, *logged.receivers})
+
+    async def prune(self, before: int) -> int:
+        """Forget deliveries, with their attempts, that ended well before then (Unix milliseconds); how many they were."""
+        pruned = 0
+        while True:
+            async with self._database.transaction("pruning deliveries") as connection:
+                cursor = await connection.execute(_PRUNE, (before, _PRUNED_AT_ONCE))
+            pruned += cursor.rowcount
+            if cursor.rowcount < _PRUNED_AT_ONCE:
+                return pruned
 
     async def _failures(self, connection: aiosqlite.Connection, receiver: str) -> int:
         rows = await connection.execute_fetchall("SELECT failures FROM receivers WHERE name = ?", (receiver,))

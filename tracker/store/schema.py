@@ -114,6 +114,8 @@ CREATE TABLE cards (
   card TEXT NOT NULL,         -- the message that shows the job, as notify.slack_bot writes it
   PRIMARY KEY (receiver, stream)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX deliveries_ended ON deliveries (ended_at) WHERE state IN ('delivered', 'superseded');  -- read by Store.prune
 """
 
 MIGRATIONS: Final = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3, _SCHEMA_4)

@@ -96,6 +96,9 @@ class SqliteStore:
         found = await self._database.fetch(LAST_OF_ACCOUNT, account)
         return decode_event(found[0][0]) if found else None
 
+    async def prune(self, before: int) -> int:
+        return await self.outbox.prune(before)
+
     async def probe(self) -> str | None:
         """What is wrong with the store; None where nothing is: it can write, and the last record did not fail.
 
