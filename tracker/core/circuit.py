@@ -17,6 +17,9 @@ TRIP: Final = 5
 LONGEST_PROBE_WAIT: Final = 300.0
 """Seconds between two probes at most."""
 
+SHORTEST_PROBE_WAIT: Final = 0.1
+"""Seconds; what is doubled where a schedule begins with no wait at all."""
+
 
 class Circuit(msgspec.Struct, frozen=True, kw_only=True):
     """How a receiver is. Times are Unix milliseconds.
@@ -42,15 +45,24 @@ class Circuit(msgspec.Struct, frozen=True, kw_only=True):
             return 0
         return 1 if self.is_open else side_by_side
 
+    def probed_again(self) -> "Circuit":
+        """The circuit once somebody says that the receiver is well: one delivery may prove it now, before the others follow."""
+        if not self.is_open:
+            return self
+        return msgspec.structs.replace(self, failures=max(self.failures, TRIP), quiet_until=0, disabled=False)
+
     def after(self, outcome: Outcome, now: int, first_wait: float, jitter: float) -> "Circuit":
-        """The circuit after an attempt; `first_wait` (seconds) is the first wait between probes, `jitter` from 0 to 1."""
+        """The circuit after an attempt; `first_wait` (seconds) is the first wait between probes, `jitter` from 0 to 1.
+
+        What fails while an open circuit is quiet was under way before: it is the same outage, and counts no further. What
+        succeeds then closes it, but a wish of a closed one to be left in peace outlasts that.
+        """
         if outcome.delivered:
-            return Circuit(disabled=self.disabled, quiet_until=0)
-        failures = self.failures + 1
+            return Circuit(disabled=self.disabled, quiet_until=0 if self.is_open else self.quiet_until)
+        late = self.is_open and now < self.quiet_until
+        failures = self.failures + (not late)
         asked = (outcome.retry_after or 0.0) if outcome.result is Result.RATE_LIMITED else 0.0
-        wait = (
-            backoff(first_wait, failures - TRIP + 1, max(first_wait, LONGEST_PROBE_WAIT), jitter) if failures >= TRIP else 0.0
-        )
+        wait = 0.0 if late or failures < TRIP else _probe_wait(first_wait, failures - TRIP + 1, jitter)
         return Circuit(
             failures=failures,
             since=now if self.since is None else self.since,
@@ -59,3 +71,8 @@ class Circuit(msgspec.Struct, frozen=True, kw_only=True):
             detail=outcome.detail,
             disabled=self.disabled or outcome.result is Result.GONE,
         )
+
+
+def _probe_wait(first_wait: float, probe: int, jitter: float) -> float:
+    """Seconds before the `probe`th probe (from 1) of an open circuit."""
+    return backoff(max(first_wait, SHORTEST_PROBE_WAIT), probe, max(first_wait, LONGEST_PROBE_WAIT), jitter)
