@@ -6,6 +6,7 @@ from typing import Final
 import anyio
 import structlog
 
+from tracker.core.event import Event
 from tracker.core.failure import Failure, Reason
 from tracker.core.health import Health
 from tracker.core.ports import StorageError
@@ -32,6 +33,7 @@ class Watcher:
         self._metrics = metrics
         self._jitter = jitter
         self._failures = 0
+        self._storage_failures = 0
         self._log = structlog.get_logger().bind(account=poller.account)
 
     async def run(self) -> None:
@@ -46,6 +48,7 @@ class Watcher:
             report = await self._poller.poll_once()
         except StorageError as error:
             return self._storage_failed(error)
+        self._storage_failures = 0
         now = self._poller.now()
         self._health.storage_error = None
         self._health.swept(self._poller.account, report.failure, now)
@@ -56,9 +59,9 @@ class Watcher:
 
     def _storage_failed(self, error: StorageError) -> float:
         self._health.storage_error = str(error)
-        self._failures += 1
+        self._storage_failures += 1
         self._log.error("storage.failed", error=str(error))
-        return backoff(1.0, self._failures, LONGEST_BACKOFF, self._jitter())
+        return backoff(1.0, self._storage_failures, LONGEST_BACKOFF, self._jitter())
 
     def _delay(self, failure: Failure | None) -> float:
         if failure is None:
@@ -69,7 +72,7 @@ class Watcher:
 
     def _say(self, report: Report) -> None:
         for event in report.events:
-            tell = self._log.debug if event.type == "batch.progress" else self._log.info
+            tell = getattr(self._log, _level(event))
             tell(event.type, job=event.data["id"], status=event.data["status"], **_worth(event.outcome))
         for job in report.malformed:
             self._log.warning("job.malformed", job=job.id, reason=job.reason)
@@ -78,6 +81,13 @@ class Watcher:
         elif report.failure is None and self._failures:
             self._log.info("account.works_again", failed_sweeps=self._failures)
         self._log.debug("sweep", shown=report.shown, events=len(report.events), stale=report.stale)
+
+
+def _level(event: Event) -> str:
+    """A batch that came to nothing is a warning, whatever its status calls it."""
+    if event.type in ("batch.failed", "batch.expired") or event.outcome == "all_failed":
+        return "warning"
+    return "debug" if event.type == "batch.progress" else "info"
 
 
 def _worth(outcome: object) -> dict[str, object]:

@@ -36,7 +36,7 @@ async def store(path):
 
 async def states(store):
     rows = await store._database.fetch("SELECT state, count(*) FROM deliveries GROUP BY state ORDER BY state")
-    return {state: count for state, count in rows}
+    return dict(rows)
 
 
 async def test_only_what_was_delivered_long_ago_is_forgotten(store):

@@ -1,0 +1,121 @@
+"""The loop round the sweeps: when the next one is due, and what the log says of the last."""
+
+from contextlib import asynccontextmanager
+
+import pytest
+from structlog.testing import capture_logs
+
+from tracker.core.failure import Failure, Reason
+from tracker.core.health import Health
+from tracker.core.job import Page, read_job
+from tracker.metrics import Metrics
+from tracker.poller import Poller
+from tracker.store.writer import open_store
+from tracker.watch import Watcher
+
+NOW = 1_795_500_000_000
+COUNTERS = ("total_requests", "completed_requests", "succeeded_requests", "failed_requests")
+
+
+class Scripted:
+    """A provider that gives the answers that it was given, and the last one again and again."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+
+    async def list_jobs(self, _query, _page, _page_size):
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+def page(*jobs):
+    return Page(tuple(jobs), (), len(jobs))
+
+
+def job(id_, status, **counters):
+    return read_job({"id": id_, "status": status, "created_at": NOW // 1000} | dict.fromkeys(COUNTERS, 0) | counters)
+
+
+@asynccontextmanager
+async def watching(path, *answers):
+    health, metrics = Health(["default"]), Metrics(["default"])
+    async with open_store(path) as store:
+        poller = Poller("default", Scripted(*answers), store, backfill=0.0, now=lambda: NOW)
+        with capture_logs() as lines:
+            watcher = Watcher(poller, 15.0, health, metrics, lambda: 0.5)
+            watcher.lines, watcher.health = lines, health
+            yield watcher
+
+
+def failed(reason, retry_after=None):
+    return Failure(reason, "told", retry_after)
+
+
+async def test_quiet_sweeps_come_at_the_interval(tmp_path):
+    """A good sweep is followed by the next after the interval, spread by a tenth at most."""
+    async with watching(tmp_path / "tracker.db", page()) as watcher:
+        assert [await watcher.sweep_once() for _ in range(3)] == [15.0] * 3
+    assert watcher.health.accounts["default"].swept_at == NOW
+
+
+@pytest.mark.parametrize(
+    ("reason", "longest"),
+    [(Reason.SERVER, 60.0), (Reason.NETWORK, 60.0), (Reason.UNAUTHORISED, 300.0), (Reason.NOT_ENABLED, 300.0)],
+)
+async def test_failures_are_followed_by_longer_and_longer_waits(tmp_path, reason, longest):
+    """Each failure doubles the wait, three quarters of it at jitter 0.5, up to a minute; five where somebody has to act."""
+    async with watching(tmp_path / "tracker.db", failed(reason)) as watcher:
+        waits = [await watcher.sweep_once() for _ in range(8)]
+    assert waits == [0.75 * min(longest, 15.0 * 2**failures) for failures in range(8)]
+
+
+async def test_patience_asked_for_is_kept(tmp_path):
+    """A Retry-After that is longer than the back-off is waited for."""
+    async with watching(tmp_path / "tracker.db", failed(Reason.RATE_LIMITED, 600.0)) as watcher:
+        assert await watcher.sweep_once() == 600.0
+
+
+async def test_failing_account_is_told_once_and_its_recovery_too(tmp_path):
+    """The log says when an account begins to fail and when it works again, and not at every sweep."""
+    answers = [failed(Reason.SERVER)] * 3 + [page()]
+    async with watching(tmp_path / "tracker.db", *answers) as watcher:
+        waits = [await watcher.sweep_once() for _ in range(5)]
+    assert waits[-2:] == [15.0, 15.0]
+    told = [(line["log_level"], line["event"]) for line in watcher.lines if line["log_level"] != "debug"]
+    assert told == [("warning", "account.failing"), ("info", "account.works_again")]
+
+
+async def test_batch_that_came_to_nothing_is_a_warning(tmp_path):
+    """A SUCCESS of which every request failed looks like the failure that it is; progress is for those who ask."""
+    first = page(*(job(name, "RUNNING") for name in ("good", "nothing", "bad", "late", "moves")))
+    done = {"total_requests": 5, "completed_requests": 5}
+    second = page(
+        job("good", "SUCCESS", **done, succeeded_requests=5),
+        job("nothing", "SUCCESS", **done, failed_requests=5),
+        job("bad", "FAILED"),
+        job("late", "TIMEOUT_EXCEEDED"),
+        job("moves", "RUNNING", total_requests=5),
+    )
+    async with watching(tmp_path / "tracker.db", first, first, second) as watcher:
+        await watcher.sweep_once()
+        del watcher.lines[:]
+        await watcher.sweep_once()
+    told = {(line["job"], line["log_level"], line["event"], line.get("outcome")) for line in watcher.lines if "job" in line}
+    assert told == {
+        ("good", "info", "batch.completed", "success"),
+        ("nothing", "warning", "batch.completed", "all_failed"),
+        ("bad", "warning", "batch.failed", None),
+        ("late", "warning", "batch.expired", None),
+        ("moves", "debug", "batch.progress", None),
+    }
+
+
+async def test_store_that_fails_is_told_and_tried_again_soon(tmp_path):
+    """A lost database is an error in the log, makes the daemon not ready, and is no failure of the account."""
+    path = tmp_path / "tracker.db"
+    async with watching(path, page()) as watcher:
+        path.unlink()
+        waits = [await watcher.sweep_once() for _ in range(3)]
+    assert waits == [0.75, 1.5, 3.0]
+    assert [line["event"] for line in watcher.lines] == ["storage.failed"] * 3
+    assert str(path) in watcher.health.not_ready_because()[0]
+    assert watcher.health.accounts["default"].failure is None
