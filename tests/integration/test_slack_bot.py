@@ -12,6 +12,7 @@ from tracker.core.ports import StorageError
 from tracker.http import http_client, tls_context
 from tracker.notify.slack_bot import Channel, SlackBot
 from tracker.pace import Pace
+from tracker.store.writer import open_store
 
 LIFE = [
     delivery(1, "batch.created"),
@@ -21,20 +22,11 @@ LIFE = [
 ]
 
 
-class Kept:
-    """Cards, where a test can see them."""
+class Unreachable:
+    """A store that cannot be read."""
 
-    def __init__(self):
-        self.places = {}
-        self.broken = False
-
-    async def get(self, receiver, stream):
-        if self.broken:
-            raise StorageError("on purpose")
-        return self.places.get((receiver, stream))
-
-    async def put(self, receiver, stream, card):
-        self.places[receiver, stream] = card
+    async def get(self, _receiver, _stream):
+        raise StorageError("on purpose")
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +41,9 @@ async def standin():
 
 
 @pytest.fixture
-def cards():
-    return Kept()
+async def cards(tmp_path):
+    async with open_store(tmp_path / "tracker.db") as store:
+        yield store.cards
 
 
 @pytest.fixture
@@ -58,8 +51,8 @@ async def make_bot(tls, standin, cards):
     """A bot of the stand-in's channel, with the cards that there are: `make_bot()` is what a restart gives."""
     async with http_client(tls) as http:
 
-        def make(*, token=TOKEN, name="#batches", pace=1000.0):
-            channel = Channel(name=name, token=token, api=standin.api)
+        def make(*, cards=cards, pace=1000.0):
+            channel = Channel(name="#batches", token=TOKEN, api=standin.api)
             return SlackBot(http, channel, cards, pace=Pace(pace), timeout=5.0, now=lambda: NOW)
 
         yield make
@@ -158,7 +151,8 @@ async def test_a_burst_updates_cards_and_adds_one_message(bot, standin, cards):
     assert texts[:2] == ["Batch completed: all 100 requests succeeded (small)"] * 2
     assert texts[2] == "50 batches ended and 1 other event: 1 out of reach, 50 succeeded"
     assert len(texts) == 3
-    assert len(cards.places) == 2
+    kept = [await cards.get("channel", each.stream) is not None for each in burst]
+    assert [number for number, has_card in enumerate(kept) if has_card] == [1, 2]
 
 
 @pytest.mark.parametrize("fails_at", [0, 1, 2])
@@ -197,7 +191,7 @@ async def test_what_is_about_no_job_has_no_card(bot, standin, cards):
         "Account default cannot be reached: no answer comes back",
         "Account default can be reached again",
     ]
-    assert cards.places == {}
+    assert await cards.get("channel", of_account(0).stream) is None
 
 
 async def test_a_deleted_job_is_shown_as_deleted(bot, standin):
@@ -225,12 +219,10 @@ async def test_every_call_has_its_turn(make_bot, standin):
     assert anyio.current_time() - began >= 1.999
 
 
-async def test_an_unreachable_store_is_no_outcome(bot, standin, cards):
-    """Without knowing where the card is nothing is sent, and once the store is back all goes on."""
-    await bot.send([LIFE[0]])
-    cards.broken = True
-    with pytest.raises(StorageError):
-        await bot.send([LIFE[1]])
-    cards.broken = False
-    assert (await bot.send([LIFE[1]])).delivered
-    assert len(standin.posted()) == 1
+async def test_an_unreachable_store_is_no_outcome(make_bot, standin):
+    """Without knowing where the card is nothing is sent, again and again, and the caller is told."""
+    bot = make_bot(cards=Unreachable())
+    for _ in range(2):
+        with pytest.raises(StorageError):
+            await bot.send([LIFE[1]])
+    assert standin.calls == []
