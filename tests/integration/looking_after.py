@@ -1,0 +1,61 @@
+"""A janitor beside a watcher before a simulated API, all on one clock that the test sets, over real HTTP and real SQLite."""
+
+import json
+from contextlib import asynccontextmanager
+
+from sweeping import BEGAN, HOUR, Watched
+
+from tracker.core.health import Health
+from tracker.core.overdue import Limits
+from tracker.janitor import Janitor
+from tracker.metrics import Metrics
+from tracker.simulator.faults import Faults, parse
+from tracker.store.reader import EventFilter, open_reader
+from tracker.watch import Watcher
+
+MINUTE = 60.0
+TIME_ALONE = ("batch.stalled", "batch.deadline", "account.unreachable", "account.recovered")
+__all__ = ["BEGAN", "HOUR", "MINUTE", "TIME_ALONE", "LookedAfter"]
+
+
+class LookedAfter(Watched):
+    """What the janitor said is in `told`: when (seconds from the beginning), what, and of which job if of one."""
+
+    def __init__(self, path, limits=None) -> None:
+        super().__init__(path)
+        self.path = path
+        self.limits = limits or Limits()
+        self.told = []
+
+    @asynccontextmanager
+    async def running(self):
+        async with super().running():
+            self.health, self.metrics = Health(["default"]), Metrics(["default"])
+            self.watcher = Watcher(self.poller, 15.0, self.health, self.metrics, lambda: 0.5)
+            self.janitor = janitor(self.poller.store, self.health, self.metrics, {"default": self.limits}, self._now)
+            yield self
+
+    def fail(self, kind=None):
+        """From now on every request fails in this way; none does without one."""
+        self.simulator.faults = Faults(parse(f"{kind}:1") if kind else [], seed=1)
+
+    async def go_on(self, seconds, every):
+        """Sweep and look every so many seconds, for so long."""
+        for _ in range(round(seconds / every)):
+            self.at += every
+            await self.watcher.sweep_once()
+            await self.look()
+
+    async def look(self):
+        events = await self.janitor.look_once()
+        self.told += [(self.at - BEGAN, event.type, event.data.get("id")) for event in events]
+        return events
+
+    async def log(self, *types):
+        """The events of these types as every surface is given them."""
+        async with open_reader(self.path) as reader:
+            return [json.loads(body) for _, body in await reader.events(0, EventFilter(types=types), limit=100_000)]
+
+
+def janitor(store, health, metrics, limits, now):
+    return Janitor(store, health, metrics, limits, now, keep_deliveries=30 * 86_400.0)

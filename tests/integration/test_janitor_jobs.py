@@ -1,0 +1,104 @@
+"""Jobs that stand still or run out of time: told once per episode over hours, whatever is restarted, down or unreachable."""
+
+import jsonschema
+import msgspec
+import pytest
+from looking_after import BEGAN, HOUR, MINUTE, TIME_ALONE, LookedAfter
+
+from tracker.core.overdue import Limits
+from tracker.schemas import event_schema
+from tracker.store.verify import verify
+
+QUARTER = 15 * MINUTE
+LIMITS = Limits(stalled_after=HOUR, timeout_hours=10)
+SLOW = {"requests": 10, "running": 30 * HOUR, "timeout": 100 * HOUR}
+"""A job of which a request is completed every three hours."""
+
+
+@pytest.fixture
+def world(tmp_path):
+    return LookedAfter(tmp_path / "tracker.db", LIMITS)
+
+
+@pytest.mark.parametrize("restart_every", [12 * HOUR, HOUR])
+async def test_once_per_episode(world, restart_every):
+    """A stall is told an hour after each move, the deadline once after eight of ten hours, however often it is restarted."""
+    (id_,) = world.add(1, **SLOW)
+    for _ in range(round(12 * HOUR / restart_every)):
+        async with world.running():
+            await world.go_on(restart_every, QUARTER)
+    stalls = [at / HOUR for at, type_, _ in world.told if type_ == "batch.stalled"]
+    assert stalls == [1.25, 4, 7, 10]  # first seen after a quarter of an hour, moved after 3, 6 and 9
+    assert [(at / HOUR, job) for at, type_, job in world.told if type_ == "batch.deadline"] == [(8, id_)]
+    assert verify(world.path).differences == ()
+
+
+async def test_what_the_log_has(world):
+    """The events are in the log as they were returned, of the job as it was, and as the published schema has them."""
+    world.add(1, **SLOW)
+    async with world.running():
+        await world.go_on(8 * HOUR, QUARTER)
+        progress, logged = await world.log("batch.progress"), await world.log(*TIME_ALONE)
+    assert [event["type"] for event in logged] == [type_ for _, type_, _ in world.told]
+    last_stall = logged[-2]
+    assert last_stall["data"] == progress[-1]["data"]
+    assert last_stall["created_at"] - BEGAN == 7 * HOUR
+    for event in logged:
+        jsonschema.validate(event, event_schema(event["type"]))
+
+
+async def test_a_job_that_was_over_is_not_told(world):
+    """A job that ended, or was deleted, is never said to stand still or to be late afterwards."""
+    ended, deleted = world.add(2, **SLOW)
+    async with world.running():
+        await world.go_on(HOUR, QUARTER)
+        world.end([ended])
+        plan = world.workspace.plans[deleted]
+        world.workspace.plans[deleted] = msgspec.structs.replace(plan, deleted_at=world.at)
+        await world.go_on(10 * HOUR, QUARTER)
+        ends = await world.log("batch.failed", "batch.deleted")
+    assert {event["type"] for event in ends} == {"batch.failed", "batch.deleted"}
+    assert [told for told in world.told if told[2] == ended] == []
+    assert [type_ for _, type_, job in world.told if job == deleted] in ([], ["batch.stalled"])  # before the second 404
+
+
+async def test_a_job_that_moved_while_nobody_looked(world):
+    """After a time of being down a job is judged by what the first whole sweep sees: that one has moved, this one has not."""
+    (moves,) = world.add(1, **SLOW)
+    (stands,) = world.add(1, **SLOW | {"running": 500 * HOUR})
+    async with world.running():
+        await world.go_on(QUARTER, QUARTER)
+    world.at += 5 * HOUR
+    async with world.running():
+        await world.look()
+        assert world.told == [], "nobody has looked yet"
+        world.fail("500")
+        await world.go_on(QUARTER, QUARTER)
+        assert world.told == [], "a look that failed is none"
+        world.fail()
+        await world.go_on(QUARTER, QUARTER)
+        assert [(type_, job) for _, type_, job in world.told] == [("batch.stalled", stands)]
+        await world.go_on(1.5 * HOUR, QUARTER)
+    assert [(at / HOUR, type_, job) for at, type_, job in world.told[1:]] == [(7, "batch.stalled", moves)]
+
+
+async def test_an_outage_is_no_stall(world):
+    """While the API cannot be reached, nobody knows whether a job stands still, so nobody says it."""
+    world.add(1, **SLOW | {"requests": 30})
+    async with world.running():
+        await world.go_on(45 * MINUTE, QUARTER)
+        world.fail("500")
+        await world.go_on(5 * HOUR, QUARTER)
+        world.fail()
+        await world.go_on(QUARTER, QUARTER)
+    assert {type_ for _, type_, _ in world.told} == {"account.unreachable", "account.recovered"}
+
+
+async def test_the_metadata_names_the_timeout(world):
+    """Of two jobs of one age the one that names a longer time-out is late later."""
+    (short,) = world.add(1, **SLOW)
+    (long,) = world.add(1, metadata={"timeout_hours": "20"}, **SLOW)
+    async with world.running():
+        await world.go_on(17 * HOUR, HOUR)
+    late = [(at / HOUR, job) for at, type_, job in world.told if type_ == "batch.deadline"]
+    assert late == [(8, short), (16, long)]

@@ -1,0 +1,143 @@
+"""What happens between the janitor's reading and its writing, who is told, and the loop itself."""
+
+import json
+
+import anyio
+import pytest
+from looking_after import janitor
+from structlog.testing import capture_logs
+
+from tracker.core.diff import Known, deletion, diff, first_seen
+from tracker.core.event import batch_event
+from tracker.core.failure import Failure, Reason
+from tracker.core.fanout import Subscription
+from tracker.core.health import Health
+from tracker.core.job import Job
+from tracker.core.overdue import Limits, overdue
+from tracker.metrics import Metrics
+from tracker.store.outbox import Entry
+from tracker.store.verify import verify
+from tracker.store.writer import open_store
+
+SEEN = 1_795_478_400_000
+DAY = 86_400_000
+LIMITS = Limits()
+
+
+def a_job(status="RUNNING", **properties):
+    counters = dict.fromkeys(("total_requests", "completed_requests", "succeeded_requests", "failed_requests"), 0)
+    return Job(id="job-1", status=status, created_at=SEEN // 1000, **counters | {"total_requests": 10} | properties)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "tracker.db"
+
+
+@pytest.fixture
+async def store(path):
+    """A store that knows one running job, for two receivers of which one wants to know of stalls."""
+    wanting = [Subscription(receiver=name, events=(glob,)) for name, glob in (("all", "*"), ("ends", "batch.completed"))]
+    async with open_store(path, wanting) as store:
+        await store.record("default", [first_seen("default", a_job(), SEEN)])
+        yield store
+
+
+async def due(store, at=SEEN + DAY):
+    return list(overdue("default", await store.standings("default"), LIMITS, at, at))
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        lambda known: diff("default", known, a_job("SUCCESS"), SEEN + DAY),
+        lambda known: diff("default", known, a_job(completed_requests=1), SEEN + DAY),
+        lambda known: diff("default", known, a_job(model="other"), SEEN + DAY),
+        lambda known: deletion("default", known, SEEN + DAY),
+    ],
+    ids=["ended", "moved", "updated", "deleted"],
+)
+async def test_what_changed_meanwhile_is_not_told(store, path, meanwhile):
+    """A job that changes between the reading and the writing is left for the next look, with all that was said of it."""
+    events = await due(store)
+    assert [event.type for event in events] == ["batch.stalled", "batch.deadline"]
+    change = meanwhile(Known(a_job()))
+    await store.record("default", [change])
+    assert await store.append(events) == []
+    assert verify(path).differences == ()
+    assert verify(path).events == 2 + len(change.events)
+
+
+async def test_who_is_told(store):
+    """What time alone brings goes to the receivers whose filter it matches, behind what they wait for of the same job."""
+    events = await due(store)
+    assert await store.append(events) == events
+    assert await store.outbox.claim("ends", SEEN + DAY, 900, 10, ()) == []
+    (created,) = await store.outbox.claim("all", SEEN + DAY, 900, 10, ())
+    assert created.type == "batch.created"
+    waiting = await store.outbox.gathered("all", ())
+    assert [json.loads(each.body)["type"] for each in waiting][2:] == ["batch.stalled", "batch.deadline"]
+    assert {each.stream for each in waiting} == {"default/job-1"}
+
+
+async def test_accounts_are_told_apart(store):
+    """Two accounts may know a job of one id; what was told of the one says nothing of the other."""
+    await store.record("other", [first_seen("other", a_job(), SEEN)])
+    assert len(await store.append(await due(store))) == 2
+    (here,), (there,) = await store.standings("default"), await store.standings("other")
+    assert (here.stalled, here.warned) == (True, True)
+    assert (there.stalled, there.warned) == (False, False)
+
+
+async def test_an_update_is_no_move(store):
+    """New metadata do not make a job move: it still stands still, and was already said to."""
+    await store.append(await due(store))
+    await store.record("default", [diff("default", Known(a_job()), a_job(metadata={"a": "b"}), SEEN + DAY)])
+    (standing,) = await store.standings("default")
+    assert (standing.moved_at, standing.stalled) == (SEEN, True)
+
+
+@pytest.mark.parametrize(
+    ("event", "difference"),
+    [
+        (batch_event("batch.stalled", "default", a_job(completed_requests=5), {}, SEEN), "changes the job"),
+        (batch_event("batch.deadline", "default", a_job(), {"model": (None, None)}, SEEN), "changes the job"),
+        (batch_event("batch.stalled", "other", a_job(), {}, SEEN), "before the job was first seen"),
+    ],
+)
+async def test_verify_knows_what_time_alone_cannot_do(store, path, event, difference):
+    """An event in the log that says a job stands still, and at once that it changed, is a contradiction."""
+    await logged(store, event)
+    assert any(difference in each for each in verify(path).differences)
+
+
+async def test_verify_knows_what_is_over(store, path):
+    """A job that has ended cannot stand still."""
+    await store.record("default", [diff("default", Known(a_job()), a_job("SUCCESS"), SEEN + DAY)])
+    await logged(store, batch_event("batch.stalled", "default", a_job("SUCCESS"), {}, SEEN + DAY))
+    assert verify(path).differences == ("event 4: job job-1: batch.stalled after the job was over",)
+
+
+async def logged(store, event):
+    """Log it as no guard would."""
+    async with store._database.transaction("testing") as connection:
+        await store.outbox.log(connection, [Entry(event, event.data["id"])])
+
+
+async def test_the_loop_goes_on_after_a_lost_store(store, path):
+    """The loop looks again and again: an outage is told although the first looks found no database."""
+    health = Health(["default"])
+    health.swept("default", Failure(Reason.NETWORK, "refused"), SEEN)
+    limits = {"default": Limits(unreachable_after=0.1)}
+    told = store.outbox.changed("all")
+    path.rename(path.with_name("away.db"))
+    with anyio.fail_after(30), capture_logs() as lines:
+        async with anyio.create_task_group() as group:
+            group.start_soon(janitor(store, health, Metrics(["default"]), limits, lambda: SEEN + 1000).run)
+            while not lines:
+                await anyio.lowlevel.checkpoint()
+            path.with_name("away.db").rename(path)
+            await told.wait()
+            group.cancel_scope.cancel()
+    assert {line["event"] for line in lines} == {"storage.failed", "account.unreachable"}
+    assert (await store.last_of_account("default")).data["detail"] == "refused"
