@@ -13,4 +13,6 @@ def event_schema(type_: str | None = None) -> dict[str, Any]:
     whole: dict[str, Any] = json.loads(files(__package__).joinpath("event.schema.json").read_text("utf-8"))
     if type_ is None:
         return whole
+    if {"$ref": f"#/$defs/{type_}"} not in whole["oneOf"]:
+        raise KeyError(type_)
     return {**whole["$defs"][type_], "$schema": whole["$schema"], "$defs": whole["$defs"]}
