@@ -54,6 +54,12 @@ def test_durations(loaded, written, seconds):
         ('backfill = "0s"', "backfill", 0),
         ('backfill = "3650d"', "backfill", 3650 * 86400),
         ('request_timeout = "10m"', "request_timeout", 600),
+        ('stalled_after = "1s"', "stalled_after", 1),
+        ('stalled_after = "3650d"', "stalled_after", 3650 * 86400),
+        ("timeout_hours = 0.001", "timeout_hours", 0.001),
+        ("timeout_hours = 8784", "timeout_hours", 8784.0),
+        ('unreachable_after = "1s"', "unreachable_after", 1),
+        ('unreachable_after = "3650d"', "unreachable_after", 3650 * 86400),
     ],
 )
 def test_account(loaded, line, key, value):
