@@ -83,6 +83,16 @@ def test_an_end_beyond_the_calendar():
     assert eta(far, 100) is None
 
 
+def test_a_long_history():
+    """However long a job runs, few samples are kept, from the very first to the last."""
+    lengths, grown = set(), ()
+    for look in range(5000):
+        grown = extended(grown, Sample(NOW + look * 15_000, look))
+        lengths.add(len(grown))
+    assert max(lengths) == MOST_SAMPLES
+    assert (grown[0], grown[-1]) == (Sample(NOW, 0), Sample(NOW + 4999 * 15_000, 4999))
+
+
 @given(
     st.lists(st.tuples(st.integers(1, 90), st.integers(-3, 40)), min_size=1, max_size=300),
     st.integers(1, 20_000),
