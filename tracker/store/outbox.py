@@ -39,6 +39,9 @@ WHERE d.receiver = ?1 AND d.state = 'pending' AND d.due_at <= ?2
     SELECT 1 FROM deliveries AS earlier
     WHERE earlier.receiver = d.receiver AND earlier.stream = d.stream AND earlier.seq < d.seq AND earlier.state = 'pending'
       AND (earlier.first_failed_at IS NULL OR earlier.first_failed_at > ?3))
+  AND NOT EXISTS (  -- nor one that was superseded while it was under way
+    SELECT 1 FROM json_each(?4) AS sent JOIN deliveries AS earlier ON earlier.receiver = d.receiver AND earlier.seq = sent.value
+    WHERE earlier.stream = d.stream AND earlier.seq < d.seq AND earlier.state = 'superseded')
   AND d.seq NOT IN (SELECT value FROM json_each(?4))
 ORDER BY d.due_at, d.seq LIMIT ?5"""  # noqa: S608 - of constants
 
@@ -67,7 +70,9 @@ INSERT INTO receivers (name, failures, since, quiet_until, reason, detail, disab
 ON CONFLICT (name) DO UPDATE SET failures = excluded.failures, since = excluded.since, quiet_until = excluded.quiet_until,
   reason = excluded.reason, detail = excluded.detail, disabled = excluded.disabled"""
 
-_RELEASE: Final = "UPDATE deliveries SET due_at = ?2 WHERE receiver = ?1 AND state = 'pending' AND due_at > ?2"
+_RELEASE: Final = """
+UPDATE deliveries SET due_at = min(due_at, ?2), first_failed_at = NULL  -- it was the receiver's failure: `hold` begins anew
+WHERE receiver = ?1 AND state = 'pending' AND (due_at > ?2 OR first_failed_at IS NOT NULL)"""
 
 _PRUNE: Final = """DELETE FROM deliveries WHERE (receiver, seq) IN (
   SELECT receiver, seq FROM deliveries WHERE state IN ('delivered', 'superseded') AND ended_at < ? LIMIT ?)"""

@@ -1,0 +1,55 @@
+"""Stores with receivers, and what becomes of their deliveries."""
+
+import msgspec
+from observations import SINCE
+
+from tracker.core.circuit import Circuit
+from tracker.core.delivery import Outcome, Result, settle
+from tracker.core.fanout import Subscription
+
+EVERYTHING = Subscription(receiver="pipeline", events=("*",))
+OTHER = Subscription(receiver="other", events=("batch.completed",))
+FOR_EVER = float("inf")
+DELIVERED = Result.DELIVERED
+FAILED = Result.SERVER
+
+
+async def claimed(store, *, now=SINCE + 1_000_000, hold=900.0, limit=100, under_way=(), receiver="pipeline"):
+    return await store.outbox.claim(receiver, now, hold, limit, under_way)
+
+
+async def seqs(store, **how):
+    """The seqs of what is claimed, in its order."""
+    return [delivery.seq for delivery in await claimed(store, **how)]
+
+
+def attempted(delivery, result, at, *, wait=60.0, attempts=9, **outcome):
+    """What follows from an attempt that takes no time, of which there may be `attempts` more."""
+    return settle(delivery, Outcome(result=result, **outcome), (wait,) * attempts, (at, at), 0.5)
+
+
+async def attempt(store, seq, result, *, at=SINCE + 10, circuit=None, events=(), **how):
+    """Claim the delivery of `seq` and settle it."""
+    (delivery,) = [each for each in await claimed(store, now=at, hold=FOR_EVER) if each.seq == seq]
+    settlement = attempted(delivery, result, at, **how)
+    await store.outbox.settle("pipeline", [settlement], circuit or Circuit(), events)
+    return settlement
+
+
+async def rows(store, columns="seq, state, attempts", receiver="pipeline"):
+    sql = f"SELECT {columns} FROM deliveries WHERE receiver = ? ORDER BY seq"  # noqa: S608 - of constants
+    return [tuple(row) for row in await store._database.fetch(sql, receiver)]
+
+
+async def states(store):
+    return [state for (state,) in await rows(store, "state")]
+
+
+async def attempts_of(store):
+    rows = await store._database.fetch("SELECT seq, number, result FROM attempts ORDER BY seq, number")
+    return [tuple(row) for row in rows]
+
+
+def failing(failures):
+    """A circuit that has seen so many failures in a row."""
+    return msgspec.structs.replace(Circuit(), failures=failures, since=SINCE, reason="server", detail="HTTP 500")
