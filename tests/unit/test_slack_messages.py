@@ -39,7 +39,7 @@ def test_every_message_is_one_that_slack_takes(type_):
 
 def test_a_message_tells_everything():
     """Verdict, bar, counters, duration, model, endpoint, account, id, files, metadata, errors, time and type, in this order."""
-    errors = [{"message": "Context length exceeded", "count": 1200}, {"message": "Odd"}, "plain"]
+    errors = [{"message": "Context length exceeded", "count": 1200}, {"message": "Odd", "count": "many"}, "plain"]
     sent = message(event(**DONE, errors=errors, happened_at=1_750_861_210))
     assert shown(sent).splitlines() == [
         "Batch completed: 990 of 1,000 requests succeeded, 10 failed",
