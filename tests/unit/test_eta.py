@@ -153,6 +153,15 @@ def test_only_progress_carries_it():
     assert [(event["type"], "eta" in event) for event in written] == [("batch.progress", True), ("batch.updated", False)]
 
 
+def test_two_observations_in_one_change():
+    """Of two progresses that are recorded together only the later one is told with the estimate, which is of it."""
+    histories = {job().id: history((-120, 0), (-60, 100))}
+    first = diff("default", Known(job(completed_requests=100)), job(completed_requests=200), NOW)
+    second = diff("default", first.known, job(completed_requests=300), NOW)
+    (change,), _ = with_etas([msgspec.structs.replace(second, events=first.events + second.events)], histories, NOW)
+    assert ["eta" in msgspec.to_builtins(event) for event in change.events] == [False, True]
+
+
 def test_the_id_is_the_same_with_and_without():
     """What is estimated does not make it another event."""
     histories = {job().id: history((-120, 0), (-60, 100))}
