@@ -4,24 +4,28 @@
 """
 
 import random
+import secrets
 import signal
 import sqlite3
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 import anyio
+import msgspec
 import structlog
 
 from tracker import __version__
 from tracker.config import Account, Config, Receiver
+from tracker.control import Control, announced
 from tracker.core.delivery import Terms
 from tracker.core.fanout import Subscription
 from tracker.core.health import Health
 from tracker.core.overdue import Limits
 from tracker.core.ports import Notifier
+from tracker.core.replay import Replay, Replayed, unknown_receiver
 from tracker.core.signing import parse_secret
 from tracker.deliverer import Deliverer
 from tracker.http import HttpClient, http_client, tls_context
@@ -40,6 +44,7 @@ from tracker.store.writer import SqliteStore, open_store
 from tracker.tasks import task_group
 from tracker.watch import Watcher
 from tracker.web.app import create_app
+from tracker.web.control import Replaying, control_routes
 
 LARGEST_WITHOUT_DIGEST: Final = 3
 """So many events that come together are told one by one in Slack; more become one message."""
@@ -80,13 +85,31 @@ async def daemon(config: Config) -> AsyncIterator[Address]:
         limits = {account.name: _limits(account) for account in config.accounts}
         janitor = Janitor(store, health, metrics, limits, now, config.storage.keep_deliveries)
         token = config.http.token
-        app = create_app(health, store.probe, metrics.render, token.reveal() if token else None)
+        control = secrets.token_urlsafe(32)
+        routes = control_routes(_replaying(store, deliverers), control)
+        app = create_app(health, store.probe, metrics.render, token.reveal() if token else None, routes)
         address = await stack.enter_async_context(serving(app, config.http.host, config.http.port))
+        stack.enter_context(announced(config.storage.path, Control(address.url, control)))
         async with task_group() as group:
             for run in [*(loop.run for loop in watchers), *(loop.run for loop in deliverers), janitor.run]:
                 group.start_soon(run)
             yield address
             group.cancel_scope.cancel()
+
+
+def _replaying(store: SqliteStore, deliverers: Sequence[Deliverer]) -> Replaying:
+    known = {deliverer.receiver: deliverer for deliverer in deliverers}
+
+    async def replay(which: Replay) -> Replayed | str:
+        if which.receiver not in known:
+            return unknown_receiver(which.receiver, known)
+        async with known[which.receiver].stepping_aside():
+            replayed = await store.replay(which, now())
+        store.outbox.wake([which.receiver])
+        structlog.get_logger().info("replayed", **msgspec.to_builtins(which), **msgspec.to_builtins(replayed))
+        return replayed
+
+    return replay
 
 
 async def _watchers(

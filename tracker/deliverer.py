@@ -3,7 +3,8 @@
 What is due later is slept for; a commit wakes. A process that is killed between sending and settling sends again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
 import anyio
@@ -66,6 +67,13 @@ class Deliverer:
     async def deliver_due(self) -> None:
         """Deliver what is due, and what becomes due meanwhile, until nothing is due and nothing under way."""
         await self._deliver(forever=False)
+
+    @asynccontextmanager
+    async def stepping_aside(self) -> AsyncIterator[None]:
+        """Settle nothing while the context lasts, and then look again how the receiver is: somebody else says so."""
+        async with self._settling:
+            yield
+            self._circuit = await self._outbox.circuit(self.receiver)
 
     async def _deliver(self, *, forever: bool) -> None:
         if self._circuit is None:

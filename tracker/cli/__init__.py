@@ -22,12 +22,15 @@ COMMANDS: Final = {
     "jobs": "list the jobs that the log knows",
     "job": "show one job and what happened to it",
     "events": "list the log, or follow it",
+    "deliveries": "list what was told to whom, attempt by attempt",
+    "replay": "deliver again what was delivered, or what is dead",
+    "send-test": "send a test event to a receiver and tell what happened",
     "verify": "rebuild every job from the log and compare",
 }
 
 
 class _LazyGroup(click.Group):
-    """Imports `tracker.cli.NAME` for the command NAME when it is called; its `command` is the command."""
+    """Imports `tracker.cli.NAME` for the command NAME, `_` for `-`, when it is called; its `command` is the command."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
@@ -35,7 +38,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"tracker.cli.{cmd_name}").command
+        command: click.Command = import_module(f"tracker.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature

@@ -14,7 +14,7 @@ from tracker.core.config_error import ConfigError
 from tracker.core.fanout import Match
 from tracker.core.signing import parse_secret
 
-__all__ = ["Account", "Config", "Http", "Match", "Receiver", "Secret", "Storage", "database_path", "load"]
+__all__ = ["Account", "Config", "Http", "Match", "Receiver", "Secret", "Storage", "database_path", "load", "receiver_names"]
 
 SYSTEM_FILE: Final = Path("/etc/batch-tracker/tracker.toml")
 _NONE: Final = Secret("")
@@ -48,6 +48,14 @@ def database_path(explicit: str | None, environ: Mapping[str, str] = os.environ)
     storage = _storage(values.get("storage", {}), errors, environ)
     _tell(source, errors)
     return storage.path
+
+
+def receiver_names(explicit: str | None, environ: Mapping[str, str] = os.environ) -> list[str]:  # noqa: TID251 - as above
+    """What the receivers are called; needs no secret, and leaves every other mistake to `load`."""
+    source = _find(explicit, environ)
+    tables = {} if source is None else _read(source)
+    names = [each.get("name") for _, each in _tables(tables, "receivers", []) if isinstance(each, dict)]
+    return [name for name in names if isinstance(name, str)]
 
 
 def _tell(source: Path | None, errors: list[str]) -> None:

@@ -9,9 +9,13 @@ from pathlib import Path
 from tracker.core.ports import StorageError
 
 
+class InUseError(StorageError):
+    """Another process has the database."""
+
+
 @contextmanager
 def locked(database: Path) -> Iterator[None]:
-    """Hold `DATABASE.lock` while the context lasts; raises `StorageError` naming the process that holds it.
+    """Hold `DATABASE.lock` while the context lasts; raises `InUseError` naming the process that holds it.
 
     The kernel drops the lock with the process, so one that was killed leaves nothing to clean up. `database` is the file's
     real path: a name that is a symbolic link would have a lock of its own.
@@ -35,6 +39,6 @@ def _take(descriptor: int, database: Path) -> None:
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     except BlockingIOError as error:
         holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
-        raise StorageError(f"{database}: in use by another batch-tracker, process {holder}") from error
+        raise InUseError(f"{database}: in use by another batch-tracker, process {holder}") from error
     except OSError as error:
         raise StorageError(f"{database}: cannot be locked: {error.strerror}") from error

@@ -59,7 +59,8 @@ UPDATE deliveries SET attempts = ?3, due_at = ?4,
   state = CASE WHEN state = 'superseded' AND ?5 = 'pending' THEN state ELSE ?5 END,
   ended_at = CASE WHEN ?5 = 'pending' THEN ended_at ELSE ?6 END,
   first_failed_at = CASE WHEN ?7 THEN coalesce(first_failed_at, ?6) ELSE first_failed_at END
-WHERE receiver = ?1 AND seq = ?2 AND state IN ('pending', 'superseded')"""
+WHERE receiver = ?1 AND seq = ?2 AND state IN ('pending', 'superseded')
+  AND (?5 = 'delivered' OR attempts = ?8)  -- a failure of before a replay is nothing to the delivery that starts anew"""
 
 _INSERT_ATTEMPT: Final = """
 INSERT INTO attempts (receiver, seq, number, began_at, ended_at, result, status, detail, answer)
@@ -206,7 +207,8 @@ def _deliveries(rows: Iterable[tuple[Any, ...]]) -> list[Delivery]:
 def _settle_row(settled: Settlement) -> tuple[Any, ...]:
     delivery, failed = settled.delivery, not settled.outcome.delivered
     return (
-        delivery.receiver, delivery.seq, delivery.attempts + failed, settled.due_at, settled.state, settled.ended_at, failed
+        delivery.receiver, delivery.seq, delivery.attempts + failed, settled.due_at, settled.state, settled.ended_at, failed,
+        delivery.attempts,
     )  # fmt: skip
 
 

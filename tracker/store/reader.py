@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import aiosqlite
 import anyio
 import msgspec
 
+from tracker.core.event import iso
 from tracker.core.ports import StorageError
 from tracker.store.schema import IDENTITY, check, to_read
 
@@ -37,6 +39,33 @@ WHERE seq > ?1 AND (?2 IS NULL OR account = ?2)
   AND (?3 = '[]' OR EXISTS (SELECT 1 FROM json_each(?3) WHERE events.type GLOB value))
   AND job = ?5
 ORDER BY seq LIMIT ?4"""
+
+
+_DELIVERIES: Final = """
+FROM deliveries AS d INDEXED BY deliveries_of_event CROSS JOIN events AS e ON e.seq = d.seq
+WHERE (d.seq, d.receiver) > (?1, ?2) AND (?3 = '[]' OR d.state IN (SELECT value FROM json_each(?3)))
+  AND (?4 IS NULL OR d.receiver = ?4)"""
+
+_DELIVERIES_OF_JOB: Final = """
+FROM events AS e INDEXED BY events_of_job CROSS JOIN deliveries AS d INDEXED BY deliveries_of_event ON d.seq = e.seq
+WHERE (d.seq, d.receiver) > (?1, ?2) AND (?3 = '[]' OR d.state IN (SELECT value FROM json_each(?3)))
+  AND (?4 IS NULL OR d.receiver = ?4) AND e.seq >= ?1 AND e.job = ?6"""
+
+_PAGE: Final = """SELECT d.seq, d.receiver, e.id, d.type, e.account, e.job, d.state, d.due_at, d.ended_at %s
+ORDER BY e.seq, d.receiver LIMIT ?5"""
+
+_FROM_THE_END: Final = "SELECT d.seq, d.receiver %s ORDER BY e.seq DESC, d.receiver DESC LIMIT 1 OFFSET ?5"
+
+_ATTEMPTS: Final = """SELECT receiver, seq, number, began_at, ended_at, result, status, detail, answer FROM attempts
+WHERE (receiver, seq) IN (VALUES %s) ORDER BY receiver, seq, number"""
+
+
+class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which deliveries; nothing given means all."""
+
+    states: Sequence[str] = ()
+    receiver: str | None = None
+    job: str | None = None
 
 
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +104,22 @@ class Reader:
         if which.job is None:
             return await self._look(_EVENTS, *parameters)
         return await self._look(_EVENTS_OF_JOB, *parameters, which.job)
+
+    async def deliveries(self, after: tuple[int, str], which: DeliveryFilter, limit: int = 500) -> list[dict[str, Any]]:
+        """Up to `limit` deliveries `after` that of a seq and a receiver, in the log's order, each with its attempts."""
+        rows = await self._look(*_selecting(_PAGE, after, which, limit))
+        attempts = defaultdict[tuple[int, str], list[dict[str, Any]]](list)
+        if rows:
+            marks = ",".join(["(?, ?)"] * len(rows))
+            keys = [part for seq, receiver, *_ in rows for part in (receiver, seq)]
+            for receiver, seq, *attempt in await self._look(_ATTEMPTS % marks, *keys):
+                attempts[seq, receiver].append(_attempt(attempt))
+        return [_delivery(row, attempts[row[0], row[1]]) for row in rows]
+
+    async def before_last_deliveries(self, number: int, which: DeliveryFilter) -> tuple[int, str]:
+        """What the last `number` deliveries come after."""
+        found = await self._look(*_selecting(_FROM_THE_END, (0, ""), which, number))
+        return tuple(found[0]) if found else (0, "")
 
     async def changed(self) -> None:
         """Return once somebody has committed what the looks since this last returned may have missed."""
@@ -120,6 +165,35 @@ async def open_reader(path: Path) -> AsyncIterator[Reader]:
     finally:
         with anyio.CancelScope(shield=True):
             await connection.close()
+
+
+def _selecting(sql: str, after: tuple[int, str], which: DeliveryFilter, number: int) -> tuple[Any, ...]:
+    parameters = (*after, json.dumps(list(which.states)), which.receiver, number)
+    if which.job is None:
+        return sql % _DELIVERIES, *parameters
+    return sql % _DELIVERIES_OF_JOB, *parameters, which.job
+
+
+def _delivery(row: tuple[Any, ...], attempts: list[dict[str, Any]]) -> dict[str, Any]:
+    seq, receiver, event_id, type_, account, job, state, due_at, ended_at = row
+    return {
+        "seq": seq,
+        "receiver": receiver,
+        "event_id": event_id,
+        "type": type_,
+        "account": account,
+        "job": job,
+        "state": state,
+        "attempts": attempts,
+        "due_at": iso(due_at),
+        "ended_at": None if ended_at is None else iso(ended_at),
+    }
+
+
+def _attempt(row: Sequence[Any]) -> dict[str, Any]:
+    number, began_at, ended_at, result, status, detail, answer = row
+    times = {"began_at": iso(began_at), "ended_at": iso(ended_at)}
+    return {"number": number, **times, "result": result, "status": status, "detail": detail, "answer": answer}
 
 
 def _job(row: tuple[Any, ...]) -> dict[str, Any]:

@@ -15,11 +15,13 @@ from tracker.core.fanout import Subscription
 from tracker.core.job import Job, parse_job
 from tracker.core.overdue import Standing
 from tracker.core.ports import Contact, StorageError
+from tracker.core.replay import Replay, Replayed
 from tracker.store.cards import SqliteCards
 from tracker.store.connection import Database
 from tracker.store.episodes import LAST_OF_ACCOUNT, STANDINGS, decode_event, is_current, standings
 from tracker.store.lock import locked
 from tracker.store.outbox import Entry, SqliteOutbox
+from tracker.store.replay import replay
 from tracker.store.schema import MIGRATIONS, migrate
 
 _IDS_AT_ONCE: Final = 10_000
@@ -98,6 +100,9 @@ class SqliteStore:
 
     async def prune(self, before: int) -> int:
         return await self.outbox.prune(before)
+
+    async def replay(self, which: Replay, now: int) -> Replayed:
+        return await replay(self._database, which, now)
 
     async def probe(self) -> str | None:
         """What is wrong with the store; None where nothing is: it can write, and the last record did not fail.

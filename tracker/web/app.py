@@ -1,6 +1,6 @@
 """Owns the routes: liveness, readiness, metrics, and an index that says what runs here."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from hmac import compare_digest
 from html import escape
 
@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tracker import __version__
@@ -30,11 +30,16 @@ _INDEX = """<!doctype html><html lang="en"><meta charset="utf-8"><title>batch-tr
 
 
 def create_app(
-    health: Health, probe: Callable[[], Awaitable[str | None]], metrics: Callable[[], bytes], token: str | None = None
+    health: Health,
+    probe: Callable[[], Awaitable[str | None]],
+    metrics: Callable[[], bytes],
+    token: str | None = None,
+    control: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """The application; `probe` tries the store and says what is wrong with it, `metrics` renders them.
 
-    With a `token` whoever asks for more than /healthz has to send it: `Authorization: Bearer TOKEN`.
+    With a `token` whoever asks for more than /healthz has to send it: `Authorization: Bearer TOKEN`. The routes of `control`,
+    under /control/, have one of their own.
     """
 
     async def healthz(_: Request) -> Response:
@@ -65,6 +70,7 @@ def create_app(
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics_page),
+            *control,
         ],
         middleware=[Middleware(_TokenRequired, token=token)] if token else [],
     )
@@ -79,7 +85,7 @@ class _TokenRequired:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         sent = dict(scope.get("headers", ())).get(b"authorization", b"")
-        if scope["path"] == "/healthz" or compare_digest(sent, self._expected):
+        if scope["path"] == "/healthz" or scope["path"].startswith("/control/") or compare_digest(sent, self._expected):
             await self._app(scope, receive, send)
             return
         headers = {**SAFE, "www-authenticate": "Bearer"}

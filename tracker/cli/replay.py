@@ -1,0 +1,96 @@
+"""Owns `batch-tracker replay`: deliveries made again, by the running daemon, or in its place where none is running."""
+
+import sys
+from datetime import datetime
+
+import anyio
+import click
+import msgspec
+
+from tracker.cli import text
+from tracker.cli.options import config_option
+from tracker.config import database_path, receiver_names
+from tracker.control import NotReached, Refused, ask_to_replay
+from tracker.core.replay import Replay, Replayed, unknown_receiver
+from tracker.daemon import now
+from tracker.store.lock import InUseError
+from tracker.store.schema import to_read
+from tracker.store.writer import open_store
+
+_IN_THE_DAEMON = "they are on their way"
+_ALONE = "no daemon is running: they go out once it does"
+
+
+def _moment(_ctx: click.Context, _parameter: click.Parameter, given: str | None) -> int | None:
+    """Unix milliseconds of an ISO 8601 time; one without an offset is this machine's wall clock."""
+    try:
+        return None if given is None else round(datetime.fromisoformat(given).timestamp() * 1000)
+    except (ValueError, OverflowError, OSError):
+        raise click.BadParameter(f"found {given!r}, expected a time, such as 2025-06-25T16:20:10+02:00") from None
+
+
+@click.command
+@config_option
+@click.option("--receiver", required=True, metavar="NAME", help="Who is told again.")
+@click.option("--seq", type=int, metavar="N", help="The delivery of this event.")
+@click.option("--dead", is_flag=True, help="All deliveries whose schedule was exhausted.")
+@click.option("--from-seq", type=int, metavar="A", help="All events of the log from this one on …")
+@click.option("--to-seq", type=int, metavar="B", help="… up to this one.")
+@click.option("--since", metavar="TIME", callback=_moment, help="All events observed from this time (ISO 8601) on …")
+@click.option("--until", metavar="TIME", callback=_moment, help="… and before this one.")
+def command(config: str | None, **asked: str | int | bool | None) -> None:
+    r"""Deliver again: one delivery, all dead ones, or a range of the log, with the same IDs and bytes.
+
+    A range is told as a whole, whatever the receiver's filter says. A receiver that was disabled, as it answered 410, is
+    enabled by it.
+
+    \b
+    Examples:
+      batch-tracker replay --receiver pipeline --dead
+      batch-tracker replay --receiver pipeline --since 2025-06-25T14:00 --until 2025-06-25T18:00
+    """
+    try:
+        which = msgspec.convert(asked, Replay)
+    except msgspec.ValidationError as error:
+        raise click.UsageError(str(error)) from None
+    done, when = anyio.run(_replay, config, which)
+    if isinstance(done, Refused):
+        click.echo(f"batch-tracker: {done.error}", err=True)
+        sys.exit(1)
+    if done.enabled:
+        click.echo(f"{text.plain(which.receiver)} was disabled, as it had answered that it is gone; it is enabled again")
+    if done.deliveries:
+        click.echo(f"{_counted(done.deliveries)} to {text.plain(which.receiver)} pending again; {when}")
+    elif not done.enabled:
+        click.echo(f"nothing to replay: {_nothing(which)}", err=True)
+        sys.exit(1)
+
+
+async def _replay(config: str | None, which: Replay) -> tuple[Replayed | Refused, str]:
+    """What came of it, and when it will be delivered."""
+    database = database_path(config)
+    answer = await ask_to_replay(database, which)
+    if not isinstance(answer, NotReached):
+        return answer, _IN_THE_DAEMON
+    to_read(database)  # to write would make it
+    known = receiver_names(config)
+    if which.receiver not in known:
+        return Refused(unknown_receiver(which.receiver, known)), ""
+    try:
+        async with open_store(database) as store:
+            return await store.replay(which, now()), _ALONE
+    except InUseError as error:
+        return Refused(f"{error}, and that cannot be asked: {answer.detail}"), ""
+
+
+def _counted(deliveries: int) -> str:
+    return "1 delivery" if deliveries == 1 else f"{deliveries} deliveries"
+
+
+def _nothing(which: Replay) -> str:
+    receiver = text.plain(which.receiver)
+    if which.dead:
+        return f"no delivery to {receiver} is dead"
+    if which.seq is not None:
+        return f"{receiver} has no delivery of event {which.seq}; --from-seq {which.seq} --to-seq {which.seq} would make one"
+    return "the log has no event in this range"

@@ -1,0 +1,114 @@
+"""Owns `batch-tracker send-test`: a signed test event to one receiver, and what happened in plain words."""
+
+import secrets
+import sys
+from typing import Final
+
+import anyio
+import click
+import msgspec
+
+from tracker.cli import text
+from tracker.cli.options import config_option
+from tracker.config import Config, Receiver, load
+from tracker.core.config_error import ConfigError
+from tracker.core.delivery import Delivery, Outcome, Result
+from tracker.core.event import Event, batch_event
+from tracker.core.fanout import stream_of
+from tracker.core.job import Job
+from tracker.core.replay import unknown_receiver
+from tracker.daemon import notifier, now
+from tracker.http import http_client, tls_context
+from tracker.log import REDACTED
+
+_WORDS: Final = {
+    Result.DELIVERED: "delivered",
+    Result.GONE: "refused with {detail}: it says that it is gone, and would be disabled",
+    Result.RATE_LIMITED: "refused with {detail}: it has been asked too often",
+    Result.REFUSED: "refused with {detail}",
+    Result.REDIRECTED: "refused with {detail}: it leads elsewhere, and redirects are not followed",
+    Result.SERVER: "failed with {detail}",
+    Result.NETWORK: "could not be reached: {detail}",
+}
+_LONGEST_LINE: Final = 200
+"""Characters of the answer's first line that are shown."""
+
+
+@click.command
+@click.argument("name", metavar="RECEIVER")
+@config_option
+def command(name: str, config: str | None) -> None:
+    """Send a test event to a receiver and tell what happened.
+
+    It is a batch.completed of a job that does not exist, marked by `"test": true` in its data, signed as any other and not
+    logged.
+    """
+    loaded = load(config)
+    receiver = next((each for each in loaded.receivers if each.name == name), None)
+    if receiver is None:
+        raise ConfigError(unknown_receiver(name, [each.name for each in loaded.receivers]))
+    outcome, took = anyio.run(_send, loaded, receiver)
+    told = _told(outcome, took)
+    for secret in sorted(loaded.secrets(), key=len, reverse=True):  # an answer may repeat what it was asked
+        told = told.replace(secret, REDACTED)
+    click.echo(f"{name}: {told}", err=not outcome.delivered)
+    sys.exit(not outcome.delivered)
+
+
+async def _send(config: Config, receiver: Receiver) -> tuple[Outcome, int]:
+    """What the attempt came to, and the milliseconds that it took."""
+    event = a_test_event(config.accounts[0].name, now(), secrets.token_hex(16))
+    delivery = Delivery(
+        receiver=receiver.name,
+        seq=event.seq,
+        event_id=event.id,
+        type=event.type,
+        stream=stream_of(event),
+        attempts=0,
+        body=msgspec.json.encode(event).decode(),
+    )
+    async with http_client(tls_context(), environment_proxies=config.environment_proxies) as http:
+        began_at = now()
+        outcome = await notifier(receiver, http, _NoCards()).send([delivery])
+        return outcome, now() - began_at
+
+
+class _NoCards:
+    """The job of the test has no card yet, and will have no further event."""
+
+    async def get(self, receiver: str, stream: str) -> str | None:  # noqa: ARG002 - as Cards has it
+        return None
+
+    async def put(self, receiver: str, stream: str, card: str) -> None:
+        pass
+
+
+def a_test_event(account: str, at: int, unique: str) -> Event:
+    """An event as the daemon makes them, but for its id and its data, which say that it is a test; `at` is Unix milliseconds.
+
+    Its seq is the first that there is, so that nobody who keeps the last one he has seen misses an event for it.
+    """
+    job = Job(
+        id=f"test-{unique}",
+        status="SUCCESS",
+        input_files=(),
+        endpoint="/v1/chat/completions",
+        model="mistral-small-latest",
+        created_at=at // 1000 - 90,
+        started_at=at // 1000 - 60,
+        completed_at=at // 1000,
+        metadata={"test": "sent by batch-tracker send-test; there is no such job"},
+        total_requests=10,
+        completed_requests=10,
+        succeeded_requests=10,
+        failed_requests=0,
+        extra={"test": True},
+    )
+    event = batch_event("batch.completed", account, job, {"status": ("RUNNING", "SUCCESS")}, at, happened_at=at // 1000)
+    return msgspec.structs.replace(event, id=f"evt_test_{unique}", seq=1)
+
+
+def _told(outcome: Outcome, took: int) -> str:
+    words = _WORDS[outcome.result].format(detail=text.plain(outcome.detail))
+    line = text.plain(next(iter(outcome.answer.strip().splitlines()), ""))[:_LONGEST_LINE]
+    return f"{words} in {took} ms" if outcome.delivered else f"{words}\n  it says: {line}" if line else words

@@ -1,0 +1,124 @@
+"""Owns how a command reaches the running daemon: a file beside the database says where it listens, and the token that it takes.
+
+The file lives as long as the daemon, and longer where that was killed: then nobody answers, or somebody else does.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from tracker.core.replay import Replay, Replayed
+from tracker.http import NoAnswer, Request, http_client, tls_context
+
+REPLAY: Final = "/control/replay"
+
+_DEADLINE: Final = 60.0
+"""Seconds; a range of a long log takes some of them."""
+
+_BODY_LIMIT: Final = 64 * 1024
+_ANY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - what is listened on is not where to ask
+
+
+class Control(msgspec.Struct, frozen=True):
+    """Where the daemon is, and the token that its /control routes demand; no representation shows it."""
+
+    url: str
+    token: str
+
+    def __repr__(self) -> str:
+        return f"Control({self.url!r})"
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The daemon's answer where it does not do as asked."""
+
+    error: str
+
+
+class NotReached(msgspec.Struct, frozen=True):
+    """Why no daemon answered."""
+
+    detail: str
+
+
+def control_file(database: Path) -> Path:
+    """`DATABASE.control`, beside the file itself and not beside a link to it."""
+    real = Path(os.path.realpath(database))
+    return real.with_name(real.name + ".control")
+
+
+@contextmanager
+def announced(database: Path, control: Control) -> Iterator[None]:
+    """Keep the file, for its owner alone, while the context lasts; a daemon that cannot write it goes on without."""
+    file = control_file(database)
+    try:
+        _write(file, msgspec.json.encode(control))
+    except OSError as error:
+        structlog.get_logger().warning("control.unavailable", file=str(file), error=str(error.strerror))
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            file.unlink()
+
+
+async def ask_to_replay(database: Path, which: Replay) -> Replayed | Refused | NotReached:
+    """Ask the daemon that has `database`, if there is one."""
+    control = _read(control_file(database))
+    if isinstance(control, NotReached):
+        return control
+    request = Request(
+        method="POST",
+        url=_reachable(control.url) + REPLAY,
+        headers={"authorization": f"Bearer {control.token}", "content-type": "application/json"},
+        content=msgspec.json.encode(which),
+        deadline=_DEADLINE,
+        body_limit=_BODY_LIMIT,
+    )
+    async with http_client(tls_context()) as http:
+        answer = await http.send(request)
+    if isinstance(answer, NoAnswer):
+        return NotReached(f"asked {control.url}: {answer.detail}")
+    return _understood(answer.status, answer.body) or NotReached(f"asked {control.url}: HTTP {answer.status}")
+
+
+def _understood(status: int, body: bytes) -> Replayed | Refused | None:
+    """None for what is not the daemon's word: another program may have got its port, or another daemon have another token."""
+    with suppress(msgspec.MsgspecError, ValueError):
+        if status == 200:
+            return msgspec.json.decode(body, type=Replayed)
+        if status != 401:
+            return msgspec.json.decode(body, type=Refused)
+    return None
+
+
+def _read(file: Path) -> Control | NotReached:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Control)
+    except OSError as error:
+        return NotReached(f"{file}: {error.strerror}")
+    except (msgspec.MsgspecError, ValueError):
+        return NotReached(f"{file}: expected a URL and a token, found something else")
+
+
+def _reachable(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    host, _, port = rest.rpartition(":")
+    return f"{scheme}://{_ANY_ADDRESS.get(host, host)}:{port}"
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Whole or not at all, so that nobody reads half of it; readable by nobody else at any time."""
+    new = file.with_name(file.name + ".new")
+    with suppress(FileNotFoundError):
+        new.unlink()
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as opened:
+        os.fchmod(descriptor, 0o600)  # whatever the umask is
+        opened.write(content)
+    new.replace(file)

@@ -1,0 +1,63 @@
+"""Owns replaying: deliveries that ended, or never were, made pending again, and a receiver that was disabled enabled."""
+
+from typing import Any, Final
+
+import aiosqlite
+
+from tracker.core.circuit import Circuit
+from tracker.core.event import iso
+from tracker.core.replay import Replay, Replayed
+from tracker.store.connection import Database
+
+_AGAIN: Final = "state = 'pending', attempts = 0, due_at = ?1, first_failed_at = NULL, ended_at = NULL"
+
+_ONE: Final = f"UPDATE deliveries SET {_AGAIN} WHERE receiver = ?2 AND seq = ?3"  # noqa: S608 - of constants
+_DEAD: Final = f"UPDATE deliveries SET {_AGAIN} WHERE receiver = ?2 AND state = 'dead'"  # noqa: S608 - of constants
+
+_RANGE: Final = f"""
+INSERT INTO deliveries (receiver, seq, stream, type, state, attempts, due_at)
+SELECT ?2, seq,
+  CASE WHEN type LIKE 'batch.%%' THEN account || '/' || job  -- as core.fanout.stream_of has it
+    ELSE substr(type, 1, instr(type, '.') - 1) || ':' || coalesce(json_extract(body, '$.data.receiver'), account) END,
+  type, 'pending', 0, ?1
+FROM events WHERE %s
+ON CONFLICT (receiver, seq) DO UPDATE SET {_AGAIN}"""  # noqa: S608 - of constants
+
+_RANGE_OF_SEQS: Final = _RANGE % "seq BETWEEN ?3 AND coalesce(?4, seq)"
+_RANGE_OF_TIME: Final = _RANGE % "observed_at >= ?3 AND (?4 IS NULL OR observed_at < ?4)"
+
+_CIRCUIT: Final = "SELECT failures, quiet_until, disabled FROM receivers WHERE name = ?"
+_SET_CIRCUIT: Final = "UPDATE receivers SET failures = ?2, quiet_until = ?3, disabled = ?4 WHERE name = ?1"
+
+
+async def replay(database: Database, which: Replay, now: int) -> Replayed:
+    """Make deliveries pending again, due `now` (Unix milliseconds), with the ids and bytes that they always had.
+
+    A receiver that keeps failing is tried again at once, one that was disabled too: whoever asks for this knows more than its
+    circuit. Raises `StorageError`; nobody is woken.
+    """
+    sql, *parameters = _statement(which)
+    async with database.transaction("replaying deliveries") as connection:
+        cursor = await connection.execute(sql, (now, which.receiver, *parameters))
+        enabled = await _try_again(connection, which.receiver) if cursor.rowcount or which.dead else False
+        return Replayed(deliveries=cursor.rowcount, enabled=enabled)
+
+
+def _statement(which: Replay) -> tuple[Any, ...]:
+    if which.seq is not None:
+        return _ONE, which.seq
+    if which.from_seq is not None:
+        return _RANGE_OF_SEQS, which.from_seq, which.to_seq
+    if which.since is not None:
+        return _RANGE_OF_TIME, iso(which.since), None if which.until is None else iso(which.until)
+    return (_DEAD,)
+
+
+async def _try_again(connection: aiosqlite.Connection, receiver: str) -> bool:
+    """Have the receiver probed now, if it is failing or disabled; whether it was disabled."""
+    for failures, quiet_until, disabled in await connection.execute_fetchall(_CIRCUIT, (receiver,)):
+        before = Circuit(failures=failures, quiet_until=quiet_until, disabled=bool(disabled))
+        after = before.probed_again()
+        await connection.execute(_SET_CIRCUIT, (receiver, after.failures, after.quiet_until, after.disabled))
+        return before.disabled
+    return False
