@@ -77,33 +77,36 @@ def by_openai(secret, body, headers):
     openai.OpenAI(api_key="unused").webhooks.unwrap(body, headers, secret=secret)
 
 
-def by_node(secret, body, headers):
-    folder = os.environ["VERIFY_NODE"]
-    given = json.dumps({"secret": secret, "body": body.decode(), "headers": headers})
-    subprocess.run(
-        ["node", NODE / "verify.mjs"], cwd=folder, input=given, text=True, check=True, capture_output=True, timeout=60
-    )
-
-
 @pytest.fixture(scope="module")
-def node_modules(tmp_path_factory):
-    """A folder with npm's standardwebhooks."""
-    required = "BATCH_TRACKER_CI" in os.environ
-    if shutil.which("npm") is None and not required:
-        pytest.skip("npm is not installed")
-    folder = tmp_path_factory.mktemp("node")
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(NODE / name, folder)
-    done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode and not required:
-        pytest.skip(f"npm cannot install: {done.stderr[-200:]}")
-    assert done.returncode == 0, done.stderr
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VERIFY_NODE", str(folder))
-        yield folder
+def by_node(tmp_path_factory):
+    """What verifies with npm's standardwebhooks and gives what is wrong, nothing where it is genuine."""
+    if "BATCH_TRACKER_CI" not in os.environ and not (shutil.which("node") and shutil.which("npm")):
+        pytest.skip("node or npm is not installed")
+    folder = shutil.copytree(NODE, tmp_path_factory.mktemp("node") / "verify")
+    installed = run("npm", "ci", "--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-timeout=20000", cwd=folder)
+    if installed.returncode and "BATCH_TRACKER_CI" not in os.environ:
+        pytest.skip(f"npm cannot install: {installed.stderr[:200]}")
+    assert installed.returncode == 0, installed.stderr
+
+    def verify(secret, body, headers):
+        given = json.dumps({"secret": secret, "body": body.decode(), "headers": headers})
+        done = run("node", "verify.mjs", cwd=folder, input=given)
+        assert done.returncode == bool(done.stderr), done
+        return done.stderr
+
+    return verify
+
+
+def run(program, *arguments, **options):
+    """Whatever a program does within a minute; what takes longer has failed."""
+    try:
+        return subprocess.run([program, *arguments], **options, text=True, check=False, capture_output=True, timeout=60)
+    except subprocess.TimeoutExpired as late:
+        return subprocess.CompletedProcess(late.cmd, 1, "", str(late))
 
 
 ORACLES = [by_standardwebhooks, by_svix, by_openai]
+CHANGES = ["body", "webhook-id", "webhook-timestamp", "webhook-signature", "secret"]
 
 
 @pytest.mark.parametrize("verify", ORACLES)
@@ -114,10 +117,10 @@ def test_either_secret_of_a_rotation_verifies(sent, verify, secret):
 
 
 @pytest.mark.parametrize("verify", ORACLES)
-@pytest.mark.parametrize("change", ["body", "webhook-id", "webhook-timestamp", "webhook-signature", "secret"])
+@pytest.mark.parametrize("change", CHANGES)
 def test_what_was_changed_is_refused(sent, verify, change):
     """A changed body, ID, time or signature, or another secret, is refused."""
-    with pytest.raises(Exception, match=r"(?i)signature|secret"):
+    with pytest.raises(Exception, match=r"(?i)signature .*(found|match)"):
         verify(*changed(*sent, change))
 
 
@@ -134,14 +137,16 @@ def changed(body, headers, change):
     return secret, body, headers
 
 
-@pytest.mark.usefixtures("node_modules")
-def test_node_accepts_what_was_sent_and_nothing_that_was_changed(sent):
-    """The library of npm comes to the same verdicts."""
-    for secret in (NEW, OLD):
-        by_node(secret, *sent)
-    for change in ("body", "webhook-id", "webhook-timestamp", "webhook-signature", "secret"):
-        with pytest.raises(subprocess.CalledProcessError):
-            by_node(*changed(*sent, change))
+@pytest.mark.parametrize("secret", [NEW, OLD], ids=["new", "old"])
+def test_node_accepts_either_secret(sent, by_node, secret):
+    """The library of npm accepts the same webhook, with either secret of the rotation."""
+    assert by_node(secret, *sent) == ""
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_node_refuses_what_was_changed(sent, by_node, change):
+    """The library of npm refuses what the others refuse, for its signature and nothing else."""
+    assert "No matching signature found" in by_node(*changed(*sent, change))
 
 
 def test_openai_reads_its_own_kind_of_event(sent):
