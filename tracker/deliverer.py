@@ -51,7 +51,7 @@ class Deliverer:
         self._told = settled
         self._circuit: Circuit | None = None
         self._under_way: set[int] = set()
-        self._ended: list[Settlement] = []
+        self._ended: list[list[Settlement]] = []  # by message
         self._settling = anyio.Lock()
         self._log = structlog.get_logger().bind(receiver=receiver)
 
@@ -104,7 +104,7 @@ class Deliverer:
     async def _messages(self, claimed: Sequence[Delivery]) -> list[Sequence[Delivery]]:
         """What goes out together: everything that has gathered, if it is a burst; else each by itself."""
         if claimed and self._terms.digest:
-            gathered = await self._outbox.gathered(self.receiver, self._under_way)
+            gathered = await self._outbox.gathered(self.receiver, self._now(), self._terms.hold, self._under_way)
             if len(gathered) > self._terms.digest:
                 return [gathered]
         return [[delivery] for delivery in claimed]
@@ -113,16 +113,18 @@ class Deliverer:
         began_at = self._now()
         outcome = await self._notifier.send(message)
         ended_at = self._now()
-        self._ended += [settle(each, outcome, self._terms.retry, (began_at, ended_at), self._jitter()) for each in message]
+        jitter = self._jitter()  # one for all: what went out together is due again together
+        self._ended.append([settle(each, outcome, self._terms.retry, (began_at, ended_at), jitter) for each in message])
         async with self._settling:  # while one group is committed the next one gathers
             if self._ended:
                 await self._settle_group()
 
     async def _settle_group(self) -> None:
-        group, self._ended = self._ended, []
+        messages, self._ended = self._ended, []
+        group = [settlement for message in messages for settlement in message]
         before = circuit = self._known_circuit
-        for settlement in group:
-            circuit = circuit.after(settlement.outcome, settlement.ended_at, self._terms.retry[0], self._jitter())
+        for attempt, *_ in messages:
+            circuit = circuit.after(attempt.outcome, attempt.ended_at, self._terms.retry[0], self._jitter())
         await self._outbox.settle(self.receiver, group, circuit, self._turning_points(before, circuit))
         self._circuit = circuit
         self._under_way.difference_update(settlement.delivery.seq for settlement in group)

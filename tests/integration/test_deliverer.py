@@ -184,7 +184,7 @@ async def test_receiver_that_keeps_failing_is_probed_and_its_backlog_keeps_its_a
     healthy = False
     async with receiving(lambda *_: 200 if healthy else 503) as receiver:
         bench = Bench(tmp_path / "tracker.db")
-        retry = (5.0,) + (3600.0,) * 9
+        retry = (5.0,) + (86_400.0,) * 9
         async with bench.delivering(receiver.url, retry=retry, events=("batch.completed",)) as deliverer:
             await bench.log(*[job(f"job-{number:04d}", "SUCCESS", 100) for number in range(500)])
             await deliverer.deliver_due()

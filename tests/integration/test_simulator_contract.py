@@ -1,6 +1,7 @@
 """The simulator, held to Mistral's contract by the official client and the BatchJob schema."""
 
 import json
+import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -53,9 +54,22 @@ async def raw(simulator):
         yield raw
 
 
-def expected(simulator, **query):
-    """The IDs that a query lists, by the plans."""
-    return [plan.id for plan in simulator.workspace.matching(Query(**query), simulator.clock.at)]
+def expected(simulator, query):
+    """The IDs that a query of the official client's lists, by what the plans say of themselves."""
+    at = simulator.clock.at
+    after = query["created_after"].timestamp() if "created_after" in query else -math.inf
+    wanted = [
+        plan
+        for plan in simulator.workspace.plans.values()
+        if after < plan.created <= at
+        and ("status" not in query or job_at(plan, at).status in query["status"])
+        and ("model" not in query or plan.model == query["model"])
+        and ("agent_id" not in query or plan.agent_id == query["agent_id"])
+        and all(plan.metadata[name] == value for name, value in query.get("metadata", {}).items())
+        and (plan.mine or not query.get("created_by_me"))
+    ]
+    newest_first = query.get("order_by") != "created"
+    return [plan.id for plan in sorted(wanted, key=lambda plan: plan.created, reverse=newest_first)]
 
 
 async def every_id(client, **query):
@@ -111,16 +125,8 @@ async def test_schema_check_can_fail(raw):
 )
 async def test_official_client_lists_by_every_filter_over_all_pages(simulator, client, query):
     """What the official client collects page by page is what the plans say, in the order asked for."""
-    known = {
-        "statuses": tuple(query.get("status", ())),
-        "model": query.get("model"),
-        "agent_id": query.get("agent_id"),
-        "metadata": query.get("metadata", {}),
-        "mine": query.get("created_by_me", False),
-        "newest_first": query.get("order_by") != "created",
-        "created_after": query["created_after"].timestamp() if "created_after" in query else None,
-    }
-    wanted = expected(simulator, **known)
+    simulator.workspace.get("", BEGAN)  # by then whoever was to come has come
+    wanted = expected(simulator, query)
     assert await every_id(client, **query) == wanted
     assert bool(wanted) != ("agent_id" in query), "the filter lets some through, or none on purpose"
 
@@ -190,7 +196,7 @@ async def test_cancelled_job_is_asked_first_and_cancelled_then(simulator, client
     cancelled = await client.get_async(job_id=job.id)
     assert (cancelled.status, cancelled.started_at) == ("CANCELLED", None)
     assert await client.cancel_async(job_id=job.id) == cancelled
-    (over, *_) = expected(simulator, statuses=("SUCCESS",))
+    (over, *_) = expected(simulator, {"status": ["SUCCESS"]})
     assert (await client.cancel_async(job_id=over)).status == "SUCCESS"
 
 
@@ -261,3 +267,15 @@ def test_same_seed_is_the_same_world():
     first = states(1, BEGAN)
     assert first == states(1, BEGAN + timedelta(days=3).total_seconds())
     assert {job[0] for job in first}.isdisjoint(job[0] for job in states(2, BEGAN))
+
+
+@pytest.mark.parametrize("speed", [1.0, 50.0])
+def test_as_many_jobs_are_under_way_as_asked_for(speed):
+    """Whatever the speed, about so many jobs are active at any time, and they go on coming."""
+    workspace = Workspace(arrivals=Population(5, speed).arrivals(40, BEGAN))
+    active = [
+        len(workspace.matching(Query(statuses=("QUEUED", "RUNNING", "CANCELLATION_REQUESTED")), BEGAN + step * 50 / speed))
+        for step in range(20)
+    ]
+    assert 30 < sum(active) / len(active) < 50
+    assert len(workspace.plans) > 200

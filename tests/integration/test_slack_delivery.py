@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 import pytest
 from slack_events import NOW, TOTAL
 from slack_standin import TOKEN, slack
+from starlette.responses import PlainTextResponse
 
 from tracker.core.delivery import Terms
 from tracker.core.diff import diff, first_seen
@@ -122,4 +123,34 @@ async def test_a_burst_reaches_the_cards_that_there_are(bench):
         assert [payload["text"] for _, payload in bench.standin.posted()] == [
             f"Batch completed: all {TOTAL} requests succeeded",
             "10 batches ended: 10 succeeded",
+        ]
+
+
+async def test_digest_that_failed_is_tried_again_as_a_digest(bench):
+    """A burst that Slack did not take stays one message, and counts as one failure of the receiver."""
+    async with bench.running("webhook"):
+        await bench.see("SUCCESS", *[f"job-{number}" for number in range(20)], done=TOTAL)
+        bench.standin.orders = [PlainTextResponse("", 500)]
+        await bench.deliver()
+        assert (await bench.store.outbox.circuit(RECEIVER)).failures == 1
+        await bench.deliver(after=6)
+        assert [payload["text"] for _, payload in bench.standin.posted()] == ["20 batches ended: 20 succeeded"]
+        assert await bench.pending() == 0
+
+
+async def test_digest_leaves_out_what_an_earlier_event_holds_back(bench):
+    """While a job's first event is being retried its end is in no digest; it comes after."""
+    async with bench.running("webhook"):
+        await bench.see("QUEUED", "held")
+        bench.standin.orders = [PlainTextResponse("", 500)]
+        await bench.deliver()
+        bench.now -= round(GROUP_WAIT * 1000)
+        await bench.see("SUCCESS", "held", *[f"job-{number}" for number in range(5)], done=TOTAL)
+        bench.now += round(GROUP_WAIT * 1000) - 1
+        await bench.deliver(after=0.001)
+        assert [payload["text"] for _, payload in bench.standin.posted()] == ["5 batches ended: 5 succeeded"]
+        await bench.deliver(after=60)
+        assert [payload["text"] for _, payload in bench.standin.posted()][1:] == [
+            f"Batch created: {TOTAL} requests",
+            f"Batch completed: all {TOTAL} requests succeeded",
         ]

@@ -106,8 +106,8 @@ class Outbox(Protocol):
         `hold` is in seconds, `under_way` are the seqs of those that are being sent already.
         """
 
-    async def gathered(self, receiver: str, under_way: Collection[int]) -> Sequence[Delivery]:
-        """All deliveries that were never tried, due or not, in the log's order: what a digest may take along."""
+    async def gathered(self, receiver: str, now: int, hold: float, under_way: Collection[int]) -> Sequence[Delivery]:
+        """What a digest may take along, in the log's order: all that is due or was never tried, and is not held back."""
 
     async def next_due(self, receiver: str, now: int, hold: float) -> int | None:
         """The next moment after `now` (Unix milliseconds) at which something may become due; None where nothing is pending."""

@@ -46,7 +46,13 @@ WHERE d.receiver = ?1 AND d.state = 'pending' AND d.due_at <= ?2
 ORDER BY d.due_at, d.seq LIMIT ?5"""  # noqa: S608 - of constants
 
 _GATHERED: Final = f"""{_SELECT}
-WHERE d.receiver = ?1 AND d.state = 'pending' AND d.attempts = 0 AND d.seq NOT IN (SELECT value FROM json_each(?2))
+WHERE d.receiver = ?1 AND d.state = 'pending' AND (d.attempts = 0 OR d.due_at <= ?2)
+  AND NOT EXISTS (  -- an earlier one of the stream that stays behind
+    SELECT 1 FROM deliveries AS earlier
+    WHERE earlier.receiver = d.receiver AND earlier.stream = d.stream AND earlier.seq < d.seq AND earlier.state = 'pending'
+      AND (earlier.attempts > 0 AND earlier.due_at > ?2 AND earlier.first_failed_at > ?3
+           OR earlier.seq IN (SELECT value FROM json_each(?4))))
+  AND d.seq NOT IN (SELECT value FROM json_each(?4))
 ORDER BY d.seq"""  # noqa: S608 - of constants
 
 _NEXT_DUE: Final = """SELECT min(at) FROM (
@@ -143,8 +149,9 @@ class SqliteOutbox:
         held_since = now - _milliseconds(hold)
         return _deliveries(await self._database.fetch(_CLAIM, receiver, now, held_since, json.dumps([*under_way]), limit))
 
-    async def gathered(self, receiver: str, under_way: Collection[int]) -> list[Delivery]:
-        return _deliveries(await self._database.fetch(_GATHERED, receiver, json.dumps([*under_way])))
+    async def gathered(self, receiver: str, now: int, hold: float, under_way: Collection[int]) -> list[Delivery]:
+        held_since = now - _milliseconds(hold)
+        return _deliveries(await self._database.fetch(_GATHERED, receiver, now, held_since, json.dumps([*under_way])))
 
     async def next_due(self, receiver: str, now: int, hold: float) -> int | None:
         held_for = _milliseconds(hold)
