@@ -115,10 +115,12 @@ def _reachable(url: str) -> str:
 def _write(file: Path, content: bytes) -> None:
     """Whole or not at all, so that nobody reads half of it; readable by nobody else at any time."""
     new = file.with_name(file.name + ".new")
-    with suppress(FileNotFoundError):
-        new.unlink()
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as opened:
-        os.fchmod(descriptor, 0o600)  # whatever the umask is
-        opened.write(content)
-    new.replace(file)
+    new.unlink(missing_ok=True)
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as opened:
+            os.fchmod(descriptor, 0o600)  # whatever the umask is
+            opened.write(content)
+        new.replace(file)
+    finally:
+        new.unlink(missing_ok=True)

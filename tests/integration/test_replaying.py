@@ -1,0 +1,162 @@
+"""Replaying while the daemon delivers: it looks again how a receiver is, is woken, and settles nothing meanwhile."""
+
+import time
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+from loopback import nobody
+from receiving import receiving
+
+from tracker.config import Account, Config, Http, Receiver, Secret, Storage
+from tracker.control import Refused, ask_to_replay, control_file
+from tracker.core.delivery import Outcome, Result, Terms
+from tracker.core.diff import first_seen
+from tracker.core.fanout import Subscription
+from tracker.core.job import read_job
+from tracker.core.replay import Replay, Replayed
+from tracker.daemon import daemon
+from tracker.deliverer import Deliverer
+from tracker.store.reader import DeliveryFilter, open_reader
+from tracker.store.writer import open_store
+
+ENDS = Subscription(receiver="pipeline", events=("batch.completed",))
+COUNTERS = ("total_requests", "completed_requests", "succeeded_requests", "failed_requests")
+
+
+def now():
+    return time.time_ns() // 1_000_000
+
+
+async def log_ends(store, *ids):
+    """Log jobs that are over: a created and a completed event each, of which one is delivered."""
+    jobs = [read_job({"id": id_, "status": "SUCCESS", "created_at": 1} | dict.fromkeys(COUNTERS, 0)) for id_ in ids]
+    await store.record("default", [first_seen("default", job, now()) for job in jobs])
+
+
+@asynccontextmanager
+async def running(database, url, **http):
+    """The daemon over this database, with one receiver, and an API that nobody answers for."""
+    receiver = Receiver(name="pipeline", kind="webhook", url=Secret(url), retry=(3600.0,), timeout=5.0)
+    with nobody() as api:
+        account = Account(name="default", api_key=Secret("key"), base_url=api, poll_interval=3600.0)
+        config = Config(
+            source=None, storage=Storage(database), http=Http(port=0, **http), accounts=(account,), receivers=(receiver,)
+        )
+        async with daemon(config):
+            yield
+
+
+async def settled(database, enough):
+    """All deliveries, once there is `enough` of them."""
+    with anyio.fail_after(30):
+        async with open_reader(database) as reader:
+            while not enough(found := await reader.deliveries((0, ""), DeliveryFilter())):
+                await reader.changed()
+            return found
+
+
+@pytest.mark.parametrize("token", [None, Secret("page-token")])
+async def test_receiver_that_was_gone_is_told_by_the_running_daemon(tmp_path, token):
+    """What answered 410 is enabled through the daemon: its backlog arrives at once, one delivery first, with its own ids."""
+    database, well = tmp_path / "tracker.db", False
+    async with receiving(lambda *_: 204 if well else 410) as receiver:
+        async with open_store(database, [ENDS]) as store:
+            await log_ends(store, "a")
+        async with running(database, receiver.url, token=token):
+            await settled(database, lambda found: found[0]["attempts"])
+            well = True
+            which = Replay(receiver="pipeline", dead=True)
+            assert await ask_to_replay(database, which) == Replayed(deliveries=0, enabled=True)
+            (delivery,) = await settled(database, lambda found: found[0]["state"] == "delivered")
+        assert [attempt["result"] for attempt in delivery["attempts"]] == ["gone", "delivered"]
+        assert receiver.bodies[0] == receiver.bodies[1]
+        assert not control_file(database).exists()
+
+
+async def test_range_is_delivered_by_the_running_daemon(tmp_path):
+    """A range goes out at once, in its order, to a receiver that had it before or never was meant to have it."""
+    database = tmp_path / "tracker.db"
+    async with receiving() as receiver:
+        async with open_store(database, [ENDS]) as store:
+            await log_ends(store, "a", "b")
+        async with running(database, receiver.url):
+            await receiver.wait_for(2)
+            await settled(database, lambda found: {each["state"] for each in found} == {"delivered"})
+            assert await ask_to_replay(database, Replay(receiver="pipeline", from_seq=1)) == Replayed(deliveries=4)
+            await receiver.wait_for(6)
+        again = receiver.got[2:]
+        assert sorted(event["seq"] for event in again) == [1, 2, 3, 4]
+        for id_ in ("a", "b"):
+            types = [event["type"] for event in again if event["data"]["id"] == id_]
+            assert types == ["batch.created", "batch.completed"]
+
+
+async def test_daemon_names_the_receivers_that_there_are(tmp_path):
+    """A receiver that the daemon does not know is refused with those that it does."""
+    database = tmp_path / "tracker.db"
+    async with receiving() as receiver, running(database, receiver.url):
+        got = await ask_to_replay(database, Replay(receiver="other", dead=True))
+    assert got == Refused("no receiver 'other' in the configuration; there are: pipeline")
+
+
+class Notifier:
+    """Answers each delivery as it is told to by `came_of`, once that has been told."""
+
+    def __init__(self):
+        self.began = anyio.Event()
+        self.came_of = {}
+
+    def may_answer(self, id_, result):
+        self.came_of.setdefault(id_, [anyio.Event(), None])[1] = result
+        self.came_of[id_][0].set()
+
+    async def send(self, deliveries):
+        id_ = deliveries[0].stream.partition("/")[2]
+        answer = self.came_of.setdefault(id_, [anyio.Event(), None])
+        if len(self.came_of) == 2:
+            self.began.set()
+        await answer[0].wait()
+        return Outcome(result=answer[1], detail="said")
+
+
+@asynccontextmanager
+async def two_under_way(database):
+    """A store and a deliverer that has sent the ends of `a` and `b`, and waits for what comes of them."""
+    async with open_store(database, [ENDS]) as store, anyio.create_task_group() as group:
+        await log_ends(store, "a", "b")
+        notifier = Notifier()
+        terms = Terms(retry=(3600.0,), hold=900.0)
+        deliverer = Deliverer("pipeline", terms, notifier, store.outbox, now=now, jitter=lambda: 0.5)
+        group.start_soon(deliverer.run)
+        await notifier.began.wait()
+        yield store, deliverer, notifier
+        group.cancel_scope.cancel()
+
+
+async def test_what_fails_after_a_receiver_was_enabled_does_not_disable_it_again(tmp_path):
+    """A failure of before is added to how the receiver is now, not to how it was when it had said that it is gone."""
+    database = tmp_path / "tracker.db"
+    with anyio.fail_after(30):
+        async with two_under_way(database) as (store, deliverer, notifier):
+            notifier.may_answer("a", Result.GONE)
+            await settled(database, lambda found: found[0]["attempts"])
+            assert (await store.outbox.circuit("pipeline")).disabled
+            async with deliverer.stepping_aside():
+                assert (await store.replay(Replay(receiver="pipeline", dead=True), now())).enabled
+            notifier.may_answer("b", Result.SERVER)
+            await settled(database, lambda found: found[1]["attempts"])
+            assert not (await store.outbox.circuit("pipeline")).disabled
+
+
+async def test_nothing_is_settled_while_the_deliverer_steps_aside(tmp_path):
+    """What comes of an attempt meanwhile is settled afterwards."""
+    database = tmp_path / "tracker.db"
+    with anyio.fail_after(30):
+        async with two_under_way(database) as (store, deliverer, notifier):
+            async with deliverer.stepping_aside():
+                notifier.may_answer("a", Result.DELIVERED)
+                for _ in range(20):  # the store serves in turn: who asks once more than others has seen what they did
+                    rows = await store._database.fetch("SELECT state FROM deliveries")
+                assert [state for (state,) in rows] == ["pending", "pending"]
+            await settled(database, lambda found: found[0]["state"] == "delivered")
