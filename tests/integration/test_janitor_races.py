@@ -1,6 +1,8 @@
 """What happens between the janitor's reading and its writing, who is told, and the loop itself."""
 
 import json
+import sqlite3
+from contextlib import closing
 
 import anyio
 import pytest
@@ -14,6 +16,7 @@ from tracker.core.fanout import Subscription
 from tracker.core.health import Health
 from tracker.core.job import Job
 from tracker.core.overdue import Limits, overdue
+from tracker.core.ports import StorageError
 from tracker.metrics import Metrics
 from tracker.store.outbox import Entry
 from tracker.store.verify import verify
@@ -122,6 +125,24 @@ async def logged(store, event):
     """Log it as no guard would."""
     async with store._database.transaction("testing") as connection:
         await store.outbox.log(connection, [Entry(event, event.data["id"])])
+
+
+async def test_what_was_not_written_is_said_the_next_time(store, path):
+    """A look that found something and could not log it is repeated as of the same sweep; one that found nothing is not."""
+    health = Health(["default"])
+    health.swept("default", None, SEEN + DAY)
+    looking = janitor(store, health, Metrics(["default"]), {"default": LIMITS}, lambda: SEEN + DAY)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT raise(ABORT, 'no room'); END")
+        with pytest.raises(StorageError, match="no room"):
+            await looking.look_once()
+        other.execute("DROP TRIGGER full")
+    assert [event.type for event in await looking.look_once()] == ["batch.stalled", "batch.deadline"]
+    assert await looking.look_once() == []
+    asked = []
+    await store._database._connection.set_trace_callback(asked.append)
+    assert await looking.look_once() == []
+    assert not any("jobs_active" in sql for sql in asked)
 
 
 async def test_the_loop_goes_on_after_a_lost_store(store, path):
