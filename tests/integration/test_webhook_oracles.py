@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
+import sys
 import time
 from base64 import b64decode, b64encode
 from pathlib import Path
@@ -28,6 +30,7 @@ from tracker.http import http_client, tls_context
 from tracker.notify.webhook import Webhook
 from tracker.schemas import event_schema
 
+REFERENCE = Path(__file__).parents[2] / "config" / "tracker.toml"
 NODE = Path(__file__).parents[1] / "data" / "verify_node"
 OLD = "whsec_" + b64encode(b"the old secret, 24 bytes, ok").decode()
 NEW = "whsec_" + b64encode(bytes(range(64))).decode()
@@ -178,3 +181,12 @@ def test_body_is_the_event_and_valid_by_its_schema(sent):
     assert headers["content-type"] == "application/json"
     assert headers["webhook-id"] == event["id"]
     assert headers["user-agent"].startswith("batch-tracker/")
+
+
+def test_keys_are_made_as_the_reference_configuration_says():
+    """Its two lines of shell make a secret that is one, of either kind, and give the public key of a private one."""
+    make, publish = re.findall(r'^#   python3 -c "(.+)"$', REFERENCE.read_text("utf-8"), re.MULTILINE)
+    shared = run(sys.executable, "-c", make).stdout.strip()
+    private = run(sys.executable, "-c", make.replace("whsec_", "whsk_")).stdout.strip()
+    assert parse_secret(shared).public is None
+    assert run(sys.executable, "-c", publish, input=private).stdout.strip() == parse_secret(private).public
