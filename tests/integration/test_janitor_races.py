@@ -71,7 +71,7 @@ async def test_what_changed_meanwhile_is_not_told(store, path, meanwhile):
 
 
 async def test_who_is_told(store):
-    """What time alone brings goes to the receivers whose filter it matches, in the order of its job, behind what came before."""
+    """What time alone brings goes to the receivers whose filter it matches, in the order of its job, behind what was before."""
     events = await due(store)
     assert await store.append(events) == events
     deliveries = await store._database.fetch("SELECT receiver, stream, type FROM deliveries ORDER BY seq")
