@@ -1,0 +1,93 @@
+"""`send-test`, run as a user would: what a receiver gets, and what is said of what happened."""
+
+import json
+
+import jsonschema
+import pytest
+import standardwebhooks
+from answering import PATH, SECRET, answering, installed
+
+from tracker.schemas import event_schema
+
+
+async def test_receiver_gets_a_signed_event_that_is_a_test(tmp_path):
+    """It verifies, fits the published schema, and says that it is a test; it is a new one each time, and not logged."""
+    async with answering() as receiver:
+        installation = installed(tmp_path, pipeline=receiver.url)
+        for _ in range(2):
+            done = await installation.command("send-test", "pipeline")
+            assert (done.returncode, done.stderr) == (0, "")
+            assert done.stdout.startswith("pipeline: delivered in ")
+            assert done.stdout.endswith(" ms\n")
+    events = []
+    for path, headers, body in receiver.got:
+        assert path == PATH
+        events.append(standardwebhooks.Webhook(SECRET).verify(body, headers))
+        jsonschema.validate(events[-1], event_schema())
+        assert (events[-1]["type"], events[-1]["data"]["test"]) == ("batch.completed", True)
+        assert "there is no such job" in events[-1]["data"]["metadata"]["test"]
+        assert events[-1]["id"] == headers["webhook-id"]
+        assert events[-1]["id"].startswith("evt_test_")
+    assert len({event["id"] for event in events}) == len({event["data"]["id"] for event in events}) == 2
+    assert not installation.database.exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "said"),
+    [
+        (403, b"no entry\nfor anybody", {}, "refused with HTTP 403\n  it says: no entry\n"),
+        (404, b"", {}, "refused with HTTP 404\n"),
+        (404, f"nothing at {PATH}".encode(), {}, "[redacted]\n"),
+        (400, b"\n \n\x1b[2Jbad \xff" + b"x" * 500, {}, "  it says: \ufffd[2Jbad \ufffd" + "x" * 191 + "\n"),
+        (302, b"", {"location": "/login"}, "refused with HTTP 302: it leads elsewhere, and redirects are not followed\n"),
+        (410, b"", {}, "refused with HTTP 410: it says that it is gone, and would be disabled\n"),
+        (429, b"", {"retry-after": "60"}, "refused with HTTP 429: it has been asked too often\n"),
+        (503, b"<html>down</html>", {}, "failed with HTTP 503\n  it says: <html>down</html>\n"),
+    ],
+)
+async def test_refusal_is_told_in_plain_words(tmp_path, status, body, headers, said):
+    """What the receiver answered is told with the first line of it, without a secret or what steers a terminal; status 1."""
+    async with answering(status, body, **headers) as receiver:
+        done = await installed(tmp_path, pipeline=receiver.url).command("send-test", "pipeline")
+    assert (done.returncode, done.stdout, len(receiver.got)) == (1, "", 1)
+    assert done.stderr.startswith("pipeline: ")
+    assert done.stderr.endswith(said)
+    assert "canary" not in done.stderr
+
+
+async def test_receiver_that_cannot_be_reached(tmp_path):
+    """Where nobody listens, that is said with the reason, and without the URL."""
+    done = await installed(tmp_path, pipeline="http://127.0.0.1:1").command("send-test", "pipeline")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "pipeline: could not be reached: ConnectError: All connection attempts failed\n"
+
+
+@pytest.mark.parametrize(
+    ("receivers", "said"),
+    [({"pipeline": "http://x", "other": "http://y"}, "there are: pipeline, other"), ({}, "it has none at all")],
+)
+async def test_receiver_that_there_is_not(tmp_path, receivers, said):
+    """A name that the configuration does not have is status 2, with those that it has."""
+    done = await installed(tmp_path, **receivers).command("send-test", "nobody")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"no receiver 'nobody' in the configuration; {said}" in done.stderr
+
+
+@pytest.mark.parametrize("way", ["webhook", "bot"])
+async def test_slack_is_sent_a_message(tmp_path, way):
+    """Either way into Slack gets one message about the test job, and what Slack says against it is told."""
+    async with answering(200, b'{"ok": true, "ts": "1.5", "channel": "C1"}') as slack:
+        installation = installed(tmp_path)
+        installation.environment |= {"SLACK_URL": slack.url + PATH, "SLACK_TOKEN": "xoxb-canary"}
+        where = {
+            "webhook": 'url = { env = "SLACK_URL" }',
+            "bot": f'token = {{ env = "SLACK_TOKEN" }}\nchannel = "C1"\napi = "{slack.url}"',
+        }[way]
+        with installation.config.open("a") as config:
+            config.write(f'[[receivers]]\nname = "team"\nkind = "slack"\n{where}\n')
+        done = await installation.command("send-test", "team")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "test-" in json.dumps([json.loads(body) for _, _, body in slack.got])
+        slack.status, slack.body = 404, b"no_service"
+        refused = await installation.command("send-test", "team")
+        assert (refused.returncode, "refused with HTTP 404" in refused.stderr) == (1, True)
