@@ -61,9 +61,9 @@ def now() -> int:
 async def run(config: Config) -> None:
     """Run the daemon until SIGTERM or SIGINT. Raises what ended it otherwise."""
     log = structlog.get_logger()
-    async with daemon(config) as address:
-        log.info("ready", url=address.url, database=str(config.storage.path), version=__version__)
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with daemon(config) as address:
+            log.info("ready", url=address.url, database=str(config.storage.path), version=__version__)
             async for number in signals:
                 log.info("stopping", signal=signal.Signals(number).name)
                 break

@@ -14,6 +14,7 @@ from tracker.cli import text
 from tracker.cli.options import config_option, json_option
 from tracker.config import database_path
 from tracker.core.event import iso
+from tracker.core.verdict import span
 from tracker.store.reader import EventFilter, open_reader
 
 _SHOWN_ABOVE = ("id", "status", "total_requests", "completed_requests", "succeeded_requests", "failed_requests")
@@ -77,6 +78,6 @@ def _timeline(events: Sequence[dict[str, Any]]) -> Iterator[tuple[str | Text, ..
     before = None
     for event in events:
         observed = datetime.fromisoformat(event["observed_at"])
-        after = "" if before is None else f"+{text.span((observed - before).total_seconds())}"
+        after = "" if before is None else f"+{span((observed - before).total_seconds())}"
         before = observed
         yield str(event["seq"]), text.moment(event["observed_at"]), after, text.event_words(event)

@@ -9,6 +9,7 @@ import click
 from tracker.cli import text
 from tracker.cli.options import config_option, json_option
 from tracker.config import database_path
+from tracker.core.verdict import span
 from tracker.daemon import now
 from tracker.store.reader import open_reader
 
@@ -38,7 +39,7 @@ async def _read(config: str | None, account: str | None, statuses: tuple[str, ..
 
 
 def _row(job: dict[str, Any]) -> tuple[Any, ...]:
-    age = text.span(now() / 1000 - job["created_at"])
+    age = span(now() / 1000 - job["created_at"])
     return (
         text.status(job),
         text.plain(job["id"]),

@@ -18,6 +18,7 @@ from tracker import __version__
 from tracker.cli import text
 from tracker.cli.demo_receivers import DemoReceiver
 from tracker.core.status import is_terminal
+from tracker.core.verdict import span
 from tracker.daemon import now
 
 LINGERS = 6.0
@@ -119,7 +120,7 @@ class LiveView:
         head = Table.grid(expand=True)
         head.add_column(no_wrap=True)
         head.add_column(no_wrap=True, justify="right")
-        said = f"{active} active jobs · {sum(self.counts.values())} events · {text.span((self._now() - self.began) / 1000)}"
+        said = f"{active} active jobs · {sum(self.counts.values())} events · {span((self._now() - self.began) / 1000)}"
         head.add_row(
             Text.assemble((f" batch-tracker {__version__}", "bold"), ("  simulated workspace", "dim")), Text(said + " ")
         )
@@ -162,7 +163,7 @@ def _jobs(jobs: Sequence[Mapping[str, Any]], at: float) -> Table:
             complete_style=text.colour(job),
             finished_style=text.colour(job),
         )
-        age = text.span((job["completed_at"] or at) - job["created_at"])
+        age = span((job["completed_at"] or at) - job["created_at"])
         grid.add_row(text.status(job), text.short_id(job), text.plain(job["model"] or ""), bar, text.progress(job), age)
     return grid
 

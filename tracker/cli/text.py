@@ -32,7 +32,6 @@ _TYPE_COLOURS: Final[Mapping[str, str]] = {
     "account.recovered": "green",
     "receiver.recovered": "green",
 }
-_UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
 def console() -> Console:
@@ -77,17 +76,6 @@ def progress(job: Mapping[str, Any]) -> str:
         return "-" if not is_terminal(job["status"]) else "0 requests"
     share = f"{done:,}/{total:,} {done * 100 // total} %"
     return f"{share}, {failed:,} failed" if failed else share
-
-
-def span(seconds: float) -> str:
-    """A duration by its two largest units: 3m 12s."""
-    left = max(0, round(seconds))
-    parts: list[str] = []
-    for size, unit in _UNITS:
-        number, left = divmod(left, size)
-        if number or parts:
-            parts.append(f"{number}{unit}")
-    return " ".join(parts[:2]) or "0s"
 
 
 def moment(iso: str) -> str:
