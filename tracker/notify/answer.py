@@ -1,6 +1,8 @@
 """Owns what an HTTP answer to a delivery means."""
 
+import re
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 from tracker.core.delivery import Outcome, Result
 from tracker.core.retry import retry_after
@@ -9,9 +11,15 @@ from tracker.http import Answer, NoAnswer
 KEPT_OF_A_BAD_ANSWER: Final = 1024
 """Bytes."""
 
+SHORTEST_SECRET: Final = 6
+"""Characters; a shorter part of a URL is no secret, and may well be a word of the answer."""
 
-def outcome_of(answer: Answer | NoAnswer, now: int) -> Outcome:
-    """2xx alone is success. `now` (Unix milliseconds) is what a Retry-After that is a date counts from."""
+
+def outcome_of(answer: Answer | NoAnswer, now: int, url: str = "") -> Outcome:
+    """2xx alone is success. `now` (Unix milliseconds) is what a Retry-After that is a date counts from.
+
+    What is kept of the answer holds nothing secret of `url`, which many a server quotes where it has no such page.
+    """
     if isinstance(answer, NoAnswer):
         return Outcome(result=Result.NETWORK, detail=answer.detail)
     if 200 <= answer.status < 300:
@@ -20,7 +28,7 @@ def outcome_of(answer: Answer | NoAnswer, now: int) -> Outcome:
         result=_result(answer.status),
         detail=f"HTTP {answer.status}",
         status=answer.status,
-        answer=answer.body[:KEPT_OF_A_BAD_ANSWER].decode("utf-8", "replace"),
+        answer=_without(url, answer.body)[:KEPT_OF_A_BAD_ANSWER].decode("utf-8", "replace"),
         retry_after=retry_after(answer.headers.get("retry-after"), now),
     )
 
@@ -32,3 +40,13 @@ def _result(status: int) -> Result:
     if status < 400:
         return Result.REDIRECTED
     return Result.REFUSED if status < 500 else Result.SERVER
+
+
+def _without(url: str, body: bytes) -> bytes:
+    """`body` without the parts of `url` that may be secret: its user, and the parts of its path and query."""
+    _, host, path, query, _ = urlsplit(url)
+    parts = re.split(r"[/?&=:@]", f"{host.rpartition('@')[0]}/{path}?{query}")
+    secrets = {form for part in parts for form in (part, unquote(part)) if len(form) >= SHORTEST_SECRET}
+    for secret in sorted(secrets, key=len, reverse=True):
+        body = body.replace(secret.encode(), b"[redacted]")
+    return body

@@ -42,4 +42,4 @@ class Webhook:
                 body_limit=BODY_LIMIT,
             )
         )
-        return outcome_of(answer, self._now())
+        return outcome_of(answer, self._now(), self._url)

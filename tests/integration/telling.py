@@ -1,0 +1,77 @@
+"""Owns a store whose receivers have deliverers of their own, over real HTTP, on a clock that is set or on the real one."""
+
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from tracker.core.delivery import Terms
+from tracker.core.diff import diff, first_seen
+from tracker.core.fanout import Subscription
+from tracker.core.job import read_job
+from tracker.core.ports import Contact
+from tracker.core.signing import parse_secret
+from tracker.deliverer import Deliverer
+from tracker.http import http_client, tls_context
+from tracker.notify.webhook import Webhook
+from tracker.store.writer import open_store
+
+BEGAN = 1_795_500_000_000
+SECRET = "whsec_Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5"
+COUNTERS = ("total_requests", "completed_requests", "succeeded_requests", "failed_requests")
+
+
+def a_job(id_, status="SUCCESS", **properties):
+    return read_job({"id": id_, "status": status, "created_at": 1_795_000_000} | dict.fromkeys(COUNTERS, 0) | properties)
+
+
+class Telling:
+    """Receivers by name at `urls`; `now` is Unix milliseconds and moves only when it is set, unless a `clock` runs."""
+
+    def __init__(self, path, *, retry=(5.0, 60.0, 600.0), timeout=2.0, events=("batch.completed",), clock=None):
+        self.path = path
+        self.now = BEGAN
+        self.clock = clock or (lambda: self.now)
+        self.settlements = []
+        self._retry, self._timeout, self._events = retry, timeout, events
+        self._jobs = {}
+
+    @asynccontextmanager
+    async def to(self, **urls):
+        """The store is open, and there is a deliverer for each receiver, which nobody has started."""
+        subscriptions = [Subscription(receiver=name, events=self._events) for name in urls]
+        tls = tls_context()
+        async with AsyncExitStack() as stack:
+            self.store = await stack.enter_async_context(open_store(self.path, subscriptions))
+            await self.store.contact("default", Contact(since=0, horizon=0))
+            self.deliverers = {}
+            for name, url in urls.items():
+                http = await stack.enter_async_context(http_client(tls))
+                webhook = Webhook(http, url, [parse_secret(SECRET)], timeout=self._timeout, now=self.clock)
+                self.deliverers[name] = Deliverer(
+                    name,
+                    Terms(retry=self._retry, hold=900.0),
+                    webhook,
+                    self.store.outbox,
+                    now=self.clock,
+                    jitter=lambda: 0.5,
+                    settled=self.settlements.append,
+                )
+            yield self
+
+    async def record(self, *jobs):
+        """Log what these observations change, in one transaction."""
+        changes = []
+        for job in jobs:
+            known, now = self._jobs.get(job.id), self.clock()
+            change = diff("default", known, job, now) if known else first_seen("default", job, now)
+            self._jobs[job.id] = change.known
+            changes.append(change)
+        await self.store.record("default", changes)
+
+    async def deliver(self, name="pipeline"):
+        """Deliver what is due now, and tell what each attempt came to."""
+        before = len(self.settlements)
+        await self.deliverers[name].deliver_due()
+        return [settlement.outcome for settlement in self.settlements[before:]]
+
+    async def rows(self, columns, table="deliveries"):
+        found = await self.store._database.fetch(f"SELECT {columns} FROM {table} ORDER BY seq")  # noqa: S608 - of constants
+        return [tuple(row) for row in found]
