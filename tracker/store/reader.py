@@ -52,12 +52,13 @@ WHERE (d.seq, d.receiver) > (?1, ?2) AND (?3 = '[]' OR d.state IN (SELECT value 
   AND (?4 IS NULL OR d.receiver = ?4) AND e.seq >= ?1 AND e.job = ?6"""
 
 _PAGE: Final = """SELECT d.seq, d.receiver, e.id, d.type, e.account, e.job, d.state, d.due_at, d.ended_at %s
-ORDER BY e.seq, d.receiver LIMIT ?5"""
+ORDER BY %s.seq, d.receiver LIMIT ?5"""
 
-_FROM_THE_END: Final = "SELECT d.seq, d.receiver %s ORDER BY e.seq DESC, d.receiver DESC LIMIT 1 OFFSET ?5"
+_FROM_THE_END: Final = "SELECT d.seq, d.receiver %s ORDER BY %s.seq DESC, d.receiver DESC LIMIT 1 OFFSET ?5"
 
-_ATTEMPTS: Final = """SELECT receiver, seq, number, began_at, ended_at, result, status, detail, answer FROM attempts
-WHERE (receiver, seq) IN (VALUES %s) ORDER BY receiver, seq, number"""
+_ATTEMPTS: Final = """WITH wanted (receiver, seq) AS (VALUES %s)
+SELECT receiver, seq, number, began_at, ended_at, result, status, detail, answer
+FROM wanted CROSS JOIN attempts USING (receiver, seq) ORDER BY number"""
 
 
 class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,10 +169,11 @@ async def open_reader(path: Path) -> AsyncIterator[Reader]:
 
 
 def _selecting(sql: str, after: tuple[int, str], which: DeliveryFilter, number: int) -> tuple[Any, ...]:
+    """The statement and its parameters; told to order by the table that it begins with, SQLite need not sort."""
     parameters = (*after, json.dumps(list(which.states)), which.receiver, number)
     if which.job is None:
-        return sql % _DELIVERIES, *parameters
-    return sql % _DELIVERIES_OF_JOB, *parameters, which.job
+        return sql % (_DELIVERIES, "d"), *parameters
+    return sql % (_DELIVERIES_OF_JOB, "e"), *parameters, which.job
 
 
 def _delivery(row: tuple[Any, ...], attempts: list[dict[str, Any]]) -> dict[str, Any]:
