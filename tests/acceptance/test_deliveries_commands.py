@@ -203,6 +203,20 @@ async def test_replay_without_a_daemon(installation, options, said, now_pending)
     assert await states(installation, "other") == {3: "delivered", 5: "pending"}
 
 
+async def test_receiver_that_was_disabled_is_said_to_be_enabled(installation):
+    """A replay for a receiver that had answered 410 says that it is enabled again, whether or not it had dead deliveries."""
+    for options, more in ((("--dead",), ""), (("--seq", "3"), "1 delivery to other pending again; ")):
+        async with open_store(installation.database) as store:
+            await store.outbox.settle("other", [], Circuit(failures=1, disabled=True))
+        done = await installation.command("replay", "--receiver", "other", *options)
+        first, *rest = done.stdout.splitlines()
+        assert (done.returncode, done.stderr) == (0, "")
+        assert first == "other was disabled, as it had answered that it is gone; it is enabled again"
+        assert "".join(rest).startswith(more)
+        async with open_store(installation.database) as store:
+            assert not (await store.outbox.circuit("other")).disabled
+
+
 async def test_no_database_is_told_and_none_is_made(tmp_path):
     """Both commands say that there is no database, with status 1, and do not make one."""
     installation = installed(tmp_path, pipeline="http://127.0.0.1:1")

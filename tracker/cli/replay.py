@@ -55,7 +55,7 @@ def command(config: str | None, **asked: str | int | bool | None) -> None:
         raise click.UsageError(str(error)) from None
     done, when = anyio.run(_replay, config, which)
     if isinstance(done, Refused):
-        click.echo(f"batch-tracker: {done.error}", err=True)
+        click.echo(f"batch-tracker: {text.plain(done.error)}", err=True)
         sys.exit(1)
     if done.enabled:
         click.echo(f"{text.plain(which.receiver)} was disabled, as it had answered that it is gone; it is enabled again")
