@@ -159,11 +159,31 @@ async def test_delay_lets_events_gather(path):
     async with open_store(path, [slow]) as store:
         await store.record("default", [seen("b", now=SINCE + 5), seen("a")])
         assert await seqs(store, now=SINCE + 9999) == []
-        assert [each.seq for each in await store.outbox.gathered("pipeline", ())] == [1, 2]
+        assert await gathered(store) == [1, 2]
         assert await seqs(store, now=SINCE + 10_000) == [2]
         await attempt(store, 2, FAILED, at=SINCE + 10_000)
-        assert [each.seq for each in await store.outbox.gathered("pipeline", ())] == [1]
-        assert await store.outbox.gathered("pipeline", {1}) == []
+        assert await gathered(store) == [1]
+        assert await gathered(store, under_way={1}) == []
+        _, (due_at,) = await rows(store, "due_at")
+        assert await gathered(store, now=due_at) == [1, 2]
+
+
+async def test_nothing_overtakes_in_a_digest(path):
+    """What follows an event of its job that stays behind, being retried or under way, is not gathered, until its hold is over."""
+    slow = Subscription(receiver="pipeline", events=("*",), delay=10.0)
+    async with open_store(path, [slow]) as store:
+        first = seen("a")
+        await store.record("default", [first])
+        await attempt(store, 1, FAILED, at=SINCE + 10_000)
+        await store.record("default", [moved(first, status="SUCCESS"), seen("b")])
+        assert await gathered(store, now=SINCE + 10_001) == [3]
+        assert await gathered(store, now=SINCE + 10_001, hold=0.0) == [2, 3]
+        assert await gathered(store, now=SINCE + 86_400_000) == [1, 2, 3]
+        assert await gathered(store, now=SINCE + 86_400_000, under_way={1}) == [3]
+
+
+async def gathered(store, now=SINCE, hold=900.0, under_way=()):
+    return [each.seq for each in await store.outbox.gathered("pipeline", now, hold, under_way)]
 
 
 async def test_failing_record_leaves_no_delivery(store):
