@@ -169,7 +169,7 @@ async def test_delay_lets_events_gather(path):
 
 
 async def test_nothing_overtakes_in_a_digest(path):
-    """What follows an event of its job that stays behind, being retried or under way, is not gathered, until its hold is over."""
+    """What follows an event of its job that stays behind, retried or under way, is not gathered until its hold is over."""
     slow = Subscription(receiver="pipeline", events=("*",), delay=10.0)
     async with open_store(path, [slow]) as store:
         first = seen("a")

@@ -1,5 +1,6 @@
 """Owns `batch-tracker demo`: the simulated API and the daemon in one process, and what one sees of them."""
 
+import os
 import signal
 import tempfile
 from base64 import b64encode
@@ -63,13 +64,19 @@ async def _demo(console: Console, directory: Path, duration: float | None, popul
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         receivers = _receivers()
         async with _running(simulator, receivers, directory) as (stage, reader), task_group() as group:
-            view = LiveView(console, stage) if console.is_terminal else PlainView(console, stage)
+            view = LiveView(console, stage) if _is_watched(console) else PlainView(console, stage)
             group.start_soon(_show, view, reader, receivers)
             with anyio.move_on_after(duration):
                 async for _ in signals:
                     break
             group.cancel_scope.cancel()
         return _summary(view.counts, simulator.requests)
+
+
+def _is_watched(console: Console) -> bool:
+    """Whether somebody sees the terminal, and it can be drawn on: in CI, or on a dumb one, lines serve better."""
+    in_ci = "CI" in os.environ  # noqa: TID251 - what it says is of this process, not of its configuration
+    return console.is_terminal and not console.is_dumb_terminal and not in_ci
 
 
 @asynccontextmanager
