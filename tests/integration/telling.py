@@ -29,7 +29,7 @@ class Telling:
         self.path = path
         self.now = BEGAN
         self.clock = clock or (lambda: self.now)
-        self.settlements = []
+        self.outcomes = []  # of every attempt
         self._retry, self._timeout, self._events = retry, timeout, events
         self._jobs = {}
 
@@ -52,7 +52,7 @@ class Telling:
                     self.store.outbox,
                     now=self.clock,
                     jitter=lambda: 0.5,
-                    settled=self.settlements.append,
+                    settled=lambda settlement: self.outcomes.append(settlement.outcome),
                 )
             yield self
 
@@ -68,9 +68,9 @@ class Telling:
 
     async def deliver(self, name="pipeline"):
         """Deliver what is due now, and tell what each attempt came to."""
-        before = len(self.settlements)
+        before = len(self.outcomes)
         await self.deliverers[name].deliver_due()
-        return [settlement.outcome for settlement in self.settlements[before:]]
+        return self.outcomes[before:]
 
     async def rows(self, columns, table="deliveries"):
         found = await self.store._database.fetch(f"SELECT {columns} FROM {table} ORDER BY seq")  # noqa: S608 - of constants

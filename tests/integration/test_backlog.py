@@ -1,0 +1,169 @@
+"""What has gathered for a receiver that was away: it drains without a stampede or a spike, and is nothing to the others."""
+
+import logging
+import socket
+import statistics
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from telling import Telling, a_job
+
+from tracker.core.circuit import TRIP
+from tracker.daemon import now
+from tracker.deliverer import SIDE_BY_SIDE
+from tracker.serving import serving
+
+HEAVY = {"note": "x" * 20_000}
+CLEAR_REFS = Path("/proc/self/clear_refs")
+
+
+class Crowded:
+    """A receiver that knows how many requests it has at once, and how often each event came; `status` is its answer.
+
+    With 200 it answers nothing, but for one probe, before there are as many as there may be, and none comes for a while.
+    """
+
+    def __init__(self, events):
+        self.status = 503
+        self.asked = 0
+        self.most = 0
+        self.copies = bytearray(events + 2)  # by seq
+        self._at_once = 0
+        self._crowd = anyio.Event()
+
+    async def __call__(self, scope, receive, send):
+        self.asked += 1
+        self._at_once += 1
+        self.most = max(self.most, self._at_once)
+        event = await Request(scope, receive).json()
+        if self.status == 200:
+            self.copies[event["seq"]] += 1
+            if sum(self.copies[:100]) > 1:
+                await self._gather()
+        self._at_once -= 1
+        await Response(status_code=self.status)(scope, receive, send)
+
+    async def _gather(self):
+        if self._at_once == SIDE_BY_SIDE and not self._crowd.is_set():
+            await anyio.sleep(0.1)  # one more would come now
+            self._crowd.set()
+        with anyio.fail_after(30):
+            await self._crowd.wait()
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    """What is kept of the log would be a spike of its own."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()
+
+
+@contextmanager
+def peak():
+    """A function that tells by how many bytes the process has grown at most."""
+    if not CLEAR_REFS.exists():
+        pytest.skip("only Linux tells how large a process has been since a moment")
+    CLEAR_REFS.write_text("5")
+    before = _status("VmRSS")
+    yield lambda: _status("VmHWM") - before
+
+
+def _status(field):
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(field)]
+    return int(line.split()[1]) * 1024
+
+
+@pytest.mark.parametrize("count", [4000, pytest.param(10_000, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
+async def test_backlog_of_an_outage_drains_without_a_stampede_or_a_spike(tmp_path, count):
+    """Thousands of deliveries wait while the receiver is probed one at a time, and then arrive once each, a few at once."""
+    receiver = Crowded(2 * count)
+    telling = Telling(tmp_path / "tracker.db", retry=(3600.0,) * 9, timeout=60.0)
+    async with serving(receiver, "127.0.0.1", 0) as address, telling.to(pipeline=address.url):
+        for start in range(0, count, 50):
+            await telling.record(*[a_job(f"job-{number}", metadata=HEAVY) for number in range(start, start + 50)])
+        ((backlog,),) = await telling.rows("sum(length(body))", "deliveries JOIN events USING (seq)")
+        receiver.status = 503
+        await telling.deliver()
+        assert TRIP <= receiver.asked <= SIDE_BY_SIDE
+        receiver.most, failed = 0, receiver.asked
+        for _ in range(10):
+            await _when_it_is_probed(telling)
+        assert (receiver.most, receiver.asked) == (1, failed + 10)
+        receiver.status = 200
+        with peak() as most_memory:
+            await _when_it_is_probed(telling)
+            assert most_memory() < backlog / 2
+        assert receiver.most == SIDE_BY_SIDE
+        assert await telling.rows("DISTINCT state") == [("delivered",)]
+        assert sum(receiver.copies) == count
+        assert max(receiver.copies) == 1
+
+
+async def _when_it_is_probed(telling):
+    telling.now = (await telling.store.outbox.circuit("pipeline")).quiet_until
+    await telling.deliver()
+
+
+PATIENCE = 30.0
+"""Seconds that an attempt may take: longer than all of the test."""
+
+
+@contextmanager
+def black_hole():
+    """A URL at which every connection is accepted and no byte is ever read."""
+    with socket.create_server(("127.0.0.1", 0), backlog=SIDE_BY_SIDE) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+class Stopwatch:
+    """A receiver that knows when each job's event came."""
+
+    def __init__(self):
+        self.came = {}
+        self._arrived = anyio.Event()
+
+    async def __call__(self, scope, receive, send):
+        event = await Request(scope, receive).json()
+        self.came[event["data"]["id"]] = time.perf_counter()
+        self._arrived.set()
+        self._arrived = anyio.Event()
+        await Response()(scope, receive, send)
+
+    async def sees(self, id_):
+        with anyio.fail_after(PATIENCE / 2):
+            while id_ not in self.came:
+                await self._arrived.wait()
+        return self.came[id_]
+
+
+async def test_black_hole_delays_nobody_else(tmp_path):
+    """A receiver that accepts and never answers leaves another's latency, from commit to arrival, as it was."""
+    good, other = Stopwatch(), Stopwatch()
+    async with serving(good, "127.0.0.1", 0) as good_at, serving(other, "127.0.0.1", 0) as other_at:
+        before = await _latency(tmp_path / "before.db", good, other=other_at.url, good_at=good_at.url)
+        good.came.clear()
+        with black_hole() as hole:
+            beside = await _latency(tmp_path / "beside.db", good, other=hole, good_at=good_at.url)
+    assert beside < 3 * before
+
+
+async def _latency(path, good, *, other, good_at):
+    """The median of seconds from the moment that an event is committed until it is at `good`, in real time."""
+    telling = Telling(path, timeout=PATIENCE, clock=now)
+    async with telling.to(other=other, good=good_at), anyio.create_task_group() as group:
+        for deliverer in telling.deliverers.values():
+            group.start_soon(deliverer.run)
+        took = []
+        for number in range(100):
+            began = time.perf_counter()
+            await telling.record(a_job(f"job-{number}"))
+            took.append(await good.sees(f"job-{number}") - began)
+        group.cancel_scope.cancel()
+    return statistics.median(took)
