@@ -1,0 +1,120 @@
+"""The real command, killed again and again between sending and settling: nothing is lost, changed or out of order."""
+
+import json
+import random
+import signal
+import sqlite3
+from collections import Counter, defaultdict
+from contextlib import closing
+
+import anyio
+import pytest
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from tracking import Installation, simulated
+
+from tracker.deliverer import SIDE_BY_SIDE
+from tracker.serving import serving
+
+RECEIVER = """
+[[receivers]]
+name = "pipeline"
+kind = "webhook"
+url = "{url}"
+events = ["*"]
+retry = ["100ms", "100ms", "200ms", "400ms", "800ms", "1s", "1s", "1s", "1s", "1s"]
+hold = "forever"
+"""
+
+KILLS = 50
+
+DELIVERIES = (
+    "SELECT e.seq, e.id, e.job, e.body, e.backfilled, d.state, d.type FROM events AS e LEFT JOIN deliveries AS d USING (seq)"
+)
+
+
+class Receiver:
+    """Keeps the id and the bytes of each request that it has read whole, and answers while `answers` is set."""
+
+    def __init__(self):
+        self.got = []
+        self.answers = anyio.Event()
+        self._arrived = anyio.Event()
+
+    async def __call__(self, scope, receive, send):
+        request = Request(scope, receive)
+        try:
+            self.got.append((request.headers["webhook-id"], await request.body()))
+        except ClientDisconnect:
+            return
+        self._arrived.set()
+        self._arrived = anyio.Event()
+        await self.answers.wait()
+        await Response()(scope, receive, send)
+
+    async def reads(self, more):
+        """Until so many more requests have come."""
+        wanted = len(self.got) + more
+        with anyio.fail_after(30):
+            while len(self.got) < wanted:
+                await self._arrived.wait()
+
+
+@pytest.mark.timeout(300)
+async def test_fifty_kills_between_sending_and_settling(tmp_path):
+    """Every event arrives, its copies are few and the same to the byte, and a job's first arrivals are in the log's order."""
+    chance = random.Random(50)
+    receiver = Receiver()
+    async with simulated(speed=100.0, jobs=40) as simulator, serving(receiver, "127.0.0.1", 0) as address:
+        installation = Installation(tmp_path, simulator.url, poll_interval="100ms")
+        with installation.config.open("a") as config:
+            config.write(RECEIVER.format(url=address.url + "/hook"))
+        for kill in range(KILLS):
+            if kill % 2:  # it is answered, and may not live to know
+                receiver.answers.set()
+            async with installation.running() as daemon:
+                await receiver.reads(chance.randint(1, 5) if kill % 2 else 1)
+                assert await daemon.stop(signal.SIGKILL) == -signal.SIGKILL
+            receiver.answers.set()
+            receiver.answers = anyio.Event()
+        receiver.answers.set()
+        async with installation.running() as daemon:
+            last_seq = len(_log(installation))
+            while any(state == "pending" for *_, state, _ in _log(installation)[:last_seq]):
+                await receiver.reads(1)
+            assert await daemon.stop(signal.SIGTERM) == 0
+    log = _log(installation)
+    _check_deliveries(log[:last_seq], receiver)
+    _check_arrivals(log, receiver)
+
+
+def _log(installation):
+    with closing(sqlite3.connect(f"file:{installation.database}?mode=ro", uri=True)) as connection:
+        return connection.execute(f"{DELIVERIES} ORDER BY e.seq").fetchall()
+
+
+def _check_deliveries(log, receiver):
+    """Every event that is for the receiver was received, or was progress and superseded."""
+    received = {id_ for id_, _ in receiver.got}
+    assert len(log) > 100
+    for _, id_, _, _, backfilled, state, type_ in log:
+        if backfilled:
+            assert (state, id_ in received) == (None, False)
+        else:
+            assert id_ in received or (state, type_) == ("superseded", "batch.progress")
+            assert state in ("delivered", "superseded")
+
+
+def _check_arrivals(log, receiver):
+    """Nothing arrived that is not in the log as it is there; copies are few; first arrivals of a job are in order."""
+    bodies = {id_: (job, body.encode()) for _, id_, job, body, *_ in log}
+    seqs = defaultdict(list)
+    for id_, body in receiver.got:
+        job, logged = bodies[id_]
+        assert body == logged
+        seqs[job].append(json.loads(body)["seq"])
+    for job, arrivals in seqs.items():
+        first = list(dict.fromkeys(arrivals))
+        assert first == sorted(first), job
+    copies = Counter(id_ for id_, _ in receiver.got)
+    assert KILLS / 2 <= copies.total() - len(copies) <= KILLS * SIDE_BY_SIDE
