@@ -56,7 +56,7 @@ class Deliverer:
         self._log = structlog.get_logger().bind(receiver=receiver)
 
     async def run(self) -> None:
-        """Deliver for ever. An unreachable store is waited for."""
+        """Deliver for ever. An unreachable store is waited for: until it has what became of all that was sent, no more is."""
         while True:
             try:
                 await self._deliver(forever=True)
@@ -79,6 +79,9 @@ class Deliverer:
         if self._circuit is None:
             self._circuit = await self._outbox.circuit(self.receiver)
         try:
+            if self._ended:  # and could not be settled
+                async with self._settling:
+                    await self._settle_group()
             async with task_group() as group:
                 while True:
                     changed = self._outbox.changed(self.receiver)
@@ -89,7 +92,6 @@ class Deliverer:
                         await changed.wait()
         finally:
             self._under_way.clear()
-            self._ended.clear()
 
     async def _start_due(self, group: TaskGroup) -> None:
         now = self._now()
@@ -116,7 +118,7 @@ class Deliverer:
         jitter = self._jitter()  # one for all: what went out together is due again together
         self._ended.append([settle(each, outcome, self._terms.retry, (began_at, ended_at), jitter) for each in message])
         async with self._settling:  # while one group is committed the next one gathers
-            if self._ended:
+            if self._ended and self._circuit:
                 await self._settle_group()
 
     async def _settle_group(self) -> None:
@@ -125,7 +127,12 @@ class Deliverer:
         before = circuit = self._known_circuit
         for attempt, *_ in messages:
             circuit = circuit.after(attempt.outcome, attempt.ended_at, self._terms.retry[0], self._jitter())
-        await self._outbox.settle(self.receiver, group, circuit, self._turning_points(before, circuit))
+        try:
+            await self._outbox.settle(self.receiver, group, circuit, self._turning_points(before, circuit))
+        except BaseException:
+            self._ended = messages + self._ended
+            self._circuit = None  # whether it was committed is for the file to say
+            raise
         self._circuit = circuit
         self._under_way.difference_update(settlement.delivery.seq for settlement in group)
         for settlement in group:

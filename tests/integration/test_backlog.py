@@ -1,9 +1,11 @@
 """What has gathered for a receiver that was away: it drains without a stampede or a spike, and is nothing to the others."""
 
+import itertools
 import logging
 import socket
 import statistics
 import time
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,12 +17,15 @@ from starlette.responses import Response
 from telling import Telling, a_job
 
 from tracker.core.circuit import TRIP
+from tracker.core.ports import StorageError
 from tracker.daemon import now
 from tracker.deliverer import SIDE_BY_SIDE
 from tracker.serving import serving
 
 HEAVY = {"note": "x" * 20_000}
 CLEAR_REFS = Path("/proc/self/clear_refs")
+PATIENCE = 30.0
+"""Seconds that an attempt may take: longer than all of a test."""
 
 
 class Crowded:
@@ -55,6 +60,27 @@ class Crowded:
             self._crowd.set()
         with anyio.fail_after(30):
             await self._crowd.wait()
+
+
+class Stopwatch:
+    """A receiver that takes everything, and knows when each job's event came."""
+
+    def __init__(self):
+        self.came = {}
+        self._arrived = anyio.Event()
+
+    async def __call__(self, scope, receive, send):
+        event = await Request(scope, receive).json()
+        self.came[event["data"]["id"]] = time.perf_counter()
+        self._arrived.set()
+        self._arrived = anyio.Event()
+        await Response()(scope, receive, send)
+
+    async def sees(self, id_):
+        with anyio.fail_after(PATIENCE / 2):
+            while id_ not in self.came:
+                await self._arrived.wait()
+        return self.came[id_]
 
 
 @pytest.fixture(autouse=True)
@@ -111,8 +137,79 @@ async def _when_it_is_probed(telling):
     await telling.deliver()
 
 
-PATIENCE = 30.0
-"""Seconds that an attempt may take: longer than all of the test."""
+async def test_nothing_is_sent_again_while_nothing_can_be_written(tmp_path, monkeypatch):
+    """On a full disk what was sent is sent once, and settled once there is room; nothing else goes out before."""
+    monkeypatch.setattr("tracker.deliverer.PAUSE_AFTER_STORAGE_ERROR", 0.01)
+    receiver = Talkative()
+    telling = Telling(tmp_path / "tracker.db", clock=now, timeout=PATIENCE, retry=(3600.0,))
+    async with serving(receiver, "127.0.0.1", 0) as address, telling.to(pipeline=address.url):
+        await telling.record(*[a_job(f"job-{number}") for number in range(5 * SIDE_BY_SIDE)])
+        outbox, connection = telling.store.outbox, telling.store._database._connection
+        ((pages,),) = await connection.execute_fetchall("PRAGMA page_count")
+        await connection.execute_fetchall(f"PRAGMA max_page_count = {pages}")
+        async with anyio.create_task_group() as group:
+            group.start_soon(telling.deliverers["pipeline"].run)
+            await _failures_of(outbox, 20)
+            assert max(receiver.asked.values()) == 1
+            await connection.execute_fetchall("PRAGMA max_page_count = 1000000")
+            with anyio.fail_after(PATIENCE):
+                while len(await telling.rows("seq", "attempts")) < TRIP:
+                    await outbox.changed("pipeline").wait()
+            group.cancel_scope.cancel()
+        assert {seq for (seq,) in await telling.rows("seq", "attempts")} <= receiver.asked.keys()
+        assert len(receiver.asked) < 2 * SIDE_BY_SIDE
+
+
+async def test_commit_that_is_reported_as_failed_is_settled_once(tmp_path):
+    """Where SQLite committed and said that it had not, nothing is told twice: the file says how the receiver is."""
+    receiver = Talkative()
+    telling = Telling(tmp_path / "tracker.db", retry=(3600.0,), events=("*",))
+    async with serving(receiver, "127.0.0.1", 0) as address, telling.to(pipeline=address.url):
+        await telling.record(*[a_job(f"job-{number}", "QUEUED") for number in range(TRIP)])
+        outbox = telling.store.outbox
+        settle = outbox.settle
+
+        async def doubtful(*arguments):
+            await settle(*arguments)
+            if (await outbox.circuit("pipeline")).is_open:
+                outbox.settle = settle
+                raise StorageError("committed all the same")
+
+        outbox.settle = doubtful
+        with pytest.raises(StorageError, match="committed all the same"):
+            await telling.deliver()
+        await telling.deliver()
+        assert [type_ for (type_,) in await telling.rows("type", "events")].count("receiver.failing") == 1
+        assert await telling.rows("state, attempts") == [("pending", 1)] * TRIP
+        assert receiver.asked == Counter(range(1, TRIP + 1))
+
+
+class Talkative:
+    """A receiver that refuses everything with many words, and knows how often each event came."""
+
+    def __init__(self):
+        self.asked = Counter()
+
+    async def __call__(self, scope, receive, send):
+        self.asked[(await Request(scope, receive).json())["seq"]] += 1
+        await Response("no " * 1000, status_code=500)(scope, receive, send)
+
+
+async def _failures_of(outbox, many):
+    """Until `settle` has failed so many times."""
+    settle, failed, enough = outbox.settle, itertools.count(1), anyio.Event()
+
+    async def counted(*arguments):
+        try:
+            await settle(*arguments)
+        except StorageError:
+            if next(failed) >= many:
+                enough.set()
+            raise
+
+    outbox.settle = counted
+    with anyio.fail_after(PATIENCE):
+        await enough.wait()
 
 
 @contextmanager
@@ -120,27 +217,6 @@ def black_hole():
     """A URL at which every connection is accepted and no byte is ever read."""
     with socket.create_server(("127.0.0.1", 0), backlog=SIDE_BY_SIDE) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
-class Stopwatch:
-    """A receiver that knows when each job's event came."""
-
-    def __init__(self):
-        self.came = {}
-        self._arrived = anyio.Event()
-
-    async def __call__(self, scope, receive, send):
-        event = await Request(scope, receive).json()
-        self.came[event["data"]["id"]] = time.perf_counter()
-        self._arrived.set()
-        self._arrived = anyio.Event()
-        await Response()(scope, receive, send)
-
-    async def sees(self, id_):
-        with anyio.fail_after(PATIENCE / 2):
-            while id_ not in self.came:
-                await self._arrived.wait()
-        return self.came[id_]
 
 
 async def test_black_hole_delays_nobody_else(tmp_path):
