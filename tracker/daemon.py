@@ -1,4 +1,4 @@
-"""Owns the composition: the one place that knows the clock, chance and signals, and wires everything to everything.
+"""Owns the composition: the one place that knows chance and signals, and wires everything to everything.
 
 `run` is serve until told to stop. A loop that dies takes the process with it; nothing goes on half.
 """
@@ -8,7 +8,6 @@ import secrets
 import signal
 import sqlite3
 import ssl
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
@@ -18,6 +17,7 @@ import msgspec
 import structlog
 
 from tracker import __version__
+from tracker.clock import now
 from tracker.config import Account, Config, Receiver
 from tracker.control import Control, announced
 from tracker.core.delivery import Terms
@@ -51,11 +51,6 @@ LARGEST_WITHOUT_DIGEST: Final = 3
 
 MESSAGES_PER_SECOND: Final = 1.0
 """What Slack takes for a channel."""
-
-
-def now() -> int:
-    """Unix milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 async def run(config: Config) -> None:

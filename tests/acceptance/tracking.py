@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anyio
 
-from tracker.daemon import now
+from tracker.clock import now
 from tracker.serving import serving
 from tracker.simulator.faults import Faults, parse
 from tracker.simulator.population import Population

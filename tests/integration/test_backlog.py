@@ -16,9 +16,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from telling import Telling, a_job
 
+from tracker.clock import now
 from tracker.core.circuit import TRIP
 from tracker.core.ports import StorageError
-from tracker.daemon import now
 from tracker.deliverer import SIDE_BY_SIDE
 from tracker.serving import serving
 
@@ -106,7 +106,7 @@ def _status(field):
     return int(line.split()[1]) * 1024
 
 
-@pytest.mark.parametrize("count", [4000, pytest.param(10_000, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize("count", [2000, pytest.param(10_000, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
 async def test_backlog_of_an_outage_drains_without_a_stampede_or_a_spike(tmp_path, count):
     """Thousands of deliveries wait while the receiver is probed one at a time, and then arrive once each, a few at once."""
     receiver = Crowded(2 * count)

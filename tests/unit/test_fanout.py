@@ -151,3 +151,11 @@ def test_each_receiver_is_told_once_and_in_the_order_of_the_configuration(names)
     """Several globs that match make no second delivery."""
     subscriptions = [Subscription(receiver=name, events=("*", "batch.*", "batch.completed"), delay=2.0) for name in names]
     assert fan_out(subscriptions, of_job()) == subscriptions
+
+
+def test_failing_receiver_is_told_whatever_the_match():
+    """An event about a receiver has no account and no job: a filter for those does not keep it away."""
+    event = plain_event("receiver.failing", "", {"receiver": "other", "reason": "server", "detail": "", "since": ""}, 0)
+    narrow = Match(account="production", model="codestral-*", metadata={"team": "research"})
+    subscription = Subscription(receiver="pipeline", events=("receiver.*",), match=narrow)
+    assert fan_out([subscription], event) == [subscription]

@@ -8,9 +8,9 @@ import click
 
 from tracker.cli import text
 from tracker.cli.options import config_option, json_option
+from tracker.clock import now
 from tracker.config import database_path
 from tracker.core.verdict import span
-from tracker.daemon import now
 from tracker.store.reader import open_reader
 
 

@@ -17,9 +17,9 @@ from rich.text import Text
 from tracker import __version__
 from tracker.cli import text
 from tracker.cli.demo_receivers import DemoReceiver
+from tracker.clock import now
 from tracker.core.status import is_terminal
 from tracker.core.verdict import span
-from tracker.daemon import now
 
 LINGERS = 6.0
 """Seconds that a job which is over stays in sight."""

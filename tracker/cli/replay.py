@@ -9,10 +9,10 @@ import msgspec
 
 from tracker.cli import text
 from tracker.cli.options import config_option
+from tracker.clock import now
 from tracker.config import database_path, receiver_names
 from tracker.control import NotReached, Refused, ask_to_replay
 from tracker.core.replay import Replay, Replayed, unknown_receiver
-from tracker.daemon import now
 from tracker.store.lock import InUseError
 from tracker.store.schema import to_read
 from tracker.store.writer import open_store

@@ -10,6 +10,7 @@ import msgspec
 
 from tracker.cli import text
 from tracker.cli.options import config_option
+from tracker.clock import now
 from tracker.config import Config, Receiver, load
 from tracker.core.config_error import ConfigError
 from tracker.core.delivery import Delivery, Outcome, Result
@@ -17,7 +18,7 @@ from tracker.core.event import Event, batch_event
 from tracker.core.fanout import stream_of
 from tracker.core.job import Job
 from tracker.core.replay import unknown_receiver
-from tracker.daemon import notifier, now
+from tracker.daemon import notifier
 from tracker.http import http_client, tls_context
 from tracker.log import REDACTED
 

@@ -5,7 +5,7 @@ import signal
 import anyio
 import click
 
-from tracker import daemon
+from tracker.clock import now
 from tracker.serving import Address, serving
 from tracker.simulator.faults import KINDS, Fault, Faults, parse
 from tracker.simulator.population import ENDS, Population
@@ -74,7 +74,7 @@ def command(listen: Address, jobs: int, speed: float, seed: int, faults: list[Fa
 
 def clock() -> float:
     """Unix seconds."""
-    return daemon.now() / 1000
+    return now() / 1000
 
 
 async def _serve(simulator: Simulator, listen: Address) -> None:

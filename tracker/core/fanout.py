@@ -10,7 +10,10 @@ from tracker.core.event import Event
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True):
-    """Globs that a job must match, all of them; None matches anything. Of an event without a job only `account` is asked."""
+    """Globs that a job must match, all of them; None matches anything.
+
+    Of an event about an account only `account` is asked, of one about a receiver nothing.
+    """
 
     account: str | None = None
     model: str | None = None
@@ -44,6 +47,8 @@ def _wants(subscription: Subscription, event: Event) -> bool:
     if not any(fnmatchcase(event.type, glob) for glob in subscription.events):
         return False
     match = subscription.match
+    if event.type.startswith("receiver."):
+        return True  # it has no account, and is of no job
     if not _fits(match.account, event.account):
         return False
     return not event.type.startswith("batch.") or _matches_job(match, event.data)

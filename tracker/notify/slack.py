@@ -38,7 +38,7 @@ class SlackWebhook:
         payload = digest([event_of(delivery) for delivery in deliveries])
         await self._pace.turn()
         answer = await self._http.send(post(self._url, payload, self._timeout))
-        return keeping_pace(self._pace, outcome_of(answer, self._now()))
+        return keeping_pace(self._pace, outcome_of(answer, self._now(), self._url))
 
 
 def post(url: str, payload: Payload, timeout: float, **headers: str) -> Request:
