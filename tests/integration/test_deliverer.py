@@ -288,6 +288,7 @@ async def test_commit_wakes_the_deliverer(tmp_path):
                 await bench.log(job(f"job-{number}", "SUCCESS", 100))
                 await receiver.wait_for(number)
             group.cancel_scope.cancel()
+        assert [event["data"]["id"] for event in receiver.got] == ["job-1", "job-2", "job-3"]
 
 
 async def test_order_per_job_holds_whatever_fails(tmp_path):
