@@ -161,7 +161,7 @@ async def test_closed_pipe_is_no_error_to_look_at(watched):
 async def test_demo_runs_by_itself(tmp_path):
     """`demo --duration` prints plain lines into a pipe: where to look, the events, a summary; and leaves nothing behind."""
     with anyio.fail_after(30):
-        done = await anyio.run_process([*COMMAND, "demo", "--duration", "4s"], check=False, env={"TMPDIR": str(tmp_path)})
+        done = await anyio.run_process([*COMMAND, "demo", "--duration", "3s"], check=False, env={"TMPDIR": str(tmp_path)})
     said = done.stdout.decode()
     assert (done.returncode, done.stderr) == (0, b"")
     assert "http://127.0.0.1:" in said
