@@ -44,7 +44,7 @@ steps = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(steps=steps, overlap=st.sampled_from((2, 80)))
 def test_every_change_is_logged_once_and_rightly(steps, overlap, monkeypatch):
     """Whatever happens between and during sweeps, the log chains, invents nothing, and in the end is the truth."""
