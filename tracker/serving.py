@@ -15,11 +15,8 @@ import uvicorn
 from anyio.abc import TaskStatus
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tracker.core.listen_error import ListenError
 from tracker.tasks import task_group
-
-
-class ListenError(Exception):
-    """The address cannot be listened on; the message names it and says why."""
 
 
 class Address(NamedTuple):

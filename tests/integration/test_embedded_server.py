@@ -8,7 +8,8 @@ import pytest
 from anyio.lowlevel import checkpoint
 from served import LIFE, Stuck, ask, hello, loopbacks
 
-from tracker.serving import Address, Limits, ListenError, serving
+from tracker.core.listen_error import ListenError
+from tracker.serving import Address, Limits, serving
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,8 @@ import click
 
 from tracker import __version__
 from tracker.core.config_error import ConfigError
+from tracker.core.listen_error import ListenError
 from tracker.core.ports import StorageError
-from tracker.serving import ListenError
 
 COMMANDS: Final = {
     "run": "watch the accounts and log every change of their jobs",

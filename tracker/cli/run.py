@@ -10,8 +10,8 @@ import structlog
 from tracker import daemon, log
 from tracker.cli.options import config_option
 from tracker.config import load
+from tracker.core.listen_error import ListenError
 from tracker.core.ports import StorageError
-from tracker.serving import ListenError
 
 
 @click.command
