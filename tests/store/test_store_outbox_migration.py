@@ -30,13 +30,15 @@ async def old(path, tmp_path):
 
 
 async def test_log_of_an_older_version_is_kept_and_told_to_nobody(old):
-    """Bringing the file up to date makes no delivery of what was logged before there were any, and changes no event."""
+    """Bringing the file up to date tells nobody what was logged before, changes no event, and counts the jobs."""
     path, events = old
     async with open_store(path, [EVERYTHING]) as store:
         assert await rows(store) == []
         assert await claimed(store) == []
         assert [tuple(row) for row in await store._database.fetch(EVENTS)] == events
         assert (await store.contact("default", CONTACT)).watermark == 7
+        counts = await store._database.fetch("SELECT * FROM job_counts")
+        assert sorted(map(tuple, counts)) == [("default", "RUNNING", 0, 1), ("default", "SUCCESS", 0, 2)]
     assert verify(path).differences == ()
 
 

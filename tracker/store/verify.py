@@ -14,6 +14,12 @@ from tracker.store.schema import IDENTITY, check, to_read
 
 _JOBS: Final = "SELECT account, id, status, active, deleted, created_at, first_seen_at, observed_at, seq, data FROM jobs"
 
+_MISCOUNTED: Final = """
+SELECT account, status, deleted, sum(counted) AS counted, sum(there) AS there FROM (
+  SELECT account, status, deleted, jobs AS counted, 0 AS there FROM job_counts
+  UNION ALL SELECT account, status, deleted, 0, count(*) FROM jobs GROUP BY account, status, deleted)
+GROUP BY account, status, deleted HAVING sum(counted) <> sum(there) ORDER BY account, status, deleted"""
+
 
 class Verdict(msgspec.Struct, frozen=True):
     """What was compared, and where the log and the table differ; none means that they agree."""
@@ -43,6 +49,7 @@ def _verify(connection: sqlite3.Connection) -> Verdict:
     differences += log.end()
     table = {(row["account"], row["id"]): row for row in connection.execute(_JOBS)}
     differences += _differences(log.jobs, table)
+    differences += map(_miscounted, connection.execute(_MISCOUNTED))
     differences += [f"SQLite: {line}" for (line,) in connection.execute("PRAGMA integrity_check") if line != "ok"]
     return Verdict(log.events, len(table), tuple(differences))
 
@@ -58,6 +65,11 @@ def _differences(log: dict[tuple[str, str], Rebuilt], table: dict[tuple[str, str
             has = _decoded(row[name]) if name == "data" else row[name]
             if says != has:
                 yield f"{where}: {name}: the log says {says!r}, the table says {has!r}"
+
+
+def _miscounted(row: sqlite3.Row) -> str:
+    which = f"{row['status']}{', deleted' if row['deleted'] else ''}"
+    return f"account {row['account']}, jobs that are {which}: {row['counted']} counted, {row['there']} there"
 
 
 def _decoded(data: str) -> Any:
