@@ -11,3 +11,20 @@ settings.load_profile("repeatable")  # the same examples everywhere, and no verd
 def anyio_backend():
     """The loop that aiosqlite and uvicorn run on."""
     return "asyncio"
+
+
+FOLDERS = ("acceptance", "integration", "benchmarks", "store", "quality", "unit")
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with what takes long, so that no worker is left with it alone in the end."""
+    order = {name: number for number, name in enumerate(FOLDERS)}
+    items.sort(key=lambda item: order.get(item.path.parent.name, 0))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """Leave no half of a surrogate pair in what a test printed or logged: a worker could not send it."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "replace").decode()) for name, text in report.sections]
+    return report
