@@ -14,7 +14,7 @@ from anyio.abc import TaskGroup
 from tracker.core.circuit import Circuit
 from tracker.core.delivery import Delivery, Settlement, Terms, settle
 from tracker.core.event import Event, iso, plain_event
-from tracker.core.ports import Notifier, Outbox, StorageError
+from tracker.core.ports import Notifier, Outbox, StorageError, Withdrawn
 from tracker.tasks import task_group
 
 SIDE_BY_SIDE: Final = 16
@@ -53,16 +53,22 @@ class Deliverer:
         self._under_way: set[int] = set()
         self._ended: list[list[Settlement]] = []  # by message
         self._settling = anyio.Lock()
+        self._leaving = False
         self._log = structlog.get_logger().bind(receiver=receiver)
 
     async def run(self) -> None:
-        """Deliver for ever. An unreachable store is waited for: until it has what became of all that was sent, no more is."""
-        while True:
+        """Deliver until told to leave. An unreachable store is waited for: until it has what became of all sent, no more is."""
+        while self._ended or not self._leaving:
             try:
                 await self._deliver(forever=True)
             except StorageError as error:
                 self._log.error("storage.failed", error=str(error))
                 await anyio.sleep(PAUSE_AFTER_STORAGE_ERROR)
+
+    def leave(self) -> None:
+        """Start no further attempt, and let `run` end once what came of those under way is settled."""
+        self._leaving = True
+        self._outbox.wake([self.receiver])
 
     async def deliver_due(self) -> None:
         """Deliver what is due, and what becomes due meanwhile, until nothing is due and nothing under way."""
@@ -86,7 +92,7 @@ class Deliverer:
                 while True:
                     changed = self._outbox.changed(self.receiver)
                     await self._start_due(group)
-                    if not self._under_way and not forever:
+                    if not self._under_way and (self._leaving or not forever):
                         return
                     with anyio.move_on_after(await self._seconds_to_next()):
                         await changed.wait()
@@ -96,10 +102,12 @@ class Deliverer:
     async def _start_due(self, group: TaskGroup) -> None:
         now = self._now()
         room = self._known_circuit.room(now, SIDE_BY_SIDE) - len(self._under_way)
-        if room <= 0:
+        if room <= 0 or self._leaving:
             return
         claimed = await self._outbox.claim(self.receiver, now, self._terms.hold, room, self._under_way)
         for message in await self._messages(claimed):
+            if self._leaving:
+                return
             self._under_way.update(delivery.seq for delivery in message)
             group.start_soon(self._attempt, message)
 
@@ -113,7 +121,12 @@ class Deliverer:
 
     async def _attempt(self, message: Sequence[Delivery]) -> None:
         began_at = self._now()
-        outcome = await self._notifier.send(message)
+        try:
+            outcome = await self._notifier.send(message)
+        except Withdrawn:
+            self._under_way.difference_update(delivery.seq for delivery in message)
+            self._outbox.wake([self.receiver])
+            return
         ended_at = self._now()
         jitter = self._jitter()  # one for all: what went out together is due again together
         self._ended.append([settle(each, outcome, self._terms.retry, (began_at, ended_at), jitter) for each in message])

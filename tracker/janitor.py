@@ -38,23 +38,30 @@ class Janitor:
         self._store = store
         self._health = health
         self._metrics = metrics
-        self._limits = limits
         self._now = now
-        self._keep_deliveries = keep_deliveries
         self._pruned_at = 0
         self._looked_at: dict[str, int] = {}  # the sweep that the jobs of an account were looked at as of
         self._log = structlog.get_logger()
+        self.set_limits(limits, keep_deliveries)
+
+    def set_limits(self, limits: Mapping[str, Limits], keep_deliveries: float) -> None:
+        """Look by these from the next look on."""
+        self._limits = limits
+        self._keep_deliveries = keep_deliveries
 
     async def run(self) -> None:
         """Look for ever. A store that fails is tried again: who sweeps says so too."""
-        shortest = min((min(each.stalled_after, each.unreachable_after) for each in self._limits.values()), default=3600.0)
         while True:
             try:
                 await self.look_once()
                 await self.prune_once()
             except StorageError as error:
                 self._log.error("storage.failed", error=str(error))
-            await anyio.sleep(min(LONGEST_PAUSE, shortest / LOOKS_PER_LIMIT))
+            await anyio.sleep(self._pause())
+
+    def _pause(self) -> float:
+        shortest = min((min(each.stalled_after, each.unreachable_after) for each in self._limits.values()), default=3600.0)
+        return min(LONGEST_PAUSE, shortest / LOOKS_PER_LIMIT)
 
     async def prune_once(self) -> int:
         """Forget deliveries that ended well long ago, but not again within an hour; how many. Raises `StorageError`."""
@@ -70,7 +77,8 @@ class Janitor:
         """Log what is due, and return it. Raises `StorageError`."""
         logged: list[Event] = []
         for account, limits in self._limits.items():
-            logged += await self._look_at(account, self._health.accounts[account], limits)
+            if health := self._health.accounts.get(account):  # it may have been removed while another was looked at
+                logged += await self._look_at(account, health, limits)
         return logged
 
     async def _look_at(self, account: str, health: AccountHealth, limits: Limits) -> list[Event]:

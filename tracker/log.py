@@ -23,10 +23,13 @@ _BACKSLASH: Final = r"(?:\\|%(?:25)*5[Cc])"  # as it is, and in a URL
 _PRIORITIES: Final = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}  # syslog's, as the journal reads them
 
 
-def configure(secrets: Iterable[str], *, stream: TextIO | None = None, verbose: bool = False, journal: bool = False) -> None:
+def configure(
+    secrets: Iterable[str], *, stream: TextIO | None = None, verbose: bool = False, journal: bool = False
+) -> "Redaction":
     """Send structlog and the standard library's logging through one pipeline to `stream`, without `secrets`.
 
-    `stream` is standard error where it is not given. `journal` puts each line's priority before it.
+    `stream` is standard error where it is not given. `journal` puts each line's priority before it. What is returned takes
+    further secrets.
     """
     stream = stream or sys.stderr
     lines: Any = _Lossy(stream)
@@ -35,7 +38,8 @@ def configure(secrets: Iterable[str], *, stream: TextIO | None = None, verbose: 
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer = _Renderer(secrets, console=stream.isatty() and not journal, journal=journal)
+    redaction = Redaction(secrets)
+    renderer = _Renderer(redaction, console=stream.isatty() and not journal, journal=journal)
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
@@ -47,6 +51,7 @@ def configure(secrets: Iterable[str], *, stream: TextIO | None = None, verbose: 
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.captureWarnings(capture=True)
     logging.raiseExceptions = False  # what cannot be formatted is lost; the standard library would print it raw
+    return redaction
 
 
 def is_journal(environ: Mapping[str, str], stream: TextIO | None = None) -> bool:
@@ -73,12 +78,29 @@ class _Lossy:
             self._stream.flush()
 
 
+class Redaction:
+    """The secrets that are taken out of whatever is logged: more may come, and none is ever shown again."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._secrets: set[str] = set()
+        self._any: re.Pattern[str] | None = None
+        self.add(secrets)
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Take these out too, from now on."""
+        self._secrets.update(secret for secret in secrets if secret)
+        forms = [_any_form(secret) for secret in sorted(self._secrets, key=lambda secret: (-len(secret), secret))]
+        self._any = re.compile("|".join(forms)) if forms else None
+
+    def __call__(self, text: str) -> str:
+        return self._any.sub(REDACTED, text) if self._any else text
+
+
 class _Renderer:
     """Takes every secret out of what is logged, and makes the line."""
 
-    def __init__(self, secrets: Iterable[str], *, console: bool, journal: bool) -> None:
-        forms = [_any_form(secret) for secret in sorted(secrets, key=len, reverse=True) if secret]
-        self._secret = re.compile("|".join(forms)) if forms else None
+    def __init__(self, redact: Redaction, *, console: bool, journal: bool) -> None:
+        self._redact = redact
         self._journal = journal
         self._pretty = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback) if console else None
         self._exceptions = structlog.processors.format_exc_info
@@ -101,9 +123,6 @@ class _Renderer:
         text = str(value)
         redacted = self._redact(text)
         return value if redacted == text and _is_json(value) else redacted
-
-    def _redact(self, text: str) -> str:
-        return self._secret.sub(REDACTED, text) if self._secret else text
 
 
 def _is_json(value: Any) -> bool:

@@ -30,7 +30,7 @@ class LookedAfter(Watched):
     @asynccontextmanager
     async def running(self):
         async with super().running():
-            self.health, self.metrics = Health(["default"]), Metrics(["default"])
+            self.health, self.metrics = Health(["default"]), Metrics()
             self.watcher = Watcher(self.poller, 15.0, self.health, self.metrics, lambda: 0.5)
             self.janitor = janitor(self.poller.store, self.health, self.metrics, {"default": self.limits}, self._now)
             yield self

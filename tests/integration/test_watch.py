@@ -37,7 +37,7 @@ def job(id_, status, **counters):
 
 @asynccontextmanager
 async def watching(path, *answers):
-    health, metrics = Health(["default"]), Metrics(["default"])
+    health, metrics = Health(["default"]), Metrics()
     async with open_store(path) as store:
         poller = Poller("default", Scripted(*answers), store, backfill=0.0, now=lambda: NOW)
         with capture_logs() as lines:

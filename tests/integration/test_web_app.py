@@ -84,7 +84,8 @@ async def test_answers_can_do_no_harm_in_a_browser(path):
 
 async def test_metrics_count_what_sweeps_report():
     """The page is what Prometheus reads; every series is there at 0 before anything happens, and counts afterwards."""
-    metrics = Metrics(["one"])
+    metrics = Metrics()
+    metrics.configured({"one": 15.0}, [])
     job = read_job(
         {"id": "a", "status": "RUNNING", "created_at": 1}
         | dict.fromkeys(("total_requests", "completed_requests", "succeeded_requests", "failed_requests"), 0)

@@ -44,7 +44,7 @@ def defaults(monkeypatch, tmp_path):
 
 
 def without_secrets(value):
-    """Comparable: a `Secret` equals nothing but itself."""
+    """Readable where it differs: a `Secret` shows nothing."""
     return msgspec.to_builtins(value, enc_hook=lambda each: each.reveal() if isinstance(each, Secret) else str(each))
 
 

@@ -5,13 +5,13 @@ import sys
 import anyio
 import click
 
+from tracker.build import providing
 from tracker.cli import text
 from tracker.cli.options import config_option
 from tracker.config import Account, Config, load
 from tracker.core.failure import Failure
 from tracker.core.job import Page
 from tracker.core.ports import ListQuery
-from tracker.daemon import providing
 
 
 @click.command
@@ -34,7 +34,7 @@ async def _ask_all(config: Config) -> bool:
 
 
 async def _ask(config: Config, account: Account) -> bool:
-    async with providing(config, account) as provider:
+    async with providing(account, environment_proxies=config.environment_proxies) as provider:
         answer = await provider.list_jobs(ListQuery(), page=0, page_size=1)
     click.echo(f"account   {account.name}: {_told(answer)}", err=isinstance(answer, Failure))
     return not isinstance(answer, Failure)

@@ -88,8 +88,8 @@ async def _running(
         config = _config(directory / "tracker.db", api.url, dict(zip([each.name for each in receivers], urls, strict=True)))
         file = directory / "demo.toml"
         file.write_text(f'[storage]\npath = "{config.storage.path}"\n', encoding="utf-8")
-        async with daemon(config) as address, open_reader(config.storage.path) as reader:
-            yield Stage(api=api.url, page=address.url, config=str(file)), reader
+        async with daemon(config) as running, open_reader(config.storage.path) as reader:
+            yield Stage(api=api.url, page=running.address.url, config=str(file)), reader
 
 
 def _receivers() -> list[DemoReceiver]:

@@ -9,7 +9,7 @@ import structlog
 
 from tracker import daemon, log
 from tracker.cli.options import config_option
-from tracker.config import load
+from tracker.config import Config, load
 from tracker.core.listen_error import ListenError
 from tracker.core.ports import StorageError
 
@@ -18,11 +18,17 @@ from tracker.core.ports import StorageError
 @config_option
 @click.option("--verbose", is_flag=True, help="Log every sweep and every batch.progress too.")
 def command(config: str | None, verbose: bool) -> None:
-    """Watch the accounts and log every change of their jobs, until SIGTERM or Ctrl-C."""
+    """Watch the accounts and log every change of their jobs, until SIGTERM or Ctrl-C; SIGHUP reads the configuration anew."""
     loaded = load(config)
-    log.configure(loaded.secrets(), verbose=verbose, journal=log.is_journal(os.environ))  # noqa: TID251 - JOURNAL_STREAM is the process's
+    redaction = log.configure(loaded.secrets(), verbose=verbose, journal=log.is_journal(os.environ))  # noqa: TID251 - JOURNAL_STREAM is the process's
+
+    def read() -> Config:
+        read_anew = load(config)
+        redaction.add(read_anew.secrets())
+        return read_anew
+
     try:
-        anyio.run(daemon.run, loaded)
+        anyio.run(daemon.run, loaded, read)
     except* (StorageError, ListenError) as group:
         for error in group.exceptions:
             structlog.get_logger().critical("cannot run", error=str(error))

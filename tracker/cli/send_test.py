@@ -8,6 +8,7 @@ import anyio
 import click
 import msgspec
 
+from tracker.build import notifier
 from tracker.cli import text
 from tracker.cli.options import config_option
 from tracker.clock import now
@@ -18,7 +19,6 @@ from tracker.core.event import Event, batch_event
 from tracker.core.fanout import stream_of
 from tracker.core.job import Job
 from tracker.core.replay import unknown_receiver
-from tracker.daemon import notifier
 from tracker.http import http_client, tls_context
 from tracker.log import REDACTED
 

@@ -23,6 +23,12 @@ class Secret:
     def __repr__(self) -> str:
         return "Secret(…)"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
 
 class Storage(msgspec.Struct, frozen=True):
     """`keep_deliveries` is seconds."""

@@ -30,9 +30,15 @@ class AccountHealth(msgspec.Struct):
 class Health:
     """What the loops report and the surfaces show."""
 
-    def __init__(self, accounts: Iterable[str]) -> None:
-        self.accounts = {name: AccountHealth() for name in accounts}
+    def __init__(self, accounts: Iterable[str] = ()) -> None:
+        self.accounts: dict[str, AccountHealth] = {}
+        self.watch(accounts)
         self.storage_error: str | None = None
+        self.reload_error: str | None = None
+
+    def watch(self, accounts: Iterable[str]) -> None:
+        """Show these accounts from now on: what is known of those that stay is kept, that of the others is forgotten."""
+        self.accounts = {name: self.accounts.get(name, AccountHealth()) for name in accounts}
 
     def swept(self, account: str, failure: Failure | None, now: int) -> None:
         state = self.accounts[account]

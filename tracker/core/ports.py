@@ -1,6 +1,6 @@
 """Owns the Protocols, one for each thing of which a second implementation is planned."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -92,10 +92,13 @@ class Waiting(Protocol):
 
 
 class Outbox(Protocol):
-    """The deliveries that have not ended. Every method but `changed` raises `StorageError` as those of `Store` do."""
+    """The deliveries that have not ended. Every method with `await` raises `StorageError` as those of `Store` do."""
 
     def changed(self, receiver: str) -> Waiting:
         """What is set by the next commit that touches a delivery of `receiver`; ask for it before you look."""
+
+    def wake(self, receivers: Iterable[str]) -> None:
+        """Tell whoever waits for a change of these to look again."""
 
     async def circuit(self, receiver: str) -> Circuit:
         """How the receiver was when it was last settled."""
@@ -122,7 +125,14 @@ class Notifier(Protocol):
     """Sends to one receiver. It returns what became of it and decides nothing."""
 
     async def send(self, deliveries: Sequence[Delivery]) -> Outcome:
-        """Make one attempt to deliver these, as one message where they are several."""
+        """Make one attempt to deliver these, as one message where they are several.
+
+        Raises `Withdrawn` where it was to wait, and was told that there is nothing to wait for any more.
+        """
+
+
+class Withdrawn(Exception):  # noqa: N818 - nothing is wrong
+    """An attempt that ended before anything was sent that another attempt would send twice: it counts as none."""
 
 
 class StorageError(Exception):

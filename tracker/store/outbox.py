@@ -110,9 +110,13 @@ class SqliteOutbox:
     """The `Outbox` of core.ports on SQLite."""
 
     def __init__(self, database: Database, subscriptions: Iterable[Subscription]) -> None:
-        self.subscriptions = tuple(subscriptions)
+        self._subscriptions = tuple(subscriptions)
         self._database = database
         self._changed: dict[str, anyio.Event] = {}
+
+    def subscribe(self, subscriptions: Iterable[Subscription]) -> None:
+        """Have each event that is logged from now on become a delivery to those of `subscriptions` that it is for."""
+        self._subscriptions = tuple(subscriptions)
 
     def changed(self, receiver: str) -> anyio.Event:
         return self._changed.setdefault(receiver, anyio.Event())
@@ -187,7 +191,7 @@ class SqliteOutbox:
 
     def _delivery_rows(self, event: Event) -> Iterator[tuple[Any, ...]]:
         observed_at = round(datetime.fromisoformat(event.observed_at).timestamp() * 1000)
-        for subscription in fan_out(self.subscriptions, event):
+        for subscription in fan_out(self._subscriptions, event):
             due_at = observed_at + _milliseconds(subscription.delay)
             yield subscription.receiver, event.seq, stream_of(event), event.type, due_at
 
