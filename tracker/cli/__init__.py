@@ -26,6 +26,8 @@ COMMANDS: Final = {
     "replay": "deliver again what was delivered, or what is dead",
     "send-test": "send a test event to a receiver and tell what happened",
     "verify": "rebuild every job from the log and compare",
+    "backup": "copy the database while the daemon runs",
+    "restore": "put a backup in the place of the database",
 }
 
 

@@ -26,10 +26,18 @@ def locked(database: Path) -> Iterator[None]:
     except OSError as error:
         raise StorageError(f"{path}: cannot be opened: {error.strerror}") from error
     try:
+        give_to_owner_of(database.parent, descriptor)
         _take(descriptor, database)
         yield
     finally:
         os.close(descriptor)
+
+
+def give_to_owner_of(like: Path, made: int | Path) -> None:
+    """Let what root makes belong to whom `like` belongs to: a service that is not root has to open it. SQLite does the same."""
+    if os.geteuid() == 0:
+        status = like.stat()
+        os.chown(made, status.st_uid, status.st_gid)
 
 
 def _take(descriptor: int, database: Path) -> None:

@@ -181,11 +181,17 @@ def migrate(path: Path, migrations: tuple[str, ...] = MIGRATIONS) -> None:
 def check(path: Path, identity: Iterable[int]) -> None:
     """Raise `StorageError` unless what `IDENTITY` selected is a batch-tracker database of just this version."""
     newest = len(MIGRATIONS)
-    version = _version(path, identity, newest)
-    if version == 0:
-        raise StorageError(f"{path}: expected a batch-tracker database, found an empty one")
+    version = check_any_version(path, identity)
     if version < newest:
         raise StorageError(f"{path}: schema {version} is older than {newest}; `batch-tracker run` brings it up to date")
+
+
+def check_any_version(path: Path, identity: Iterable[int]) -> int:
+    """As `check`, but an older version will do, since `migrate` brings it up to date; the version."""
+    version = _version(path, identity, len(MIGRATIONS))
+    if version == 0:
+        raise StorageError(f"{path}: expected a batch-tracker database, found an empty one")
+    return version
 
 
 def to_read(path: Path) -> str:

@@ -137,7 +137,7 @@ async def open_store(path: Path, subscriptions: Iterable[Subscription] = ()) -> 
 
     Each event that is logged from now on becomes a delivery to those of `subscriptions` that it is for.
     """
-    path = _place(path)
+    path = place(path)
     with locked(path):
         migrate(path)
         database = Database(path)
@@ -148,8 +148,8 @@ async def open_store(path: Path, subscriptions: Iterable[Subscription] = ()) -> 
             await database.close()
 
 
-def _place(path: Path) -> Path:
-    """The file's real path, its directory made if need be."""
+def place(path: Path) -> Path:
+    """The file's real path, its directory made if need be; raises `StorageError` where that cannot be."""
     real = Path(os.path.realpath(path))
     try:
         real.parent.mkdir(parents=True, exist_ok=True)

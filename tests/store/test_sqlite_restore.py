@@ -1,0 +1,144 @@
+"""`restore`: the backup is in the place of the database, and what was there is kept, whatever it was."""
+
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+
+import pytest
+from observations import SINCE, seen, seen_many
+
+from tracker.core.ports import StorageError
+from tracker.store.backup import UnfitTargetError, back_up
+from tracker.store.lock import InUseError
+from tracker.store.restore import restore
+from tracker.store.schema import APPLICATION_ID, MIGRATIONS
+from tracker.store.verify import verify
+from tracker.store.writer import open_store
+
+MOMENT = "20250625T142010Z"
+
+
+@pytest.fixture
+async def saved(path, tmp_path):
+    """A backup with ten events; the database has gone on to twelve, the last two of them still in its WAL, as after a kill."""
+    backup = tmp_path / "backup.db"
+    async with open_store(path) as store:
+        await store.record("default", seen_many(10))
+        back_up(path, backup)
+        await store.record("default", seen_many(2, "later", now=SINCE + 1))
+        for suffix in ("", "-wal"):
+            shutil.copy(path.with_name(path.name + suffix), tmp_path / f"killed{suffix}")
+    for suffix in ("", "-wal"):
+        (tmp_path / f"killed{suffix}").replace(path.with_name(path.name + suffix))
+    assert path.with_name(path.name + "-wal").stat().st_size
+    return backup
+
+
+def names(path):
+    return sorted(each.name for each in path.parent.iterdir())
+
+
+async def test_there_and_back(path, saved):
+    """The database is what the backup is, nothing of the old WAL gets into it, and the old one is kept whole."""
+    restored = restore(saved, path, MOMENT)
+    assert not [name for name in names(path) if name.startswith("tracker.db-") or "partial" in name]
+    assert restored.contents.events == verify(path).events == 10
+    assert restored.aside == path.with_name(f"tracker.db.before-restore-{MOMENT}")
+    assert verify(restored.aside).events == 12
+    assert verify(saved).events == 10
+    assert path.stat().st_mode & 0o777 == 0o600
+    async with open_store(path) as store:
+        await store.record("default", [seen("after", now=SINCE + 2)])
+    assert verify(path).events == 11, "the log goes on after the backup's last seq"
+
+
+async def test_on_a_new_machine(saved, tmp_path):
+    """Where there is no database, nor its directory, it is made; a WAL that is left is not taken for a part of it."""
+    new = tmp_path / "state" / "tracker.db"
+    assert restore(saved, new, MOMENT).aside is None
+    assert verify(new).events == 10
+    shutil.copy(tmp_path / "tracker.db-wal", tmp_path / "state" / "tracker.db-wal")
+    new.unlink()
+    restored = restore(saved, new, MOMENT)
+    assert names(new) == ["tracker.db", f"tracker.db.before-restore-{MOMENT}-wal", "tracker.db.lock"]
+    assert restored.aside
+    assert verify(new).events == 10
+
+
+async def test_a_damaged_database_is_kept_as_it_is(path, saved):
+    """What cannot even be opened is what a restore is for: it is kept to the byte, with its WAL."""
+    path.write_bytes(b"SQLite format 3\0" + os.urandom(20_000))
+    before = [path.with_name(path.name + suffix).read_bytes() for suffix in ("", "-wal")]
+    aside = restore(saved, path, MOMENT).aside
+    assert verify(path).events == 10
+    assert [aside.with_name(aside.name + suffix).read_bytes() for suffix in ("", "-wal")] == before
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-9000]), "malformed"),
+        (lambda path: path.write_bytes(b"text" * 9000), "file is not a database"),
+        (lambda path: path.unlink(), "there is no such file"),
+        (lambda path: _execute(path, "UPDATE jobs SET deleted = 1 WHERE id = 'job-1'"), "the log and the jobs differ"),
+        (lambda path: _execute(path, "PRAGMA user_version = 99"), "written by a newer batch-tracker"),
+        (lambda path: _execute(path, "PRAGMA application_id = 7"), "found one of another program"),
+    ],
+    ids=["cut off", "no database", "missing", "tampered", "newer", "foreign"],
+)
+async def test_a_bad_backup_changes_nothing(path, saved, spoil, said):
+    """A backup that is not whole, or not ours, is refused before the database is touched."""
+    spoil(saved)
+    before = {name: path.with_name(name).read_bytes() for name in names(path)}
+    with pytest.raises(StorageError, match=said):
+        restore(saved, path, MOMENT)
+    assert {name: path.with_name(name).read_bytes() for name in before} == before
+    assert verify(path).events == 12
+    assert not [name for name in names(path) if "partial" in name or "before" in name]
+
+
+async def test_never_under_a_running_daemon(path, saved):
+    """While a process writes to the database it stays, and that process is named."""
+    async with open_store(path):
+        with pytest.raises(InUseError, match=f"in use by another batch-tracker, process {os.getpid()}"):
+            restore(saved, path, MOMENT)
+    assert verify(path).events == 12
+
+
+async def test_the_database_is_no_backup_of_itself(path, saved, tmp_path):
+    """To name the database itself is a mistake that is told."""
+    (tmp_path / "link.db").symlink_to(path)
+    with pytest.raises(UnfitTargetError, match="this is the database itself"):
+        restore(tmp_path / "link.db", path, MOMENT)
+    assert saved.exists()
+
+
+async def test_a_backup_of_an_older_version(path, tmp_path):
+    """What an older version wrote is brought up to date on the way, and the backup is left as it was."""
+    old = tmp_path / "old.db"
+    with closing(sqlite3.connect(old, isolation_level=None)) as connection:
+        connection.executescript(f"{MIGRATIONS[0]} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1;")
+    before = old.read_bytes()
+    restore(old, path, MOMENT)
+    assert verify(path).events == 0
+    assert old.read_bytes() == before
+
+
+async def test_root_gives_it_to_whom_it_belongs(path, saved, tmp_path):
+    """What root restores, and the lock that it makes, a service under its own user can open."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    os.chown(path, 65534, 65534)
+    restore(saved, path, MOMENT)
+    new = tmp_path / "state" / "tracker.db"
+    new.parent.mkdir()
+    os.chown(new.parent, 65534, 65534)
+    restore(saved, new, MOMENT)
+    for file in (path, new, new.with_name("tracker.db.lock")):
+        assert (file.stat().st_uid, file.stat().st_gid) == (65534, 65534)
+
+
+def _execute(path, sql):
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(sql)

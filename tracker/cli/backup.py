@@ -1,0 +1,40 @@
+"""Owns `batch-tracker backup`: a copy of the database, made while the daemon runs."""
+
+from pathlib import Path
+
+import click
+from rich import filesize
+
+from tracker.cli import text
+from tracker.cli.options import config_option
+from tracker.config import database_path
+from tracker.store.backup import Contents, UnfitTargetError, back_up
+
+
+@click.command
+@config_option
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace FILE if there is one.")
+def command(config: str | None, file: Path, force: bool) -> None:
+    r"""Copy the database to FILE, whole and as it is at one moment, whether or not a daemon runs.
+
+    The copy is proved as `verify` proves the database, and has the name FILE only then: there is never half a one. Whoever
+    ends it on the way leaves FILE as it was, and may leave a FILE.partial, which the next one takes over.
+
+    \b
+    Example:
+      batch-tracker backup /var/backups/tracker-$(date +%F).db
+    """
+    if str(file) == "-":
+        raise click.UsageError("found '-' for FILE, expected a file: a copy is proved where it lies, not in a pipe")
+    try:
+        contents = back_up(database_path(config), file, overwrite=force)
+    except UnfitTargetError as error:
+        raise click.UsageError(text.plain(error)) from None
+    click.echo(f"{text.plain(file)}: {holds(contents)}; the log and the jobs agree")
+
+
+def holds(contents: Contents) -> str:
+    """What a copy holds, in words."""
+    last = f" up to seq {contents.events}" if contents.events else ""
+    return f"{contents.events} events{last}, {contents.jobs} jobs, {filesize.decimal(contents.size)}"

@@ -1,0 +1,37 @@
+"""Owns `batch-tracker restore`: a backup put in the place of the database."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from tracker.cli import text
+from tracker.cli.backup import holds
+from tracker.cli.options import config_option
+from tracker.clock import now
+from tracker.config import database_path
+from tracker.store.backup import UnfitTargetError
+from tracker.store.restore import restore
+
+
+@click.command
+@config_option
+@click.argument("file", type=click.Path(path_type=Path))
+def command(config: str | None, file: Path) -> None:
+    """Put the backup FILE in the place of the database; the daemon has to be stopped.
+
+    FILE is copied and proved first and stays as it is; so does what was in its place, under another name. What happened since
+    the backup is observed again, as far as the API still tells it: as new events, with IDs of their own. The log goes on after
+    the backup's last seq, so whoever keeps the seq of what came later has to go back to that.
+    """
+    database = database_path(config)
+    moment = datetime.fromtimestamp(now() / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
+    try:
+        restored = restore(file, database, moment)
+    except UnfitTargetError as error:
+        raise click.UsageError(text.plain(error)) from None
+    last = restored.contents.events
+    click.echo(f"{database}: {holds(restored.contents)}; the log and the jobs agree")
+    if restored.aside:
+        click.echo(f"what it was is kept: {restored.aside}")
+    click.echo(f"the log goes on with seq {last + 1}: whoever keeps a later one goes back to {last}")
