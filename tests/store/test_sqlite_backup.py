@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 from observations import SINCE, seen, seen_many
@@ -217,7 +218,7 @@ async def test_it_is_on_the_disk_before_it_has_its_name(log, target, monkeypatch
 
         return record
 
-    monkeypatch.setattr(os, "fsync", recorded(os.fsync, lambda fd: ("sync", os.readlink(f"/proc/self/fd/{fd}"))))
+    monkeypatch.setattr(os, "fsync", recorded(os.fsync, lambda fd: ("sync", str(Path(f"/proc/self/fd/{fd}").readlink()))))
     monkeypatch.setattr(os, "replace", recorded(os.replace, lambda _, name: ("name", str(name))))
     back_up(log, target)
     assert steps == [("sync", f"{target}.partial"), ("name", str(target)), ("sync", str(target.parent))]
