@@ -136,7 +136,7 @@ async def test_the_index_of_a_jobs_events(path):
     migrate(path)
     async with open_reader(path) as reader:
         plan = await _plan(reader, reader.events(0, EventFilter(job="job-1")))
-    assert "SEARCH events USING INDEX events_of_job (job=? AND seq>?)" in plan
+    assert "SEARCH events USING INDEX events_of_job (job=? AND seq>? AND seq<?)" in plan
     assert "B-TREE" not in plan
 
 

@@ -82,11 +82,16 @@ def plain_event(type_: str, account: str, data: dict[str, Any], now: int) -> Eve
 
 def outcome(job: Job) -> Outcome:
     """What a SUCCESS is worth: the status alone does not say that any request succeeded."""
-    if job.total_requests == 0:
+    return worth(job.total_requests, job.succeeded_requests)
+
+
+def worth(total: int, succeeded: int) -> Outcome:
+    """The outcome of so many requests, of which so many succeeded."""
+    if total == 0:
         return "empty"
-    if job.succeeded_requests >= job.total_requests:
+    if succeeded >= total:
         return "success"
-    return "partial" if job.succeeded_requests else "all_failed"
+    return "partial" if succeeded else "all_failed"
 
 
 def iso(milliseconds: int) -> str:

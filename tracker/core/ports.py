@@ -1,7 +1,7 @@
 """Owns the Protocols, one for each thing of which a second implementation is planned."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -10,8 +10,10 @@ from tracker.core.delivery import Delivery, Outcome, Settlement
 from tracker.core.diff import Change, Known
 from tracker.core.event import Event
 from tracker.core.failure import Failure
+from tracker.core.filters import DeliveryFilter, EventFilter, JobFilter
 from tracker.core.job import Job, MalformedJob, Page
 from tracker.core.overdue import Standing
+from tracker.core.pages import Backlog, DeliveryKey, DeliveryPage, EventPage, JobKey, JobPage, Span
 
 
 class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +121,40 @@ class Outbox(Protocol):
         self, receiver: str, settlements: Sequence[Settlement], circuit: Circuit, events: Sequence[Event] = ()
     ) -> None:
         """Commit what attempts came to, how the receiver is now, and the events that say so: all or nothing."""
+
+
+class Reader(Protocol):
+    """What the surfaces read, for one of them at a time. Every method raises `StorageError` where it cannot be read.
+
+    A job is the properties of the BatchJob and what the tracker adds: `account`, `deleted`, `first_seen_at`, `observed_at`,
+    `seq` (of its last event) and `outcome`.
+    """
+
+    async def jobs_page(self, after: JobKey | None, which: JobFilter, limit: int) -> JobPage:
+        """Up to `limit` jobs behind `after`, the newest first."""
+
+    async def jobs_of_id(self, job_id: str) -> Sequence[dict[str, Any]]:
+        """The jobs of that id, one for each account that has one."""
+
+    async def job_counts(self) -> Mapping[str, Mapping[str, int]]:
+        """How many jobs the log knows, by account and status; "deleted" counts for one."""
+
+    async def events_page(self, span: Span, which: EventFilter, limit: int) -> EventPage:
+        """Up to `limit` events of that part of the log."""
+
+    async def last_seq(self) -> int:
+        """The seq of the last event; 0 where there is none."""
+
+    async def deliveries_page(
+        self, beyond: DeliveryKey | None, which: DeliveryFilter, limit: int, *, newest_first: bool = False
+    ) -> DeliveryPage:
+        """Up to `limit` deliveries beyond that place, in the log's order or against it, each with its attempts."""
+
+    async def circuits(self) -> Mapping[str, Circuit]:
+        """How each receiver was when it was last settled, by its name."""
+
+    async def backlog(self, receiver: str) -> Backlog:
+        """What the receiver has not been told."""
 
 
 class Notifier(Protocol):

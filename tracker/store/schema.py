@@ -147,7 +147,13 @@ CREATE INDEX jobs_newest_active ON jobs (created_at DESC, account, id) WHERE act
 CREATE INDEX deliveries_dead ON deliveries (receiver, seq) WHERE state = 'dead';       -- how many are dead, and which
 """
 
-MIGRATIONS: Final = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3, _SCHEMA_4, _SCHEMA_5)
+_SCHEMA_6: Final = """
+CREATE INDEX events_narrow ON events (seq, type, account, observed_at);   -- what pages pass over without reading it
+CREATE INDEX jobs_newest_of_status ON jobs (status, created_at DESC, account, id);               -- pages of jobs by status
+CREATE INDEX deliveries_open ON deliveries (seq, receiver) WHERE state IN ('pending', 'dead');  -- pages of what is not over
+"""
+
+MIGRATIONS: Final = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3, _SCHEMA_4, _SCHEMA_5, _SCHEMA_6)
 """Migration N makes a file of version N - 1 one of version N."""
 
 

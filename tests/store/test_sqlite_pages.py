@@ -1,0 +1,330 @@
+"""Pages of jobs, events and deliveries: nothing twice, nothing left out, and each by an index, whatever is asked for."""
+
+import itertools
+import json
+import random
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from observations import SINCE, gone, moved, seen
+
+from tracker.core.circuit import Circuit
+from tracker.core.delivery import Outcome, Result, settle
+from tracker.core.event import iso
+from tracker.core.fanout import Subscription, fan_out
+from tracker.core.filters import TYPES, DeliveryFilter, EventFilter, JobFilter, read_facts
+from tracker.core.pages import DeliveryKey, JobKey, Span
+from tracker.store import read_events, read_jobs
+from tracker.store.reader import open_reader
+from tracker.store.writer import open_store
+
+STATUSES = ("QUEUED", "RUNNING", "SUCCESS", "FAILED", "UNHEARD_OF")
+MODELS = ("mistral-small-2506", "mistral-large-2411", "a[b]c", None)
+
+
+@pytest.fixture(scope="module")
+async def world(tmp_path_factory):
+    """Sixty jobs of three accounts, many created in the same second, each with a life; and receivers that are told."""
+    path, rng = tmp_path_factory.mktemp("pages") / "tracker.db", random.Random(5)
+    subscriptions = [Subscription(receiver=name, events=("*",)) for name in ("one", "two")]
+    async with open_store(path, subscriptions) as store:
+        for number in range(60):
+            account = rng.choice("abc")
+            change = seen(
+                f"job-{number % 40:02}",
+                account=account,
+                now=SINCE + number * 1000,
+                created_at=SINCE // 1000 + rng.randrange(8),
+                model=rng.choice(MODELS),
+                endpoint=rng.choice(("/v1/ocr", "/v1/chat/completions")),
+            )
+            await store.record(account, [change])
+            for step in range(rng.randrange(4)):
+                later = moved(change, now=SINCE + number * 1000 + step, status=rng.choice(STATUSES), total_requests=step + 1)
+                if later is not None and later.events:
+                    change = later
+                    await store.record(account, [change])
+            if number % 20 == 0:
+                await store.record(account, [gone(change)])
+        claimed = await store.outbox.claim("one", SINCE * 2, 900.0, 20, ())
+        failed = Outcome(result=Result.REFUSED, status=400, detail="no")
+        await store.outbox.settle("one", [settle(each, failed, (), (SINCE, SINCE), 0.5) for each in claimed], Circuit())
+    return path
+
+
+async def all_jobs(reader, which, size):
+    found, after = [], None
+    for _ in range(200):
+        page = await reader.jobs_page(after, which, size)
+        assert len(page.jobs) <= size
+        found += page.jobs
+        after = page.next
+        if after is None:
+            return found
+    raise AssertionError("it never ends")
+
+
+async def all_events(reader, span, which, size):
+    found = []
+    for _ in range(1000):
+        page = await reader.events_page(span, which, size)
+        assert len(page.events) <= size
+        found += page.events
+        if page.next is None:
+            return found
+        span = span.rest(page.next)
+    raise AssertionError("it never ends")
+
+
+JOB_FILTERS = [
+    JobFilter(),
+    JobFilter(account="a"),
+    JobFilter(account="nobody"),
+    JobFilter(active=True),
+    JobFilter(active=False),
+    JobFilter(statuses=("RUNNING",)),
+    JobFilter(statuses=("UNHEARD_OF", "SUCCESS", "QUEUED", "SUCCESS")),
+    JobFilter(statuses=("RUNNING", "FAILED"), active=True, account="b"),
+    JobFilter(model="mistral-*"),
+    JobFilter(model="mistral-[!s]*", endpoint="/v1/*"),
+    JobFilter(model="a[[]b]c"),
+    JobFilter(endpoint="/v1/OCR"),
+    JobFilter(prefix="job-1"),
+    JobFilter(prefix="job-1%"),
+    JobFilter(created_after=SINCE // 1000 + 2, created_before=SINCE // 1000 + 5),
+    JobFilter(created_before=SINCE // 1000 + 5, account="c", statuses=STATUSES),
+    JobFilter(created_after=2**60),
+]
+
+
+@pytest.mark.parametrize("which", JOB_FILTERS, ids=repr)
+async def test_pages_of_jobs_fit_together(world, which):
+    """Whatever the filter and however small the pages, every job that is wanted comes once, newest first, then as named."""
+    async with open_reader(world) as reader:
+        everything = await reader.jobs()
+        expected = sorted(filter(lambda job: wants(which, job), everything), key=place)
+        for size in (1, 3, 500):
+            assert await all_jobs(reader, which, size) == expected
+        if expected:
+            start = JobKey(*(expected[0][name] for name in ("created_at", "account", "id")))
+            assert (await reader.jobs_page(start, which, 500)).jobs == expected[1:]
+
+
+def wants(which, job):
+    """What the filter says, told once more in plain words."""
+    terminal = job["deleted"] or job["status"] in ("SUCCESS", "FAILED")
+    smaller = {"mistral-*": "mistral-", "mistral-[!s]*": "mistral-l", "a[[]b]c": "a[b]c"}
+    return (
+        which.account in (None, job["account"])
+        and (not which.statuses or job["status"] in which.statuses)
+        and which.active in (None, not terminal)
+        and (which.model is None or (job["model"] or "").startswith(smaller[which.model]))
+        and which.endpoint in (None, "/v1/*")
+        and job["id"].startswith(which.prefix)
+        and (which.created_after is None or job["created_at"] > which.created_after)
+        and (which.created_before is None or job["created_at"] < which.created_before)
+    )
+
+
+def place(job):
+    return -job["created_at"], job["account"], job["id"]
+
+
+async def test_a_page_of_jobs_costs_a_bounded_look(world, monkeypatch):
+    """A page that would have to read too much ends early, and says where to go on."""
+    monkeypatch.setattr(read_jobs, "MOST_LOOKED_INSIDE", 4)
+    monkeypatch.setattr(read_jobs, "_READ_AT_ONCE", 2)
+    async with open_reader(world) as reader:
+        page = await reader.jobs_page(None, JobFilter(model="nobody's"), 5)
+        assert (page.jobs, page.next) == (
+            [],
+            JobKey(*[(await reader.jobs_page(None, JobFilter(), 4)).jobs[3][each] for each in ("created_at", "account", "id")]),
+        )
+        wanted = JobFilter(model="a[[]b]c")
+        assert await all_jobs(reader, wanted, 3) == [
+            job for job in sorted(await reader.jobs(), key=place) if job["model"] == "a[b]c"
+        ]
+
+
+BACKWARDS = Span(newest_first=True)
+EVENT_FILTERS = [
+    EventFilter(),
+    EventFilter(types=("batch.c*", "batch.deleted")),
+    EventFilter(types=("batch.unheard_of",)),
+    EventFilter(account="b"),
+    EventFilter(job="job-03"),
+    EventFilter(job="job-03", types=("batch.[!c]*",), account="a"),
+    EventFilter(since=iso(SINCE + 9000), until=iso(SINCE + 20_000)),
+    EventFilter(statuses=("FAILED", "UNHEARD_OF")),
+    EventFilter(model="mistral-*", types=("*.created",), since=iso(SINCE + 3000)),
+    EventFilter(job="job-05", statuses=("RUNNING",)),
+    EventFilter(model="nobody's"),
+]
+
+
+@pytest.mark.parametrize("bounded", [False, True])
+@pytest.mark.parametrize("which", EVENT_FILTERS, ids=repr)
+async def test_pages_of_events_fit_together(world, which, bounded, monkeypatch):
+    """In both directions, within any bounds, every event that is wanted comes once and in order, as filtered one by one."""
+    if bounded:
+        monkeypatch.setattr(read_events, "MOST_LOOKED_AT", 10)
+        monkeypatch.setattr(read_events, "MOST_LOOKED_INSIDE", 6)
+        monkeypatch.setattr(read_events, "_READ_AT_ONCE", 3)
+    takes = which.matcher()
+    async with open_reader(world) as reader:
+        log = await reader.events(0, EventFilter(), limit=-1)
+        for span, size in itertools.product(
+            (Span(), Span(17, 60), Span(2, 3), Span(10**30, 10**30), Span(-9, 10**30)), (1, 4, 1000)
+        ):
+            expected = [(seq, body) for seq, body in log if span.after < seq < span.before and takes(read_facts(body))]
+            assert await all_events(reader, span, which, size) == expected
+            assert await all_events(reader, span._replace(newest_first=True), which, size) == expected[::-1]
+        whole = [row for row in log if takes(read_facts(row[1]))]
+        assert (await reader.events(0, which, 1000))[:1] == whole[:1], "none are found only where none are left"
+
+
+async def test_the_last_page_says_so(world):
+    """A page that ends with the last event there is leads nowhere, one that ends before it leads on."""
+    async with open_reader(world) as reader:
+        for which in (EventFilter(), EventFilter(types=("*",)), EventFilter(model="*", statuses=STATUSES)):
+            log = await all_events(reader, Span(), which, 1000)
+            assert (await reader.events_page(Span(), which, len(log))).next is None
+            assert (await reader.events_page(Span(), which, len(log) - 1)).next == log[-2][0]
+            assert (await reader.events_page(Span(newest_first=True), which, len(log) - 1)).next == log[1][0]
+
+
+@given(
+    st.lists(st.sampled_from([*TYPES, "batch.*", "*.c*", "account.?*", "[!b]*", "nothing"]), max_size=3),
+    st.sampled_from(TYPES),
+)
+def test_types_are_matched_as_receivers_match_them(globs, type_):
+    """The types that a filter asks SQLite for are those that a receiver with the same globs would be told."""
+    wanted = EventFilter(types=globs).wanted_types()
+    told = Subscription(receiver="r", events=tuple(globs) or ("*",))
+    event = msgspec.structs.replace(seen().events[0], type=type_)
+    assert (wanted is None or type_ in wanted) is bool(list(fan_out([told], event)))
+
+
+DELIVERY_FILTERS = [
+    DeliveryFilter(),
+    DeliveryFilter(receiver="one"),
+    DeliveryFilter(states=("dead",)),
+    DeliveryFilter(states=("pending", "dead"), receiver="two"),
+    DeliveryFilter(states=("pending", "delivered", "superseded")),
+    DeliveryFilter(job="job-03"),
+    DeliveryFilter(job="job-03", receiver="one", states=("dead",)),
+]
+
+
+@pytest.mark.parametrize("which", DELIVERY_FILTERS, ids=repr)
+async def test_pages_of_deliveries_go_both_ways(world, which):
+    """Forwards and backwards, in pages of any size, the same deliveries come, each once, with their attempts."""
+    async with open_reader(world) as reader:
+        whole = await reader.deliveries((0, ""), DeliveryFilter(), 1000)
+        expected = [
+            each
+            for each in whole
+            if which.receiver in (None, each["receiver"])
+            and (not which.states or each["state"] in which.states)
+            and which.job in (None, each["job"])
+        ]
+        assert expected
+        for size, newest_first in itertools.product((1, 7, 1000), (False, True)):
+            found, beyond = [], None
+            while True:
+                page = await reader.deliveries_page(beyond, which, size, newest_first=newest_first)
+                found += page.deliveries
+                if (beyond := page.next) is None:
+                    break
+                assert beyond == DeliveryKey(found[-1]["seq"], found[-1]["receiver"])
+            assert found == (expected[::-1] if newest_first else expected)
+
+
+async def test_what_a_receiver_was_not_told(world):
+    """Pending and dead deliveries are counted for each receiver, with when the oldest pending one was observed."""
+    async with open_reader(world) as reader:
+        one, two = await reader.deliveries((0, ""), DeliveryFilter(receiver="one"), 1000), await reader.backlog("two")
+        pending = [each["seq"] for each in one if each["state"] == "pending"]
+        first = json.loads((await reader.events(pending[0] - 1, EventFilter(), 1))[0][1])
+        assert await reader.backlog("one") == (len(pending), 20, first["observed_at"])
+        assert (two.pending > len(pending), two.dead) == (True, 0)
+        assert await reader.backlog("nobody") == (0, 0, None)
+        assert await reader.circuits() == {"one": Circuit()}
+
+
+async def test_how_many_jobs_there_are(world):
+    """Jobs are counted by account and status, the deleted ones by themselves."""
+    async with open_reader(world) as reader:
+        counts = await reader.job_counts()
+        jobs = await reader.jobs()
+    for account in "abc":
+        names = ["deleted" if job["deleted"] else job["status"] for job in jobs if job["account"] == account]
+        assert counts[account] == {name: names.count(name) for name in set(names)}
+
+
+async def test_a_job_of_two_accounts(world):
+    """An id finds its job in every account that has one, whole, with what it came to."""
+    async with open_reader(world) as reader:
+        jobs = await reader.jobs()
+        twice = next(job["id"] for job in jobs if len({each["account"] for each in jobs if each["id"] == job["id"]}) > 1)
+        assert sorted(map(place, await reader.jobs_of_id(twice))) == sorted(place(job) for job in jobs if job["id"] == twice)
+        assert await reader.jobs_of_id("job-0") == []
+        assert {job["outcome"] for job in jobs if job["status"] == "SUCCESS"} == {"all_failed"}
+        assert {job["outcome"] for job in jobs if job["status"] != "SUCCESS"} == {None}
+
+
+BY_CREATION = "(created_at>? AND created_at<?)"
+WAYS = [
+    ("jobs_page", (JobKey(9, "a", "x"), JobFilter(account="a", prefix="j"), 5), f"jobs USING INDEX jobs_newest {BY_CREATION}"),
+    ("jobs_page", (None, JobFilter(active=True), 5), f"jobs USING INDEX jobs_newest_active {BY_CREATION}"),
+    (
+        "jobs_page",
+        (None, JobFilter(statuses=("FAILED",)), 5),
+        "jobs USING INDEX jobs_newest_of_status (status=? AND created_at>? AND created_at<?)",
+    ),
+    ("jobs_of_id", ("x",), "jobs USING PRIMARY KEY (account=? AND id=?)"),
+    ("events_page", (Span(5), EventFilter(), 5), "events USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    ("events_page", (BACKWARDS, EventFilter(types=("*",)), 5), "events USING INDEX events_narrow (seq>? AND seq<?)"),
+    ("events_page", (BACKWARDS, EventFilter(job="x"), 5), "events USING INDEX events_of_job (job=? AND seq>? AND seq<?)"),
+    ("deliveries_page", (None, DeliveryFilter(), 5), "d USING INDEX deliveries_of_event ((seq,receiver)>(?,?))"),
+    ("deliveries_page", (None, DeliveryFilter(states=("dead",)), 5), "d USING INDEX deliveries_open ((seq,receiver)>(?,?))"),
+    ("deliveries_page", (None, DeliveryFilter(receiver="one"), 5), "d USING PRIMARY KEY (receiver=? AND seq>?)"),
+    ("deliveries_page", (None, DeliveryFilter(job="x"), 5), "e USING INDEX events_of_job (job=? AND seq>?)"),
+    ("backlog", ("one",), "deliveries USING INDEX deliveries_due (receiver=?)"),
+]
+
+
+@pytest.mark.parametrize(("page", "asked", "way"), WAYS)
+async def test_pages_are_read_by_an_index_each(world, page, asked, way):
+    """Whatever is asked for is searched by its index in the order wanted: nothing is scanned, nothing sorted."""
+    plans = await _plans(world, page, *asked)
+    assert f"SEARCH {way}" in plans
+    if page == "deliveries_page":
+        plans += await _plans(world, page, *asked, newest_first=True)
+        assert f"SEARCH {way}".replace(">", "<") in plans
+    assert not [step for step in plans if "B-TREE" in step or step.startswith(("SCAN events", "SCAN jobs", "SCAN d"))]
+
+
+async def _plans(path, page, *asked, **more):
+    """How SQLite answers what is read."""
+    async with open_reader(path) as reader:
+        statements = []
+        await reader._connection.set_trace_callback(statements.append)
+        await getattr(reader, page)(*asked, **more)
+        await reader._connection.set_trace_callback(None)
+        explained = [sql for sql in statements if sql.startswith("SELECT") and "max(seq)" not in sql]
+        return [row[3] for sql in explained for row in await reader._connection.execute_fetchall(f"EXPLAIN QUERY PLAN {sql}")]
+
+
+async def test_a_job_seen_between_pages(tmp_path):
+    """Jobs that come while somebody pages through the older ones neither move nor repeat them."""
+    path = tmp_path / "tracker.db"
+    async with open_store(path) as store, open_reader(path) as reader:
+        await store.record("a", [seen(f"old-{number}", account="a", created_at=100 + number) for number in range(6)])
+        first = await reader.jobs_page(None, JobFilter(), 3)
+        await store.record("a", [seen(f"new-{number}", account="a", created_at=200 + number) for number in range(6)])
+        second = await reader.jobs_page(first.next, JobFilter(), 3)
+    assert [job["id"] for job in first.jobs + second.jobs] == [f"old-{number}" for number in (5, 4, 3, 2, 1, 0)]
+    assert second.next is None

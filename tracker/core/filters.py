@@ -1,0 +1,119 @@
+"""Owns which jobs, events and deliveries somebody wants to see, and what of that is decided one by one.
+
+Globs are those of a receiver's `match`: `*`, `?`, `[abc]`, `[!abc]`, case and all.
+"""
+
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+import msgspec
+
+from tracker.core.event import ACCOUNT_TYPES, BATCH_TYPES, OVERDUE_TYPES, RECEIVER_TYPES
+
+TYPES: Final = (*BATCH_TYPES, *OVERDUE_TYPES, *ACCOUNT_TYPES, *RECEIVER_TYPES)
+
+
+class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which jobs; nothing given means all.
+
+    `model` and `endpoint` are globs, `prefix` begins an id; the job was created after `created_after` and before
+    `created_before` (Unix seconds).
+    """
+
+    account: str | None = None
+    statuses: Sequence[str] = ()
+    active: bool | None = None
+    model: str | None = None
+    endpoint: str | None = None
+    prefix: str = ""
+    created_after: int | None = None
+    created_before: int | None = None
+
+    @property
+    def looks_inside(self) -> bool:
+        """Whether `takes` decides anything."""
+        return self.model is not None or self.endpoint is not None
+
+    def takes(self, job: dict[str, Any]) -> bool:
+        """Whether it wants a job of which everything but the globs was seen to."""
+        return _matches(self.model, job.get("model")) and _matches(self.endpoint, job.get("endpoint"))
+
+
+class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events; nothing given means all.
+
+    One of the globs `types` matches, and `model` is one; `statuses` and `model` are of the job. The event was observed from
+    `since` on and before `until` (both as `core.event.iso` writes them).
+    """
+
+    types: Sequence[str] = ()
+    job: str | None = None
+    account: str | None = None
+    statuses: Sequence[str] = ()
+    model: str | None = None
+    since: str | None = None
+    until: str | None = None
+
+    @property
+    def looks_inside(self) -> bool:
+        """Whether it takes more than the columns of the log to tell."""
+        return bool(self.statuses) or self.model is not None
+
+    def wanted_types(self) -> frozenset[str] | None:
+        """The types that the globs match, and the globs themselves, for types that this version does not know; None for all."""
+        if not self.types:
+            return None
+        matching = {type_ for type_ in TYPES if any(fnmatchcase(type_, glob) for glob in self.types)}
+        return frozenset(matching.union(self.types))
+
+    def matcher(self) -> Callable[["EventFacts"], bool]:
+        """What tells whether an event is wanted."""
+        wanted, statuses = self.wanted_types(), frozenset(self.statuses)
+
+        def takes(event: "EventFacts") -> bool:
+            return (
+                (wanted is None or event.type in wanted)
+                and self.job in (None, event.job)
+                and self.account in (None, event.account)
+                and (self.since is None or event.observed_at >= self.since)
+                and (self.until is None or event.observed_at < self.until)
+                and (not statuses or event.data.status in statuses)
+                and _matches(self.model, event.data.model)
+            )
+
+        return takes
+
+
+class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which deliveries; nothing given means all."""
+
+    states: Sequence[str] = ()
+    receiver: str | None = None
+    job: str | None = None
+
+
+class _JobFacts(msgspec.Struct, frozen=True):
+    id: str | None = None
+    status: str | None = None
+    model: Any = None  # as it came
+
+
+class EventFacts(msgspec.Struct, frozen=True):
+    """What a filter asks of an event's JSON."""
+
+    type: str
+    account: str
+    observed_at: str
+    data: _JobFacts
+
+    @property
+    def job(self) -> str | None:
+        return self.data.id
+
+
+read_facts: Final = msgspec.json.Decoder(EventFacts).decode
+
+
+def _matches(glob: str | None, value: Any) -> bool:
+    return glob is None or (isinstance(value, str) and fnmatchcase(value, glob))
