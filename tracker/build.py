@@ -31,7 +31,7 @@ async def providing(
     account: Account,
     tls: ssl.SSLContext | None = None,
     pace: Pace | None = None,
-    answered: Callable[[str, str], None] = lambda _call, _code: None,
+    answered: Callable[[str, str, float], None] = lambda _call, _code, _seconds: None,
     *,
     environment_proxies: bool = False,
 ) -> AsyncIterator[Mistral]:

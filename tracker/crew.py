@@ -6,8 +6,9 @@ it writes whole; a deliverer settles first what it has under way, so that its su
 
 import random
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Final, NamedTuple
 
 import anyio
@@ -63,7 +64,7 @@ class Crew:
         self._config = config
         self._tls = tls_context()
         self._paces: dict[str, tuple[str, Secret, Pace]] = {}
-        self._janitor = Janitor(means.store, means.health, means.metrics, {}, now, config.storage.keep_deliveries)
+        self._janitor = Janitor(means.store, means.health, {}, now, config.storage.keep_deliveries)
         self._watchers = Roster(group, self._watcher)
         self._deliverers = Roster(group, self._deliverer)
         self.apply(config)
@@ -76,7 +77,9 @@ class Crew:
         store.outbox.subscribe(map(subscription, config.receivers))
         health.watch(account.name for account in config.accounts)
         metrics.configured(
-            {account.name: account.poll_interval for account in config.accounts}, [each.name for each in config.receivers]
+            {account.name: account.poll_interval for account in config.accounts},
+            [each.name for each in config.receivers],
+            config.metrics.max_job_series,
         )
         self._janitor.set_limits({account.name: limits(account) for account in config.accounts}, config.storage.keep_deliveries)
         self._watchers.assign({account.name: _watch(config, account) for account in config.accounts})
@@ -106,7 +109,7 @@ class Crew:
         return _Watching(self._means, duty, self._tls, self._pace(duty.account))
 
     def _deliverer(self, duty: _Post) -> "_Delivering":
-        return _Delivering(self._means.store, duty, self._tls)
+        return _Delivering(self._means, duty, self._tls)
 
     def _pace(self, account: Account) -> Pace:
         """One for each key: neither its budget nor a pause that the API asked for begins anew with a new configuration."""
@@ -134,17 +137,18 @@ class _Watching:
     async def run(self) -> None:
         (account, proxies), (store, health, metrics) = self._duty, self._means
         with self._scope:
-            answered = _count_requests(metrics, account)
+            answered = partial(metrics.accounts.answered, account.name)
             async with providing(account, self._tls, self._pace, answered, environment_proxies=proxies) as provider:
-                poller = Poller(account.name, Patient(provider, random.random), store, backfill=account.backfill, now=now)
+                patient, active = Patient(provider, random.random), partial(metrics.is_active, account.name)
+                poller = Poller(account.name, patient, store, backfill=account.backfill, now=now, active=active)
                 await Watcher(poller, account.poll_interval, health, metrics, random.random).run()
 
 
 class _Delivering:
     """Delivers to a receiver until what is under way when it is told to leave has been settled."""
 
-    def __init__(self, store: SqliteStore, duty: _Post, tls: ssl.SSLContext) -> None:
-        self._store = store
+    def __init__(self, means: Means, duty: _Post, tls: ssl.SSLContext) -> None:
+        self._means = means
         self._duty = duty
         self._tls = tls
         self._pace = Pace(MESSAGES_PER_SECOND)
@@ -160,10 +164,18 @@ class _Delivering:
     async def run(self) -> None:
         if self._left:
             return
-        receiver = self._duty.receiver
+        receiver, (store, _, metrics) = self._duty.receiver, self._means
         async with http_client(self._tls, environment_proxies=self._duty.environment_proxies) as http:
-            send = notifier(receiver, http, self._store.cards, self._pace)
-            self.deliverer = Deliverer(receiver.name, terms(receiver), send, self._store.outbox, now=now, jitter=random.random)
+            send = notifier(receiver, http, store.cards, self._pace)
+            self.deliverer = Deliverer(
+                receiver.name,
+                terms(receiver),
+                send,
+                store.outbox,
+                now=now,
+                jitter=random.random,
+                settled=metrics.deliveries.settled,
+            )
             await self.deliverer.run()
 
 
@@ -177,7 +189,3 @@ def _post(config: Config, receiver: Receiver) -> _Post:
     """Without what the receiver wants to know, which is the outbox's business."""
     told = msgspec.structs.replace(receiver, events=(), match=Match(), group_wait=0.0)
     return _Post(told, config.environment_proxies)
-
-
-def _count_requests(metrics: Metrics, account: Account) -> Callable[[str, str], None]:
-    return lambda call, code: metrics.requests.labels(account.name, call, code).inc()

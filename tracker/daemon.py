@@ -27,6 +27,7 @@ from tracker.core.replay import Replay, Replayed, unknown_receiver
 from tracker.crew import Crew, Means
 from tracker.metrics import Metrics
 from tracker.serving import Address, serving
+from tracker.store.facts import SqliteFacts
 from tracker.store.schema import wal_reset_affected
 from tracker.store.writer import SqliteStore, open_store
 from tracker.tasks import task_group
@@ -123,8 +124,11 @@ async def daemon(config: Config) -> AsyncIterator[Daemon]:
     """Watch the accounts and serve the surfaces while the context lasts."""
     if wal_reset_affected(sqlite3.sqlite_version_info):
         structlog.get_logger().debug("sqlite.affected", version=sqlite3.sqlite_version, bug="WAL reset; one writer avoids it")
-    health, metrics = Health(), Metrics()
-    async with open_store(config.storage.path, map(subscription, config.receivers)) as store, task_group() as group:
+    health, metrics = Health(), Metrics(SqliteFacts(config.storage.path))
+    opened = open_store(
+        config.storage.path, map(subscription, config.receivers), told=metrics.logged, used=metrics.storage.used
+    )
+    async with opened as store, task_group() as group:
         means = Means(store, health, metrics)
         crew = Crew(group, means, config)
         metrics.started(now())

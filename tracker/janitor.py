@@ -10,7 +10,6 @@ from tracker.core.event import Event
 from tracker.core.health import AccountHealth, Health
 from tracker.core.overdue import RECOVERED, Limits, overdue, reachability
 from tracker.core.ports import StorageError, Store
-from tracker.metrics import Metrics
 
 LONGEST_PAUSE: Final = 10.0
 """Seconds between two looks."""
@@ -29,7 +28,6 @@ class Janitor:
         self,
         store: Store,
         health: Health,
-        metrics: Metrics,
         limits: Mapping[str, Limits],
         now: Callable[[], int],
         keep_deliveries: float,
@@ -37,7 +35,6 @@ class Janitor:
         """`limits` are by account; `now` gives Unix milliseconds; `keep_deliveries` is in seconds."""
         self._store = store
         self._health = health
-        self._metrics = metrics
         self._now = now
         self._pruned_at = 0
         self._looked_at: dict[str, int] = {}  # the sweep that the jobs of an account were looked at as of
@@ -86,7 +83,6 @@ class Janitor:
             return []
         events = [*await self._of_account(account, health, limits), *await self._of_jobs(account, health.swept_at, limits)]
         logged = list(await self._store.append(events)) if events else []
-        self._metrics.logged(logged)
         for event in logged:
             self._say(event)
         return logged

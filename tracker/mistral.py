@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
 
+import anyio
+
 from tracker.core.event import iso
 from tracker.core.failure import Failure, Reason, reason_of
 from tracker.core.job import Job, Malformed, MalformedJob, Page, parse_job, parse_page
@@ -23,7 +25,7 @@ _READ_OF_AN_ERROR: Final = 4096
 
 
 class Mistral:
-    """The `Provider` of one account. Every request waits for its turn and is told to `answered` with call and code."""
+    """The `Provider` of one account. Every request waits for its turn and is told to `answered` with call, code and seconds."""
 
     def __init__(  # noqa: PLR0913 - each is used as it is
         self,
@@ -34,7 +36,7 @@ class Mistral:
         pace: Pace,
         deadline: float,
         now: Callable[[], int],
-        answered: Callable[[str, str], None] = lambda _call, _code: None,
+        answered: Callable[[str, str, float], None] = lambda _call, _code, _seconds: None,
     ) -> None:
         self._http = http
         self._jobs_url = base_url.rstrip("/") + "/v1/batch/jobs"
@@ -67,10 +69,12 @@ class Mistral:
 
     async def _get(self, call: str, url: str, params: tuple[tuple[str, str], ...] = ()) -> bytes | Failure:
         await self._pace.turn()
+        began = anyio.current_time()
         answer = await self._http.send(
             Request(method="GET", url=url, params=params, headers=self._headers, deadline=self._deadline)
         )
-        self._answered(call, "none" if isinstance(answer, NoAnswer) else str(answer.status))
+        code = "none" if isinstance(answer, NoAnswer) else str(answer.status)
+        self._answered(call, code, anyio.current_time() - began)
         body = self._body_of(answer)
         if isinstance(body, Failure) and body.reason is Reason.RATE_LIMITED:
             self._pace.pause(PAUSE_UNASKED if body.retry_after is None else body.retry_after)

@@ -39,13 +39,16 @@ class Poller:
         *,
         backfill: float,
         now: Callable[[], int],
+        active: Callable[[Mapping[str, Job]], None] = lambda _jobs: None,
     ) -> None:
-        """`backfill` is in seconds; `now` gives Unix milliseconds."""
+        """`backfill` is in seconds; `now` gives Unix milliseconds; `active` is told which jobs are, whenever that changed."""
         self.account = account
         self.provider = provider
         self.store = store
         self.now = now
         self._backfill = backfill
+        self._told_active = active
+        self._active: Mapping[str, Job] = {}
         self.histories: Histories = {}
         self._memory: Memory = NOTHING
         self._watermark: tuple[float, float] | None = None  # the latest, and the loop's time when its reading began
@@ -56,6 +59,7 @@ class Poller:
         began = anyio.current_time()
         contact = await self._contact()
         active = dict(await self.store.active(self.account))
+        self._are_active({id_: known.job for id_, known in active.items()})
         latest = contact.watermark if self._watermark is None else int(self._watermark[0])
         nth_newest = await self.store.created_of_newest(self.account, FREE_OVERLAP)
         window = window_start(contact, latest, nth_newest)
@@ -68,6 +72,16 @@ class Poller:
         self._memory = await run.conclude(watermark)
         self._sweeps += run.failure is None
         return run.report()
+
+    def changed(self, changes: Sequence[Change]) -> None:
+        """These changes were recorded just now."""
+        moved = {change.known.job.id: change.known for change in changes}
+        now_active = {id_: known.job for id_, known in moved.items() if known.active}
+        self._are_active({id_: job for id_, job in self._active.items() if id_ not in moved} | now_active)
+
+    def _are_active(self, jobs: Mapping[str, Job]) -> None:
+        self._active = jobs
+        self._told_active(jobs)
 
     async def _contact(self) -> Contact:
         now = self.now()
@@ -203,5 +217,6 @@ class _Run:
         changes, histories = with_etas(changes, self._poller.histories, self._poller.now())
         await self._poller.store.record(self._poller.account, changes, watermark)
         self._poller.histories = histories
+        self._poller.changed(changes)
         self._known.update({change.known.job.id: change.known for change in changes})
         self._events.extend(event for change in changes for event in change.events)

@@ -44,18 +44,25 @@ class Watcher:
 
     async def sweep_once(self) -> float:
         """Sweep, say what came of it, and return the seconds from its start after which the next is due."""
+        began = anyio.current_time()
         try:
             report = await self._poller.poll_once()
         except StorageError as error:
-            return self._storage_failed(error)
+            return self._backs_off(self._storage_failed(error))
         self._storage_failures = 0
         now = self._poller.now()
         self._health.storage_error = None
         self._health.swept(self._poller.account, report.failure, now)
-        self._metrics.swept(self._poller.account, report, now)
+        self._metrics.swept(self._poller.account, report, now, anyio.current_time() - began)
         self._say(report)
         self._failures = self._failures + 1 if report.failure else 0
-        return self._delay(report.failure)
+        delay = self._delay(report.failure)
+        self._backs_off(delay if report.failure else 0.0)
+        return delay
+
+    def _backs_off(self, seconds: float) -> float:
+        self._metrics.accounts.backs_off(self._poller.account, seconds)
+        return seconds
 
     def _storage_failed(self, error: StorageError) -> float:
         self._health.storage_error = str(error)

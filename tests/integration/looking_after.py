@@ -8,7 +8,6 @@ from sweeping import BEGAN, HOUR, Watched
 from tracker.core.health import Health
 from tracker.core.overdue import Limits
 from tracker.janitor import Janitor
-from tracker.metrics import Metrics
 from tracker.simulator.faults import Faults, parse
 from tracker.store.reader import EventFilter, open_reader
 from tracker.watch import Watcher
@@ -30,9 +29,9 @@ class LookedAfter(Watched):
     @asynccontextmanager
     async def running(self):
         async with super().running():
-            self.health, self.metrics = Health(["default"]), Metrics()
+            self.health = Health(["default"])
             self.watcher = Watcher(self.poller, 15.0, self.health, self.metrics, lambda: 0.5)
-            self.janitor = janitor(self.poller.store, self.health, self.metrics, {"default": self.limits}, self._now)
+            self.janitor = janitor(self.poller.store, self.health, {"default": self.limits}, self._now)
             yield self
 
     def fail(self, kind=None):
@@ -57,5 +56,5 @@ class LookedAfter(Watched):
             return [json.loads(body) for _, body in await reader.events(0, EventFilter(types=types), limit=100_000)]
 
 
-def janitor(store, health, metrics, limits, now):
-    return Janitor(store, health, metrics, limits, now, keep_deliveries=30 * 86_400.0)
+def janitor(store, health, limits, now):
+    return Janitor(store, health, limits, now, keep_deliveries=30 * 86_400.0)

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from tracker.http import http_client, tls_context
+from tracker.metrics import Metrics
 from tracker.mistral import Mistral
 from tracker.pace import Pace
 from tracker.patience import Patience, Patient
@@ -27,6 +28,8 @@ class Watched:
         self.workspace = Workspace()
         self.simulator = Simulator(self.workspace, lambda: self.at)
         self._path = path
+        self.metrics = Metrics()
+        self.metrics.configured({"default": 15.0}, [])
 
     def add(self, number, *, created=0.0, **plan):
         """Add `number` jobs, created a second apart from `created` (seconds from the beginning) on; running for months."""
@@ -61,7 +64,7 @@ class Watched:
         async with (
             serving(self.simulator.app, "127.0.0.1", 0) as address,
             http_client(tls_context()) as http,
-            open_store(self._path) as store,
+            open_store(self._path, told=self.metrics.logged) as store,
         ):
             provider = Mistral(http, address.url, "key", pace=Pace(1000.0), deadline=10.0, now=self._now)
             patient = Patient(provider, lambda: 0.5, Patience(first=0.0))

@@ -16,7 +16,6 @@ from tracker.core.health import Health
 from tracker.core.job import Job
 from tracker.core.overdue import Limits, overdue
 from tracker.core.ports import StorageError
-from tracker.metrics import Metrics
 from tracker.store.outbox import Entry
 from tracker.store.verify import verify
 from tracker.store.writer import open_store
@@ -127,7 +126,7 @@ async def test_what_was_not_written_is_said_the_next_time(store, path):
     """A look that found something and could not log it is repeated as of the same sweep; one that found nothing is not."""
     health = Health(["default"])
     health.swept("default", None, SEEN + DAY)
-    looking = janitor(store, health, Metrics(), {"default": LIMITS}, lambda: SEEN + DAY)
+    looking = janitor(store, health, {"default": LIMITS}, lambda: SEEN + DAY)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT raise(ABORT, 'no room'); END")
         with pytest.raises(StorageError, match="no room"):
@@ -150,7 +149,7 @@ async def test_the_loop_goes_on_after_a_lost_store(store, path):
     path.rename(path.with_name("away.db"))
     with anyio.fail_after(30), capture_logs() as lines:
         async with anyio.create_task_group() as group:
-            group.start_soon(janitor(store, health, Metrics(), limits, lambda: SEEN + 1000).run)
+            group.start_soon(janitor(store, health, limits, lambda: SEEN + 1000).run)
             while not lines:
                 await anyio.lowlevel.checkpoint()
             path.with_name("away.db").rename(path)

@@ -41,7 +41,7 @@ async def api(tls):
         answered = []
 
         def api(url):
-            told = lambda call, code: answered.append((call, code))  # noqa: E731 - to tell it from a method
+            told = lambda call, code, seconds: answered.append((call, code, 0 < seconds < 60))  # noqa: E731
             return Mistral(http, url, KEY, pace=Pace(1000), deadline=5.0, now=lambda: NOW, answered=told)
 
         api.answered = answered
@@ -178,4 +178,4 @@ async def test_each_request_is_told(api):
         await provider.get_job(ID)
         await provider.list_jobs(ListQuery(), 0, 100)
         await provider.get_job(ID)
-    assert api.answered == [("list", "200"), ("get", "404"), ("list", "503"), ("get", "none")]
+    assert api.answered == [("list", "200", True), ("get", "404", True), ("list", "503", True), ("get", "none", True)]

@@ -9,7 +9,6 @@ from tracker.core.delivery import Outcome, Result, settle
 from tracker.core.fanout import Subscription
 from tracker.core.health import Health
 from tracker.janitor import PRUNE_EVERY, Janitor
-from tracker.metrics import Metrics
 from tracker.store.writer import open_store
 
 DAY = 86_400_000
@@ -53,7 +52,7 @@ async def test_only_what_was_delivered_long_ago_is_forgotten(store):
 async def test_janitor_prunes_by_the_configured_age_once_an_hour(store):
     """What is older than `keep_deliveries` goes at the next look of the hour."""
     now = SINCE + 10 + DAY
-    janitor = Janitor(store, Health([]), Metrics(), {}, lambda: now, keep_deliveries=DAY / 1000)
+    janitor = Janitor(store, Health([]), {}, lambda: now, keep_deliveries=DAY / 1000)
     assert await janitor.prune_once() == 0
     now += 1
     assert await janitor.prune_once() == 0, "an hour has not passed"

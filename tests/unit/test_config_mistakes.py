@@ -34,9 +34,15 @@ def mistakes(tmp_path):
     [
         ("storag = 1", "storag: unknown key; did you mean `storage`?"),
         ("[acounts]", "acounts: unknown key; did you mean `accounts`?"),
-        ("zzz = 1", "zzz: unknown key, expected one of accounts, http, network, receivers, storage"),
-        ('"a\\u001b[31m\\nb" = 1', r"'a\x1b[31m\nb': unknown key, expected one of accounts, http, network, receivers, storage"),
+        ("zzz = 1", "zzz: unknown key, expected one of accounts, http, metrics, network, receivers, storage"),
+        (
+            '"a\\u001b[31m\\nb" = 1',
+            r"'a\x1b[31m\nb': unknown key, expected one of accounts, http, metrics, network, receivers, storage",
+        ),
         ("[storage]\npth = 1", "storage.pth: unknown key; did you mean `path`?"),
+        ("[metrics]\nmax_job_series = -1", "metrics.max_job_series: found -1, expected a whole number from 0 to 100000"),
+        ("[metrics]\nmax_job_series = 1.0", "metrics.max_job_series: found 1.0, expected a whole number from 0 to 100000"),
+        ("[metrics]\nmax_job_series = true", "metrics.max_job_series: found true, expected a whole number from 0 to 100000"),
         ("[http]\nport = 1", "http.port: unknown key, expected one of listen, token"),
         (
             "[network]\nuse_environment_proxy = true",
@@ -232,8 +238,8 @@ def test_every_mistake_at_once(mistakes):
     assert mistakes(
         "colour = 1\nbigger = 1\n[storage]\npth = 1\n[http]\nlisten = 2\ntoken = 3\n[[accounts]]\n[[accounts]]\nname = 4\n"
     ) == [
-        "colour: unknown key, expected one of accounts, http, network, receivers, storage",
-        "bigger: unknown key, expected one of accounts, http, network, receivers, storage",
+        "colour: unknown key, expected one of accounts, http, metrics, network, receivers, storage",
+        "bigger: unknown key, expected one of accounts, http, metrics, network, receivers, storage",
         "storage.pth: unknown key; did you mean `path`?",
         f"http.listen: found 2, {LISTEN}",
         'http.token: found 3, expected { env = "NAME" }, { file = "PATH" } or { credential = "NAME" }',

@@ -22,6 +22,7 @@ ENVIRON = {
 SECTIONS = {
     "http": {"listen", "token"},
     "storage": {"path", "keep_deliveries"},
+    "metrics": {"max_job_series"},
     "network": {"use_environment_proxies"},
     "accounts": set(Account.__struct_fields__),
     "receivers": {"secret" if key == "secrets" else key for key in Receiver.__struct_fields__},

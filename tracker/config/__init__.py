@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tracker.config import address, reference, table
-from tracker.config.model import Account, Config, Http, Receiver, Secret, Storage
+from tracker.config.model import Account, Config, Exposition, Http, Receiver, Secret, Storage
 from tracker.config.table import Table, Wrong
 from tracker.core.config_error import ConfigError
 from tracker.core.fanout import Match
@@ -106,14 +106,16 @@ def _content(path: Path) -> str:
 
 
 def _config(source: Path | None, values: dict[str, Any], errors: list[str], environ: Mapping[str, str]) -> Config:
-    Table(values, "", errors, ("storage", "http", "network", "accounts", "receivers"))
+    Table(values, "", errors, ("storage", "http", "metrics", "network", "accounts", "receivers"))
     storage = _storage(values.get("storage", {}), errors, environ)
     http = _http(values.get("http", {}), errors, environ)
+    metrics = Table(values.get("metrics", {}), "metrics", errors, Exposition.__struct_fields__)
     network = Table(values.get("network", {}), "network", errors, ("use_environment_proxies",))
     return Config(
         source=None if source is None else str(source),
         storage=storage,
         http=http,
+        metrics=Exposition(metrics.get("max_job_series", table.whole(0, 100_000), Exposition().max_job_series)),
         environment_proxies=network.get("use_environment_proxies", table.flag, default=False),
         accounts=_accounts(values, errors, environ),
         receivers=_receivers(values, errors, environ),

@@ -43,6 +43,12 @@ class Http(msgspec.Struct, frozen=True):
     token: Secret | None = None
 
 
+class Exposition(msgspec.Struct, frozen=True):
+    """What /metrics shows: so many active jobs, the oldest, have series of their own."""
+
+    max_job_series: int = 1000
+
+
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """One API key, hence one workspace. Durations are seconds, but for `timeout_hours`."""
 
@@ -88,6 +94,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     http: Http
     accounts: tuple[Account, ...]
     receivers: tuple[Receiver, ...] = ()
+    metrics: Exposition = Exposition()
     environment_proxies: bool = False
 
     def secrets(self) -> list[str]:

@@ -91,6 +91,15 @@ def number(least: float, most: float, example: str) -> Callable[[Any], float]:
     return read
 
 
+def whole(least: int, most: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise Wrong(f"found {shown(value)}, expected a whole number from {least} to {most}")
+        return value
+
+    return read
+
+
 def duration(least: str, most: str) -> Callable[[Any], float]:
     """Read a duration such as "15s", "5m", "1h30m" or "7d", from `least` to `most`, as seconds."""
 

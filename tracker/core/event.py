@@ -100,6 +100,11 @@ def iso(milliseconds: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def from_iso(text: str) -> int:
+    """What `iso` made the text of."""
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
 def _event_id(*parts: Any) -> str:
     """Derive the id from what happened, so that the core needs no randomness: two events never agree in all of it."""
     return "evt_" + blake2b(msgspec.json.encode(parts), digest_size=16).hexdigest()

@@ -1,11 +1,15 @@
 """Owns how the daemon is: what each account and the store last did, and whether that makes it ready."""
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
 from tracker.core.failure import Failure
 from tracker.core.overdue import Outage
+
+TRIAL: Final = "probing"
+"""What a write is called that is only a trial: a full disk may have room for that and none for more."""
 
 
 class AccountHealth(msgspec.Struct):

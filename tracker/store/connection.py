@@ -1,7 +1,7 @@
 """Owns the one connection that writes: a task at a time, a transaction whole or not at all, and a fresh look after an error."""
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -15,12 +15,16 @@ from tracker.store.schema import IDENTITY, check
 
 _PRAGMAS: Final = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;"
 
+Used = Callable[[str, bool], None]
+"""Told what was done and whether it went well: each transaction that is committed, and everything that fails."""
+
 
 class Database:
     """The file, open for writing. What goes wrong with it is a `StorageError`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, used: Used = lambda _what, _well: None) -> None:
         self._path = path
+        self._used = used
         self._connection: aiosqlite.Connection | None = None
         self._file: tuple[int, int] | None = None  # what the connection has open
         self._lock = anyio.Lock()
@@ -46,6 +50,7 @@ class Database:
             try:
                 yield connection
                 await connection.execute("COMMIT")
+                self._used(what, True)  # noqa: FBT003 - see `Used`
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
                     raise
@@ -63,8 +68,10 @@ class Database:
                 try:
                     yield await self._ready()
                 except StorageError:
+                    self._used(what, False)  # noqa: FBT003
                     raise
                 except (sqlite3.Error, OSError) as error:
+                    self._used(what, False)  # noqa: FBT003
                     await self._forget()
                     raise self._failed(what, error) from error
                 except BaseException:

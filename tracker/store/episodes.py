@@ -1,13 +1,12 @@
 """Owns what the log says of time that passes: how long a job has been as it is, and what was told of that and of accounts."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any, Final
 
 import aiosqlite
 import msgspec
 
-from tracker.core.event import ACCOUNT_TYPES, Event
+from tracker.core.event import ACCOUNT_TYPES, Event, from_iso
 from tracker.core.job import Job, parse_job, read_job
 from tracker.core.overdue import DEADLINE, MOVES, STALLED, Standing
 
@@ -35,7 +34,7 @@ def standings(rows: Iterable[tuple[Any, ...]]) -> list[Standing]:
     """One for each row whose job can be read."""
     read = ((parse_job(data.encode()), *rest) for data, *rest in rows)
     return [
-        Standing(job=job, moved_at=_milliseconds(moved_at), stalled=bool(stalled), warned=bool(warned))
+        Standing(job=job, moved_at=from_iso(moved_at), stalled=bool(stalled), warned=bool(warned))
         for job, moved_at, stalled, warned in read
         if isinstance(job, Job)
     ]
@@ -47,7 +46,3 @@ async def is_current(connection: aiosqlite.Connection, event: Event) -> bool:
         return True
     rows = await connection.execute_fetchall(_JOB, (event.account, event.data["id"]))
     return any(parse_job(data.encode()) == read_job(event.data) for (data,) in rows)
-
-
-def _milliseconds(iso: str) -> int:
-    return round(datetime.fromisoformat(iso).timestamp() * 1000)

@@ -5,8 +5,7 @@ one sends it again, with the same id and the same bytes.
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import aiosqlite
@@ -15,7 +14,7 @@ import msgspec
 
 from tracker.core.circuit import TRIP, Circuit
 from tracker.core.delivery import Delivery, Settlement
-from tracker.core.event import Event
+from tracker.core.event import Event, from_iso
 from tracker.core.fanout import Subscription, fan_out, stream_of
 from tracker.store.connection import Database
 
@@ -100,17 +99,25 @@ class Entry(NamedTuple):
 
 
 class Logged(NamedTuple):
-    """The seq of the first event that was logged, and the receivers that any of them goes to."""
+    """The seq of the first event that was logged, the receivers that any of them goes to, and what was logged."""
 
     first_seq: int
     receivers: set[str]
+    entries: Sequence[Entry]
+
+
+Told = Callable[[Event, bool], None]
+"""Told each event once it is committed, in the log's order, and whether it was backfilled."""
 
 
 class SqliteOutbox:
     """The `Outbox` of core.ports on SQLite."""
 
-    def __init__(self, database: Database, subscriptions: Iterable[Subscription]) -> None:
+    def __init__(
+        self, database: Database, subscriptions: Iterable[Subscription], told: Told = lambda _event, _backfilled: None
+    ) -> None:
         self._subscriptions = tuple(subscriptions)
+        self._told = told
         self._database = database
         self._changed: dict[str, anyio.Event] = {}
 
@@ -126,6 +133,12 @@ class SqliteOutbox:
         for receiver in receivers:
             self._changed.pop(receiver, anyio.Event()).set()
 
+    def committed(self, logged: Logged) -> None:
+        """Tell everybody what was committed."""
+        for entry in logged.entries:
+            self._told(entry.event, entry.backfilled)
+        self.wake(logged.receivers)
+
     async def log(self, connection: aiosqlite.Connection, entries: Sequence[Entry]) -> "Logged":
         """Within a transaction: number events and insert them with their deliveries."""
         rows = await connection.execute_fetchall("SELECT coalesce(max(seq), 0) FROM events")
@@ -139,7 +152,7 @@ class SqliteOutbox:
             await connection.executemany(_INSERT_DELIVERY, deliveries)
             superseding = [(receiver, stream, seq, due_at) for receiver, seq, stream, _, due_at in deliveries]
             await connection.executemany(_SUPERSEDE, superseding)
-        return Logged(first_seq, {receiver for receiver, *_ in deliveries})
+        return Logged(first_seq, {receiver for receiver, *_ in deliveries}, numbered)
 
     async def circuit(self, receiver: str) -> Circuit:
         sql = "SELECT failures, since, quiet_until, reason, detail, disabled FROM receivers WHERE name = ?"
@@ -173,7 +186,8 @@ class SqliteOutbox:
             if before >= TRIP and not circuit.is_open:
                 await connection.execute(_RELEASE, (receiver, settlements[-1].ended_at))
             logged = await self.log(connection, [Entry(event, None) for event in events])
-        self.wake({receiver, *logged.receivers})
+        self.committed(logged)
+        self.wake([receiver])
 
     async def prune(self, before: int) -> int:
         """Forget deliveries, with their attempts, that ended well before then (Unix milliseconds); how many they were."""
@@ -190,7 +204,7 @@ class SqliteOutbox:
         return next((int(failures) for (failures,) in rows), 0)
 
     def _delivery_rows(self, event: Event) -> Iterator[tuple[Any, ...]]:
-        observed_at = round(datetime.fromisoformat(event.observed_at).timestamp() * 1000)
+        observed_at = from_iso(event.observed_at)
         for subscription in fan_out(self._subscriptions, event):
             due_at = observed_at + _milliseconds(subscription.delay)
             yield subscription.receiver, event.seq, stream_of(event), event.type, due_at

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from tracker.core.circuit import Circuit
@@ -29,7 +29,7 @@ _ATTEMPTS: Final = """WITH wanted (receiver, seq) AS (VALUES %s)
 SELECT receiver, seq, number, began_at, ended_at, result, status, detail, answer
 FROM wanted CROSS JOIN attempts USING (receiver, seq) ORDER BY number"""
 
-_RECEIVERS: Final = "SELECT name, failures, since, quiet_until, reason, detail, disabled FROM receivers"
+RECEIVERS: Final = "SELECT name, failures, since, quiet_until, reason, detail, disabled FROM receivers"
 _PENDING: Final = "SELECT count(*), min(seq) FROM deliveries INDEXED BY deliveries_due WHERE receiver = ? AND state = 'pending'"
 _DEAD: Final = "SELECT count(*) FROM deliveries INDEXED BY deliveries_dead WHERE receiver = ? AND state = 'dead'"
 _OBSERVED: Final = "SELECT observed_at FROM events WHERE seq = ?"
@@ -63,9 +63,13 @@ async def before_last(look: Look, number: int, which: DeliveryFilter) -> Deliver
 
 async def read_circuits(look: Look) -> dict[str, Circuit]:
     """How each receiver was when it was last settled, by its name."""
-    rows = await look(_RECEIVERS)
-    circuits = ((row[0], dict(zip(Circuit.__struct_fields__, row[1:], strict=True))) for row in rows)
-    return {name: Circuit(**state | {"disabled": bool(state["disabled"])}) for name, state in circuits}
+    return circuits(await look(RECEIVERS))
+
+
+def circuits(rows: Iterable[Sequence[Any]]) -> dict[str, Circuit]:
+    """How the receivers of these rows of `RECEIVERS` are, by name."""
+    found = ((row[0], dict(zip(Circuit.__struct_fields__, row[1:], strict=True))) for row in rows)
+    return {name: Circuit(**state | {"disabled": bool(state["disabled"])}) for name, state in found}
 
 
 async def read_backlog(look: Look, receiver: str) -> Backlog:

@@ -12,15 +12,16 @@ import msgspec
 from tracker.core.diff import Change, Known
 from tracker.core.event import Event
 from tracker.core.fanout import Subscription
+from tracker.core.health import TRIAL
 from tracker.core.job import Job, parse_job
 from tracker.core.overdue import Standing
 from tracker.core.ports import Contact, StorageError
 from tracker.core.replay import Replay, Replayed
 from tracker.store.cards import SqliteCards
-from tracker.store.connection import Database
+from tracker.store.connection import Database, Used
 from tracker.store.episodes import LAST_OF_ACCOUNT, STANDINGS, decode_event, is_current, standings
 from tracker.store.lock import locked
-from tracker.store.outbox import Entry, SqliteOutbox
+from tracker.store.outbox import Entry, SqliteOutbox, Told
 from tracker.store.replay import replay
 from tracker.store.schema import MIGRATIONS, migrate
 
@@ -88,7 +89,7 @@ class SqliteStore:
         async with self._database.transaction("appending events") as connection:
             current = [event for event in events if await is_current(connection, event)]
             logged = await self.outbox.log(connection, [Entry(event, event.data.get("id")) for event in current])
-        self.outbox.wake(logged.receivers)
+        self.outbox.committed(logged)
         return current
 
     async def standings(self, account: str) -> list[Standing]:
@@ -110,7 +111,7 @@ class SqliteStore:
         It commits a change that changes nothing. A full disk may have room for that and none for the next record.
         """
         try:
-            async with self._database.transaction("probing") as connection:
+            async with self._database.transaction(TRIAL) as connection:
                 await connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")  # the first page, written as it is
         except StorageError as error:
             return str(error)
@@ -124,7 +125,7 @@ class SqliteStore:
             await connection.executemany(_UPSERT_JOB, map(_job_row, changes, islice(last_seqs, 1, None)))
             if watermark is not None:
                 await connection.execute("UPDATE accounts SET watermark = ? WHERE name = ?", (watermark, account))
-        self.outbox.wake(logged.receivers)
+        self.outbox.committed(logged)
 
     async def _contact(self, account: str) -> Contact | None:
         found = await self._database.fetch("SELECT since, horizon, watermark FROM accounts WHERE name = ?", account)
@@ -132,18 +133,25 @@ class SqliteStore:
 
 
 @asynccontextmanager
-async def open_store(path: Path, subscriptions: Iterable[Subscription] = ()) -> AsyncIterator[SqliteStore]:
+async def open_store(
+    path: Path,
+    subscriptions: Iterable[Subscription] = (),
+    *,
+    told: Told = lambda _event, _backfilled: None,
+    used: Used = lambda _what, _well: None,
+) -> AsyncIterator[SqliteStore]:
     """Open the database for writing, alone; raises `StorageError` where it is held, newer, damaged or not ours.
 
-    Each event that is logged from now on becomes a delivery to those of `subscriptions` that it is for.
+    Each event that is logged from now on becomes a delivery to those of `subscriptions` that it is for, and is `told`; `used`
+    hears how the database is.
     """
     path = place(path)
     with locked(path):
         migrate(path)
-        database = Database(path)
+        database = Database(path, used)
         try:
             await database.open()
-            yield SqliteStore(database, SqliteOutbox(database, subscriptions))
+            yield SqliteStore(database, SqliteOutbox(database, subscriptions, told))
         finally:
             await database.close()
 

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tracker import __version__
 from tracker.core.event import iso
 from tracker.core.health import Health
+from tracker.web.metrics import Exposition
 
 SAFE = {
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
@@ -36,11 +37,12 @@ def create_app(
     token: str | None = None,
     control: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """The application; `probe` tries the store and says what is wrong with it, `metrics` renders them.
+    """The application; `probe` tries the store and says what is wrong with it, `metrics` renders them, in a thread.
 
     With a `token` whoever asks for more than /healthz has to send it: `Authorization: Bearer TOKEN`. The routes of `control`,
     under /control/, have one of their own.
     """
+    exposition = Exposition(metrics)
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"}, headers=SAFE)
@@ -58,8 +60,8 @@ def create_app(
         body = {"status": "not ready" if reasons else "ready", "reasons": reasons, "accounts": accounts}
         return JSONResponse(body, status_code=503 if reasons else 200, headers=SAFE)
 
-    async def metrics_page(_: Request) -> Response:
-        return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8", headers=SAFE)
+    async def metrics_page(request: Request) -> Response:
+        return await exposition.answer(request, SAFE)
 
     async def index(_: Request) -> Response:
         return HTMLResponse(_INDEX.format(version=__version__, rows=_rows(health)), headers=SAFE)

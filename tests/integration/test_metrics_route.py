@@ -1,0 +1,120 @@
+"""/metrics beside everything else: rendered in a thread, one page at a time, shared by those who wait."""
+
+import gzip
+import threading
+from contextlib import asynccontextmanager
+
+import anyio
+import httpx
+import pytest
+from starlette.requests import Request
+
+from tracker.core.health import Health
+from tracker.serving import serving
+from tracker.web import metrics as route
+from tracker.web.app import create_app
+
+
+class Rendering:
+    """A page that takes as long as it is told, and knows how often it was begun, where, and by how many at a time."""
+
+    def __init__(self):
+        self.may_end = threading.Semaphore(0)
+        self.begun = 0
+        self.at_once = self.most_at_once = 0
+        self.threads = set()
+
+    def __call__(self):
+        self.begun += 1
+        number = self.begun
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        self.threads.add(threading.get_ident())
+        assert self.may_end.acquire(timeout=30)
+        self.at_once -= 1
+        return b"page %d\n" % number
+
+
+@asynccontextmanager
+async def scraped(rendering):
+    async def probe():
+        return None
+
+    application = create_app(Health(["one"]), probe, rendering)
+    async with (
+        serving(application, "127.0.0.1", 0) as address,
+        httpx.AsyncClient(base_url=address.url, headers={"accept-encoding": "identity"}, timeout=30) as client,
+    ):
+        try:
+            yield client
+        finally:
+            rendering.may_end.release(1000)
+
+
+async def until(done):
+    with anyio.fail_after(30):
+        while not done():  # noqa: ASYNC110 - a thread's doing is no event of the loop
+            await anyio.sleep(0.001)
+
+
+async def test_the_loop_goes_on_while_a_page_is_made():
+    """A page that is under way holds up nobody: another request is answered before it, by the loop's own thread."""
+    rendering = Rendering()
+    async with scraped(rendering) as client, anyio.create_task_group() as group:
+        pages = []
+
+        async def scrape():
+            pages.append((await client.get("/metrics")).text)
+
+        group.start_soon(scrape)
+        await until(lambda: rendering.begun)
+        assert (await client.get("/healthz")).status_code == 200
+        assert pages == []
+        rendering.may_end.release()
+    assert pages == ["page 1\n"]
+    assert threading.get_ident() not in rendering.threads
+
+
+async def test_scrapes_do_not_pile_up():
+    """Many who ask while a page is made wait and share the next one: two pages for thirty, never two at a time, none stale."""
+    rendering = Rendering()
+    exposition, pages = route.Exposition(rendering), []
+
+    async def scrape():
+        pages.append((await exposition.answer(Request({"type": "http", "headers": []}), {})).body)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(scrape)
+        await until(lambda: rendering.begun)
+        for _ in range(29):
+            group.start_soon(scrape)
+        await until(lambda: exposition._alone.statistics().tasks_waiting == 29)
+        rendering.may_end.release(2)
+    assert (rendering.begun, rendering.most_at_once) == (2, 1)
+    assert sorted(pages) == [b"page 1\n"] + [b"page 2\n"] * 29
+
+
+async def test_page_that_never_ends_is_not_waited_for_long(monkeypatch):
+    """Whoever waits longer than Prometheus does is told so, and the next page is there as soon as one can be made."""
+    monkeypatch.setattr(route, "LONGEST_WAIT", 0.05)
+    rendering = Rendering()
+    async with scraped(rendering) as client, anyio.create_task_group() as group:
+        group.start_soon(client.get, "/metrics")
+        await until(lambda: rendering.begun)
+        assert (await client.get("/metrics")).status_code == 503
+        rendering.may_end.release(2)
+        await until(lambda: not rendering.at_once)
+        answer = await client.get("/metrics")
+        assert (answer.status_code, answer.text) == (200, "page 2\n")
+
+
+@pytest.mark.parametrize(("accepted", "zipped"), [("gzip", True), ("gzip;q=1.0, br", True), ("identity", False), ("br", False)])
+async def test_compressed_where_that_is_accepted(accepted, zipped):
+    """Prometheus asks for gzip and is given it; who does not is given the text."""
+    rendering = Rendering()
+    rendering.may_end.release()
+    async with scraped(rendering) as client, client.stream("GET", "/metrics", headers={"accept-encoding": accepted}) as answer:
+        raw = b"".join([chunk async for chunk in answer.aiter_raw()])
+    assert answer.headers["vary"] == "accept-encoding"
+    assert answer.headers.get("content-encoding") == ("gzip" if zipped else None)
+    assert (gzip.decompress(raw) if zipped else raw) == b"page 1\n"

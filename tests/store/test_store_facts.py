@@ -1,0 +1,145 @@
+"""What the store tells the metrics: of real files, also while they are written, locked, or gone."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+from observations import SINCE, gone, moved, seen, with_the_id_of
+from outboxes import EVERYTHING, OTHER, attempt, failing
+
+from tracker.core.circuit import Circuit
+from tracker.core.delivery import Result
+from tracker.core.event import iso, plain_event
+from tracker.core.pages import Backlog
+from tracker.core.ports import StorageError
+from tracker.store.facts import SqliteFacts
+from tracker.store.schema import migrate, wal_reset_affected
+from tracker.store.writer import open_store
+
+
+async def test_facts_of_an_empty_store(path):
+    """A new database has nothing of anything."""
+    migrate(path)
+    facts = SqliteFacts(path)
+    assert (facts.jobs(), facts.backlogs(), facts.circuits(), facts.last_seq()) == ([], {}, {}, 0)
+
+
+async def test_jobs_by_account_status_and_deletion(path):
+    """Jobs are counted as they stand, with the status as the API has it."""
+    first, strange = seen("a", status="RUNNING"), seen("b", status="PAUSED")
+    async with open_store(path) as store:
+        await store.record("default", [first, strange, seen("c", status="RUNNING")])
+        await store.record("default", [gone(first)])
+        await store.record("other", [seen("a", account="other", status="SUCCESS")])
+        found = [row for row in SqliteFacts(path).jobs() if row[3]]
+    assert sorted(found) == [
+        ("default", "PAUSED", False, 1),
+        ("default", "RUNNING", False, 1),
+        ("default", "RUNNING", True, 1),
+        ("other", "SUCCESS", False, 1),
+    ]
+
+
+async def test_backlogs_and_circuits(path):
+    """Pending ones with the time of the oldest event, dead ones, and how the receiver is."""
+    changes = [seen("a"), seen("b", now=SINCE + 500), seen("c", now=SINCE + 900)]
+    async with open_store(path, [EVERYTHING, OTHER]) as store:
+        await store.record("default", changes)
+        facts = SqliteFacts(path)
+        assert facts.backlogs() == {"pipeline": Backlog(3, 0, iso(SINCE))}
+        await attempt(store, 1, Result.SERVER, at=SINCE + 2000, circuit=failing(9), attempts=0)
+        assert facts.backlogs() == {"pipeline": Backlog(2, 1, iso(SINCE + 500))}
+        await attempt(store, 2, Result.DELIVERED, at=SINCE + 2000, circuit=Circuit(disabled=True, reason="gone"))
+        await attempt(store, 3, Result.DELIVERED, at=SINCE + 2000, circuit=failing(9))
+        assert facts.backlogs() == {"pipeline": Backlog(0, 1, None)}
+        assert facts.circuits() == {"pipeline": failing(9)}
+        assert facts.last_seq() == 3
+
+
+async def test_sizes_are_those_of_the_files(path):
+    """The database and its write-ahead log as they lie there, a log that is missing being empty; through a link, too."""
+    link = path.with_name("link.db")
+    link.symlink_to(path)
+    async with open_store(path) as store:
+        await store.record("default", [seen("a")])
+        wal = path.with_name("tracker.db-wal").stat().st_size
+        assert wal > 0
+        assert SqliteFacts(path).sizes() == SqliteFacts(link).sizes() == (path.stat().st_size, wal)
+    assert SqliteFacts(path).sizes() == (path.stat().st_size, 0)
+
+
+def test_engine_is_the_library_that_is_loaded(path):
+    """The version is the one that runs, and whether it is affected what the start warns of."""
+    assert SqliteFacts(path).engine() == (sqlite3.sqlite_version, wal_reset_affected(sqlite3.sqlite_version_info))
+
+
+@pytest.mark.parametrize("name", ["jobs", "backlogs", "circuits", "last_seq", "sizes"])
+async def test_missing_file_is_an_error_and_is_not_made(path, name):
+    """No file: each question raises, and none is made by asking."""
+    with pytest.raises((sqlite3.Error, OSError)):
+        getattr(SqliteFacts(path), name)()
+    assert not path.exists()
+
+
+async def test_locked_file_is_an_error_soon(path, monkeypatch):
+    """A file that somebody holds for himself alone is waited for a moment, no longer."""
+    monkeypatch.setattr("tracker.store.facts._PATIENCE", 0.01)
+    migrate(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            SqliteFacts(path).jobs()
+
+
+async def test_reading_sees_what_is_committed_and_does_not_wait(path):
+    """In the middle of a transaction the facts are those of before it."""
+    async with open_store(path) as store:
+        await store.record("default", [seen("a")])
+        async with store._database.transaction("testing") as connection:
+            await connection.execute("UPDATE jobs SET status = 'FAILED'")
+            assert [row for row in SqliteFacts(path).jobs() if row[3]] == [("default", "QUEUED", False, 1)]
+
+
+async def test_every_committed_event_is_told_once(path):
+    """Whoever listens is told what sweeps, the janitor and deliverers log, once it is committed, and nothing else."""
+    told = []
+    first = seen("a", status="RUNNING")
+    async with open_store(
+        path, [EVERYTHING], told=lambda event, backfilled: told.append((event.seq, event.type, backfilled))
+    ) as store:
+        await store.record("default", [first])
+        with pytest.raises(StorageError):
+            await store.record("default", [seen("b"), with_the_id_of(seen("c"), first)])
+        await store.append([plain_event("account.unreachable", "default", {}, SINCE)])
+        failing_event = plain_event("receiver.failing", "", {"receiver": "pipeline"}, SINCE)
+        await attempt(store, 1, Result.DELIVERED, events=[failing_event])
+        await store.record("default", [moved(first, status="SUCCESS")])
+    assert told == [
+        (1, "batch.created", False),
+        (2, "batch.started", False),
+        (3, "account.unreachable", False),
+        (4, "receiver.failing", False),
+        (5, "batch.completed", False),
+    ]
+
+
+async def test_use_is_told(path):
+    """Each commit is told as well done; what fails is told once, by its name, whether it writes or reads."""
+    used = []
+    async with open_store(path, used=lambda what, well: used.append((what, well))) as store:
+        await store.record("default", [seen("a")])
+        assert await store.probe() is None
+        await store.active("default")
+        assert used == [("recording events", True), ("probing", True)]
+        used.clear()
+        async with store._database.connected("testing") as connection:
+            await connection.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(StorageError, match="full"):
+            await store.record("default", [seen(f"job-{number}", metadata={"x": "y" * 9000}) for number in range(9)])
+        assert used == [("recording events", False)]
+        used.clear()
+        path.rename(path.with_name("away.db"))
+        with pytest.raises(StorageError):
+            await store.active("default")
+        assert used == [("reading", False)]

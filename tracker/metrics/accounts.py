@@ -1,0 +1,93 @@
+"""Owns what is counted of accounts: sweeps, requests, and whether an account is up and why not."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from tracker.core.failure import Reason
+from tracker.core.sweep import Report
+from tracker.metrics.families import Families
+
+CALLS: Final = ("list", "get")
+CODES: Final = (
+    *("200", "400", "401", "402", "403", "404", "408", "422", "429", "500", "502", "503", "504"),
+    "other",
+    "none",
+)
+"""HTTP statuses that have a series of their own, the rest, and no answer."""
+
+_SWEEP_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+_REQUEST_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class AccountMetrics:
+    """What an account that is not configured does is not counted."""
+
+    def __init__(self) -> None:
+        self._accounts: frozenset[str] = frozenset()
+        families = self._families = Families()
+        self._up = families.gauge("account_up", "Whether the last sweep was whole.", "account")
+        self._failing = families.gauge("account_failing", "Why the last sweep failed, if it did: 1.", "account", "reason")
+        self._sweeps = families.counter("sweeps", "Sweeps by result: ok, or what failed.", "account", "result")
+        self._took = families.histogram("sweep_duration_seconds", "How long a sweep took.", _SWEEP_BUCKETS, "account")
+        self._swept_at = families.gauge("last_good_sweep_timestamp_seconds", "When a sweep was last whole.", "account")
+        self._interval = families.gauge("sweep_interval_seconds", "The configured time between two sweeps.", "account")
+        self._backoff = families.gauge(
+            "sweep_backoff_seconds", "How long is waited since the last sweep failed; 0 where it did not.", "account"
+        )
+        self._requests = families.counter(
+            "api_requests", "Requests to the API by call and HTTP status; none: no answer.", "account", "call", "code"
+        )
+        self._answered = families.histogram(
+            "api_request_duration_seconds", "How long an answer took, or its absence.", _REQUEST_BUCKETS, "account", "call"
+        )
+        self._malformed = families.counter("malformed_jobs", "Jobs that could not be read.", "account")
+        self._stale = families.counter("stale_answers", "Answers dropped since they lay behind what is known.", "account")
+        self.render = families.render
+
+    def configured(self, accounts: Mapping[str, float]) -> None:
+        """Have the series of these accounts (with their poll intervals, in seconds), at 0 where they are new, and no others."""
+        before, self._accounts = self._accounts, frozenset(accounts)
+        for gone in before - self._accounts:
+            self._families.forget("account", gone)
+        for account in sorted(self._accounts - before):
+            self._start_at_zero(account)
+        for account, interval in accounts.items():
+            self._interval.labels(account).set(interval)
+
+    def answered(self, account: str, call: str, code: str, seconds: float) -> None:
+        """A request was answered with this HTTP status, or `none`."""
+        if account in self._accounts:
+            self._requests.labels(account, call, code if code in CODES else "other").inc()
+            self._answered.labels(account, call).observe(seconds)
+
+    def swept(self, account: str, report: Report, now: int, seconds: float) -> None:
+        """A sweep ended at `now` (Unix milliseconds)."""
+        if account not in self._accounts:
+            return
+        reason = report.failure.reason if report.failure else None
+        self._sweeps.labels(account, reason or "ok").inc()
+        self._took.labels(account).observe(seconds)
+        self._malformed.labels(account).inc(len(report.malformed))
+        self._stale.labels(account).inc(max(report.stale, 0))
+        self._up.labels(account).set(reason is None)
+        for each in Reason:
+            self._failing.labels(account, each).set(each is reason)
+        if reason is None:
+            self._swept_at.labels(account).set(now / 1000)
+
+    def backs_off(self, account: str, seconds: float) -> None:
+        """The next sweep is due so long after one that failed began; 0 after one that did not fail."""
+        if account in self._accounts:
+            self._backoff.labels(account).set(seconds)
+
+    def _start_at_zero(self, account: str) -> None:
+        for family in (self._up, self._took, self._swept_at, self._backoff, self._malformed, self._stale):
+            family.labels(account)
+        for reason in Reason:
+            self._failing.labels(account, reason)
+        for result in ("ok", *Reason):
+            self._sweeps.labels(account, result)
+        for call in CALLS:
+            self._answered.labels(account, call)
+            for code in CODES:
+                self._requests.labels(account, call, code)

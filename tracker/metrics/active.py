@@ -1,0 +1,61 @@
+"""Owns what is said of the jobs that are active now: each by itself up to a number, and their sums by model."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from prometheus_client import generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from tracker.core.job import COUNTERS, Job
+from tracker.metrics.families import PREFIX
+from tracker.metrics.models import Models
+from tracker.metrics.series import JobSeries, Snapshots
+
+_WHICH: Final = ("", " that are done", " that succeeded", " that failed")
+
+
+class ActiveJobs:
+    """The snapshots of the active jobs. They are replaced by the loops and read by scrapes, in another thread."""
+
+    def __init__(self, models: Models) -> None:
+        self.most = 0
+        self._models = models
+        self._series = JobSeries()
+        self._snapshots: Snapshots = {}
+
+    def configured(self, accounts: Iterable[str], most: int) -> None:
+        """Have these accounts alone, and series for the `most` oldest jobs."""
+        self._snapshots = {account: self._snapshots.get(account, {}) for account in accounts}
+        self.most = most
+
+    def replaced(self, account: str, jobs: Mapping[str, Job]) -> None:
+        """These jobs of the account are active now; whoever gives them does not change them any more."""
+        if account in self._snapshots:
+            self._snapshots = {**self._snapshots, account: jobs}
+
+    def render_series(self) -> bytes:
+        return self._series.render(self._snapshots, self.most)
+
+    def render_sums(self) -> bytes:
+        return generate_latest(_Sums(self._snapshots, self._models))
+
+
+class _Sums(Collector):
+    def __init__(self, snapshots: Snapshots, models: Models) -> None:
+        self._snapshots = snapshots
+        self._models = models
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        sums: dict[tuple[str, str], list[int]] = {}
+        for account, jobs in self._snapshots.items():
+            for job in jobs.values():
+                sum_ = sums.setdefault((account, self._models.label(account, job.model)), [0] * len(COUNTERS))
+                for index, name in enumerate(COUNTERS):
+                    sum_[index] += getattr(job, name)
+        for index, (name, which) in enumerate(zip(COUNTERS, _WHICH, strict=True)):
+            text = f"Requests of the active jobs{which}."
+            family = GaugeMetricFamily(f"{PREFIX}active_{name}", text, labels=["account", "model"])
+            for labels, sum_ in sums.items():
+                family.add_metric(labels, sum_[index])
+            yield family

@@ -1,0 +1,68 @@
+"""Owns what is counted of deliveries: attempts and what they came to, how long they took, and how late they were."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from tracker.core.delivery import Result, Settlement
+from tracker.core.event import from_iso
+from tracker.metrics.families import Families
+
+ENDS: Final = ("delivered", "dead")
+
+_ATTEMPT_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60)
+_LATENCY_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21600, 86400, 345600)
+
+
+class _Observed(msgspec.Struct):
+    """What is needed of an event's JSON."""
+
+    observed_at: str
+
+
+_decode = msgspec.json.Decoder(_Observed).decode
+
+
+class DeliveryMetrics:
+    """What is told of a receiver that is not configured is not counted."""
+
+    def __init__(self) -> None:
+        self._receivers: frozenset[str] = frozenset()
+        families = self._families = Families()
+        self._attempts = families.counter("delivery_attempts", "Attempts by what they came to.", "receiver", "result")
+        self._ended = families.counter("deliveries", "Deliveries that ended, by how.", "receiver", "state")
+        self._took = families.histogram("delivery_duration_seconds", "How long an attempt took.", _ATTEMPT_BUCKETS, "receiver")
+        self._latency = families.histogram(
+            "delivery_latency_seconds", "From the event's observation to its delivery.", _LATENCY_BUCKETS, "receiver"
+        )
+        self.render = families.render
+
+    def configured(self, receivers: Iterable[str]) -> None:
+        """Have the series of these receivers, at 0 where they are new, and no others."""
+        before, self._receivers = self._receivers, frozenset(receivers)
+        for gone in before - self._receivers:
+            self._families.forget("receiver", gone)
+        for receiver in sorted(self._receivers - before):
+            self._start_at_zero(receiver)
+
+    def settled(self, settlement: Settlement) -> None:
+        """An attempt is over, and the store has what it came to."""
+        delivery = settlement.delivery
+        if delivery.receiver not in self._receivers:
+            return
+        self._attempts.labels(delivery.receiver, settlement.outcome.result).inc()
+        self._took.labels(delivery.receiver).observe(max(settlement.ended_at - settlement.began_at, 0) / 1000)
+        if settlement.state in ENDS:
+            self._ended.labels(delivery.receiver, settlement.state).inc()
+        if settlement.state == "delivered":
+            late = settlement.ended_at - from_iso(_decode(delivery.body).observed_at)
+            self._latency.labels(delivery.receiver).observe(max(late, 0) / 1000)
+
+    def _start_at_zero(self, receiver: str) -> None:
+        for result in Result:
+            self._attempts.labels(receiver, result)
+        for state in ENDS:
+            self._ended.labels(receiver, state)
+        self._took.labels(receiver)
+        self._latency.labels(receiver)
