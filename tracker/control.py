@@ -13,12 +13,15 @@ import msgspec
 import structlog
 
 from tracker.core.replay import Replay, Replayed
-from tracker.http import NoAnswer, Request, http_client, tls_context
+from tracker.http import HttpClient, NoAnswer, Request, http_client, tls_context
 
 REPLAY: Final = "/control/replay"
 
 _DEADLINE: Final = 60.0
 """Seconds; a range of a long log takes some of them."""
+
+_LIVES_WITHIN: Final = 5.0
+"""Seconds in which a daemon that lives has answered."""
 
 _BODY_LIMIT: Final = 64 * 1024
 _ANY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - what is listened on is not where to ask
@@ -65,6 +68,22 @@ def announced(database: Path, control: Control) -> Iterator[None]:
     finally:
         with suppress(OSError):
             file.unlink()
+
+
+async def is_running(database: Path, http: HttpClient) -> bool:
+    """Whether a daemon has `database`: one answers where the file says, and takes the file's token."""
+    control = _read(control_file(database))
+    if isinstance(control, NotReached):
+        return False
+    request = Request(
+        method="GET",  # the wrong method: with the right token that is all that is wrong
+        url=_reachable(control.url) + REPLAY,
+        headers={"authorization": f"Bearer {control.token}"},
+        deadline=_LIVES_WITHIN,
+        body_limit=_BODY_LIMIT,
+    )
+    answer = await http.send(request)
+    return not isinstance(answer, NoAnswer) and answer.status == 405
 
 
 async def ask_to_replay(database: Path, which: Replay) -> Replayed | Refused | NotReached:

@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "simulate": "serve a stand-in for Mistral's batch API on loopback",
     "jobs": "list the jobs that the log knows",
     "job": "show one job and what happened to it",
+    "wait": "wait until jobs are over; exit status 0 if all of them succeeded",
     "events": "list the log, or follow it",
     "deliveries": "list what was told to whom, attempt by attempt",
     "replay": "deliver again what was delivered, or what is dead",

@@ -1,6 +1,5 @@
 """Owns `batch-tracker demo`: the simulated API and the daemon in one process, and what one sees of them."""
 
-import os
 import signal
 import tempfile
 from base64 import b64encode
@@ -17,8 +16,9 @@ from tracker import log
 from tracker.cli import text
 from tracker.cli.demo_receivers import DemoReceiver
 from tracker.cli.live import LiveView, PlainView, Stage
+from tracker.cli.options import duration
 from tracker.cli.simulate import clock
-from tracker.config import Account, Config, Http, Receiver, Secret, Storage, table
+from tracker.config import Account, Config, Http, Receiver, Secret, Storage
 from tracker.core.signing import parse_secret
 from tracker.daemon import daemon
 from tracker.serving import serving
@@ -39,15 +39,10 @@ ENDS = ("batch.completed", "batch.failed", "batch.expired", "batch.cancelled")
 _SECRET = "whsec_" + b64encode(b"the demo keeps no secrets").decode()
 
 
-def _seconds(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
-    try:
-        return None if text is None else table.duration("1s", "1d")(text)
-    except table.Wrong as wrong:
-        raise click.BadParameter(str(wrong)) from None
-
-
 @click.command
-@click.option("--duration", callback=_seconds, help='End by itself after so long, such as "20s"; otherwise Ctrl-C ends it.')
+@click.option(
+    "--duration", callback=duration("1s", "1d"), help='End by itself after so long, such as "20s"; otherwise Ctrl-C ends it.'
+)
 @click.option("--jobs", default=8, show_default=True, type=click.IntRange(1, 500), help="So many are under way at any time.")
 @click.option("--seed", default=7, show_default=True, help="The same seed gives the same jobs.")
 def command(duration: float | None, jobs: int, seed: int) -> None:
@@ -64,19 +59,13 @@ async def _demo(console: Console, directory: Path, duration: float | None, popul
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         receivers = _receivers()
         async with _running(simulator, receivers, directory) as (stage, reader), task_group() as group:
-            view = LiveView(console, stage) if _is_watched(console) else PlainView(console, stage)
+            view = LiveView(console, stage) if text.is_watched(console) else PlainView(console, stage)
             group.start_soon(_show, view, reader, receivers)
             with anyio.move_on_after(duration):
                 async for _ in signals:
                     break
             group.cancel_scope.cancel()
         return _summary(view.counts, simulator.requests)
-
-
-def _is_watched(console: Console) -> bool:
-    """Whether somebody sees the terminal, and it can be drawn on: in CI, or on a dumb one, lines serve better."""
-    in_ci = "CI" in os.environ  # noqa: TID251 - what it says is of this process, not of its configuration
-    return console.is_terminal and not console.is_dumb_terminal and not in_ci
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """Owns how jobs and events are put into words: one line each, with colours for a terminal, and nothing that steers it."""
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -34,10 +35,16 @@ _TYPE_COLOURS: Final[Mapping[str, str]] = {
 }
 
 
-def console() -> Console:
+def console(*, stderr: bool = False) -> Console:
     """The terminal; what is piped is as wide as it has to be, and has no colours."""
-    piped = not sys.stdout.isatty()
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=False, width=10_000 if piped else None)
+    piped = not (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=10_000 if piped else None)
+
+
+def is_watched(console: Console) -> bool:
+    """Whether somebody sees the terminal, and it can be drawn on: in CI, or on a dumb one, lines serve better."""
+    in_ci = "CI" in os.environ  # noqa: TID251 - what it says is of this process, not of its configuration
+    return console.is_terminal and not console.is_dumb_terminal and not in_ci
 
 
 def plain(value: object) -> str:
@@ -76,6 +83,13 @@ def progress(job: Mapping[str, Any]) -> str:
         return "-" if not is_terminal(job["status"]) else "0 requests"
     share = f"{done:,}/{total:,} {done * 100 // total} %"
     return f"{share}, {failed:,} failed" if failed else share
+
+
+def rate(per_second: float) -> str:
+    """Requests in the unit that makes a readable number: 12.3/s, 40/min."""
+    if per_second >= 1:
+        return f"{per_second:,.1f}/s" if per_second < 100 else f"{per_second:,.0f}/s"
+    return f"{per_second * 60:.1f}/min"
 
 
 def moment(iso: str) -> str:

@@ -14,11 +14,24 @@ from tracker.core.config_error import ConfigError
 from tracker.core.fanout import Match
 from tracker.core.signing import parse_secret
 
-__all__ = ["Account", "Config", "Http", "Match", "Receiver", "Secret", "Storage", "database_path", "load", "receiver_names"]
+__all__ = [
+    "Account",
+    "Config",
+    "Http",
+    "Match",
+    "Receiver",
+    "Secret",
+    "Storage",
+    "account_names",
+    "database_path",
+    "load",
+    "receiver_names",
+]
 
 SYSTEM_FILE: Final = Path("/etc/batch-tracker/tracker.toml")
 _NONE: Final = Secret("")
-_DEFAULT_ACCOUNTS: Final = [{"name": "default", "api_key": {"env": "MISTRAL_API_KEY"}}]
+_DEFAULT_ACCOUNT: Final = "default"
+_DEFAULT_ACCOUNTS: Final = [{"name": _DEFAULT_ACCOUNT, "api_key": {"env": "MISTRAL_API_KEY"}}]
 """What no [[accounts]] stands for, where $MISTRAL_API_KEY is set."""
 
 
@@ -56,6 +69,14 @@ def receiver_names(explicit: str | None, environ: Mapping[str, str] = os.environ
     tables = {} if source is None else _read(source)
     names = [each.get("name") for _, each in _tables(tables, "receivers", []) if isinstance(each, dict)]
     return [name for name in names if isinstance(name, str)]
+
+
+def account_names(explicit: str | None, environ: Mapping[str, str] = os.environ) -> list[str]:  # noqa: TID251 - as above
+    """What the accounts are called; likewise."""
+    source = _find(explicit, environ)
+    tables = {} if source is None else _read(source)
+    names = [each.get("name") for _, each in _tables(tables, "accounts", []) if isinstance(each, dict)]
+    return [name for name in names if isinstance(name, str)] or [_DEFAULT_ACCOUNT]
 
 
 def _tell(source: Path | None, errors: list[str]) -> None:

@@ -1,0 +1,124 @@
+"""Owns `batch-tracker wait`: waiting until jobs are over, and an exit status that says whether all of them succeeded."""
+
+import sys
+from collections.abc import Collection
+from typing import Final
+
+import anyio
+import click
+
+from tracker.cli import text
+from tracker.cli.awaited import TIMED_OUT, AmbiguousError, Awaited, Waiting
+from tracker.cli.interrupt import until_signal
+from tracker.cli.options import config_option, duration
+from tracker.cli.wait_api import RefusedError
+from tracker.cli.wait_view import Bars, Lines
+from tracker.cli.waiter import Waiter
+from tracker.config import account_names
+from tracker.core.config_error import ConfigError
+from tracker.http import http_client, tls_context
+from tracker.tasks import task_group
+
+TICK: Final = 0.25
+"""Seconds between two pictures on a terminal."""
+
+_EPILOG = """
+\b
+Examples:
+  batch-tracker wait 541d1a81-4815-442c-8f7c-6d7a4d5f4a3e
+  batch-tracker wait 541d1a81 77b04d2c --timeout 2h --allow-partial
+  batch-tracker wait --json "$id" | jq -r 'select(.result == "success") | .output_file'
+
+\b
+Exit status:
+  0    every request of every job succeeded
+  1    not so: a job failed, expired, was cancelled or deleted, succeeded
+       in part or had no request at all, is unknown, or was not over in time
+  2    usage or configuration, such as a refused key
+  130  Ctrl-C
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@config_option
+@click.option("--account", metavar="NAME", help="Only jobs of this account; without it the accounts are tried in turn.")
+@click.option("--timeout", metavar="TIME", callback=duration("0s", "365d"), help='Wait no longer, such as "90s" or "2h30m".')
+@click.option("--allow-partial", is_flag=True, help="Take it for a success if only some requests of a job failed.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a job, as it ends; `result` says what it came to.")
+@click.option("--quiet", "-q", is_flag=True, help="Show nothing; the exit status tells.")
+def command(
+    ids: tuple[str, ...],
+    config: str | None,
+    account: str | None,
+    timeout: float | None,
+    allow_partial: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Wait until jobs are over, and tell what became of them and which files to download.
+
+    The beginning of an ID will do where it is the only one. While a daemon runs, its log is followed and nothing is asked of
+    the API. Where none does, or it stops meanwhile, the API itself is asked, as often as a daemon would; once it is back, its
+    log is followed again.
+    """
+    if not all(ids):
+        raise click.UsageError("an ID is empty, expected a job's ID or its beginning")
+    _check_account(config, account)
+    view = _view(as_json=as_json, quiet=quiet)
+    waiting = Waiting(ids, view)
+    try:
+        with view:
+            status = anyio.run(_wait, config, account, waiting, timeout)
+    except (AmbiguousError, RefusedError) as error:
+        click.echo(f"batch-tracker: {error}", err=True)
+        sys.exit(2)
+    good = {"success", "partial"} if allow_partial else {"success"}
+    missed = [each for each in waiting.all if each.result not in good]
+    if missed and not quiet:
+        click.echo(f"batch-tracker: {_missed(waiting.all, missed, allow_partial=allow_partial)}", err=True)
+    sys.exit(status or bool(missed))
+
+
+def _check_account(config: str | None, account: str | None) -> None:
+    known = account_names(config)
+    if account is not None and account not in known:
+        raise ConfigError(f"no account {account!r} in the configuration; there are: {', '.join(known)}")
+
+
+def _view(*, as_json: bool, quiet: bool) -> Lines:
+    console = text.console(stderr=not sys.stdout.isatty())
+    if quiet or not text.is_watched(console):
+        return Lines(as_json=as_json, quiet=quiet)
+    return Bars(console, as_json=as_json)
+
+
+async def _wait(config: str | None, account: str | None, waiting: Waiting, timeout: float | None) -> int:  # noqa: ASYNC109 - the user's
+    """Wait; the status of a signal that ended it, else 0."""
+
+    async def work() -> None:
+        async with http_client(tls_context()) as http, task_group() as group:
+            group.start_soon(_tick, waiting)
+            with anyio.move_on_after(timeout) as scope:
+                await Waiter(config, account, waiting, http).run()
+            if scope.cancelled_caught:
+                for awaited in waiting.outstanding:
+                    waiting.end(awaited, TIMED_OUT)
+            group.cancel_scope.cancel()
+
+    return await until_signal(work)
+
+
+async def _tick(waiting: Waiting) -> None:
+    while True:
+        waiting.view.tick(waiting)
+        await anyio.sleep(TICK)
+
+
+def _missed(asked: Collection[Awaited], missed: Collection[Awaited], *, allow_partial: bool) -> str:
+    going = [each.id[:8] for each in missed if each.result is None]
+    if going:
+        return f"no longer waiting; still going on: {' '.join(map(text.plain, going))}"
+    which = "the job" if len(asked) == 1 else f"{len(missed)} of {len(asked)} jobs"
+    hint = all(each.result == "partial" for each in missed) and not allow_partial
+    return f"{which} did not succeed in full" + ("; --allow-partial would take that for a success" if hint else "")

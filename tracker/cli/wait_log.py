@@ -1,0 +1,78 @@
+"""Owns waiting by the log: the daemon watches, its commits wake us, and nothing is asked of the API."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import anyio
+
+from tracker.cli import text
+from tracker.cli.awaited import AmbiguousError, Awaited, Waiting, milliseconds
+from tracker.store.reader import EventFilter, Reader
+
+STILL_THERE: Final = 2.0
+"""Seconds between looks whether the daemon lives: its death is no commit."""
+
+_PACE: Final = ("batch.started", "batch.progress")
+_ADDED: Final = ("account", "deleted", "first_seen_at", "observed_at", "seq", "outcome")
+
+
+class Log:
+    """The log as one reader sees it, and the place up to which it has been followed."""
+
+    def __init__(self, reader: Reader, waiting: Waiting, account: str | None) -> None:
+        """`account`: only its jobs count."""
+        self._reader = reader
+        self._waiting = waiting
+        self._account = account
+        self._after = 0
+
+    async def look_up(self) -> None:
+        """Find in the log what is waited for, and how fast it goes. Raises `AmbiguousError`."""
+        self._after = await self._reader.last_seq()
+        for awaited in self._waiting.outstanding:
+            found = await self._reader.jobs_like(awaited.id)
+            wanted = self._account or awaited.account
+            found = [job for job in found if wanted is None or job["account"] == wanted]
+            if len(found) > 1:
+                raise AmbiguousError(awaited.given, [(job["account"], job["id"]) for job in found])
+            if found:
+                await self._recall(awaited, found[0])
+                self._waiting.see(awaited, found[0], milliseconds(found[0]["observed_at"]))
+
+    async def follow(self, daemon_lives: Callable[[], Awaitable[bool]]) -> None:
+        """Take what the log says, until all is over or the daemon is gone."""
+        while self._waiting.outstanding:
+            await self._take_news()
+            with anyio.move_on_after(STILL_THERE) as nothing_new:
+                await self._reader.changed()
+            if nothing_new.cancelled_caught and not await daemon_lives():
+                return
+
+    async def _take_news(self) -> None:
+        while page := await self._reader.events(self._after, EventFilter()):
+            for self._after, body in page:
+                self._take(json.loads(body))
+
+    def _take(self, event: dict[str, Any]) -> None:
+        if event["type"].startswith("account."):
+            if self._account in (None, event["account"]):
+                self._waiting.view.note(f"account {event['account']}: {text.event_words(event).plain}")
+        elif event["type"].startswith("batch.") and self._account in (None, event["account"]):
+            for awaited in self._waiting.matching(event["data"]["id"], event["account"]):
+                self._waiting.see(awaited, _job_of(event, awaited), milliseconds(event["observed_at"]))
+
+    async def _recall(self, awaited: Awaited, job: dict[str, Any]) -> None:
+        after, which = 0, EventFilter(types=_PACE, job=job["id"], account=job["account"])
+        while page := await self._reader.events(after, which):
+            after = page[-1][0]
+            for event in (json.loads(body) for _, body in page):
+                awaited.remember(event["data"], milliseconds(event["observed_at"]))
+
+
+def _job_of(event: dict[str, Any], awaited: Awaited) -> dict[str, Any]:
+    """The job as the log has it once this event is in it; see `Reader.jobs`."""
+    first_seen_at = (awaited.job or {}).get("first_seen_at", event["observed_at"])
+    deleted = event["type"] == "batch.deleted"
+    values = (event["account"], deleted, first_seen_at, event["observed_at"], event["seq"], event.get("outcome"))
+    return {**event["data"], **dict(zip(_ADDED, values, strict=True))}
