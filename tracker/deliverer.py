@@ -14,6 +14,7 @@ from anyio.abc import TaskGroup
 from tracker.core.circuit import Circuit
 from tracker.core.delivery import Delivery, Settlement, Terms, settle
 from tracker.core.event import Event, iso, plain_event
+from tracker.core.fanout import subject
 from tracker.core.ports import Notifier, Outbox, StorageError, Withdrawn
 from tracker.tasks import task_group
 
@@ -53,6 +54,7 @@ class Deliverer:
         self._under_way: set[int] = set()
         self._ended: list[list[Settlement]] = []  # by message
         self._settling = anyio.Lock()
+        self._storage_failed = False
         self._leaving = False
         self._log = structlog.get_logger().bind(receiver=receiver)
 
@@ -62,6 +64,7 @@ class Deliverer:
             try:
                 await self._deliver(forever=True)
             except StorageError as error:
+                self._storage_failed = True
                 self._log.error("storage.failed", error=str(error))
                 await anyio.sleep(PAUSE_AFTER_STORAGE_ERROR)
 
@@ -105,6 +108,9 @@ class Deliverer:
         if room <= 0 or self._leaving:
             return
         claimed = await self._outbox.claim(self.receiver, now, self._terms.hold, room, self._under_way)
+        if self._storage_failed:  # and what could not be settled has been by now
+            self._storage_failed = False
+            self._log.info("storage.works_again")
         for message in await self._messages(claimed):
             if self._leaving:
                 return
@@ -163,15 +169,14 @@ class Deliverer:
     def _say(self, settlement: Settlement) -> None:
         self._told(settlement)
         delivery, outcome = settlement.delivery, settlement.outcome
-        about = {"event_id": delivery.event_id, "seq": delivery.seq, "type": delivery.type, "attempt": delivery.attempts + 1}
+        log = self._log.bind(**subject(delivery.stream), seq=delivery.seq, event_id=delivery.event_id, type=delivery.type)
+        about = {"attempt": delivery.attempts + 1, "reason": outcome.result.value, "detail": outcome.detail}
         if outcome.delivered:
-            self._log.debug("delivered", **about)
+            log.debug("delivered", attempt=delivery.attempts + 1)
         elif settlement.state == "dead":
-            self._log.error("delivery.dead", **about, reason=outcome.result.value, detail=outcome.detail)
+            log.error("delivery.dead", **about, all=f"batch-tracker deliveries --state dead --receiver {self.receiver}")
         else:
-            self._log.warning(
-                "delivery.failed", **about, reason=outcome.result.value, detail=outcome.detail, again_at=iso(settlement.due_at)
-            )
+            log.warning("delivery.failed", **about, again_at=iso(settlement.due_at))
 
     async def _seconds_to_next(self) -> float:
         now = self._now()

@@ -67,7 +67,7 @@ class Janitor:
         self._pruned_at = self._now()
         pruned = await self._store.prune(self._now() - round(self._keep_deliveries * 1000))
         if pruned:
-            self._log.info("deliveries.pruned", deliveries=pruned)
+            self._log.debug("deliveries.pruned", deliveries=pruned)
         return pruned
 
     async def look_once(self) -> list[Event]:

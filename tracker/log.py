@@ -8,28 +8,41 @@ import json
 import logging
 import math
 import os
-import re
 import sys
-from collections.abc import Iterable, Mapping, MutableMapping
+import time
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
-from typing import Any, Final, TextIO
+from typing import Any, Final, NamedTuple, TextIO
 
 import structlog
 
-REDACTED: Final = "[redacted]"
+from tracker.redaction import Redaction
+from tracker.repetition import TEMPLATE, Repetition
+
 _OURS: Final = ("timestamp", "level")  # made here, hence never a secret
 _KEYS: Final = (*_OURS, "event", "exception")
-_BACKSLASH: Final = r"(?:\\|%(?:25)*5[Cc])"  # as it is, and in a URL
 _PRIORITIES: Final = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}  # syslog's, as the journal reads them
 
 
+class Log(NamedTuple):
+    """What goes on with the log once it is configured: further secrets to take out, and what was kept back to be said."""
+
+    redaction: Redaction
+    repetition: Repetition
+
+
 def configure(
-    secrets: Iterable[str], *, stream: TextIO | None = None, verbose: bool = False, journal: bool = False
-) -> "Redaction":
+    secrets: Iterable[str],
+    *,
+    stream: TextIO | None = None,
+    verbose: bool = False,
+    journal: bool = False,
+    now: Callable[[], float] = time.monotonic,
+) -> Log:
     """Send structlog and the standard library's logging through one pipeline to `stream`, without `secrets`.
 
-    `stream` is standard error where it is not given. `journal` puts each line's priority before it. What is returned takes
-    further secrets.
+    `stream` is standard error where it is not given. `journal` puts each line's priority before it. `now` gives seconds; by it
+    what goes wrong again and again is said now and then.
     """
     stream = stream or sys.stderr
     lines: Any = _Lossy(stream)
@@ -37,21 +50,25 @@ def configure(
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
     ]
     redaction = Redaction(secrets)
     renderer = _Renderer(redaction, console=stream.isatty() and not journal, journal=journal)
+    repetition = Repetition(now, lambda event: lines.write(renderer(None, "", event) + "\n"))
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[*shared, repetition, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(file=lines),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(lines)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[_bare, renderer]))
+    handler = _Handler(lines)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[_of_a_library, repetition, renderer])
+    )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.captureWarnings(capture=True)
     logging.raiseExceptions = False  # what cannot be formatted is lost; the standard library would print it raw
-    return redaction
+    return Log(redaction, repetition)
 
 
 def is_journal(environ: Mapping[str, str], stream: TextIO | None = None) -> bool:
@@ -78,22 +95,12 @@ class _Lossy:
             self._stream.flush()
 
 
-class Redaction:
-    """The secrets that are taken out of whatever is logged: more may come, and none is ever shown again."""
+class _Handler(logging.StreamHandler[Any]):
+    """Writes what is to be said."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets: set[str] = set()
-        self._any: re.Pattern[str] | None = None
-        self.add(secrets)
-
-    def add(self, secrets: Iterable[str]) -> None:
-        """Take these out too, from now on."""
-        self._secrets.update(secret for secret in secrets if secret)
-        forms = [_any_form(secret) for secret in sorted(self._secrets, key=lambda secret: (-len(secret), secret))]
-        self._any = re.compile("|".join(forms)) if forms else None
-
-    def __call__(self, text: str) -> str:
-        return self._any.sub(REDACTED, text) if self._any else text
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(structlog.DropEvent):
+            super().emit(record)
 
 
 class _Renderer:
@@ -103,11 +110,9 @@ class _Renderer:
         self._redact = redact
         self._journal = journal
         self._pretty = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback) if console else None
-        self._exceptions = structlog.processors.format_exc_info
 
-    def __call__(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
-        level = str(event.get("level", "info"))
-        told = self._exceptions(logger, method, event)
+    def __call__(self, logger: Any, method: str, told: MutableMapping[str, Any]) -> str:
+        level = str(told.get("level", "info"))
         clean = {
             key if key in _KEYS else self._redact(str(key)): value if key in _OURS else self._clean(value)
             for key, value in told.items()
@@ -127,26 +132,6 @@ class _Renderer:
 
 def _is_json(value: Any) -> bool:
     return value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value))
-
-
-def _any_form(secret: str) -> str:
-    """Match `secret` as it is and as it looks in a URL, in JSON, in a Python literal, and in one of them inside another.
-
-    Backslashes are counted within bounds, so that a long row of them costs no more than any other text.
-    """
-    return "".join(_escaped(run) for run in re.findall(r"\\+|[^\\]", secret))
-
-
-def _escaped(character: str) -> str:
-    if character.isalnum() and character.isascii():
-        return character
-    if character.startswith("\\"):
-        return f"{_BACKSLASH}{{1,64}}"
-    percent = "".join(f"%(?:25)*{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
-    blank = "|[+]" if character == " " else ""
-    code = f"u{ord(character):04x}|x{ord(character):02x}"
-    bare = f"{re.escape(character)}|(?i:{percent}){blank}"
-    return f"(?:{_BACKSLASH}{{0,8}}(?:{bare})|{_BACKSLASH}{{1,8}}(?i:{code}))"
 
 
 class _Literal:
@@ -177,5 +162,9 @@ def _printable(text: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
 
 
-def _bare(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return structlog.stdlib.ProcessorFormatter.remove_processors_meta(None, "", event)
+def _of_a_library(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What the standard library's logging was told, and by whom."""
+    record: logging.LogRecord = event["_record"]
+    bare = structlog.stdlib.ProcessorFormatter.remove_processors_meta(None, "", event)
+    template = str(bare["event"] if record.msg == "%s" else record.msg).partition("\n")[0]
+    return {**bare, "logger": record.name, TEMPLATE: template}

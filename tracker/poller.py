@@ -120,6 +120,7 @@ class _Run:
         self._active = dict(known)
         self._known = known
         self._events: list[Event] = []
+        self._backfilled: set[str] = set()
         self._malformed: list[MalformedJob] = []
         self._recording = anyio.Lock()
 
@@ -159,6 +160,7 @@ class _Run:
             stale=self.sweep.stale,
             malformed=tuple(self._malformed),
             failure=self.failure,
+            backfilled=frozenset(self._backfilled),
         )
 
     def _reading(self, query: ListQuery) -> Reading:
@@ -220,3 +222,4 @@ class _Run:
         self._poller.changed(changes)
         self._known.update({change.known.job.id: change.known for change in changes})
         self._events.extend(event for change in changes for event in change.events)
+        self._backfilled.update(change.known.job.id for change in changes if change.backfilled)

@@ -49,6 +49,8 @@ class Watcher:
             report = await self._poller.poll_once()
         except StorageError as error:
             return self._backs_off(self._storage_failed(error))
+        if self._storage_failures:
+            self._log.info("storage.works_again")
         self._storage_failures = 0
         now = self._poller.now()
         self._health.storage_error = None
@@ -79,22 +81,26 @@ class Watcher:
 
     def _say(self, report: Report) -> None:
         for event in report.events:
-            tell = getattr(self._log, _level(event))
-            tell(event.type, job=event.data["id"], status=event.data["status"], **_worth(event.outcome))
+            job = event.data["id"]
+            tell = self._log.debug if job in report.backfilled else getattr(self._log, _level(event))
+            tell(event.type, job=job, status=event.data["status"], **_worth(event.outcome))
+        if report.backfilled:
+            self._log.info("backfilled", jobs=len(report.backfilled))
         for job in report.malformed:
             self._log.warning("job.malformed", job=job.id, reason=job.reason)
-        if report.failure and self._failures == 0:
-            self._log.warning("account.failing", reason=report.failure.reason, detail=report.failure.detail)
+        if report.failure:
+            about = {"reason": report.failure.reason, "detail": report.failure.detail, "failed_sweeps": self._failures + 1}
+            self._log.warning("account.failing", **about)
         elif report.failure is None and self._failures:
             self._log.info("account.works_again", failed_sweeps=self._failures)
         self._log.debug("sweep", shown=report.shown, events=len(report.events), stale=report.stale)
 
 
 def _level(event: Event) -> str:
-    """A batch that came to nothing is a warning, whatever its status calls it."""
-    if event.type in ("batch.failed", "batch.expired") or event.outcome == "all_failed":
+    """A batch that came to nothing is a warning, whatever its status calls it; what it goes through is for those who ask."""
+    if event.type in ("batch.failed", "batch.expired", "batch.unrecognized") or event.outcome == "all_failed":
         return "warning"
-    return "debug" if event.type == "batch.progress" else "info"
+    return "info" if event.type in ("batch.completed", "batch.cancelled", "batch.deleted") else "debug"
 
 
 def _worth(outcome: object) -> dict[str, object]:

@@ -65,11 +65,10 @@ class Installation:
         return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["Daemon"]:
+    async def running(self, *options: str) -> AsyncIterator["Daemon"]:
         """The daemon, once it says that it is ready; killed if it is still there in the end."""
-        process = await anyio.open_process(
-            [*COMMAND, "--config", str(self.config), "run"], stdin=subprocess.DEVNULL, stdout=None, env=self.environment
-        )
+        command = [*COMMAND, "--config", str(self.config), "run", *options]
+        process = await anyio.open_process(command, stdin=subprocess.DEVNULL, stdout=None, env=self.environment)
         daemon = Daemon(process)
         async with anyio.create_task_group() as group:
             group.start_soon(daemon.read_log)
@@ -120,12 +119,12 @@ class Daemon:
         self.ended.set()
         self._said.set()
 
-    async def says(self, event: str) -> dict:
-        """The first line of its log that tells `event`."""
+    async def says(self, event: str, **values: str) -> dict:
+        """The first line of its log that tells `event`, with these values."""
         with anyio.fail_after(30):
             while True:
                 for line in self.lines:
-                    if line["event"] == event:
+                    if line.items() >= {"event": event, **values}.items():
                         return line
                 assert not self.ended.is_set(), f"it ended without saying {event!r}: {self.lines[-3:]}"
                 await self._said.wait()

@@ -74,19 +74,21 @@ async def test_patience_asked_for_is_kept(tmp_path):
         assert await watcher.sweep_once() == 600.0
 
 
-async def test_failing_account_is_told_once_and_its_recovery_too(tmp_path):
-    """The log says when an account begins to fail and when it works again, and not at every sweep."""
+async def test_failing_account_is_told_and_its_recovery_too(tmp_path):
+    """Each failed sweep is told with its number (the log says so now and then), that it works again once."""
     answers = [failed(Reason.SERVER)] * 3 + [page()]
     async with watching(tmp_path / "tracker.db", *answers) as watcher:
         waits = [await watcher.sweep_once() for _ in range(5)]
     assert waits[-2:] == [15.0, 15.0]
-    told = [(line["log_level"], line["event"]) for line in watcher.lines if line["log_level"] != "debug"]
-    assert told == [("warning", "account.failing"), ("info", "account.works_again")]
+    keys = ("log_level", "event", "account", "failed_sweeps")
+    told = [tuple(line[key] for key in keys) for line in watcher.lines if line["log_level"] != "debug"]
+    failing = [("warning", "account.failing", "default", number) for number in (1, 2)]
+    assert told == [*failing, ("info", "account.works_again", "default", 2)]
 
 
 async def test_batch_that_came_to_nothing_is_a_warning(tmp_path):
-    """A SUCCESS of which every request failed looks like the failure that it is; progress is for those who ask."""
-    first = page(*(job(name, "RUNNING") for name in ("good", "nothing", "bad", "late", "moves")))
+    """A SUCCESS of which every request failed looks like a failure; what a job goes through is for those who ask."""
+    first = page(*(job(name, "RUNNING") for name in ("good", "nothing", "bad", "late", "moves", "ends", "odd")))
     done = {"total_requests": 5, "completed_requests": 5}
     second = page(
         job("good", "SUCCESS", **done, succeeded_requests=5),
@@ -94,6 +96,8 @@ async def test_batch_that_came_to_nothing_is_a_warning(tmp_path):
         job("bad", "FAILED"),
         job("late", "TIMEOUT_EXCEEDED"),
         job("moves", "RUNNING", total_requests=5),
+        job("ends", "CANCELLED"),
+        job("odd", "PAUSED"),
     )
     async with watching(tmp_path / "tracker.db", first, first, second) as watcher:
         await watcher.sweep_once()
@@ -106,6 +110,8 @@ async def test_batch_that_came_to_nothing_is_a_warning(tmp_path):
         ("bad", "warning", "batch.failed", None),
         ("late", "warning", "batch.expired", None),
         ("moves", "debug", "batch.progress", None),
+        ("ends", "info", "batch.cancelled", None),
+        ("odd", "warning", "batch.unrecognized", None),
     }
 
 
@@ -116,6 +122,29 @@ async def test_store_that_fails_is_told_and_tried_again_soon(tmp_path):
         path.unlink()
         waits = [await watcher.sweep_once() for _ in range(3)]
     assert waits == [0.75, 1.5, 3.0]
-    assert [line["event"] for line in watcher.lines] == ["storage.failed"] * 3
+    assert [(line["event"], line["account"]) for line in watcher.lines] == [("storage.failed", "default")] * 3
     assert str(path) in watcher.health.not_ready_because()[0]
     assert watcher.health.accounts["default"].failure is None
+
+
+async def test_first_contact_is_one_line(tmp_path):
+    """What was over before anybody watched is one line with its number, not a line for each job."""
+    over = [job(f"old-{number}", "SUCCESS", completed_at=NOW // 1000 - 3600) for number in range(50)]
+    async with watching(tmp_path / "tracker.db", page(*over)) as watcher:
+        await watcher.sweep_once()
+        await watcher.sweep_once()
+    told = [line for line in watcher.lines if line["log_level"] != "debug"]
+    assert [(line["event"], line["jobs"]) for line in told] == [("backfilled", 50)]
+
+
+async def test_store_that_works_again_is_told(tmp_path):
+    """Once the database can be used again that is said, once."""
+    path = tmp_path / "tracker.db"
+    async with watching(path, page()) as watcher:
+        path.rename(tmp_path / "away.db")
+        await watcher.sweep_once()
+        (tmp_path / "away.db").rename(path)
+        for _ in range(3):
+            await watcher.sweep_once()
+    told = [line["event"] for line in watcher.lines if line["log_level"] != "debug"]
+    assert told == ["storage.failed", "storage.works_again"]

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Final
 
 import anyio
 import click
@@ -12,23 +13,31 @@ from tracker.cli.options import config_option
 from tracker.config import Config, load
 from tracker.core.listen_error import ListenError
 from tracker.core.ports import StorageError
+from tracker.repetition import Repetition
+from tracker.tasks import task_group
+
+LOOK_EVERY: Final = 10.0
+"""Seconds between two looks for what was kept back for long enough."""
 
 
 @click.command
 @config_option
-@click.option("--verbose", is_flag=True, help="Log every sweep and every batch.progress too.")
+@click.option("--verbose", is_flag=True, help="Log every sweep, and all that happens to a job, too.")
 def command(config: str | None, verbose: bool) -> None:
     """Watch the accounts and log every change of their jobs, until SIGTERM or Ctrl-C; SIGHUP reads the configuration anew."""
     loaded = load(config)
-    redaction = log.configure(loaded.secrets(), verbose=verbose, journal=log.is_journal(os.environ))  # noqa: TID251 - JOURNAL_STREAM is the process's
+    told = log.configure(loaded.secrets(), verbose=verbose, journal=log.is_journal(os.environ))  # noqa: TID251 - JOURNAL_STREAM is the process's
 
     def read() -> Config:
         read_anew = load(config)
-        redaction.add(read_anew.secrets())
+        told.redaction.add(read_anew.secrets())
         return read_anew
 
     try:
-        anyio.run(daemon.run, loaded, read)
+        try:
+            anyio.run(_run, loaded, read, told.repetition)
+        finally:
+            told.repetition.tell_all()
     except* (StorageError, ListenError) as group:
         for error in group.exceptions:
             structlog.get_logger().critical("cannot run", error=str(error))
@@ -36,3 +45,17 @@ def command(config: str | None, verbose: bool) -> None:
     except* Exception:  # noqa: BLE001 - the end of the process, told with its traceback
         structlog.get_logger().critical("died", exc_info=True)
         sys.exit(1)
+
+
+async def _run(config: Config, read: daemon.Reading, repetition: Repetition) -> None:
+    """The daemon, and beside it what says now and then what the log has kept back."""
+    async with task_group() as group:
+        group.start_soon(_tell_now_and_then, repetition)
+        await daemon.run(config, read)
+        group.cancel_scope.cancel()
+
+
+async def _tell_now_and_then(repetition: Repetition) -> None:
+    while True:
+        await anyio.sleep(LOOK_EVERY)
+        repetition.tell_due()

@@ -20,7 +20,7 @@ from tracker.core.fanout import stream_of
 from tracker.core.job import Job
 from tracker.core.replay import unknown_receiver
 from tracker.http import http_client, tls_context
-from tracker.log import REDACTED
+from tracker.redaction import Redaction
 
 _WORDS: Final = {
     Result.DELIVERED: "delivered",
@@ -49,9 +49,7 @@ def command(name: str, config: str | None) -> None:
     if receiver is None:
         raise ConfigError(unknown_receiver(name, [each.name for each in loaded.receivers]))
     outcome, took = anyio.run(_send, loaded, receiver)
-    told = _told(outcome, took)
-    for secret in sorted(loaded.secrets(), key=len, reverse=True):  # an answer may repeat what it was asked
-        told = told.replace(secret, REDACTED)
+    told = Redaction(loaded.secrets())(_told(outcome, took))  # an answer may repeat what it was asked
     click.echo(f"{name}: {told}", err=not outcome.delivered)
     sys.exit(not outcome.delivered)
 

@@ -43,6 +43,12 @@ def stream_of(event: Event) -> str:
     return f"{event.type.partition('.')[0]}:{event.data.get('receiver', event.account)}"
 
 
+def subject(stream: str) -> dict[str, str]:
+    """What a stream is about, for who reads of it: `account` and `job`, or nothing."""
+    account, of_a_job, job = stream.partition("/")
+    return {"account": account, "job": job} if of_a_job else {}
+
+
 def _wants(subscription: Subscription, event: Event) -> bool:
     if not any(fnmatchcase(event.type, glob) for glob in subscription.events):
         return False

@@ -30,13 +30,17 @@ NOTHING: Final = Memory()
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sweep came to. `failure` is why it was not whole; what it did see is recorded all the same."""
+    """What a sweep came to. `failure` is why it was not whole; what it did see is recorded all the same.
+
+    `backfilled` are the ids of jobs that were over before the account was first contacted.
+    """
 
     events: tuple[Event, ...]
     shown: int
     stale: int
     malformed: tuple[MalformedJob, ...]
     failure: Failure | None
+    backfilled: frozenset[str] = frozenset()
 
 
 class Sweep:

@@ -1,12 +1,14 @@
 """Owns what an HTTP answer to a delivery means."""
 
 import re
+from base64 import b64encode
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from tracker.core.delivery import Outcome, Result
 from tracker.core.retry import retry_after
 from tracker.http import Answer, NoAnswer
+from tracker.redaction import REDACTED
 
 KEPT_OF_A_BAD_ANSWER: Final = 1024
 """Bytes."""
@@ -43,10 +45,11 @@ def _result(status: int) -> Result:
 
 
 def _without(url: str, body: bytes) -> bytes:
-    """`body` without the parts of `url` that may be secret: its user, and the parts of its path and query."""
+    """`body` without what may be secret of `url`: its user, also as it is sent, and the parts of its path and query."""
     _, host, path, query, _ = urlsplit(url)
-    parts = re.split(r"[/?&=:@]", f"{host.rpartition('@')[0]}/{path}?{query}")
+    user = host.rpartition("@")[0]
+    parts = [*re.split(r"[/?&=:@]", f"{user}/{path}?{query}"), b64encode(unquote(user).encode()).decode()]
     secrets = {form for part in parts for form in (part, unquote(part)) if len(form) >= SHORTEST_SECRET}
     for secret in sorted(secrets, key=len, reverse=True):
-        body = body.replace(secret.encode(), b"[redacted]")
+        body = body.replace(secret.encode(), REDACTED.encode())
     return body

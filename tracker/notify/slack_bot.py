@@ -15,6 +15,7 @@ from tracker.http import Answer, HttpClient, NoAnswer
 from tracker.notify.answer import KEPT_OF_A_BAD_ANSWER, outcome_of
 from tracker.notify.slack import event_of, keeping_pace, post
 from tracker.pace import Pace
+from tracker.redaction import REDACTED
 
 API: Final = "https://slack.com/api"
 
@@ -146,7 +147,8 @@ class SlackBot:
                 answer=answer.body[:KEPT_OF_A_BAD_ANSWER].decode("utf-8", "replace"),
                 retry_after=retry_after(answer.headers.get("retry-after"), self._now()),
             )
-        return msgspec.structs.replace(outcome, answer=outcome.answer.replace(self._channel.token, "[redacted]"))
+        told = {name: getattr(outcome, name).replace(self._channel.token, REDACTED) for name in ("detail", "answer")}
+        return msgspec.structs.replace(outcome, **told)
 
     async def _kept(self, delivery: Delivery) -> "_Card | None":
         kept = await self._cards.get(delivery.receiver, delivery.stream)

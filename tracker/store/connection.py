@@ -85,6 +85,8 @@ class Database:
             await self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # or the WAL would get into the new file
             await self._forget()
             raise StorageError(f"{self._path}: the file was moved, deleted or replaced while it was in use")
+        if file is None:  # aiosqlite would leave a thread behind that tells nobody that it could not open it
+            raise StorageError(f"{self._path}: there is no such file any more")
         if self._connection is None:
             self._connection = await _connect(self._path)
             self._file = file
