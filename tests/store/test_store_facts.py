@@ -10,6 +10,7 @@ from outboxes import EVERYTHING, OTHER, attempt, failing
 from tracker.core.circuit import Circuit
 from tracker.core.delivery import Result
 from tracker.core.event import iso, plain_event
+from tracker.core.health import Use
 from tracker.core.pages import Backlog
 from tracker.core.ports import StorageError
 from tracker.store.facts import SqliteFacts
@@ -125,21 +126,22 @@ async def test_every_committed_event_is_told_once(path):
 
 
 async def test_use_is_told(path):
-    """Each commit is told as well done; what fails is told once, by its name, whether it writes or reads."""
+    """Whatever is done with the database is told once, as what it was and whether it went well."""
     used = []
-    async with open_store(path, used=lambda what, well: used.append((what, well))) as store:
+    async with open_store(path, used=lambda use, well: used.append((use, well))) as store:
+        used.clear()  # of the opening
         await store.record("default", [seen("a")])
         assert await store.probe() is None
         await store.active("default")
-        assert used == [("recording events", True), ("probing", True)]
+        assert used == [(Use.WRITE, True), (Use.TRIAL, True), (Use.LOOK, True)]
         used.clear()
         async with store._database.connected("testing") as connection:
             await connection.execute("PRAGMA max_page_count = 1")
         with pytest.raises(StorageError, match="full"):
             await store.record("default", [seen(f"job-{number}", metadata={"x": "y" * 9000}) for number in range(9)])
-        assert used == [("recording events", False)]
+        assert used == [(Use.LOOK, True), (Use.WRITE, False)]
         used.clear()
         path.rename(path.with_name("away.db"))
         with pytest.raises(StorageError):
             await store.active("default")
-        assert used == [("reading", False)]
+        assert used == [(Use.LOOK, False)]

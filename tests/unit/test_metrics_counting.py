@@ -9,6 +9,7 @@ from tracker.core.delivery import Delivery, Outcome, Result, settle
 from tracker.core.diff import Known, deletion, diff, first_seen
 from tracker.core.event import plain_event
 from tracker.core.failure import Failure, Reason
+from tracker.core.health import Use
 from tracker.core.job import MalformedJob
 from tracker.core.sweep import Report
 from tracker.metrics import Metrics
@@ -228,7 +229,7 @@ def test_not_delivered(metrics):
 
 
 def test_storage(metrics):
-    """A write that failed makes the store not writable until a real one goes well; a trial makes up for a trial alone."""
+    """A store that failed is not writable until something that says as much goes well: a trial does not stand for a write."""
 
     def after(*used):
         for each in used:
@@ -236,14 +237,14 @@ def test_storage(metrics):
         found = samples(metrics.render())
         return found["batchtracker_storage_writable", ()], found["batchtracker_storage_errors_total", ()]
 
-    assert after(("recording events", True)) == (1, 0)
-    assert after(("probing", False)) == (0, 1)
-    assert after(("probing", True)) == (1, 1)
-    assert after(("recording events", False)) == (0, 2)
-    assert after(("probing", True)) == (0, 2)
-    assert after(("probing", False), ("probing", True)) == (0, 3)
-    assert after(("settling deliveries", True)) == (1, 3)
-    assert after(("probing", False), ("probing", True)) == (1, 4)
+    assert after((Use.WRITE, True)) == (1, 0)
+    assert after((Use.LOOK, False)) == (0, 1)
+    assert after((Use.LOOK, True)) == (1, 1)
+    assert after((Use.TRIAL, False), (Use.LOOK, True)) == (0, 2)
+    assert after((Use.TRIAL, True)) == (1, 2)
+    assert after((Use.WRITE, False), (Use.LOOK, True), (Use.TRIAL, True)) == (0, 3)
+    assert after((Use.LOOK, False), (Use.TRIAL, True)) == (0, 4)
+    assert after((Use.WRITE, True)) == (1, 4)
 
 
 def test_configuration(metrics):

@@ -1,15 +1,20 @@
 """Owns how the daemon is: what each account and the store last did, and whether that makes it ready."""
 
 from collections.abc import Iterable
-from typing import Final
+from enum import IntEnum
 
 import msgspec
 
 from tracker.core.failure import Failure
 from tracker.core.overdue import Outage
 
-TRIAL: Final = "probing"
-"""What a write is called that is only a trial: a full disk may have room for that and none for more."""
+
+class Use(IntEnum):
+    """What the database is used for, each saying more of whether it can be used than the one before."""
+
+    LOOK = 0
+    TRIAL = 1  # a write of next to nothing: a full disk may have room for that and none for more
+    WRITE = 2
 
 
 class AccountHealth(msgspec.Struct):

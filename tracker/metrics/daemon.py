@@ -2,30 +2,28 @@
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 
-from tracker.core.health import TRIAL
+from tracker.core.health import Use
 from tracker.metrics.families import Families
 
 
 class StorageMetrics:
-    """Whether the last write went well, as the store tells it."""
+    """Whether the store can be used, as it tells: a failure stands until a use that says as much goes well."""
 
     def __init__(self) -> None:
         families = Families()
         self._writable = families.gauge("storage_writable", "Whether the database could be written when that was last tried.")
         self._errors = families.counter("storage_errors", "Times that the database could not be opened, read or written.")
         self._writable.set(1)
-        self._only_trials_fail = True
+        self._failed: Use | None = None
         self.render = families.render
 
-    def used(self, what: str, well: bool) -> None:  # noqa: FBT001 - a fact, not a mode
-        """A transaction was committed, or something failed; a trial that went well does not make up for a write that failed."""
+    def used(self, use: Use, well: bool) -> None:  # noqa: FBT001 - a fact, not a mode
         if not well:
             self._errors.inc()
-            self._writable.set(0)
-            self._only_trials_fail = self._only_trials_fail and what == TRIAL
-        elif what != TRIAL or self._only_trials_fail:
-            self._writable.set(1)
-            self._only_trials_fail = True
+            self._failed = use if self._failed is None else max(use, self._failed)
+        elif self._failed is not None and use >= self._failed:
+            self._failed = None
+        self._writable.set(self._failed is None)
 
 
 class ConfigurationMetrics:

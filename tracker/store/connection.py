@@ -10,19 +10,20 @@ from urllib.parse import quote
 import aiosqlite
 import anyio
 
+from tracker.core.health import Use
 from tracker.core.ports import StorageError
 from tracker.store.schema import IDENTITY, check
 
 _PRAGMAS: Final = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;"
 
-Used = Callable[[str, bool], None]
-"""Told what was done and whether it went well: each transaction that is committed, and everything that fails."""
+Used = Callable[[Use, bool], None]
+"""Told each time what the database was used for, and whether that went well."""
 
 
 class Database:
     """The file, open for writing. What goes wrong with it is a `StorageError`."""
 
-    def __init__(self, path: Path, used: Used = lambda _what, _well: None) -> None:
+    def __init__(self, path: Path, used: Used = lambda _use, _well: None) -> None:
         self._path = path
         self._used = used
         self._connection: aiosqlite.Connection | None = None
@@ -43,14 +44,13 @@ class Database:
             return list(await connection.execute_fetchall(sql, parameters))
 
     @asynccontextmanager
-    async def transaction(self, what: str) -> AsyncIterator[aiosqlite.Connection]:
+    async def transaction(self, what: str, use: Use = Use.WRITE) -> AsyncIterator[aiosqlite.Connection]:
         """All or nothing: what is not committed is undone with the connection, or by hand where that is still good."""
-        async with self.connected(what) as connection:
+        async with self.connected(what, use) as connection:
             await connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
                 await connection.execute("COMMIT")
-                self._used(what, True)  # noqa: FBT003 - see `Used`
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
                     raise
@@ -58,7 +58,7 @@ class Database:
                 raise self._failed(what, error) from error
 
     @asynccontextmanager
-    async def connected(self, what: str) -> AsyncIterator[aiosqlite.Connection]:
+    async def connected(self, what: str, use: Use = Use.LOOK) -> AsyncIterator[aiosqlite.Connection]:
         """The connection, for one task at a time and never cancelled half-way: a cancelled COMMIT raises but commits.
 
         After an error the connection is forgotten: nothing but a fresh look tells what is in the file.
@@ -67,11 +67,12 @@ class Database:
             with anyio.CancelScope(shield=True):
                 try:
                     yield await self._ready()
+                    self._used(use, True)  # noqa: FBT003 - see `Used`
                 except StorageError:
-                    self._used(what, False)  # noqa: FBT003
+                    self._used(use, False)  # noqa: FBT003
                     raise
                 except (sqlite3.Error, OSError) as error:
-                    self._used(what, False)  # noqa: FBT003
+                    self._used(use, False)  # noqa: FBT003
                     await self._forget()
                     raise self._failed(what, error) from error
                 except BaseException:

@@ -12,7 +12,7 @@ import msgspec
 from tracker.core.diff import Change, Known
 from tracker.core.event import Event
 from tracker.core.fanout import Subscription
-from tracker.core.health import TRIAL
+from tracker.core.health import Use
 from tracker.core.job import Job, parse_job
 from tracker.core.overdue import Standing
 from tracker.core.ports import Contact, StorageError
@@ -111,7 +111,7 @@ class SqliteStore:
         It commits a change that changes nothing. A full disk may have room for that and none for the next record.
         """
         try:
-            async with self._database.transaction(TRIAL) as connection:
+            async with self._database.transaction("probing", Use.TRIAL) as connection:
                 await connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")  # the first page, written as it is
         except StorageError as error:
             return str(error)
@@ -138,7 +138,7 @@ async def open_store(
     subscriptions: Iterable[Subscription] = (),
     *,
     told: Told = lambda _event, _backfilled: None,
-    used: Used = lambda _what, _well: None,
+    used: Used = lambda _use, _well: None,
 ) -> AsyncIterator[SqliteStore]:
     """Open the database for writing, alone; raises `StorageError` where it is held, newer, damaged or not ours.
 
