@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 import structlog
@@ -15,7 +15,7 @@ import structlog
 from tracker.core.replay import Replay, Replayed
 from tracker.http import HttpClient, NoAnswer, Request, http_client, tls_context
 
-REPLAY: Final = "/control/replay"
+REPLAY: Final = "/api/replay"
 
 _DEADLINE: Final = 60.0
 """Seconds; a range of a long log takes some of them."""
@@ -28,7 +28,7 @@ _ANY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - 
 
 
 class Control(msgspec.Struct, frozen=True):
-    """Where the daemon is, and the token that its /control routes demand; no representation shows it."""
+    """Where the daemon is, and a token that it takes; no representation shows it."""
 
     url: str
     token: str
@@ -38,9 +38,15 @@ class Control(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """The daemon's answer where it does not do as asked."""
+    """The daemon's answer where it does not do as asked: the detail of a problem."""
 
     error: str
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    type: Literal["about:blank"]
+    status: int
+    detail: str
 
 
 class NotReached(msgspec.Struct, frozen=True):
@@ -111,8 +117,8 @@ def _understood(status: int, body: bytes) -> Replayed | Refused | None:
     with suppress(msgspec.MsgspecError, ValueError):
         if status == 200:
             return msgspec.json.decode(body, type=Replayed)
-        if status != 401:
-            return msgspec.json.decode(body, type=Refused)
+        if status not in (401, 421):
+            return Refused(msgspec.json.decode(body, type=_Problem).detail)
     return None
 
 

@@ -18,6 +18,7 @@ from anyio.abc import TaskGroup
 from tracker.build import MESSAGES_PER_SECOND, limits, notifier, providing, subscription, terms
 from tracker.clock import now
 from tracker.config import Account, Config, Match, Receiver, Secret
+from tracker.core.eta import Histories
 from tracker.core.health import Health
 from tracker.deliverer import Deliverer
 from tracker.http import http_client, tls_context
@@ -86,8 +87,20 @@ class Crew:
         self._deliverers.assign({receiver.name: _post(config, receiver) for receiver in config.receivers})
 
     @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self._config
+
+    @property
     def receivers(self) -> list[str]:
         return [receiver.name for receiver in self._config.receivers]
+
+    def histories(self, account: str) -> Histories:
+        """How far the running jobs of the account were seen to be, and when."""
+        for worker in reversed(self._watchers.workers(account)):
+            if worker.poller:
+                return worker.poller.histories
+        return {}
 
     @asynccontextmanager
     async def stepping_aside(self, receiver: str) -> AsyncIterator[None]:
@@ -130,6 +143,7 @@ class _Watching:
         self._tls = tls
         self._pace = pace
         self._scope = anyio.CancelScope()
+        self.poller: Poller | None = None  # until it runs
 
     def leave(self) -> None:
         self._scope.cancel()
@@ -140,8 +154,8 @@ class _Watching:
             answered = partial(metrics.accounts.answered, account.name)
             async with providing(account, self._tls, self._pace, answered, environment_proxies=proxies) as provider:
                 patient, active = Patient(provider, random.random), partial(metrics.is_active, account.name)
-                poller = Poller(account.name, patient, store, backfill=account.backfill, now=now, active=active)
-                await Watcher(poller, account.poll_interval, health, metrics, random.random).run()
+                self.poller = Poller(account.name, patient, store, backfill=account.backfill, now=now, active=active)
+                await Watcher(self.poller, account.poll_interval, health, metrics, random.random).run()
 
 
 class _Delivering:

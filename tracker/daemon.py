@@ -12,27 +12,28 @@ from typing import Final
 
 import anyio
 import anyio.to_thread
-import msgspec
 import structlog
 
 from tracker import __version__
 from tracker.build import subscription
 from tracker.clock import now
-from tracker.config import Config
+from tracker.config import Config, Http
 from tracker.config.difference import Difference, taken_over
 from tracker.control import Control, announced
 from tracker.core.config_error import ConfigError
 from tracker.core.health import Health
-from tracker.core.replay import Replay, Replayed, unknown_receiver
 from tracker.crew import Crew, Means
 from tracker.metrics import Metrics
 from tracker.serving import Address, serving
 from tracker.store.facts import SqliteFacts
+from tracker.store.pool import open_pool
 from tracker.store.schema import wal_reset_affected
-from tracker.store.writer import SqliteStore, open_store
+from tracker.store.writer import open_store
+from tracker.surfaces import Surfaces
 from tracker.tasks import task_group
+from tracker.web.access import Access
 from tracker.web.app import create_app
-from tracker.web.control import Replaying, control_routes
+from tracker.web.sessions import Sessions
 
 READ_WITHIN: Final = 10.0
 """Seconds that reading the configuration anew may take: a secret's file may lie where nobody answers."""
@@ -128,14 +129,13 @@ async def daemon(config: Config) -> AsyncIterator[Daemon]:
     opened = open_store(
         config.storage.path, map(subscription, config.receivers), told=metrics.logged, used=metrics.storage.used
     )
-    async with opened as store, task_group() as group:
+    async with opened as store, open_pool(config.storage.path) as pool, task_group() as group:
         means = Means(store, health, metrics)
         crew = Crew(group, means, config)
         metrics.started(now())
-        token = config.http.token
         control = secrets.token_urlsafe(32)
-        routes = control_routes(_replaying(store, crew), control)
-        app = create_app(health, store.probe, metrics.render, token.reveal() if token else None, routes)
+        surfaces = Surfaces(means, crew, pool)
+        app = create_app(surfaces, _access(config.http, control), Sessions(secrets.token_urlsafe, anyio.current_time))
         async with serving(app, config.http.host, config.http.port) as address:
             with announced(config.storage.path, Control(address.url, control)):
                 yield Daemon(config, means, crew, address)
@@ -143,14 +143,6 @@ async def daemon(config: Config) -> AsyncIterator[Daemon]:
         group.cancel_scope.cancel()
 
 
-def _replaying(store: SqliteStore, crew: Crew) -> Replaying:
-    async def replay(which: Replay) -> Replayed | str:
-        if which.receiver not in crew.receivers:
-            return unknown_receiver(which.receiver, crew.receivers)
-        async with crew.stepping_aside(which.receiver):
-            replayed = await store.replay(which, now())
-        store.outbox.wake([which.receiver])
-        structlog.get_logger().info("replayed", **msgspec.to_builtins(which), **msgspec.to_builtins(replayed))
-        return replayed
-
-    return replay
+def _access(http: Http, control: str) -> Access:
+    token = http.token.reveal() if http.token else None
+    return Access(control=control, token=token, listen=http.host, hosts=http.hosts)

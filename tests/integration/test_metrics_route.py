@@ -5,14 +5,10 @@ import threading
 from contextlib import asynccontextmanager
 
 import anyio
-import httpx
 import pytest
-from starlette.requests import Request
+from surfaced import surfaced
 
-from tracker.core.health import Health
-from tracker.serving import serving
 from tracker.web import metrics as route
-from tracker.web.app import create_app
 
 
 class Rendering:
@@ -35,20 +31,19 @@ class Rendering:
         return b"page %d\n" % number
 
 
-@asynccontextmanager
-async def scraped(rendering):
-    async def probe():
-        return None
+@pytest.fixture
+def scraped(tmp_path):
+    @asynccontextmanager
+    async def scraped(rendering):
+        rendering.render = rendering
+        async with surfaced(tmp_path / "tracker.db", metrics=rendering) as app:
+            app.client.headers["accept-encoding"] = "identity"
+            try:
+                yield app.client
+            finally:
+                rendering.may_end.release(1000)
 
-    application = create_app(Health(["one"]), probe, rendering)
-    async with (
-        serving(application, "127.0.0.1", 0) as address,
-        httpx.AsyncClient(base_url=address.url, headers={"accept-encoding": "identity"}, timeout=30) as client,
-    ):
-        try:
-            yield client
-        finally:
-            rendering.may_end.release(1000)
+    return scraped
 
 
 async def until(done):
@@ -57,7 +52,7 @@ async def until(done):
             await anyio.sleep(0.001)
 
 
-async def test_the_loop_goes_on_while_a_page_is_made():
+async def test_the_loop_goes_on_while_a_page_is_made(scraped):
     """A page that is under way holds up nobody: another request is answered before it, by the loop's own thread."""
     rendering = Rendering()
     async with scraped(rendering) as client, anyio.create_task_group() as group:
@@ -81,7 +76,7 @@ async def test_scrapes_do_not_pile_up():
     exposition, pages = route.Exposition(rendering), []
 
     async def scrape():
-        pages.append((await exposition.answer(Request({"type": "http", "headers": []}), {})).body)
+        pages.append((await exposition.answer()).body)
 
     async with anyio.create_task_group() as group:
         group.start_soon(scrape)
@@ -94,7 +89,7 @@ async def test_scrapes_do_not_pile_up():
     assert sorted(pages) == [b"page 1\n"] + [b"page 2\n"] * 29
 
 
-async def test_page_that_never_ends_is_not_waited_for_long(monkeypatch):
+async def test_page_that_never_ends_is_not_waited_for_long(monkeypatch, scraped):
     """Whoever waits longer than Prometheus does is told so, and the next page is there as soon as one can be made."""
     monkeypatch.setattr(route, "LONGEST_WAIT", 0.05)
     rendering = Rendering()
@@ -109,7 +104,7 @@ async def test_page_that_never_ends_is_not_waited_for_long(monkeypatch):
 
 
 @pytest.mark.parametrize(("accepted", "zipped"), [("gzip", True), ("gzip;q=1.0, br", True), ("identity", False), ("br", False)])
-async def test_compressed_where_that_is_accepted(accepted, zipped):
+async def test_compressed_where_that_is_accepted(accepted, zipped, scraped):
     """Prometheus asks for gzip and is given it; who does not is given the text."""
     rendering = Rendering()
     rendering.may_end.release()

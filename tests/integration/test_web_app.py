@@ -1,92 +1,93 @@
-"""The routes of http.listen over a real socket: what they say, to whom, and with which headers."""
+"""What http.listen says of the daemon itself, over a real socket."""
 
-from contextlib import asynccontextmanager
-
-import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from surfaced import surfaced
 
 from tracker.core.failure import Failure, Reason
-from tracker.core.health import Health
 from tracker.core.sweep import Report
-from tracker.metrics import Metrics
-from tracker.serving import serving
-from tracker.web.app import create_app
 
 NOW = 1_750_861_214_312
-PATHS = ("/", "/healthz", "/readyz", "/metrics")
+PATHS = ("/", "/healthz", "/readyz", "/metrics", "/api/jobs", "/api/openapi.json", "/login", "/nothing")
 
 
-class Store:
-    """What the probe finds."""
-
-    def __init__(self):
-        self.wrong = None
-
-    async def probe(self):
-        return self.wrong
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "tracker.db"
 
 
-@asynccontextmanager
-async def app(token=None, metrics=lambda: b""):
-    """A served application: its health, its store, and a client."""
-    health, store = Health(["one", "two"]), Store()
-    async with (
-        serving(create_app(health, store.probe, metrics, token), "127.0.0.1", 0) as address,
-        httpx.AsyncClient(base_url=address.url) as client,
-    ):
-        yield health, store, client
-
-
-async def test_ready_when_every_account_is_known_and_the_store_can_be_written():
+async def test_ready_when_every_account_is_known_and_the_store_can_be_written(path):
     """Not ready until each account was swept or failed; not ready, with the reason, while the store is not writable."""
-    async with app() as (health, store, client):
-        health.swept("one", None, NOW)
-        answer = await client.get("/readyz")
+    async with surfaced(path) as app:
+        app.health.swept("one", None, NOW)
+        answer = await app.get("/readyz")
         assert (answer.status_code, answer.json()["reasons"]) == (503, ["account two: not swept yet"])
-        health.swept("two", Failure(Reason.NOT_ENABLED, "HTTP 402"), NOW)
-        answer = await client.get("/readyz")
+        app.health.swept("two", Failure(Reason.NOT_ENABLED, "HTTP 402"), NOW)
+        answer = await app.get("/readyz")
         assert answer.status_code == 200
         assert answer.json()["accounts"] == {
             "one": {"last_good_sweep": "2025-06-25T14:20:14.312Z", "failure": None},
             "two": {"last_good_sweep": None, "failure": "not_enabled"},
         }
-        store.wrong = "the disk is full"
-        answer = await client.get("/readyz")
-        assert (answer.status_code, answer.json()["reasons"]) == (503, ["storage: the disk is full"])
-        assert (await client.get("/healthz")).status_code == 200
+        moved = path.with_name("elsewhere.db")
+        path.rename(moved)
+        answer = await app.get("/readyz")
+        assert answer.status_code == 503
+        assert "was moved" in answer.json()["reasons"][0]
+        assert (await app.get("/healthz")).status_code == 200
+        moved.rename(path)
 
 
-@pytest.mark.parametrize("path", PATHS)
-async def test_token_is_asked_for_everywhere_but_by_healthz(path):
-    """With a token, whoever sends none or another is refused, and told how to send it."""
-    async with app(token="right") as (_, _, client):
-        for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "right"}, {"authorization": "Bearer right2"}):
-            answer = await client.get(path, headers=headers)
-            assert answer.status_code == (200 if path == "/healthz" else 401)
-            assert "right" not in answer.text
-        assert (await client.get(path, headers={"authorization": "Bearer right"})).status_code in (200, 503)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("url", PATHS)
+async def test_answers_can_do_no_harm_in_a_browser(path, url, method):
+    """Every answer, an error no less, forbids inline scripts and styles, frames and sniffing, and is not kept."""
+    async with surfaced(path) as app:
+        answer = await app.client.request(method, url)
+    policy = answer.headers["content-security-policy"].split("; ")
+    assert policy[0] == "default-src 'none'"
+    assert {"script-src 'self'", "style-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"} <= {
+        *policy
+    }
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert "access-control-allow-origin" not in answer.headers
+    assert "server" not in answer.headers
+    assert bool(answer.content) is (method == "GET")
 
 
-@pytest.mark.parametrize("path", PATHS)
-async def test_answers_can_do_no_harm_in_a_browser(path):
-    """Every page forbids scripts, frames and sniffing, and is not kept."""
-    async with app() as (_, _, client):
-        headers = (await client.get(path)).headers
-        assert headers["content-security-policy"].startswith("default-src 'none'")
-        assert headers["x-content-type-options"] == "nosniff"
-        assert headers["cache-control"] == "no-store"
-        assert "server" not in headers
-        assert (await client.post(path)).status_code == 405
+@pytest.mark.parametrize("url", [*PATHS[:6], "/static/page.css"])
+async def test_methods_that_there_are_not(path, url):
+    """What changes nothing takes GET and HEAD alone, and says so."""
+    async with surfaced(path) as app:
+        for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
+            answer = await app.client.request(method, url, headers={"authorization": "Bearer canary-control-token"})
+            assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+            assert answer.json()["detail"] == f"found {method}, expected one of GET, HEAD"
 
 
-async def test_metrics_are_what_prometheus_reads():
+async def test_a_bug_is_a_problem_too(path, monkeypatch, caplog):
+    """What nobody thought of is 500, a problem without a word of what happened, as harmless as any answer; the log has it."""
+    async with surfaced(path) as app:
+        monkeypatch.setattr(app.health, "not_ready_because", lambda: 1 / 0)
+        answer = await app.get("/readyz")
+        assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+        assert answer.json()["status"] == 500
+        assert "division" not in answer.text
+        assert "content-security-policy" in answer.headers
+        assert (await app.get("/healthz")).status_code == 200
+    assert "ZeroDivisionError" in caplog.text
+    caplog.clear()
+
+
+async def test_metrics_are_what_prometheus_reads(path):
     """The page comes in Prometheus's text format, whatever the loops have told."""
-    metrics = Metrics()
-    metrics.configured({"one": 15.0}, [])
-    async with app(metrics=metrics.render) as (_, _, client):
-        metrics.swept("one", Report(events=(), shown=1, stale=3, malformed=(), failure=None), NOW, 0.5)
-        answer = await client.get("/metrics")
+    async with surfaced(path) as app:
+        app.metrics.configured({"one": 15.0}, [])
+        app.metrics.swept("one", Report(events=(), shown=1, stale=3, malformed=(), failure=None), NOW, 0.5)
+        answer = await app.get("/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     found = {family.name: family for family in text_string_to_metric_families(answer.text)}
     (stale,) = found["batchtracker_stale_answers"].samples

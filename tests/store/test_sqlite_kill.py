@@ -51,7 +51,7 @@ async def test_nothing_acknowledged_is_lost(path, request):
     chance = random.Random(20250615)
     acknowledged = {}
     for run in range(5):
-        acknowledged[run] = recorded_until_killed(path, request.path.parent, run, chance.randint(1, 60))
+        acknowledged[run] = recorded_until_killed(path, request.path.parents[1], run, chance.randint(1, 60))
         with closing(sqlite3.connect(path)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         log = await Sqlite(path.parent).log()

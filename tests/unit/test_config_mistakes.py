@@ -43,7 +43,13 @@ def mistakes(tmp_path):
         ("[metrics]\nmax_job_series = -1", "metrics.max_job_series: found -1, expected a whole number from 0 to 100000"),
         ("[metrics]\nmax_job_series = 1.0", "metrics.max_job_series: found 1.0, expected a whole number from 0 to 100000"),
         ("[metrics]\nmax_job_series = true", "metrics.max_job_series: found true, expected a whole number from 0 to 100000"),
-        ("[http]\nport = 1", "http.port: unknown key, expected one of listen, token"),
+        ("[http]\nport = 1", "http.port: unknown key, expected one of hosts, listen, token"),
+        (
+            '[http]\nhosts = "localhost"',
+            'http.hosts: found a string, expected a list of names, such as ["tracker.example.com"]',
+        ),
+        ('[http]\nhosts = ["a:1"]', "http.hosts: found 'a:1', expected a name without a port, such as \"tracker.example.com\""),
+        ('[http]\nhosts = ["a.b", 5]', 'http.hosts: found 5, expected a name without a port, such as "tracker.example.com"'),
         (
             "[network]\nuse_environment_proxy = true",
             "network.use_environment_proxy: unknown key; did you mean `use_environment_proxies`?",

@@ -103,7 +103,7 @@ def test_the_events():
 )
 def test_the_assumed_timeout(metadata, hours):
     """It is the number that the metadata names, if that is one that a time-out can be, else the configured one."""
-    assert timeout_hours(job(metadata=metadata), 24) == hours
+    assert timeout_hours(metadata, 24) == hours
 
 
 def test_the_metadata_moves_the_deadline():

@@ -20,7 +20,7 @@ ENVIRON = {
     "SLACK_TOKEN": "xoxb-1",
 }
 SECTIONS = {
-    "http": {"listen", "token"},
+    "http": {"hosts", "listen", "token"},
     "storage": {"path", "keep_deliveries"},
     "metrics": {"max_job_series"},
     "network": {"use_environment_proxies"},

@@ -193,12 +193,12 @@ def _default_path(environ: Mapping[str, str]) -> Path | None:
 
 
 def _http(values: Any, errors: list[str], environ: Mapping[str, str]) -> Http:
-    found = Table(values, "http", errors, ("listen", "token"))
+    found = Table(values, "http", errors, ("listen", "token", "hosts"))
     host, port = found.get("listen", address.listen, (Http().host, Http().port))
     token = found.get("token", reference.secret(environ), None)
     if not address.is_loopback(host) and "token" not in values:
         errors.append(f"http.listen: found {host!r}, which is not loopback, and no http.token; expected a token to go with it")
-    return Http(host, port, token)
+    return Http(host, port, token, found.get("hosts", address.hosts, Http().hosts))
 
 
 def _account(values: Any, path: str, errors: list[str], environ: Mapping[str, str]) -> Account:

@@ -12,6 +12,8 @@ from tracker.config.table import Wrong
 
 _LISTEN: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})")
 
+_HOST: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+
 
 def base_url(value: Any) -> str:
     """Read the URL of an API. A URL with credentials or a query in it is refused unseen."""
@@ -43,6 +45,16 @@ def listen(value: Any) -> tuple[str, int]:
     if not found or int(found[3]) > 65535 or (found[1] and not _is_ipv6(found[1])):
         raise Wrong(f'found {table.shown(value)}, expected HOST:PORT, such as "127.0.0.1:9471" or "[::1]:9471"')
     return found[1] or found[2], int(found[3])
+
+
+def hosts(value: Any) -> tuple[str, ...]:
+    """Read the names that a server is reached under."""
+    if not isinstance(value, list):
+        raise Wrong(f'found {table.described(value)}, expected a list of names, such as ["tracker.example.com"]')
+    for each in value:
+        if not isinstance(each, str) or not _HOST.fullmatch(each):
+            raise Wrong(f'found {table.shown(each)}, expected a name without a port, such as "tracker.example.com"')
+    return tuple(value)
 
 
 def is_loopback(host: str) -> bool:

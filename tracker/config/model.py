@@ -41,6 +41,7 @@ class Http(msgspec.Struct, frozen=True):
     host: str = "127.0.0.1"
     port: int = 9471
     token: Secret | None = None
+    hosts: tuple[str, ...] = ()
 
 
 class Exposition(msgspec.Struct, frozen=True):

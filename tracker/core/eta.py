@@ -58,6 +58,14 @@ def eta(history: History, total: int) -> int | None:
     return ends_at if ends_at <= _LATEST else None
 
 
+def rate(history: History, total: int) -> float | None:
+    """Requests a second, as the estimate reckons with them; None while there is not enough to say."""
+    first = _start(history, total) if history else None
+    if first is None:
+        return None
+    return (history[-1].completed - first.completed) * 1000 / (history[-1].at - first.at)
+
+
 def with_etas(changes: Sequence[Change], histories: Histories, now: int) -> tuple[list[Change], Histories]:
     """The changes, observed at `now`, with an estimate on each progress, and the histories once they are recorded."""
     grown = dict(histories)

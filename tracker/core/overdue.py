@@ -7,7 +7,7 @@ nothing before it has looked.
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -67,9 +67,9 @@ def overdue(account: str, standings: Iterable[Standing], limits: Limits, swept_a
                 yield batch_event(type_, account, standing.job, {}, now, happened_at=due_at // 1000)
 
 
-def timeout_hours(job: Job, instead: float) -> float:
-    """The time-out that `job` names in its metadata, as a number or the text of one; `instead` where it names none."""
-    said = (job.metadata or {}).get("timeout_hours")
+def timeout_hours(metadata: Any, instead: float) -> float:
+    """The time-out that a job names in its `metadata`, as a number or the text of one; `instead` where it names none."""
+    said = metadata.get("timeout_hours") if isinstance(metadata, dict) else None
     if isinstance(said, bool) or not isinstance(said, int | float | str):
         return instead
     try:
@@ -97,5 +97,5 @@ def _due(standing: Standing, limits: Limits) -> Iterator[tuple[str, int]]:
     if job.status == RUNNING and not standing.stalled:
         yield STALLED, standing.moved_at + round(limits.stalled_after * 1000)
     if not standing.warned:
-        seconds = timeout_hours(job, limits.timeout_hours) * 3600 * SHARE_OF_TIMEOUT
+        seconds = timeout_hours(job.metadata, limits.timeout_hours) * 3600 * SHARE_OF_TIMEOUT
         yield DEADLINE, job.created_at * 1000 + round(seconds * 1000)

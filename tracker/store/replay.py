@@ -43,6 +43,12 @@ async def replay(database: Database, which: Replay, now: int) -> Replayed:
         return Replayed(deliveries=cursor.rowcount, enabled=enabled)
 
 
+async def enable(database: Database, receiver: str) -> bool:
+    """Have a receiver that is failing or disabled tried again at once; whether it was disabled. Raises `StorageError`."""
+    async with database.transaction("enabling a receiver") as connection:
+        return await _try_again(connection, receiver)
+
+
 def _statement(which: Replay) -> tuple[Any, ...]:
     if which.seq is not None:
         return _ONE, which.seq

@@ -22,7 +22,7 @@ from tracker.store.connection import Database, Used
 from tracker.store.episodes import LAST_OF_ACCOUNT, STANDINGS, decode_event, is_current, standings
 from tracker.store.lock import locked
 from tracker.store.outbox import Entry, SqliteOutbox, Told
-from tracker.store.replay import replay
+from tracker.store.replay import enable, replay
 from tracker.store.schema import MIGRATIONS, migrate
 
 _IDS_AT_ONCE: Final = 10_000
@@ -104,6 +104,9 @@ class SqliteStore:
 
     async def replay(self, which: Replay, now: int) -> Replayed:
         return await replay(self._database, which, now)
+
+    async def enable(self, receiver: str) -> bool:
+        return await enable(self._database, receiver)
 
     async def probe(self) -> str | None:
         """What is wrong with the store; None where nothing is: it can write, and the last record did not fail.

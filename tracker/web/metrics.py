@@ -6,8 +6,9 @@ from typing import Final
 
 import anyio
 import anyio.to_thread
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
+
+from tracker.web.problems import problem
 
 LONGEST_WAIT: Final = 10.0
 """Seconds that a request waits for the page of another to be made; Prometheus gives up then."""
@@ -26,14 +27,13 @@ class Exposition:
         self._begun = 0
         self._page = b""
 
-    async def answer(self, request: Request, headers: dict[str, str]) -> Response:
-        """The page, with these headers too; 503 where the one before it does not come to an end."""
-        zipped = "gzip" in request.headers.get("accept-encoding", "")
-        headers = {**headers, "vary": "accept-encoding"}
+    async def answer(self, accepted: str = "") -> Response:
+        """The page, in one of the `accepted` encodings; 503 where the one before it does not come to an end."""
+        headers = {"vary": "accept-encoding"}
         page = await self._fresh()
         if page is None:
-            return PlainTextResponse("503: a page is still being made\n", 503, headers)
-        if zipped:
+            return problem(503, "a page is still being made", {"retry-after": "5"})
+        if "gzip" in accepted:
             page = await anyio.to_thread.run_sync(compress, page, _FAST)
             headers["content-encoding"] = "gzip"
         return Response(page, media_type=CONTENT_TYPE, headers=headers)

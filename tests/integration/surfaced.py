@@ -1,0 +1,113 @@
+"""The application of http.listen over a real database and a real socket, without the loops of a daemon."""
+
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import httpx
+from observations import SINCE, moved, seen
+
+from tracker.config import Account, Config, Http, Receiver, Secret, Storage
+from tracker.core.circuit import Circuit
+from tracker.core.delivery import Outcome, Result, settle
+from tracker.core.fanout import Subscription
+from tracker.core.health import Health
+from tracker.crew import Means
+from tracker.metrics import Metrics
+from tracker.serving import serving
+from tracker.store.pool import open_pool
+from tracker.store.writer import open_store
+from tracker.surfaces import Surfaces
+from tracker.web.access import Access
+from tracker.web.app import create_app
+from tracker.web.sessions import Sessions
+
+CONTROL = "canary-control-token"
+TOKEN = "canary-page-token"
+RIGHT = {"authorization": f"Bearer {CONTROL}"}
+ACCOUNTS = ("one", "two")
+RECEIVERS = ("pipeline", "team")
+
+
+class Idle:
+    """Who would be at work: nobody, with what they know."""
+
+    def __init__(self, config):
+        self.config = config
+        self.known = {}
+        self.aside = []
+
+    def histories(self, account):
+        return self.known.get(account, {})
+
+    @asynccontextmanager
+    async def stepping_aside(self, receiver):
+        self.aside.append(receiver)
+        yield
+
+
+class Surfaced:
+    """What a test has: the store that is written to, what the loops would know, and a client."""
+
+    def __init__(self, store, surfaces, crew, client):
+        self.store = store
+        self.reader = surfaces.reader
+        self.metrics = surfaces._means.metrics
+        self.health = surfaces.health
+        self.crew = crew
+        self.client = client
+        self.get = client.get
+        self.post = client.post
+
+
+def configuration(path: Path) -> Config:
+    return Config(
+        source=None,
+        storage=Storage(path),
+        http=Http(),
+        accounts=tuple(Account(name=name, api_key=Secret("canary-key")) for name in ACCOUNTS),
+        receivers=tuple(Receiver(name=name, kind="webhook", url=Secret("http://canary.invalid/")) for name in RECEIVERS),
+    )
+
+
+@asynccontextmanager
+async def surfaced(path: Path, *, metrics=None, now=anyio.current_time, **access):
+    """The served application; `access` is who may ask, `metrics` what renders them where that is not the usual."""
+    config, health = configuration(path), Health(ACCOUNTS)
+    names = iter(f"canary-session-{number}" for number in range(10**6))
+    subscriptions = [Subscription(receiver=name, events=("*",)) for name in RECEIVERS]
+    async with open_store(path, subscriptions) as store, open_pool(path) as pool:
+        crew = Idle(config)
+        surfaces = Surfaces(Means(store, health, metrics or Metrics()), crew, pool)
+        app = create_app(surfaces, Access(control=CONTROL, **access), Sessions(lambda: next(names), now))
+        async with serving(app, "127.0.0.1", 0) as address, httpx.AsyncClient(base_url=address.url) as client:
+            yield Surfaced(store, surfaces, crew, client)
+
+
+async def fill(store, jobs=30):
+    """Jobs of two accounts with lives of their own, an id that both have, a hostile one, and deliveries in every state."""
+    for number in range(jobs):
+        account = ACCOUNTS[number % 2]
+        change = seen(
+            f"job-{number // 3}" if number % 3 == 0 else f"id-{number}",
+            account=account,
+            now=SINCE + number * 1000,
+            created_at=SINCE // 1000 + number // 4,
+            model=("mistral-small-2506", "<script>alert(1)</script>", None)[number % 3],
+            endpoint="/v1/chat/completions",
+            metadata={"note": "\u2028 </script> \N{RIGHT-TO-LEFT OVERRIDE}", "timeout_hours": number},
+        )
+        await store.record(account, [change])
+        for status in ("RUNNING", "SUCCESS")[: number % 3]:
+            change = moved(
+                change, now=SINCE + number * 1000 + 1, status=status, total_requests=4, succeeded_requests=number % 5
+            )
+            await store.record(account, [change])
+    for receiver, results in zip(RECEIVERS, ((Result.DELIVERED, Result.REFUSED), (Result.SERVER,)), strict=True):
+        for result in results:
+            claimed = await store.outbox.claim(receiver, SINCE * 2, 900.0, 8, ())
+            outcome = Outcome(result=result, status=200, detail="as it \0 was")
+            schedule = () if result is Result.REFUSED else (1.0,)
+            await store.outbox.settle(
+                receiver, [settle(each, outcome, schedule, (SINCE, SINCE), 0.5) for each in claimed], Circuit()
+            )

@@ -1,0 +1,290 @@
+"""Who may ask what of http.listen: hosts, tokens, sessions, and where a request comes from."""
+
+import itertools
+
+import anyio
+import pytest
+from surfaced import CONTROL, RIGHT, TOKEN, surfaced
+
+from tracker.web.attempts import AT_ONCE, Attempts
+from tracker.web.sessions import LIFETIME
+
+READ = ("/", "/readyz", "/metrics", "/api/jobs", "/api/events", "/api/openapi.json", "/nothing")
+WRITE = "/api/replay"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - nothing listens there
+DEAD = {"receiver": "pipeline", "dead": True}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "tracker.db"
+
+
+@pytest.fixture(scope="module")
+async def app(tmp_path_factory):
+    """One that has a token, for all who get it right."""
+    async with surfaced(tmp_path_factory.mktemp("access") / "tracker.db", token=TOKEN) as app:
+        yield app
+
+
+def bearer(token):
+    return {"authorization": f"Bearer {token}"}
+
+
+async def logged_in(app, token=TOKEN):
+    """The cookie of a new session, as a browser would send it."""
+    answer = await app.post("/login", data={"token": token})
+    assert answer.status_code == 303
+    app.client.cookies.clear()
+    return {"cookie": answer.headers["set-cookie"].partition(";")[0]}
+
+
+async def test_a_token_is_asked_for_everywhere_but_by_healthz(path):
+    """With a token, whoever sends none or another is refused, whatever he asks for, and told how to send it."""
+    wrong = [{}, bearer("wrong"), {"authorization": TOKEN}, bearer(TOKEN + "2"), {"authorization": f"Basic {TOKEN}"}]
+    wrong += [{"authorization": "Bearer naïve".encode("latin-1")}, {"cookie": f"batch_tracker_session={TOKEN}"}]
+    async with surfaced(path, token=TOKEN) as app:
+        for headers, url in zip(wrong, itertools.cycle(READ)):
+            answer = await app.get(url, headers=headers)
+            assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+            assert answer.json()["title"] == "Unauthorized"
+            assert TOKEN not in answer.text
+            assert (await app.get("/healthz", headers=headers)).status_code == 200
+        for url in READ:
+            assert (await app.get(url)).status_code == 401
+
+
+@pytest.mark.parametrize("token", [TOKEN, CONTROL])
+async def test_either_token_opens_everything(app, token):
+    """The token of the configuration and that of the command line both read and write."""
+    for url in READ:
+        assert (await app.get(url, headers=bearer(token))).status_code in (200, 404, 503)
+    assert (await app.post(WRITE, headers=bearer(token), json=DEAD)).status_code == 200
+
+
+async def test_without_a_token_reading_is_open_and_writing_is_not(path):
+    """On loopback everybody reads; what changes something takes the control token, even where nothing is."""
+    asked = [("POST", WRITE), ("DELETE", "/api/jobs"), ("POST", "/nothing"), ("TRACE", "/")]
+    async with surfaced(path) as app:
+        for headers in ({}, bearer(TOKEN), {"cookie": "batch_tracker_session=x"}):
+            assert (await app.get("/api/jobs", headers=headers)).status_code == 200
+            for method, url in asked:
+                answer = await app.client.request(method, url, headers=headers, content=b"{" * 10)
+                assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+        assert app.crew.aside == []
+
+
+OTHERS = [
+    "evil.example",
+    "127.0.0.1.evil.example",
+    "localhost.evil.example:9471",
+    "localhost@evil.example",
+    "169.254.169.254",
+    "",
+]
+
+
+@pytest.mark.parametrize(
+    ("access", "ours", "others"),
+    [
+        ({}, ["localhost", "LOCALHOST:9471", "127.0.0.1:1", "[::1]:9471"], OTHERS),
+        (
+            {"hosts": ("tracker.example.com",)},
+            ["Tracker.Example.com:443", "localhost"],
+            ["example.com", "x.tracker.example.com"],
+        ),
+        ({"listen": "192.0.2.7"}, ["192.0.2.7:9471"], ["192.0.2.8:9471"]),
+        ({"listen": EVERYWHERE}, ["192.0.2.8:9471", "[2001:db8::1]:9471"], ["evil.example", "[evil.example]"]),
+    ],
+)
+async def test_hosts(path, access, ours, others):
+    """What was sent to another name is refused before anything else: a page whose name was turned to us reads nothing."""
+    async with surfaced(path, **access) as app:
+        for host in ours:
+            assert (await app.get("/api/jobs", headers={"host": host})).status_code == 200
+        for host, url in itertools.product(others, ("/healthz", "/api/jobs", "/login", "/static/x")):
+            answer = await app.get(url, headers={"host": host})
+            assert (answer.status_code, answer.headers["content-type"]) == (421, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    "hosts", [b"", b"host: localhost\r\nhost: localhost\r\n", b"host: localhost\r\nHost: evil.example\r\n"]
+)
+async def test_just_one_host(app, hosts):
+    """No Host, or two, leave open which is meant: 400."""
+    said = await raw(app, b"GET /healthz HTTP/1.1\r\n" + hosts + b"connection: close\r\n\r\n")
+    assert said.startswith(b"HTTP/1.1 400 ")
+
+
+async def raw(app, request):
+    """The whole answer to bytes that no client would send."""
+    url, said = app.client.base_url, b""
+    async with await anyio.connect_tcp(url.host, url.port) as stream:
+        await stream.send(request)
+        with anyio.fail_after(10):
+            while True:
+                try:
+                    said += await stream.receive()
+                except (anyio.EndOfStream, anyio.BrokenResourceError):
+                    return said
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/static/../api/jobs",
+        "/static/%2e%2e/api/jobs",
+        "/static/..%2fapi/jobs",
+        "/static/%2e%2e%2f%2e%2e%2fapp.py",
+        "/healthz/../api/jobs",
+        "//healthz",
+        "/healthz/",
+        "/healthz%00",
+        "/healthz;/api/jobs",
+        "/HEALTHZ",
+        "/static//etc/passwd",
+        "/static/%00",
+        "/login/../metrics",
+        "/./metrics",
+        "http://localhost/metrics",
+        "//localhost/metrics",
+    ],
+)
+async def test_paths_play_no_tricks(app, target):
+    """A path that only looks like an open one opens nothing, and none leads to a file."""
+    head = f"GET {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n".encode()
+    assert (await raw(app, head + b"\r\n"))[9:12] in (b"401", b"404")
+    said = await raw(app, head + b"authorization: " + RIGHT["authorization"].encode() + b"\r\n\r\n")
+    absolute = target.startswith("http:")  # the same as its path
+    assert said[9:12] == (b"200" if absolute else b"404")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://localhost:1"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "{own}", "sec-fetch-site": "cross-site"},
+    ],
+)
+async def test_another_sites_page_changes_nothing(app, headers):
+    """Whatever token or cookie it brings, what a browser says comes from another origin is refused; logging in and out too."""
+    own, before = str(app.client.base_url).rstrip("/"), [*app.crew.aside]
+    headers = {name: value.format(own=own) for name, value in headers.items()}
+    for credentials in ({}, RIGHT, await logged_in(app)):
+        for url in (WRITE, "/login", "/logout"):
+            answer = await app.post(url, headers=credentials | headers, json=DEAD)
+            assert (answer.status_code, answer.json()["detail"]) == (403, "another site's page sent this")
+    assert app.crew.aside == before
+    assert (await app.post(WRITE, headers=RIGHT | {"origin": own, "sec-fetch-site": "same-origin"}, json=DEAD)).is_success
+
+
+async def test_a_session(path):
+    """A token buys a cookie that no script sees and that is not the token; it reads, and writes for pages of ours alone."""
+    async with surfaced(path, token=TOKEN) as app:
+        answer = await app.post("/login", data={"token": f" {TOKEN} ", "next": "/jobs/x?account=one"})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/jobs/x?account=one")
+        name, *attributes = answer.headers["set-cookie"].split("; ")
+        assert name.startswith("batch_tracker_session=")
+        assert TOKEN not in name
+        assert {"HttpOnly", "SameSite=Strict", "Path=/", f"Max-Age={LIFETIME}"} == {*attributes}
+        app.client.cookies.clear()
+        session, own = {"cookie": name}, {"origin": str(app.client.base_url).rstrip("/")}
+        assert (await app.get("/api/jobs", headers=session)).status_code == 200
+        assert (await app.post(WRITE, headers=session, json=DEAD)).status_code == 401, "it may come from anywhere"
+        assert (await app.post(WRITE, headers=session | {"sec-fetch-site": "none"}, json=DEAD)).status_code == 401
+        assert (await app.post(WRITE, headers=session | own, json=DEAD)).status_code == 200
+        assert (await app.post(WRITE, headers=session | {"sec-fetch-site": "same-origin"}, json=DEAD)).status_code == 200
+        assert (await app.get("/api/jobs", headers={"cookie": name[:-1]})).status_code == 401
+        out = await app.post("/logout", headers=session | own)
+        assert (out.status_code, "Max-Age=0" in out.headers["set-cookie"]) == (303, True)
+        assert (await app.get("/api/jobs", headers=session)).status_code == 401
+
+
+async def test_a_session_ends(path):
+    """After twelve hours the cookie opens nothing any more."""
+    clock = [0.0]
+    async with surfaced(path, token=TOKEN, now=lambda: clock[0]) as app:
+        session = await logged_in(app)
+        clock[0] = LIFETIME - 1
+        assert (await app.get("/api/jobs", headers=session)).status_code == 200
+        clock[0] = LIFETIME
+        assert (await app.get("/api/jobs", headers=session)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("next_", "leads"),
+    [
+        ("/receivers?a=b", "/receivers?a=b"),
+        ("https://evil.example/", "/"),
+        ("//evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("javascript:alert(1)", "/"),
+        ("/a\r\nset-cookie: x=y", "/"),
+        ("", "/"),
+    ],
+)
+async def test_login_leads_nowhere_else(path, next_, leads):
+    """Whatever a link to the login says, it goes on within this server."""
+    async with surfaced(path) as app:
+        answer = await app.post("/login", data={"token": CONTROL, "next": next_})
+        assert answer.headers["location"] == leads
+        page = (await app.get("/login", params={"next": next_ + '"><script>alert(1)</script>'})).text
+        assert "<script>alert(1)" not in page
+
+
+async def test_a_browser_is_led_to_the_login(path):
+    """A person gets the login, and from there where he wanted to go; a program a problem."""
+    async with surfaced(path, token=TOKEN) as app:
+        for url in ("/", "/jobs/x%2Fy?account=one"):
+            answer = await app.get(url, headers={"accept": "text/html,*/*"})
+            assert (answer.status_code, answer.headers["location"]) == (
+                303,
+                f"/login?next={url.replace('%', '%25').replace('?', '%3F').replace('=', '%3D')}",
+            )
+        page = await app.post("/login", data={"token": "wrong"}, headers={"accept": "text/html"})
+        assert (page.status_code, page.headers["content-type"]) == (401, "text/html; charset=utf-8")
+        assert "not the token" in page.text
+        assert (await app.post("/login", data={"token": "wrong"})).headers["content-type"] == "application/problem+json"
+        assert (await app.post("/login", json={"token": TOKEN})).status_code == 415
+        assert (await app.post("/login", data={"token": "x" * 70_000})).status_code == 413
+
+
+@pytest.mark.parametrize("way", ["header", "form"])
+async def test_nobody_guesses(path, way):
+    """After some wrong tokens an address is told to wait, be the next one right; another address is not held up."""
+
+    async def attempt(app, token):
+        if way == "form":
+            return await app.post("/login", data={"token": token})
+        return await app.get("/api/jobs", headers=bearer(token))
+
+    async with surfaced(path, token=TOKEN) as app:
+        assert [(await attempt(app, f"guess-{number}")).status_code for number in range(AT_ONCE)] == [401] * AT_ONCE
+        answer = await attempt(app, TOKEN)
+        assert (answer.status_code, answer.headers["content-type"]) == (429, "application/problem+json")
+        assert 1 <= int(answer.headers["retry-after"]) <= 7
+        host, port = app.client.base_url.host, app.client.base_url.port
+        async with await anyio.connect_tcp(host, port, local_host="127.0.0.2") as other:
+            await other.send(f"GET /api/jobs HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\r\n".encode())
+            assert (await other.receive()).startswith(b"HTTP/1.1 200 ")
+
+
+def test_attempts_come_back():
+    """One more attempt every few seconds, all after a while; a network of IPv6 counts for one; nothing grows for ever."""
+    attempts = Attempts()
+    for _ in range(AT_ONCE):
+        assert attempts.wait("2001:db8::1", 0.0) == 0.0
+        attempts.failed("2001:db8::1", 0.0)
+    assert attempts.wait("2001:db8::2", 0.0) == 6.0
+    assert attempts.wait("2001:db8:0:1::1", 0.0) == 0.0
+    assert attempts.wait("2001:db8::1", 6.0) == 0.0
+    attempts.failed("2001:db8::1", 6.0)
+    assert attempts.wait("2001:db8::1", 6.0) == 6.0
+    assert attempts.wait("2001:db8::1", 66.0) == 0.0
+    for number in range(10_000):
+        attempts.failed(f"10.0.{number // 256}.{number % 256}", 100.0)
+    assert len(attempts._spent) == 4096

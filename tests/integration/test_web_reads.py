@@ -1,0 +1,191 @@
+"""The routes that read: what they show of a real database, page by page, and what of the daemon's memory."""
+
+import json
+
+import pytest
+from observations import SINCE, seen
+from surfaced import fill, surfaced
+
+from tracker.core.eta import Sample
+from tracker.core.failure import Failure, Reason
+from tracker.core.filters import EventFilter
+from tracker.web.static import Static
+
+
+@pytest.fixture(scope="module")
+async def app(tmp_path_factory):
+    async with surfaced(tmp_path_factory.mktemp("reads") / "tracker.db") as app:
+        await fill(app.store)
+        yield app
+
+
+async def whole(app, url, **asked):
+    """Every page of a list, one after the other."""
+    found, after = [], {}
+    while True:
+        page = (await app.get(url, params=asked | after)).json()
+        assert [*page] == ["object", "data", "next"]
+        assert len(page["data"]) <= asked["limit"]
+        found += page["data"]
+        if page["next"] is None:
+            return found
+        after = {"before" if "before" in asked else "after": page["next"]}
+
+
+async def test_jobs_in_pages(app):
+    """Page by page every job comes once, the newest first, as it is alone; filters leave out the others."""
+    jobs = await whole(app, "/api/jobs", limit=7)
+    assert len(jobs) == 30
+    assert [job["created_at"] for job in jobs] == sorted((job["created_at"] for job in jobs), reverse=True)
+    assert len({(job["account"], job["id"]) for job in jobs}) == 30
+    for asked, wanted in (
+        ({"account": "one"}, lambda job: job["account"] == "one"),
+        ({"status": ["SUCCESS", "QUEUED"]}, lambda job: job["status"] in ("SUCCESS", "QUEUED")),
+        ({"active": "true"}, lambda job: job["status"] != "SUCCESS"),
+        ({"model": "<script>*"}, lambda job: (job["model"] or "").startswith("<script>")),
+        ({"job": "id-1"}, lambda job: job["id"].startswith("id-1")),
+        ({"created_after": SINCE // 1000 + 3}, lambda job: job["created_at"] > SINCE // 1000 + 3),
+        ({"endpoint": "/v1/ocr"}, lambda _: False),
+    ):
+        assert await whole(app, "/api/jobs", limit=4, **asked) == list(filter(wanted, jobs))
+    alone = [(await app.get(f"/api/jobs/{job['id']}", params={"account": job["account"]})).json() for job in jobs[:5]]
+    assert alone == jobs[:5]
+
+
+async def test_what_will_become_of_a_job(app):
+    """A running job has its deadline, rate and ETA from what was seen of it; one that ended an outcome and none of these."""
+    jobs = await whole(app, "/api/jobs", limit=500)
+    running = next(job for job in jobs if job["status"] == "RUNNING" and job["metadata"]["timeout_hours"])
+    assert running["deadline_at"] == running["created_at"] + running["metadata"]["timeout_hours"] * 3600
+    assert (running["rate"], running["eta"], running["outcome"]) == (None, None, None)
+    app.crew.known = {running["account"]: {running["id"]: tuple(Sample(SINCE + 60_000 * n, n) for n in range(4))}}
+    again = (await app.get(f"/api/jobs/{running['id']}")).json()
+    assert (again["rate"], again["eta"]) == (1 / 60, "2025-06-15T15:10:40.000Z")
+    ended = [job for job in jobs if job["status"] == "SUCCESS"]
+    assert {job["outcome"] for job in ended} == {"success", "partial", "all_failed"}
+    assert {(job["deadline_at"], job["rate"], job["eta"]) for job in ended} == {(None, None, None)}
+
+
+async def test_one_job(app):
+    """An id that nobody has is 404; one that two accounts have is 409, and tells which."""
+    twice = [job["id"] for job in await whole(app, "/api/jobs", limit=500) if job["id"].startswith("job-")]
+    assert len(twice) == len({*twice}), "the ids of this world are single"
+    answer = await app.get("/api/jobs/job-0/x")
+    assert (answer.status_code, answer.json()["detail"]) == (404, "no job 'job-0/x' is known")
+
+
+async def test_one_job_of_two_accounts(tmp_path):
+    """An id that two accounts have is 409 until one is named."""
+    async with surfaced(tmp_path / "tracker.db") as app:
+        await app.store.record("one", [seen("x/y", account="one")])
+        await app.store.record("two", [seen("x/y", account="two")])
+        answer = await app.get("/api/jobs/x%2Fy")
+        assert (answer.status_code, answer.json()["detail"]) == (
+            409,
+            "several accounts have a job 'x/y', expected `account`, one of one, two",
+        )
+        assert (await app.get("/api/jobs/x%2Fy?account=two")).json()["account"] == "two"
+        assert (await app.get("/api/jobs/x%2Fy?account=three")).status_code == 404
+
+
+async def test_events_in_pages(app):
+    """The log comes whole and as it was written, forwards and backwards, and filtered as asked."""
+    log = await whole(app, "/api/events", limit=9)
+    assert [event["seq"] for event in log] == list(range(1, len(log) + 1))
+    assert await whole(app, "/api/events", limit=9, before=2**60) == log[::-1]
+    async with app.reader() as reader:
+        assert [json.dumps(event) for event in log] == [
+            json.dumps(json.loads(body)) for _, body in await reader.events(0, EventFilter())
+        ]
+    for asked, wanted in (
+        ({"type": ["*.created", "batch.st*"]}, lambda event: event["type"] != "batch.completed"),
+        ({"job": "id-4"}, lambda event: event["data"]["id"] == "id-4"),
+        (
+            {"status": "SUCCESS", "account": "two"},
+            lambda event: event["account"] == "two" and event["data"]["status"] == "SUCCESS",
+        ),
+        ({"model": "mistral-*"}, lambda event: (event["data"]["model"] or "").startswith("mistral-")),
+        ({"since": "2025-06-15T17:06:45+02:00"}, lambda event: event["observed_at"] >= "2025-06-15T15:06:45.000Z"),
+        ({"until": "2025-06-15T15:06:45.001Z"}, lambda event: event["observed_at"] < "2025-06-15T15:06:45.001Z"),
+    ):
+        assert await whole(app, "/api/events", limit=5, **asked) == list(filter(wanted, log))
+
+
+async def test_deliveries_in_pages(app):
+    """Deliveries come with every attempt, in the log's order or against it, by receiver, state and job."""
+    found = await whole(app, "/api/deliveries", limit=7)
+    assert len(found) == 2 * len(await whole(app, "/api/events", limit=100))
+    assert await whole(app, "/api/deliveries", limit=7, order="desc") == found[::-1]
+    dead = await whole(app, "/api/deliveries", limit=3, state=["dead", "delivered"], receiver="pipeline")
+    assert sorted(each["state"] for each in dead) == ["dead"] * 8 + ["delivered"] * 8
+    assert dead[0]["attempts"] == [
+        {
+            "number": 1,
+            "began_at": "2025-06-15T15:06:40.000Z",
+            "ended_at": "2025-06-15T15:06:40.000Z",
+            "result": "delivered",
+            "status": 200,
+            "detail": "as it \0 was",
+            "answer": "",
+        }
+    ]
+    assert {each["job"] for each in await whole(app, "/api/deliveries", limit=3, job="id-4")} == {"id-4"}
+
+
+async def test_accounts_and_receivers(app):
+    """Each account and receiver of the configuration is shown, with what the loops and the log know of it."""
+    app.health.swept("two", Failure(Reason.UNAUTHORISED, "HTTP 401"), SINCE)
+    one, two = (await app.get("/api/accounts")).json()["data"]
+    assert (one["name"], one["up"], one["jobs"]) == ("one", None, {"QUEUED": 5, "RUNNING": 5, "SUCCESS": 5})
+    assert (two["up"], two["reason"], two["detail"]) == (False, "unauthorised", "HTTP 401")
+    assert two["failing_since"] == "2025-06-15T15:06:40.000Z"
+    app.health.swept("two", None, SINCE + 1000)
+    two = (await app.get("/api/accounts")).json()["data"][1]
+    assert (two["up"], two["failing_since"], two["last_good_sweep"]) == (True, None, "2025-06-15T15:06:41.000Z")
+    pipeline, team = (await app.get("/api/receivers")).json()["data"]
+    assert (pipeline["name"], pipeline["kind"], pipeline["state"], pipeline["dead"]) == ("pipeline", "webhook", "ok", 8)
+    assert (team["pending"], team["dead"], team["reason"]) == (pipeline["pending"] + 16, 0, None)
+    assert team["oldest_pending_at"] == "2025-06-15T15:06:40.000Z"
+    assert "canary" not in json.dumps([pipeline, team, one, two])
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("/api/jobs?limit=0", "limit: found '0', expected `int` >= 1"),
+        ("/api/jobs?limit=501", "limit: found '501', expected `int` <= 500"),
+        ("/api/jobs?limit=ten", "limit: found 'ten', expected `int`, got `str`"),
+        ("/api/jobs?limit=1&limit=2", "limit: found it twice, expected it once"),
+        ("/api/jobs?active=yes", "active: found 'yes', Invalid enum value 'yes'"),
+        ("/api/jobs?limt=5", "limt: nobody knows it, expected one of account, status,"),
+        ("/api/jobs?after=nonsense", "after: found 'nonsense', expected `str` matching regex"),
+        ("/api/jobs?created_after=-1", "created_after: found '-1', expected `int` >= 0"),
+        ("/api/jobs?account=%ff", "the query: expected UTF-8, percent-encoded"),
+        ("/api/jobs?model=" + "*" * 257, "model: found '"),
+        ("/api/events?after=1&before=2", "found after and before, expected one of them"),
+        ("/api/events?since=yesterday", "since: found 'yesterday', expected a time with its offset"),
+        ("/api/events?until=2025-06-25T14:20:10", "until: found '2025-06-25T14:20:10', expected a time with its offset"),
+        ("/api/events?after=9223372036854775808", "after: found '9223372036854775808', expected `int` <= 9223372036854775807"),
+        ("/api/deliveries?state=dying", "state: found ['dying'], Invalid enum value 'dying'"),
+        ("/api/deliveries?order=up", "order: found 'up', Invalid enum value 'up'"),
+    ],
+)
+async def test_what_cannot_be_asked(app, url, told):
+    """A parameter that is unknown, repeated, or out of bounds is told by name, with what was found and what was expected."""
+    answer = await app.get(url)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert answer.json()["detail"].startswith(told)
+
+
+async def test_static_files(app):
+    """Each file of the package has an address that changes with it, kept for long there and looked after elsewhere."""
+    static = Static()
+    for name in static._files:
+        answer = await app.get(static.path(name))
+        assert (answer.status_code, answer.content) == (200, static._files[name].content)
+        assert "immutable" in answer.headers["cache-control"]
+        again = await app.get(f"/static/{name}", headers={"if-none-match": answer.headers["etag"]})
+        assert (again.status_code, again.content, again.headers["cache-control"]) == (304, b"", "no-cache")
+    assert (await app.get("/static/__init__.py")).status_code == 404
+    with pytest.raises(KeyError):
+        static.path("nothing.css")

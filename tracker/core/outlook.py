@@ -1,0 +1,31 @@
+"""Owns the outlook of a job: when its time runs out, how fast it is, and when it will have ended."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from tracker.core.eta import History, eta, rate
+from tracker.core.event import iso
+from tracker.core.overdue import timeout_hours
+from tracker.core.status import RUNNING, is_terminal
+
+
+class Outlook(msgspec.Struct, frozen=True, kw_only=True):
+    """`deadline_at` is Unix seconds, `rate` requests a second, `eta` ISO 8601; None for what nobody can say."""
+
+    deadline_at: int | None = None
+    rate: float | None = None
+    eta: str | None = None
+
+
+def outlook(job: Mapping[str, Any], hours: float | None, history: History) -> Outlook:
+    """The outlook of `job` (its JSON), by the time-out of its account in hours and what was seen of it so far."""
+    if job["deleted"] or is_terminal(job["status"]):
+        return Outlook()
+    deadline_at = None if hours is None else job["created_at"] + round(timeout_hours(job.get("metadata"), hours) * 3600)
+    if job["status"] != RUNNING:
+        return Outlook(deadline_at=deadline_at)
+    total = job["total_requests"]
+    ends_at = eta(history, total)
+    return Outlook(deadline_at=deadline_at, rate=rate(history, total), eta=None if ends_at is None else iso(ends_at))

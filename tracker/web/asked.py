@@ -1,0 +1,124 @@
+"""Owns what a request asks for: its query and its body as values, each mistake told by name."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+from msgspec import Meta
+from starlette.requests import ClientDisconnect, Request
+
+from tracker.core.event import iso
+from tracker.web.problems import Refusal
+
+BODY_LIMIT: Final = 64 * 1024
+"""Bytes."""
+
+Text = Annotated[str, Meta(max_length=256)]
+Glob = Annotated[str, Meta(max_length=256, description="A glob: *, ?, [abc], [!abc]")]
+Moment = Annotated[str, Meta(max_length=40, extra_json_schema={"format": "date-time"})]
+
+Asked = TypeVar("Asked", bound=msgspec.Struct)
+
+_AT: Final = re.compile(r" - at `\$\.?([a-z_-]*)[^`]*`$")
+
+
+async def path(request: Request, type_: type[Asked]) -> Asked:
+    """What the path names."""
+    return _converted(request.path_params, type_)
+
+
+async def header(request: Request, type_: type[Asked]) -> Asked:
+    """The headers that are its fields."""
+    names = [field.encode_name for field in msgspec.structs.fields(type_)]
+    return _converted({name: request.headers[name] for name in names if name in request.headers}, type_)
+
+
+async def query(request: Request, type_: type[Asked]) -> Asked:
+    """The query. A parameter that may be repeated is one whose default is a tuple."""
+    try:
+        pairs = parse_qsl(request.scope["query_string"].decode("ascii"), keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise Refusal(422, "the query: expected UTF-8, percent-encoded") from None
+    fields = {field.encode_name: field for field in msgspec.structs.fields(type_)}
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if name not in fields:
+            raise Refusal(422, f"{name}: nobody knows it, expected one of {', '.join(fields)}")
+        if fields[name].default == ():
+            values.setdefault(name, []).append(value)
+        elif name in values:
+            raise Refusal(422, f"{name}: found it twice, expected it once")
+        else:
+            values[name] = value
+    return _converted(values, type_)
+
+
+def moment(name: str, value: str) -> str:
+    """A time with its offset, as `core.event.iso` writes it."""
+    with suppress(ValueError, OverflowError):
+        found = datetime.fromisoformat(value.upper())
+        if found.tzinfo is not None:
+            return iso(round(found.astimezone(UTC).timestamp() * 1000))
+    raise Refusal(422, f"{name}: found {value!r}, expected a time with its offset, such as 2025-06-25T14:20:10Z")
+
+
+async def body(request: Request, type_: type[Asked]) -> Asked:
+    """The body, JSON, as a value of `type_`."""
+    _expect(request, "application/json")
+    try:
+        return msgspec.json.decode(await whole_body(request), type=type_)
+    except msgspec.ValidationError as error:
+        raise Refusal(422, str(error)) from None
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise Refusal(400, f"expected JSON: {error}") from None
+
+
+async def form(request: Request) -> dict[str, str]:
+    """The fields of a form."""
+    _expect(request, "application/x-www-form-urlencoded")
+    with suppress(ValueError):
+        return dict(parse_qsl((await whole_body(request)).decode(), keep_blank_values=True, max_num_fields=20))
+    raise Refusal(400, "expected a form, UTF-8 and percent-encoded")
+
+
+async def whole_body(request: Request) -> bytes:
+    found = bytearray()
+    try:
+        async for chunk in request.stream():
+            found += chunk
+            if len(found) > BODY_LIMIT:
+                raise Refusal(413, f"expected at most {BODY_LIMIT} bytes")
+    except ClientDisconnect:
+        raise Refusal(400, "the body ended early") from None
+    return bytes(found)
+
+
+def _expect(request: Request, media_type: str) -> None:
+    found = request.headers.get("content-type", "")
+    if found.partition(";")[0].strip().lower() != media_type:
+        raise Refusal(415, f"found content-type {found!r}, expected {media_type}")
+
+
+def _converted(values: Mapping[str, Any], type_: type[Asked]) -> Asked:
+    try:
+        return msgspec.convert(values, type_, strict=False)
+    except msgspec.ValidationError as error:
+        where = _AT.search(str(error))
+        name = where[1] if where else ""
+        told = _AT.sub("", str(error)).replace("Expected", "expected", 1)
+        found = f"found {values[name]!r}, " if name in values else ""
+        raise Refusal(422, f"{name}: {found}{told}" if name else told) from None
+
+
+Where = Literal["path", "query", "header", "body"]
+READ: Final[Mapping[Where, Callable[[Request, type[Any]], Awaitable[Any]]]] = {
+    "path": path,
+    "query": query,
+    "header": header,
+    "body": body,
+}
+"""How each part of a request is read."""

@@ -1,0 +1,72 @@
+"""Owns /api/events: the log in pages, in its order or from its end."""
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+from starlette.responses import Response
+
+from tracker.core.filters import EventFilter
+from tracker.core.pages import LARGEST_SEQ, Span
+from tracker.web.asked import Glob, Moment, Text, moment
+from tracker.web.operation import Answer, Operation, json_response, page_of, schema_of
+from tracker.web.problems import Refusal
+from tracker.web.tracker import Tracker
+
+Seq = Annotated[int, Meta(ge=0, le=LARGEST_SEQ)]
+EVENT: Final = {"$ref": "#/components/schemas/any-event"}
+
+
+class Which(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events."""
+
+    type: Annotated[tuple[Glob, ...], Meta(max_length=32)] = ()
+    job: Text | UnsetType = UNSET
+    account: Text | UnsetType = UNSET
+    status: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
+    model: Glob | UnsetType = UNSET
+    since: Moment | UnsetType = UNSET
+    until: Moment | UnsetType = UNSET
+
+    def filter(self) -> EventFilter:
+        return EventFilter(
+            types=self.type,
+            job=self.job or None,
+            account=self.account or None,
+            statuses=self.status,
+            model=self.model or None,
+            since=None if self.since is UNSET else moment("since", self.since),
+            until=None if self.until is UNSET else moment("until", self.until),
+        )
+
+
+class EventsQuery(Which, frozen=True, kw_only=True):
+    """Which events, and which page of them: those `after` a seq in the log's order, or those `before` one, the newest first."""
+
+    after: Seq | UnsetType = UNSET
+    before: Seq | UnsetType = UNSET
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+    def span(self) -> Span:
+        if self.before is UNSET:
+            return Span(after=self.after or 0)
+        if self.after is not UNSET:
+            raise Refusal(422, "found after and before, expected one of them")
+        return Span(before=self.before, newest_first=True)
+
+
+class _Page(msgspec.Struct, frozen=True, kw_only=True):
+    object: Literal["list"] = "list"
+    data: list[msgspec.Raw]
+    next: int | None
+
+
+def operations(tracker: Tracker) -> list[Operation]:
+    async def events(asked: EventsQuery) -> Response:
+        span, which = asked.span(), asked.filter()
+        async with tracker.reader() as reader:
+            page = await reader.events_page(span, which, asked.limit)
+        return json_response(_Page(data=[msgspec.Raw(body) for _, body in page.events], next=page.next))
+
+    page = Answer(page_of(EVENT, schema_of(Seq)), "A page of the log; it may hold fewer than asked for")
+    return [Operation("GET", "/api/events", "events", events, page, {"query": EventsQuery})]

@@ -1,0 +1,109 @@
+"""Owns the guard before every route: which host, how much, from where, by whom; and the headers that make answers harmless.
+
+It compares paths as they are, and the router knows each of its paths by heart: there is no file behind one, so nothing is
+made of dots, doubled slashes or what was percent-encoded.
+"""
+
+from typing import Final
+from urllib.parse import quote
+
+import anyio
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tracker.web.access import Access, is_foreign, is_own, sent_token
+from tracker.web.asked import BODY_LIMIT
+from tracker.web.attempts import Attempts
+from tracker.web.problems import problem
+from tracker.web.sessions import COOKIE, Sessions
+
+HEAD_LIMIT: Final = 16 * 1024
+"""Bytes of the request line and the headers."""
+
+SAFE: Final = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cache-control": "no-store",
+}
+OPEN: Final = ("/healthz", "/login", "/logout")
+OPEN_BELOW: Final = "/static/"
+
+_READING: Final = ("GET", "HEAD", "OPTIONS")
+
+
+class Guard:
+    """Lets through what may pass, and refuses the rest."""
+
+    def __init__(self, app: ASGIApp, access: Access, sessions: Sessions, attempts: Attempts) -> None:
+        self._app = app
+        self._access = access
+        self._sessions = sessions
+        self._attempts = attempts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SAFE.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        request = Request(scope)
+        answer = self._misdirected(request) or self._too_large(request) or self._unwelcome(request) or self._app
+        await answer(scope, receive, send_safely)
+
+    def _misdirected(self, request: Request) -> Response | None:
+        hosts = request.headers.getlist("host")
+        if len(hosts) != 1:
+            return problem(400, f"found {len(hosts)} Host headers, expected one")
+        if not self._access.is_host(hosts[0]):
+            return problem(
+                421, f"found Host: {hosts[0]!r}, expected a name of this server; http.hosts of the configuration has more"
+            )
+        return None
+
+    def _too_large(self, request: Request) -> Response | None:
+        line = len(request.scope["raw_path"]) + len(request.scope["query_string"])
+        if line + sum(len(name) + len(value) for name, value in request.headers.raw) > HEAD_LIMIT:
+            return problem(431, f"expected at most {HEAD_LIMIT} bytes of headers")
+        if int(request.headers.get("content-length", "0")) > BODY_LIMIT:
+            return problem(413, f"expected at most {BODY_LIMIT} bytes", {"connection": "close"})
+        return None
+
+    def _unwelcome(self, request: Request) -> Response | None:
+        """The answer to whom is not to be listened to, before anything of the body is read."""
+        reads, path = request.method in _READING, request.scope["path"]
+        if not reads and is_foreign(request):
+            return problem(403, "another site's page sent this")
+        session = self._sessions.has(request.cookies.get(COOKIE, ""))
+        request.scope.setdefault("state", {})["session"] = session
+        if path in OPEN or path.startswith(OPEN_BELOW) or (reads and self._access.reading_is_open):
+            return None
+        if session and (reads or is_own(request)):
+            return None
+        return self._without_token(request)
+
+    def _without_token(self, request: Request) -> Response | None:
+        sent, address, now = sent_token(request), request.client.host if request.client else "", anyio.current_time()
+        if sent is None:
+            if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+                return RedirectResponse(f"/login?next={quote(_target(request))}", 303)
+            return problem(401, "send a token, as Authorization: Bearer TOKEN", {"www-authenticate": "Bearer"})
+        if wait := self._attempts.wait(address, now):
+            return problem(429, "there were too many wrong tokens", {"retry-after": str(int(wait) + 1)})
+        if self._access.knows(sent):
+            return None
+        self._attempts.failed(address, now)
+        return problem(401, "that is not the token, expected Authorization: Bearer TOKEN", {"www-authenticate": "Bearer"})
+
+
+def _target(request: Request) -> str:
+    path, query = request.scope["raw_path"].decode("latin-1"), request.scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path

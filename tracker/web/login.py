@@ -1,0 +1,67 @@
+"""Owns /login and /logout: a token for a session, and the end of one."""
+
+from collections.abc import Callable
+from html import escape
+from typing import Final
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from tracker.web.access import Access
+from tracker.web.asked import form
+from tracker.web.attempts import Attempts
+from tracker.web.problems import problem
+from tracker.web.sessions import COOKIE, Sessions, cookie
+
+LoginPage = Callable[[Request, str, str], str]
+"""The page as HTML, for a request, where to go on, and what was wrong (or nothing)."""
+
+_PAGE: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Log in · batch-tracker</title>
+<meta name="viewport" content="width=device-width"><h1>batch-tracker</h1>
+<form method="post" action="/login"><p role="alert">{wrong}</p><input type="hidden" name="next" value="{next}">
+<label>Token <input type="password" name="token" required autofocus autocomplete="current-password"></label>
+<button>Log in</button></form></html>"""
+
+
+def plain_page(_: Request, next_: str, wrong: str) -> str:
+    return _PAGE.format(next=escape(next_), wrong=escape(wrong))
+
+
+def login_routes(access: Access, sessions: Sessions, attempts: Attempts, page: LoginPage = plain_page) -> list[Route]:
+    def refused(request: Request, status: int, told: str, next_: str, headers: dict[str, str]) -> Response:
+        if "text/html" in request.headers.get("accept", ""):
+            return HTMLResponse(page(request, next_, told), status, headers)
+        return problem(status, told, headers)
+
+    def show(request: Request) -> Response:
+        return HTMLResponse(page(request, _own(request.query_params.get("next", "/")), ""))
+
+    async def login(request: Request) -> Response:
+        if request.method != "POST":
+            return show(request)
+        fields = await form(request)
+        next_, address, now = _own(fields.get("next", "/")), request.client.host if request.client else "", anyio.current_time()
+        if wait := attempts.wait(address, now):
+            headers = {"retry-after": str(int(wait) + 1)}
+            return refused(request, 429, f"There were too many wrong tokens; try again in {int(wait) + 1} s.", next_, headers)
+        if not access.knows(fields.get("token", "").strip()):
+            attempts.failed(address, now)
+            return refused(request, 401, "That is not the token.", next_, {"www-authenticate": "Bearer"})
+        return RedirectResponse(next_, 303, {"set-cookie": cookie(sessions.begin())})
+
+    async def logout(request: Request) -> Response:
+        sessions.end(request.cookies.get(COOKIE, ""))
+        return RedirectResponse("/login", 303, {"set-cookie": cookie("", 0)})
+
+    return [
+        Route("/login", login, methods=["GET", "POST"]),
+        Route("/logout", logout, methods=["POST"]),
+    ]
+
+
+def _own(target: str) -> str:
+    """A path of ours: what a browser would take for another host's is not."""
+    is_path = target.startswith("/") and not target.startswith("//") and "\\" not in target
+    return target if is_path and target.isprintable() else "/"

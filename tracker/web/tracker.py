@@ -1,0 +1,40 @@
+"""Owns what the surfaces ask of the daemon."""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+from tracker.config import Config
+from tracker.core.health import Health
+from tracker.core.outlook import Outlook
+from tracker.core.ports import Reader
+from tracker.core.replay import Replay, Replayed
+
+
+class Tracker(Protocol):
+    """The daemon as the surfaces see it. What reads or writes the database raises `StorageError` where it cannot."""
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+
+    @property
+    def health(self) -> Health: ...
+
+    def reader(self) -> AbstractAsyncContextManager[Reader]:
+        """A reader for one request."""
+
+    def outlook(self, job: Mapping[str, Any]) -> Outlook:
+        """What can be said of the future of a job (its JSON)."""
+
+    async def probe(self) -> str | None:
+        """Try the store: what is wrong with it, or None."""
+
+    def metrics(self) -> bytes:
+        """The metrics in Prometheus's text format; called in a thread."""
+
+    async def replay(self, which: Replay) -> Replayed:
+        """Make deliveries of a receiver that there is pending again."""
+
+    async def enable(self, receiver: str) -> bool:
+        """Have a receiver that there is tried again at once; whether it was disabled."""
