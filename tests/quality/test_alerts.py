@@ -108,6 +108,23 @@ def test_commands_of_the_runbook_exist(command):
         found.make_context(name, arguments, parent=context)
 
 
+@pytest.mark.parametrize(
+    ("labels", "receiver"),
+    [
+        ({"severity": "critical", "component": "api"}, "pager"),
+        ({"severity": "critical", "component": "storage"}, "pager"),
+        ({"severity": "warning", "component": "deliveries"}, "tickets"),
+        ({"severity": "warning", "component": "jobs"}, "submitters"),
+    ],
+)
+def test_alertmanager_tells_whom_it_concerns(labels, receiver):
+    """By the example what is critical wakes somebody, jobs concern whoever submits them, and the rest makes tickets."""
+    command = [program("amtool", PACKAGES["amtool"]), "config", "routes", "test", "--config.file=alertmanager.yml"]
+    command += [f"{label}={value}" for label, value in labels.items()]
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == [receiver]
+
+
 def test_alertmanager_inhibits_alerts_that_there_are():
     """Every alert that the example's inhibitions name exists, so that a new name does not silently end one."""
     rules = yaml.safe_load((FOLDER / "alertmanager.yml").read_text("utf-8"))["inhibit_rules"]
