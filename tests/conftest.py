@@ -1,6 +1,7 @@
 """Fixtures and settings of every test."""
 
 import pytest
+from grouping import Grouping
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -20,6 +21,12 @@ def pytest_collection_modifyitems(items):
     """Begin with what takes long, so that no worker is left with it alone in the end."""
     order = {name: number for number, name in enumerate(FOLDERS)}
     items.sort(key=lambda item: order.get(item.path.parent.name, 0))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Leave tests that share a costly fixture to one worker."""
+    return Grouping(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

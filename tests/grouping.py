@@ -1,0 +1,19 @@
+"""Which tests one worker runs together: those of a file with an `xdist_group`, for they share a costly fixture."""
+
+from functools import cache
+from pathlib import Path
+
+from xdist.scheduler import LoadScopeScheduling
+
+
+class Grouping(LoadScopeScheduling):
+    """What `--dist loadgroup` promises: xdist 3.8 writes the group into a test's name, and pytest 9.2 no longer takes it."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return path if _is_group(self.config.rootpath / path) else nodeid
+
+
+@cache
+def _is_group(path: Path) -> bool:
+    return "pytest.mark.xdist_group(" in path.read_text("utf-8")
