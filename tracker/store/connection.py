@@ -12,6 +12,7 @@ import anyio
 
 from tracker.core.health import Use
 from tracker.core.ports import StorageError
+from tracker.store.connecting import connect
 from tracker.store.schema import IDENTITY, check
 
 _PRAGMAS: Final = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;"
@@ -112,7 +113,7 @@ def _file_at(path: Path) -> tuple[int, int] | None:
 
 
 async def _connect(path: Path) -> aiosqlite.Connection:
-    connection = await aiosqlite.connect(f"file:{quote(str(path))}?mode=rw", uri=True, isolation_level=None)
+    connection = await connect(f"file:{quote(str(path))}?mode=rw")
     try:
         await connection.executescript(_PRAGMAS)
         check(path, next(iter(await connection.execute_fetchall(IDENTITY))))

@@ -15,6 +15,7 @@ from tracker.core.filters import DeliveryFilter, EventFilter, JobFilter
 from tracker.core.pages import Backlog, DeliveryKey, DeliveryPage, EventPage, JobKey, JobPage, Span
 from tracker.core.ports import StorageError
 from tracker.store import read_deliveries, read_events, read_jobs
+from tracker.store.connecting import connect
 from tracker.store.schema import IDENTITY, check, to_read
 
 Read = TypeVar("Read")
@@ -146,7 +147,7 @@ async def open_reader(path: Path) -> AsyncIterator[Reader]:
     address = to_read(path)
     try:
         with anyio.CancelScope(shield=True):  # a connection that nobody waits for would never be closed
-            connection = await aiosqlite.connect(address, uri=True, isolation_level=None)
+            connection = await connect(address)
     except sqlite3.Error as error:
         raise StorageError(f"{path}: cannot be opened, SQLite says: {error}") from error
     try:
