@@ -3,7 +3,7 @@
 Globs are those of a receiver's `match`: `*`, `?`, `[abc]`, `[!abc]`, case and all.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -17,8 +17,8 @@ TYPES: Final = (*BATCH_TYPES, *OVERDUE_TYPES, *ACCOUNT_TYPES, *RECEIVER_TYPES)
 class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which jobs; nothing given means all.
 
-    `model` and `endpoint` are globs, `prefix` begins an id; the job was created after `created_after` and before
-    `created_before` (Unix seconds).
+    `model` and `endpoint` are globs, `prefix` begins an id, `text` is in its id, model, endpoint, agent or metadata, in small
+    letters or capitals; the job was created after `created_after` and before `created_before` (Unix seconds).
     """
 
     account: str | None = None
@@ -27,17 +27,19 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     endpoint: str | None = None
     prefix: str = ""
+    text: str = ""
     created_after: int | None = None
     created_before: int | None = None
 
     @property
     def looks_inside(self) -> bool:
         """Whether `takes` decides anything."""
-        return self.model is not None or self.endpoint is not None
+        return self.model is not None or self.endpoint is not None or bool(self.text)
 
     def takes(self, job: dict[str, Any]) -> bool:
-        """Whether it wants a job of which everything but the globs was seen to."""
-        return _matches(self.model, job.get("model")) and _matches(self.endpoint, job.get("endpoint"))
+        """Whether it wants a job of which everything but the globs and the text was seen to."""
+        matches = _matches(self.model, job.get("model")) and _matches(self.endpoint, job.get("endpoint"))
+        return matches and (not self.text or self.text.casefold() in _words_of(job))
 
 
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,3 +119,11 @@ read_facts: Final = msgspec.json.Decoder(EventFacts).decode
 
 def _matches(glob: str | None, value: Any) -> bool:
     return glob is None or (isinstance(value, str) and fnmatchcase(value, glob))
+
+
+def _words_of(job: Mapping[str, Any]) -> str:
+    """What a text is looked for in, a line for each."""
+    metadata = job.get("metadata")
+    values = [job.get(name) for name in ("id", "model", "endpoint", "agent_id")]
+    values += metadata.values() if isinstance(metadata, dict) else ()
+    return "\n".join(str(value) for value in values if value is not None).casefold()

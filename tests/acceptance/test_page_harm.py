@@ -1,0 +1,66 @@
+"""Nothing of a job becomes markup, steers the reader's eye, or takes a page over; ten thousand jobs do not either."""
+
+import pytest
+from browsing import chromium, opened, text
+from page_log import HOSTILE, HOSTILE_ID, NOBODY, log_hostile_jobs, log_many_jobs
+from tracking import Installation
+
+STEERING = "[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u202a-\\u202e\\u2066-\\u2069]"
+HARM = HOSTILE["script"]
+
+
+@pytest.fixture(scope="module")
+async def browser(anyio_backend):  # noqa: ARG001 - an asynchronous fixture of a module needs it
+    async with chromium() as browser:
+        yield browser
+
+
+def installed(folder):
+    installation = Installation(folder, NOBODY, poll_interval="1h")
+    with installation.config.open("a") as config:
+        config.write(f'[[receivers]]\nname = "pipeline"\nkind = "webhook"\nurl = "{NOBODY}"\nevents = ["batch.*"]\n')
+    return installation
+
+
+async def test_hostile_jobs_are_only_text(browser, tmp_path):
+    """Markup in metadata, model, errors, ids, statuses and answers is shown letter by letter, wherever it comes up."""
+    installation = installed(tmp_path)
+    await log_hostile_jobs(installation.database)
+    async with installation.running() as daemon, opened(browser, daemon.url) as page:
+        for path in ("/", "/jobs/worst", "/events", "/events?job=worst", "/receivers", "/receivers/pipeline"):
+            await page.goto(path)
+            await page.wait_for_selector("main")
+            assert await page.evaluate("window.harmed") is None, path
+            assert await page.locator("main :is(script, img, [onerror], [onload], [onclick], a[href^=javascript])").count() == 0
+            assert await page.evaluate(f"/{STEERING}/.test(document.documentElement.outerHTML)") is False, path
+            assert await page.evaluate("document.documentElement.scrollWidth") <= 1280, path
+        await page.goto("/jobs/worst")
+        shown = await page.inner_text("main")
+        assert HARM in shown
+        assert HOSTILE["template"] in shown
+        assert "</script><script>window.harmed=1</script>" in shown
+        await page.goto("/")
+        await page.click(f"tr:has-text('{HOSTILE_ID[:8]}') a")
+        assert await page.inner_text("h1") == HOSTILE_ID
+
+
+async def test_ten_thousand_jobs_stay_small(browser, tmp_path):
+    """Of ten thousand jobs a page has a hundred rows; a filter finds the one that is meant, and pages lead to the last job."""
+    installation = installed(tmp_path)
+    await log_many_jobs(installation.database, 10_000)
+    async with installation.running() as daemon, opened(browser, daemon.url) as page:
+        await page.goto("/")
+        assert "10 000 known, 1 000 active".replace(" ", "\u202f") in (await page.inner_text("main")).replace(" ", "\u202f")
+        assert await page.locator("tbody tr").count() == 100
+        assert await page.evaluate("document.querySelectorAll('*').length") < 5000
+        assert await page.evaluate("performance.getEntriesByType('navigation')[0].decodedBodySize") < 400_000
+        await page.fill("input[name=text]", "team-777")
+        await page.fill("input[name=model]", "model-[0]")
+        await page.click("button:has-text('Search')")
+        await page.wait_for_url("**text=team-777**")
+        assert {*await page.locator("tbody tr th a").all_inner_texts()} == {"job-00777", "job-07777"}
+        await page.goto("/?active=true")
+        for _ in range(19):
+            await page.click("text=Older active jobs")
+        assert "job-00000" in await text(page, "main")
+        assert await page.locator("text=Older active jobs").count() == 0

@@ -1,0 +1,89 @@
+"""What the pages say, and how they link: numbers, times, signs, places in a list."""
+
+import pytest
+from starlette.datastructures import QueryParams
+
+from tracker.core.event import BATCH_TYPES, OVERDUE_TYPES, RECEIVER_TYPES
+from tracker.core.pages import JobKey
+from tracker.core.status import ACTIVE, TERMINAL
+from tracker.web.pages import words
+from tracker.web.pages.links import decoded, encoded, link
+
+NOW = 1_750_000_000.0
+THIN = "\N{NARROW NO-BREAK SPACE}"
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0, "0"), (999, "999"), (1000, "1_000"), (1234567, "1_234_567")])
+def test_numbers_stand_in_groups_of_three(value, shown):
+    """Groups are held together by a thin space that no line breaks at."""
+    assert words.number(value) == shown.replace("_", THIN)
+
+
+@pytest.mark.parametrize(
+    ("per_second", "shown"), [(1234.4, "1_234/s"), (2.25, "2.2/s"), (0.5, "30/min"), (0.01, "36/h"), (0.0001, "8.6/d")]
+)
+def test_rate_has_the_unit_in_which_there_is_one(per_second, shown):
+    """A slow job's rate is told by the hour or the day, never as 0."""
+    assert words.rate(per_second) == shown.replace("_", THIN)
+
+
+@pytest.mark.parametrize(
+    ("value", "relative", "absolute"),
+    [
+        (NOW - 192, "3m 12s ago", "15:03:28 UTC"),
+        (NOW + 300, "in 5m 0s", "15:11:40 UTC"),
+        (NOW, "now", "15:06:40 UTC"),
+        (NOW - 86400 * 2, "2d 0h ago", "13 Jun 15:06 UTC"),
+        (NOW - 86400 * 365, "365d 0h ago", "2024-06-15 15:06 UTC"),
+        ("2025-06-15T15:06:39.500Z", "now", "15:06:39 UTC"),
+    ],
+)
+def test_times_are_relative_and_absolute(value, relative, absolute):
+    """Unix seconds and ISO 8601 alike, with the date where it is another day's."""
+    assert words.relative(value, NOW) == relative
+    assert words.absolute(value, NOW) == absolute
+
+
+def test_percent_is_whole_only_where_nothing_is_missing():
+    """999 of 1000 are 99 %, and nothing is no share of nothing."""
+    assert [words.percent(999, 1000), words.percent(1000, 1000), words.percent(0, 0)] == [99, 100, 0]
+
+
+def test_every_status_and_event_has_a_sign_of_its_own_word():
+    """No two statuses look alike without colours, and what nobody knows is shown as it came."""
+    signs = [words.sign_of_status(status) for status in (*ACTIVE, *TERMINAL, "VALIDATING")]
+    assert len({sign.word for sign in signs}) == len({sign.icon for sign in signs}) == len(signs)
+    assert signs[-1].word == "VALIDATING"
+    types = (*BATCH_TYPES, *OVERDUE_TYPES, *RECEIVER_TYPES)
+    assert all(words.sign_of_event({"type": type_}).icon != "unknown" for type_ in types if type_ != "batch.unrecognized")
+
+
+@pytest.mark.parametrize(
+    ("job", "word"),
+    [
+        ({"status": "SUCCESS", "outcome": "success"}, "succeeded"),
+        ({"status": "SUCCESS", "outcome": "partial"}, "partial"),
+        ({"status": "SUCCESS", "outcome": "all_failed"}, "all failed"),
+        ({"status": "RUNNING", "outcome": None, "deleted": True}, "deleted"),
+        ({"status": "RUNNING", "outcome": None, "deleted": False}, "running"),
+    ],
+)
+def test_success_is_as_good_as_its_requests(job, word):
+    """The word of a job tells what its SUCCESS is worth, and that the API has it no more."""
+    assert words.sign_of_job(job).word == word
+
+
+def test_links_keep_the_query_but_for_what_changes():
+    """What was asked for stays, repeated or not; None takes away, a tuple repeats, and what is empty is left out."""
+    query = QueryParams("status=RUNNING&status=QUEUED&text=a%26b&model=")
+    assert link("/", query) == "/?status=RUNNING&status=QUEUED&text=a%26b"
+    assert link("/", query, status=None) == "/?text=a%26b"
+    assert link("/", query, text=None, status=("A", "B")) == "/?status=A&status=B"
+    assert link("/", QueryParams(""), text=None) == "/"
+
+
+def test_places_come_back_as_they_went():
+    """A cursor is a place in the list, whatever the id is; what is none is the beginning."""
+    place = JobKey(1_750_000_000, "default", "a/b?c&d=é")
+    assert decoded(encoded(place), JobKey) == place
+    assert [decoded(bad, JobKey) for bad in (None, "", "!", "bm9uZQ", encoded([1, 2]), "é")] == [None] * 6

@@ -1,0 +1,1 @@
+"""The pages: server-rendered, whole without scripts; what a job brings along is only ever text in them."""

@@ -1,0 +1,85 @@
+"""Owns the page `/events`: a part of the log, the newest last, narrowed by the URL."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from starlette.datastructures import QueryParams
+
+from tracker.core.event import ACCOUNT_TYPES, BATCH_TYPES, OVERDUE_TYPES, RECEIVER_TYPES
+from tracker.core.filters import EventFilter
+from tracker.core.pages import Span
+from tracker.core.ports import Reader
+from tracker.web.pages.jobs import Pill
+from tracker.web.pages.links import link
+from tracker.web.pages.timeline import PROGRESS
+
+PAGE: Final = 100
+BEFORE_CHOSEN: Final = PAGE // 2
+
+_ENDS: Final = ("batch.completed", "batch.failed", "batch.expired", "batch.cancelled")
+_KINDS: Final = {
+    "Everything": (),
+    "Without progress": (
+        *(each for each in BATCH_TYPES if each != PROGRESS),
+        *OVERDUE_TYPES,
+        "account.*",
+        "receiver.*",
+    ),
+    "Ends": _ENDS,
+    "Problems": ("batch.failed", "batch.expired", *OVERDUE_TYPES, ACCOUNT_TYPES[0], RECEIVER_TYPES[0]),
+    "Accounts and receivers": ("account.*", "receiver.*"),
+}
+"""The pills, and the globs of types that each stands for."""
+
+_PLACES: Final = ("after", "before", "around")
+
+
+async def events_page(reader: Reader, query: QueryParams) -> dict[str, Any]:
+    """What `events.html` shows: what is `after` a seq, `before` one, `around` one, or else the newest."""
+    which = EventFilter(
+        types=tuple(each for each in query.getlist("type") if each),
+        job=query.get("job", "").strip() or None,
+        account=query.get("account") or None,
+        model=query.get("model") or None,
+    )
+    log_end = await reader.last_seq()  # first: what comes meanwhile is asked for again
+    part = await _part(reader, which, _places(query))
+    return {
+        "asked": which,
+        "narrowed": which != EventFilter(),
+        "events": [json.loads(body) for _, body in part.events],
+        "around": _places(query).get("around"),
+        "older": None if part.older is None else _go(query, before=part.older),
+        "newer": None if part.newer is None else _go(query, after=part.newer),
+        "follows": part.newer is None,
+        "last": max([log_end, *(seq for seq, _ in part.events)]) if part.newer is None else part.newer,
+        "pills": [Pill(name, _go(query, type=types or None), which.types == types) for name, types in _KINDS.items()],
+        "stream": _go(query).partition("?")[2],
+    }
+
+
+class _Part(NamedTuple):
+    """Events in the log's order, and the seqs before and after which there are more, where there are."""
+
+    events: list[tuple[int, str]]
+    older: int | None
+    newer: int | None
+
+
+async def _part(reader: Reader, which: EventFilter, places: Mapping[str, int]) -> _Part:
+    if "after" in places or "around" in places:
+        after = places["after"] if "after" in places else max(0, places["around"] - BEFORE_CHOSEN)
+        page = await reader.events_page(Span(after=after), which, PAGE)
+        return _Part(page.events, after + 1 if after else None, page.next)
+    span = Span(newest_first=True)
+    page = await reader.events_page(span._replace(before=places["before"]) if "before" in places else span, which, PAGE)
+    return _Part(page.events[::-1], page.next, places["before"] - 1 if "before" in places else None)
+
+
+def _places(query: QueryParams) -> dict[str, int]:
+    return {name: int(query[name]) for name in _PLACES if query.get(name, "").isdecimal() and len(query[name]) < 19}
+
+
+def _go(query: QueryParams, **changed: object) -> str:
+    return link("/events", query, **dict.fromkeys(_PLACES) | changed)

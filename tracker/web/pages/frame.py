@@ -1,0 +1,72 @@
+"""Owns the frame of every page: whose it is, how the daemon is, what somebody has to know, and the HTML as an answer."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from tracker.clock import now
+from tracker.core.health import Health
+from tracker.web.pages.rendering import Renderer
+from tracker.web.pages.words import Sign
+from tracker.web.static import Static
+from tracker.web.tracker import Tracker
+
+About = dict[str, Any]
+
+
+class Frame:
+    """Makes a whole page of a template and what it is about."""
+
+    def __init__(self, tracker: Tracker, static: Static) -> None:
+        self._tracker = tracker
+        self._renderer = Renderer(static)
+
+    def html(self, request: Request, template: str, about: About) -> str:
+        health = self._tracker.health
+        names = [account.name for account in self._tracker.config.accounts]
+        frame: About = {
+            "here": request.url.path,
+            "now": now() / 1000,
+            "overall": overall(health),
+            "problems": problems(health),
+            "session": has_session(request),
+            "accounts": names,
+            "several_accounts": len(names) > 1,
+        }
+        return self._renderer.render(template, frame | about)
+
+    def page(self, request: Request, template: str, about: About, status: int = 200) -> Response:
+        return HTMLResponse(self.html(request, template, about), status)
+
+    def message(self, request: Request, status: int, title: str, text: str) -> Response:
+        """A page that says what is wrong, in the look of the others."""
+        about = {"title": title, "text": text, "sign": "unknown" if status == 404 else "alert", "links": [("/", "To the jobs")]}
+        return self.page(request, "message.html", about, status)
+
+    def login(self, request: Request, following: str, wrong: str) -> str:
+        """The page of /login, for a request, where to go on, and what was wrong (or nothing)."""
+        return self.html(request, "login.html", {"next": following, "wrong": wrong, "overall": None, "problems": []})
+
+
+def has_session(request: Request) -> bool:
+    """Whether who asks has logged in."""
+    return bool(request.scope.get("state", {}).get("session"))
+
+
+def overall(health: Health) -> Sign:
+    """How the daemon is, for the header."""
+    if health.not_ready_because():
+        return Sign("alert", "not ready", "bad")
+    failing = any(state.failure for state in health.accounts.values())
+    return Sign("alert", "in trouble", "warn") if failing else Sign("ok", "ready", "ok")
+
+
+def problems(health: Health) -> list[Sign]:
+    """What somebody has to know on every page."""
+    told = [Sign("alert", f"Not ready: {reason}", "warn") for reason in health.not_ready_because()]
+    failing = [(name, state.failure) for name, state in health.accounts.items() if state.failure]
+    return told + [
+        Sign("alert", f"Account {name} cannot be read ({failure.reason.value.replace('_', ' ')}): {failure.detail}", "bad")
+        for name, failure in failing
+    ]

@@ -1,0 +1,144 @@
+"""Owns the page `/`: the jobs, active ones first, with counts, filters and pages."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from starlette.datastructures import QueryParams
+
+from tracker.core.filters import JobFilter
+from tracker.core.pages import JobKey, JobPage
+from tracker.core.ports import Reader
+from tracker.core.status import ACTIVE, TERMINAL, is_terminal
+from tracker.web.pages.links import decoded, encoded, link
+from tracker.web.pages.words import Sign, sign_of_status
+from tracker.web.tracker import Tracker
+
+PAGE: Final = 50
+"""Jobs of either kind, however many there are."""
+
+
+class Pill(NamedTuple):
+    """A link that narrows the page; `key` is its name where it has no sign."""
+
+    key: str
+    href: str
+    chosen: bool
+    many: int | None = None
+    sign: Sign | None = None
+
+
+class Part(NamedTuple):
+    """The active or the ended jobs of a page, and the links to their next and first page."""
+
+    jobs: Sequence[Mapping[str, Any]]
+    more: str | None
+    first: str
+    is_later: bool
+
+
+class Asked(NamedTuple):
+    """What the URL asks for."""
+
+    account: str | None
+    statuses: tuple[str, ...]
+    active: bool | None
+    model: str | None
+    text: str
+
+    @property
+    def narrowed(self) -> bool:
+        return any((self.account, self.statuses, self.active is not None, self.model, self.text))
+
+    def filter(self, *, active: bool) -> JobFilter:
+        return JobFilter(account=self.account, statuses=self.statuses, active=active, model=self.model, text=self.text)
+
+    def wants(self, *, active: bool) -> bool:
+        if self.active is not None and self.active != active:
+            return False
+        return not self.statuses or any(is_terminal(status) != active for status in self.statuses)
+
+
+def asked(query: QueryParams) -> Asked:
+    return Asked(
+        account=query.get("account") or None,
+        statuses=tuple(status for status in query.getlist("status") if status),
+        active={"true": True, "false": False}.get(query.get("active", "")),
+        model=query.get("model") or None,
+        text=query.get("text", "").strip(),
+    )
+
+
+async def jobs_page(reader: Reader, tracker: Tracker, query: QueryParams) -> dict[str, Any]:
+    """What `jobs.html` shows."""
+    wanted = asked(query)
+    counts = await reader.job_counts()
+    places = {name: decoded(query.get(name), JobKey) for name in ("active_after", "after")}
+    parts: dict[str, Part | None] = {"active": None, "ended": None}
+    for name, place, other in (("active", "active_after", "after"), ("ended", "after", "active_after")):
+        is_active = name == "active"
+        if wanted.wants(active=is_active) and places[other] is None:
+            page = await reader.jobs_page(places[place], wanted.filter(active=is_active), PAGE)
+            parts[name] = _part(page, tracker, query, place)
+    together = _together(counts, wanted.account)
+    return {
+        **parts,
+        "asked": wanted,
+        "narrowed": wanted.narrowed,
+        "pills": _pills(together, wanted, query),
+        "total": sum(together.values()),
+        "moving": sum(count for status, count in together.items() if not is_terminal(status) and status != "deleted"),
+        "swept": [{"name": name, "at": _iso(state.swept_at)} for name, state in tracker.health.accounts.items()],
+    }
+
+
+def with_outlook(job: Mapping[str, Any], tracker: Tracker) -> dict[str, Any]:
+    """The job with its `deadline_at`, `rate` and `eta`."""
+    return {**job, **msgspec.structs.asdict(tracker.outlook(job))}
+
+
+def _part(page: JobPage, tracker: Tracker, query: QueryParams, place: str) -> Part:
+    return Part(
+        jobs=[with_outlook(job, tracker) for job in page.jobs],
+        more=link("/", query, **{place: encoded(page.next)}) if page.next else None,
+        first=link("/", query, **{place: None}),
+        is_later=bool(query.get(place)),
+    )
+
+
+def _pills(counts: Mapping[str, int], wanted: Asked, query: QueryParams) -> list[Pill]:
+    def href(**changed: str | None) -> str:
+        anew: dict[str, str | None] = {"status": None, "active": None, "after": None, "active_after": None}
+        return link("/", query, **anew | changed)
+
+    known = {status: many for status, many in counts.items() if status != "deleted"}
+    shown = [status for status in in_order({*known, *wanted.statuses}) if known.get(status) or status in wanted.statuses]
+    moving = sum(many for status, many in known.items() if not is_terminal(status))
+    return [
+        Pill("All", href(), not wanted.statuses and wanted.active is None, sum(counts.values())),
+        Pill("Active", href(active="true"), wanted.active is True, moving),
+        *(
+            Pill(status, href(status=status), wanted.statuses == (status,), known.get(status, 0), sign_of_status(status))
+            for status in shown
+        ),
+    ]
+
+
+def in_order(statuses: Iterable[str]) -> list[str]:
+    """The statuses in the order of a job's life, those that nobody knows among the active ones."""
+    known = {*statuses}
+    return [each for each in (*ACTIVE, *sorted(known - {*ACTIVE, *TERMINAL}), *TERMINAL) if each in known]
+
+
+def _together(counts: Mapping[str, Mapping[str, int]], account: str | None) -> dict[str, int]:
+    """The counts by status of one account, or of all."""
+    together: dict[str, int] = {}
+    for name, of_account in counts.items():
+        if account in (None, name):
+            for status, count in of_account.items():
+                together[status] = together.get(status, 0) + count
+    return together
+
+
+def _iso(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000

@@ -1,0 +1,76 @@
+"""Owns the pages `/receivers` and `/receivers/{name}`: who is told, what waits, what was given up."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.datastructures import QueryParams
+
+from tracker.config import Receiver
+from tracker.core.circuit import Circuit
+from tracker.core.filters import DeliveryFilter
+from tracker.core.pages import DeliveryKey
+from tracker.core.ports import Reader
+from tracker.web.pages.jobs import Pill
+from tracker.web.pages.links import decoded, encoded, link
+from tracker.web.tracker import Tracker
+
+LETTERS: Final = 10
+PAGE: Final = 50
+STATES: Final = ("pending", "dead", "delivered", "superseded")
+
+
+async def receivers_page(reader: Reader, tracker: Tracker) -> dict[str, Any]:
+    """What `receivers.html` shows: all of them, those that need somebody first."""
+    circuits = await reader.circuits()
+    shown = []
+    for receiver in tracker.config.receivers:
+        told = await _told(reader, receiver, circuits)
+        dead = DeliveryFilter(receiver=receiver.name, states=("dead",))
+        letters = await reader.deliveries_page(None, dead, LETTERS, newest_first=True) if told["dead"] else None
+        shown.append({**told, "letters": letters.deliveries if letters else []})
+    return {"receivers": sorted(shown, key=lambda each: (each["state"] == "ok", not each["dead"]))}
+
+
+async def receiver_page(reader: Reader, receiver: Receiver, query: QueryParams) -> dict[str, Any]:
+    """What `receiver.html` shows: its deliveries, by state."""
+    told = await _told(reader, receiver, await reader.circuits())
+    states = tuple(state for state in query.getlist("state") if state in STATES)
+    place = decoded(query.get("before"), DeliveryKey)
+    which = DeliveryFilter(receiver=receiver.name, states=states)
+    page = await reader.deliveries_page(place, which, PAGE, newest_first=True)
+    path = f"/receivers/{receiver.name}"
+    counts = {"pending": told["pending"], "dead": told["dead"]}
+    return {
+        "receiver": told,
+        "deliveries": page.deliveries,
+        "older": link(path, query, before=encoded(page.next)) if page.next else None,
+        "first": link(path, query, before=None),
+        "is_later": place is not None,
+        "pills": [
+            Pill("all", link(path, query, state=None, before=None), not states),
+            *(Pill(each, link(path, query, state=each, before=None), states == (each,), counts.get(each)) for each in STATES),
+        ],
+    }
+
+
+async def _told(reader: Reader, receiver: Receiver, circuits: Mapping[str, Circuit]) -> dict[str, Any]:
+    circuit = circuits.get(receiver.name, Circuit())
+    backlog = await reader.backlog(receiver.name)
+    return {
+        "name": receiver.name,
+        "kind": receiver.kind,
+        "events": receiver.events,
+        **backlog._asdict(),
+        "state": state_of(circuit),
+        "failures": circuit.failures,
+        "since": None if circuit.since is None else circuit.since / 1000,
+        "reason": circuit.reason,
+        "detail": circuit.detail,
+        "quiet_until": circuit.quiet_until / 1000 if circuit.quiet_until else None,
+    }
+
+
+def state_of(circuit: Circuit) -> str:
+    if circuit.disabled:
+        return "disabled"
+    return "failing" if circuit.failures else "ok"

@@ -1,0 +1,77 @@
+"""Owns the timeline of a job: its events with the gaps between them, progress after progress drawn together."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, pairwise
+from math import inf
+from typing import Any, Final, NamedTuple
+
+from tracker.core.job import Job, read_job
+from tracker.core.verdict import of_job, of_other, span
+from tracker.web.pages.chart import Point
+from tracker.web.pages.words import moment, number, spaced
+
+PROGRESS: Final = "batch.progress"
+LONG: Final = 0.2
+"""The share of the whole from which on a gap is a long one."""
+
+
+class Entry(NamedTuple):
+    """One line: an event, or the last of those in a row that tell progress, and how many; `gap` is the quiet before it."""
+
+    event: Mapping[str, Any]
+    words: str
+    times: int
+    gap: str
+    is_long: bool
+
+
+def timeline(events: Sequence[Mapping[str, Any]]) -> list[Entry]:
+    """The events, in the order of the log, as lines."""
+    groups = [list(group) for _, group in groupby(events, key=_together)]
+    whole = _seconds(events[0], events[-1]) if events else 0
+    gaps = [*[0.0][: len(groups)], *(_seconds(before[-1], after[0]) for before, after in pairwise(groups))]
+    return [
+        Entry(
+            event=group[-1],
+            words=words(group[-1]) if len(group) == 1 else _several(group),
+            times=len(group),
+            gap=span(gap) if gap >= 1 else "",
+            is_long=whole > 0 and gap >= max(10, whole * LONG),
+        )
+        for group, gap in zip(groups, gaps, strict=True)
+    ]
+
+
+def words(event: Mapping[str, Any]) -> str:
+    """What an event means, in one line."""
+    type_, data = str(event["type"]), event["data"]
+    if not type_.startswith("batch."):
+        return of_other(type_, data)
+    job = read_job(data)
+    text = of_job(type_, job, event["changes"]) if isinstance(job, Job) else type_
+    return spaced(text.removeprefix("Batch created: ").removeprefix("Batch in progress: "))  # the type says that already
+
+
+def points(events: Iterable[Mapping[str, Any]]) -> Iterator[Point]:
+    """The counters at each moment at which they were observed."""
+    for event in events:
+        data = event["data"]
+        at = min(moment(event["observed_at"]).timestamp(), data["completed_at"] or inf)  # an end may be seen long after
+        yield Point(at, data["total_requests"], data["completed_requests"], data["failed_requests"])
+
+
+def _several(group: Sequence[Mapping[str, Any]]) -> str:
+    first, last = group[0], group[-1]
+    before = first["changes"].get("completed_requests", (first["data"]["completed_requests"],))[0]
+    now = last["data"]
+    took = span(_seconds(first, last))
+    return f"{number(before)} to {number(now['completed_requests'])} of {number(now['total_requests'])} requests, in {took}"
+
+
+def _together(event: Mapping[str, Any]) -> Any:
+    """What neighbours that become one line have in common."""
+    return PROGRESS if event["type"] == PROGRESS else event["seq"]
+
+
+def _seconds(before: Mapping[str, Any], after: Mapping[str, Any]) -> float:
+    return (moment(after["observed_at"]) - moment(before["observed_at"])).total_seconds()
