@@ -14,7 +14,7 @@ def anyio_backend():
     return "asyncio"
 
 
-FOLDERS = ("acceptance", "integration", "benchmarks", "store", "quality", "unit")
+FOLDERS = ("faults", "acceptance", "integration", "benchmarks", "store", "quality", "unit")
 
 
 def pytest_collection_modifyitems(items):

@@ -1,0 +1,68 @@
+"""Owns a receiver on loopback that keeps what it was sent, to the byte, and the receivers that an installation is given."""
+
+import json
+from contextlib import asynccontextmanager
+from fnmatch import fnmatchcase
+
+import anyio
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from tracker.serving import serving
+
+ENDS = ("batch.completed", "batch.failed", "batch.expired", "batch.cancelled")
+
+
+class Keeper:
+    """Keeps the id and the bytes of each request that it has read whole, and answers with `status`, whatever it is then."""
+
+    def __init__(self, name="everything", events=("*",), model="*"):
+        self.name, self.events, self.model = name, events, model
+        self.status = 204
+        self.got = []
+        self.url = ""
+        self._arrived = anyio.Event()
+
+    async def __call__(self, scope, receive, send):
+        request = Request(scope, receive)
+        try:
+            self.got.append((request.headers["webhook-id"], await request.body()))
+        except ClientDisconnect:
+            return
+        self._arrived.set()
+        self._arrived = anyio.Event()
+        await Response(status_code=self.status)(scope, receive, send)
+
+    @asynccontextmanager
+    async def serving(self):
+        async with serving(self, "127.0.0.1", 0) as address:
+            self.url = address.url + "/hook"
+            yield self
+
+    @property
+    def ids(self):
+        return [id_ for id_, _ in self.got]
+
+    def wants(self, event):
+        """Whether the event is for this receiver, by words of its own."""
+        return any(fnmatchcase(event["type"], glob) for glob in self.events) and fnmatchcase(
+            event["data"].get("model") or "", self.model
+        )
+
+    async def reads(self, more=1, seconds=60):
+        """Until so many more requests have come."""
+        wanted = len(self.got) + more
+        with anyio.fail_after(seconds):
+            while len(self.got) < wanted:
+                await self._arrived.wait()
+
+
+def give(installation, *keepers, retry=("100ms",) * 60, **settings):
+    """Add the receivers to the installation's configuration; their retries come soon and often."""
+    with installation.config.open("a") as config:
+        for keeper in keepers:
+            lines = {"name": keeper.name, "kind": "webhook", "url": keeper.url, "events": keeper.events, "retry": retry}
+            config.write("[[receivers]]\n")
+            config.writelines(f"{key} = {json.dumps(value)}\n" for key, value in (lines | settings).items())
+            if keeper.model != "*":
+                config.write(f'match = {{ model = "{keeper.model}" }}\n')

@@ -1,0 +1,108 @@
+"""SIGKILL at random moments, under load: every change is whole in the file, with its events and deliveries, or not there."""
+
+import random
+import signal
+import subprocess
+from collections import Counter
+
+import anyio
+import pytest
+from keeping import ENDS, Keeper, give
+from planting import COMMIT_BEFORE_THE_OUTBOX, SETTLED_BEFORE_IT_IS_SENT, plant
+from tracking import COMMAND, Installation, simulated
+from truth import Log
+
+from tracker.deliverer import SIDE_BY_SIDE
+
+
+class Killing:
+    """A daemon under load that is killed, and killed again; what it has promised by then is held to the file each time."""
+
+    def __init__(self, folder, api, keepers, seed):
+        self.installation = Installation(folder, api, poll_interval="50ms", requests_per_second=1000)
+        give(self.installation, *keepers, hold="forever")
+        self.keepers = keepers
+        self.kills = Counter()
+        self.log = None
+        self._chance = random.Random(seed)
+
+    async def kill(self):
+        """Start it, kill it at a random moment, and look."""
+        command = [*COMMAND, "--config", str(self.installation.config), "run"]
+        with subprocess.Popen(command, env=self.installation.environment, stderr=subprocess.DEVNULL) as process:
+            try:
+                await self._a_moment()
+            finally:
+                process.kill()
+            assert process.wait() == -signal.SIGKILL
+        self.look()
+
+    async def _a_moment(self):
+        if self._chance.random() < 0.15:  # while it starts, as soon as it has begun to, or some time later
+            self.kills["at its start"] += 1
+            return await anyio.sleep(self._chance.uniform(0, 2))
+        self.kills["under load"] += 1
+        await self.keepers[0].reads(self._chance.choice((1, 1, 5, 20)))
+        return await anyio.sleep(self._chance.uniform(0, 0.25))
+
+    def look(self):
+        if not self.installation.database.exists():
+            return
+        log = Log(self.installation.database)
+        if self.log:
+            log.goes_on_from(self.log)
+        log.has_a_delivery_for_each(*self.keepers)
+        log.has_all_that_was_received(*self.keepers)
+        self.log = log
+
+    async def end(self):
+        """One that lives delivers all that is left; each kill may have cost as many copies as were under way, and no more."""
+        async with self.installation.running() as daemon:
+            last = len(self.log.events)
+            with anyio.fail_after(60):
+                while any(seq <= last for _, seq in Log(self.installation.database).pending()):
+                    await anyio.sleep(0.2)
+            assert await daemon.stop(signal.SIGTERM) == 0
+        self.look()
+        self.log.was_received(*self.keepers, last=last)
+        copies = {keeper.name: len(keeper.ids) - len(set(keeper.ids)) for keeper in self.keepers}
+        assert all(each <= self.kills.total() * SIDE_BY_SIDE for each in copies.values()), copies
+        return copies
+
+
+async def killed(folder, kills, *, seed, bug=None):
+    """What so many kills did."""
+    keepers = Keeper(), Keeper("ends", ENDS, "mistral-*")
+    async with simulated(speed=60.0, jobs=25, seed=seed) as simulator, keepers[0].serving(), keepers[1].serving():
+        killing = Killing(folder, simulator.url, keepers, seed)
+        if bug:
+            plant(killing.installation, bug)
+        for _ in range(kills):
+            await killing.kill()
+        copies = await killing.end()
+    print(f"{dict(killing.kills)}, {len(killing.log.events)} events, {len(killing.log.states)} deliveries, copies {copies}")
+
+
+@pytest.mark.timeout(240)
+async def test_a_few_kills(tmp_path):
+    """integrity_check, seq, a delivery for each event and receiver: all hold after each kill, and nothing told is missing."""
+    await killed(tmp_path, 6, seed=6)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+async def test_two_hundred_kills(tmp_path):
+    """The same, two hundred times."""
+    await killed(tmp_path, 200, seed=200)
+
+
+@pytest.mark.parametrize(
+    ("bug", "found"),
+    [(COMMIT_BEFORE_THE_OUTBOX, "the jobs are not what the log says"), (SETTLED_BEFORE_IT_IS_SENT, "everything lacks")],
+    ids=["commit before the outbox", "settled before it is sent"],
+)
+@pytest.mark.timeout(240)
+async def test_kills_find_what_is_not_whole(tmp_path, bug, found):
+    """A product that commits its events before their deliveries, or settles before it sends, does not stand a few kills."""
+    with pytest.raises(AssertionError, match=found):
+        await killed(tmp_path, 3, seed=3, bug=bug)
