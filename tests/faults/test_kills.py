@@ -29,12 +29,14 @@ class Killing:
     async def kill(self):
         """Start it, kill it at a random moment, and look."""
         command = [*COMMAND, "--config", str(self.installation.config), "run"]
-        with subprocess.Popen(command, env=self.installation.environment, stderr=subprocess.DEVNULL) as process:
+        environment = self.installation.environment
+        process = await anyio.open_process(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        async with process:
             try:
                 await self._a_moment()
             finally:
                 process.kill()
-            assert process.wait() == -signal.SIGKILL
+            assert await process.wait() == -signal.SIGKILL
         self.look()
 
     async def _a_moment(self):
@@ -60,7 +62,7 @@ class Killing:
         async with self.installation.running() as daemon:
             last = len(self.log.events)
             with anyio.fail_after(60):
-                while any(seq <= last for _, seq in Log(self.installation.database).pending()):
+                while any(seq <= last for _, seq in Log(self.installation.database).pending()):  # noqa: ASYNC110 - another process's
                     await anyio.sleep(0.2)
             assert await daemon.stop(signal.SIGTERM) == 0
         self.look()
@@ -80,7 +82,8 @@ async def killed(folder, kills, *, seed, bug=None):
         for _ in range(kills):
             await killing.kill()
         copies = await killing.end()
-    print(f"{dict(killing.kills)}, {len(killing.log.events)} events, {len(killing.log.states)} deliveries, copies {copies}")
+    told = f"{len(killing.log.events)} events, {len(killing.log.states)} deliveries, copies {copies}"
+    print(f"killed {dict(killing.kills)}: {told}")  # noqa: T201 - the figures of a long run
 
 
 @pytest.mark.timeout(240)

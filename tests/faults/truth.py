@@ -40,7 +40,7 @@ class Log:
         assert self.events[: len(earlier.events)] == earlier.events, "what was in the log is gone"
 
     def was_received(self, *keepers, last):
-        """Everything up to the seq `last` arrived where it was to go, but for superseded progress; each job's events in order."""
+        """Everything up to the seq `last` arrived where it was to go, unless it was superseded; each job's events in order."""
         for keeper in keepers:
             received = set(keeper.ids)
             for event in self.told:
