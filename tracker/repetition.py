@@ -77,7 +77,7 @@ class Repetition:
             self._failures.pop(key, None)
             if failure.times:
                 self._say_kept(failure)
-                self._failures[key] = _Failure(self._now(), is_told=not failure.is_over, is_over=failure.is_over)
+                self._failures[key] = _Failure(self._now(), is_over=failure.is_over)
 
     def tell_all(self) -> None:
         """Say whatever was kept back: nothing more will be said."""

@@ -138,3 +138,16 @@ async def test_wrong_use_is_told_in_words(arguments, status, said):
     told = done.stderr.decode()
     assert (done.returncode, "Traceback" in told) == (status, False), told
     assert said in told
+
+
+async def test_quiet_day_is_quiet(tmp_path):
+    """While jobs go their way and every sweep is good the log says no more than at its start."""
+    async with simulated(jobs=30, speed=2.0) as simulator:
+        installation = Installation(tmp_path, simulator.url, poll_interval="100ms", backfill="0s")
+        async with installation.running() as daemon:
+            await installation.wait_for_events(lambda events: len(events) > 10 and simulator.requests["list"] > 10)
+            assert await daemon.stop(signal.SIGTERM) == 0
+    said = [(line["level"], line["event"]) for line in daemon.lines if not line["event"].startswith("batch.")]
+    assert said == [("info", "ready"), ("info", "backfilled"), ("info", "stopping"), ("info", "stopped")]
+    ends = {"batch.completed", "batch.failed", "batch.expired", "batch.cancelled"}
+    assert {line["event"] for line in daemon.lines if line["event"].startswith("batch.")} <= ends

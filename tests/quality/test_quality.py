@@ -14,6 +14,7 @@ TOOLS = {
     "format": ["ruff", "format", "--check"],
     "mypy": ["mypy"],
     "import-linter": ["lint-imports", "--no-cache"],
+    "hadolint": ["hadolint", "deploy/Containerfile"],
 }
 
 

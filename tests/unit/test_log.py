@@ -205,3 +205,26 @@ def test_journal_is_known_by_its_stream(tmp_path):
         assert not log.is_journal({}, journal)
     assert not log.is_journal(environ, io.StringIO())
     assert not log.is_journal(environ, journal)
+
+
+def test_the_same_failure_is_said_now_and_then(stream):
+    """Ours and a library's, through one count: what is kept back is said later, redacted, with its traceback and its number."""
+    moments = [0.0]
+    repetition = log.configure(["canary"], stream=stream, now=lambda: moments[0]).repetition
+    for number in range(3):
+        structlog.get_logger().error("storage.failed", error=f"canary {number}", exc_info=ValueError("canary"))
+        logging.getLogger("asyncio").error("task %s failed", number)
+        structlog.get_logger().info("told", number=number)
+    moments[0] = 600.0
+    repetition.tell_due()
+    said = events(stream)
+    assert [line["event"] for line in said] == [
+        "storage.failed",
+        "task 0 failed",
+        *["told"] * 3,
+        "storage.failed",
+        "task 2 failed",
+    ]
+    assert (said[5]["error"], said[5]["times"], said[5]["exception"]) == ("[redacted] 2", 2, "ValueError: [redacted]")
+    assert (said[6]["logger"], said[6]["times"], said[6]["level"]) == ("asyncio", 2, "error")
+    assert "canary" not in stream.getvalue()

@@ -1,6 +1,7 @@
 """Owns `batch-tracker check`: whether the configuration is right, and with --online whether the accounts answer."""
 
 import sys
+from pathlib import Path
 
 import anyio
 import click
@@ -8,17 +9,27 @@ import click
 from tracker.build import providing
 from tracker.cli import text
 from tracker.cli.options import config_option
-from tracker.config import Account, Config, load
+from tracker.config import Account, Config, database_path, load
+from tracker.control import is_running
 from tracker.core.failure import Failure
 from tracker.core.job import Page
 from tracker.core.ports import ListQuery
+from tracker.http import http_client, tls_context
 
 
 @click.command
 @config_option
 @click.option("--online", is_flag=True, help="Ask each account's API once.")
-def command(config: str | None, online: bool) -> None:
-    """Check the configuration; with --online one call per account too."""
+@click.option("--running", is_flag=True, help="Look only whether a daemon has the database, and answers.")
+def command(config: str | None, online: bool, running: bool) -> None:
+    """Check the configuration; with --online one call per account too.
+
+    With --running nothing is checked but that the daemon lives, wherever it listens; this needs no secret. For a container's
+    health check.
+    """
+    if running:
+        _check_running(database_path(config))
+        return
     loaded = load(config)
     click.echo(f"{loaded.source or 'defaults and $MISTRAL_API_KEY'}: valid")
     click.echo(f"database  {loaded.storage.path}")
@@ -27,6 +38,18 @@ def command(config: str | None, online: bool) -> None:
     click.echo("".join(f"receiver  {receiver.name} ({receiver.kind})\n" for receiver in loaded.receivers), nl=False)
     if online and not anyio.run(_ask_all, loaded):
         sys.exit(1)
+
+
+def _check_running(database: Path) -> None:
+    if not anyio.run(_is_running, database):
+        click.echo(f"{database}: no daemon answers for it", err=True)
+        sys.exit(1)
+    click.echo(f"{database}: its daemon is running")
+
+
+async def _is_running(database: Path) -> bool:
+    async with http_client(tls_context()) as http:
+        return await is_running(database, http)
 
 
 async def _ask_all(config: Config) -> bool:
