@@ -7,7 +7,7 @@ import secrets
 import signal
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import Final
 
 import anyio
@@ -33,6 +33,7 @@ from tracker.surfaces import Surfaces
 from tracker.tasks import task_group
 from tracker.web.access import Access
 from tracker.web.app import create_app
+from tracker.web.broadcast import Broadcast
 from tracker.web.sessions import Sessions
 
 READ_WITHIN: Final = 10.0
@@ -129,15 +130,22 @@ async def daemon(config: Config) -> AsyncIterator[Daemon]:
     opened = open_store(
         config.storage.path, map(subscription, config.receivers), told=metrics.logged, used=metrics.storage.used
     )
-    async with opened as store, open_pool(config.storage.path) as pool, task_group() as group:
+    async with (
+        opened as store,
+        open_pool(config.storage.path) as pool,
+        open_pool(config.storage.path, readers=1) as apart,
+        task_group() as group,
+    ):
         means = Means(store, health, metrics)
         crew = Crew(group, means, config)
         metrics.started(now())
         control = secrets.token_urlsafe(32)
-        surfaces = Surfaces(means, crew, pool)
+        broadcast = Broadcast(apart.reader, store.outbox.grown)
+        group.start_soon(broadcast.run)
+        surfaces = Surfaces(means, crew, pool, broadcast)
         app = create_app(surfaces, _access(config.http, control), Sessions(secrets.token_urlsafe, anyio.current_time))
         async with serving(app, config.http.host, config.http.port) as address:
-            with announced(config.storage.path, Control(address.url, control)):
+            with announced(config.storage.path, Control(address.url, control)), closing(broadcast):
                 yield Daemon(config, means, crew, address)
                 await crew.leave()
         group.cancel_scope.cancel()

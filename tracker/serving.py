@@ -7,14 +7,15 @@ anybody has cleaned up.
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import NamedTuple
+from functools import partial
+from typing import Final, NamedTuple, cast
 
 import anyio
-import msgspec
 import uvicorn
 from anyio.abc import TaskStatus
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tracker.connections import Connection, Limits
 from tracker.core.listen_error import ListenError
 from tracker.tasks import task_group
 
@@ -31,19 +32,10 @@ class Address(NamedTuple):
         return f"http://{host}:{self.port}"
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a server puts up with.
-
-    `connections` is the number from which on a request is answered 503. `keep_alive` is how long an idle connection
-    is kept, `grace` how long a request may go on after the server was asked to stop; both in seconds.
-    """
-
-    connections: int | None = None
-    keep_alive: int = 30
-    grace: float = 1.0
-
-
 DEFAULTS = Limits()
+
+_PATROL: Final = 1.0
+"""Seconds."""
 
 
 @asynccontextmanager
@@ -99,7 +91,9 @@ class _Server(uvicorn.Server):
     async def main_loop(self) -> None:
         self.listening.set()
         while not await self.on_tick(0):  # it also sets the date header
-            with anyio.move_on_after(1):
+            for connection in list(self.server_state.connections):
+                cast("Connection", connection).patrol()
+            with anyio.move_on_after(_PATROL):
                 await self._stopping.wait()
 
     async def stop(self, grace: float) -> None:
@@ -148,7 +142,7 @@ def _transport_of(receive: Receive) -> object:
 def _config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=cast("type[Connection]", partial(Connection, limits=limits)),
         ws="none",
         lifespan="off",  # loops started there die unseen
         interface="asgi3",
@@ -157,7 +151,6 @@ def _config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=limits.connections,
         timeout_keep_alive=limits.keep_alive,
     )
 
@@ -170,4 +163,6 @@ def _listen(host: str, port: int) -> socket.socket:
         reason = str(error.strerror).partition(" (while")[0]  # Python's text repeats the address
         raise ListenError(f"cannot listen on {host} port {port}: {reason}") from None
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it; or an answer may wait 40 ms
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # milliseconds; whoever has vanished is not waited for a quarter of an hour
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
     return listener

@@ -15,12 +15,14 @@ from tracker.core.ports import Reader
 from tracker.core.replay import Replay, Replayed
 from tracker.crew import Crew, Means
 from tracker.store.pool import ReaderPool
+from tracker.web.broadcast import Broadcast
 
 
 class Surfaces:
     """The `Tracker` of web.tracker."""
 
-    def __init__(self, means: Means, crew: Crew, pool: ReaderPool) -> None:
+    def __init__(self, means: Means, crew: Crew, pool: ReaderPool, broadcast: Broadcast) -> None:
+        self.broadcast = broadcast
         self._means = means
         self._crew = crew
         self._pool = pool

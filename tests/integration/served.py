@@ -1,6 +1,7 @@
 """Owns what the tests of the embedded server serve, and how they ask for it."""
 
 import socket
+from contextlib import contextmanager
 
 import anyio
 
@@ -47,6 +48,22 @@ async def ask(address, request=REQUEST):
         except (anyio.EndOfStream, anyio.BrokenResourceError):
             return said + b" (ended)"
     return said
+
+
+@contextmanager
+def not_reading(address, request=REQUEST):
+    """A connection on which something was asked and nothing is read: the system itself takes little of an answer."""
+    with socket.socket() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.connect(tuple(address))
+        raw.sendall(request)
+        yield raw
+
+
+async def until(done):
+    with anyio.fail_after(LIFE):
+        while not done():  # noqa: ASYNC110 - what is waited for tells nobody
+            await anyio.sleep(0.005)
 
 
 def loopbacks():

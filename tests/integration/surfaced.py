@@ -1,6 +1,6 @@
 """The application of http.listen over a real database and a real socket, without the loops of a daemon."""
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import anyio
@@ -14,12 +14,13 @@ from tracker.core.fanout import Subscription
 from tracker.core.health import Health
 from tracker.crew import Means
 from tracker.metrics import Metrics
-from tracker.serving import serving
+from tracker.serving import DEFAULTS, serving
 from tracker.store.pool import open_pool
 from tracker.store.writer import open_store
 from tracker.surfaces import Surfaces
 from tracker.web.access import Access
 from tracker.web.app import create_app
+from tracker.web.broadcast import Broadcast
 from tracker.web.sessions import Sessions
 
 CONTROL = "canary-control-token"
@@ -52,6 +53,7 @@ class Surfaced:
     def __init__(self, store, surfaces, crew, client):
         self.store = store
         self.reader = surfaces.reader
+        self.broadcast = surfaces.broadcast
         self.metrics = surfaces._means.metrics
         self.health = surfaces.health
         self.crew = crew
@@ -71,17 +73,25 @@ def configuration(path: Path) -> Config:
 
 
 @asynccontextmanager
-async def surfaced(path: Path, *, metrics=None, now=anyio.current_time, **access):
+async def surfaced(path: Path, *, metrics=None, now=anyio.current_time, limits=DEFAULTS, **access):
     """The served application; `access` is who may ask, `metrics` what renders them where that is not the usual."""
     config, health = configuration(path), Health(ACCOUNTS)
     names = iter(f"canary-session-{number}" for number in range(10**6))
     subscriptions = [Subscription(receiver=name, events=("*",)) for name in RECEIVERS]
-    async with open_store(path, subscriptions) as store, open_pool(path) as pool:
-        crew = Idle(config)
-        surfaces = Surfaces(Means(store, health, metrics or Metrics()), crew, pool)
+    async with (
+        open_store(path, subscriptions) as store,
+        open_pool(path) as pool,
+        open_pool(path, readers=1) as apart,
+        anyio.create_task_group() as group,
+    ):
+        crew, broadcast = Idle(config), Broadcast(apart.reader, store.outbox.grown)
+        group.start_soon(broadcast.run)
+        surfaces = Surfaces(Means(store, health, metrics or Metrics()), crew, pool, broadcast)
         app = create_app(surfaces, Access(control=CONTROL, **access), Sessions(lambda: next(names), now))
-        async with serving(app, "127.0.0.1", 0) as address, httpx.AsyncClient(base_url=address.url) as client:
-            yield Surfaced(store, surfaces, crew, client)
+        async with serving(app, "127.0.0.1", 0, limits) as address, httpx.AsyncClient(base_url=address.url) as client:
+            with closing(broadcast):
+                yield Surfaced(store, surfaces, crew, client)
+        group.cancel_scope.cancel()
 
 
 async def fill(store, jobs=30):

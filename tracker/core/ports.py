@@ -121,6 +121,9 @@ class Outbox(Protocol):
     def changed(self, receiver: str) -> Waiting:
         """What is set by the next commit that touches a delivery of `receiver`; ask for it before you look."""
 
+    def grown(self) -> Waiting:
+        """What is set by the next commit that logs anything; ask for it before you look."""
+
     def wake(self, receivers: Iterable[str]) -> None:
         """Tell whoever waits for a change of these to look again."""
 

@@ -120,6 +120,7 @@ class SqliteOutbox:
         self._told = told
         self._database = database
         self._changed: dict[str, anyio.Event] = {}
+        self._grown = anyio.Event()
 
     def subscribe(self, subscriptions: Iterable[Subscription]) -> None:
         """Have each event that is logged from now on become a delivery to those of `subscriptions` that it is for."""
@@ -127,6 +128,10 @@ class SqliteOutbox:
 
     def changed(self, receiver: str) -> anyio.Event:
         return self._changed.setdefault(receiver, anyio.Event())
+
+    def grown(self) -> anyio.Event:
+        """What is set by the next commit that logs anything; ask for it before you look."""
+        return self._grown
 
     def wake(self, receivers: Iterable[str]) -> None:
         """Tell the deliverers of `receivers` that something was committed for them."""
@@ -138,6 +143,9 @@ class SqliteOutbox:
         for entry in logged.entries:
             self._told(entry.event, entry.backfilled)
         self.wake(logged.receivers)
+        if logged.entries:
+            self._grown.set()
+            self._grown = anyio.Event()
 
     async def log(self, connection: aiosqlite.Connection, entries: Sequence[Entry]) -> "Logged":
         """Within a transaction: number events and insert them with their deliveries."""

@@ -17,12 +17,12 @@ LONGEST: Final = 10.0
 
 
 class ReaderPool:
-    """Up to `READERS` readers of a database, opened as they are needed. See `open_pool`."""
+    """So many readers of a database at most, opened as they are needed. See `open_pool`."""
 
-    def __init__(self, path: Path, longest: float = LONGEST) -> None:
+    def __init__(self, path: Path, readers: int = READERS, longest: float = LONGEST) -> None:
         self._path = path
         self._longest = longest
-        self._free = anyio.Semaphore(READERS)
+        self._free = anyio.Semaphore(readers)
         self._idle: list[_Opened] = []
 
     @asynccontextmanager
@@ -50,8 +50,9 @@ class ReaderPool:
 
 
 @asynccontextmanager
-async def open_pool(path: Path, longest: float = LONGEST) -> AsyncIterator[ReaderPool]:
-    pool = ReaderPool(path, longest)
+async def open_pool(path: Path, readers: int = READERS, longest: float = LONGEST) -> AsyncIterator[ReaderPool]:
+    """`longest` is the seconds that one consumer may have a reader."""
+    pool = ReaderPool(path, readers, longest)
     try:
         yield pool
     finally:

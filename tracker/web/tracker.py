@@ -9,6 +9,7 @@ from tracker.core.health import Health
 from tracker.core.outlook import Outlook
 from tracker.core.ports import Reader
 from tracker.core.replay import Replay, Replayed
+from tracker.web.broadcast import Broadcast
 
 
 class Tracker(Protocol):
@@ -20,6 +21,9 @@ class Tracker(Protocol):
 
     @property
     def health(self) -> Health: ...
+
+    @property
+    def broadcast(self) -> Broadcast: ...
 
     def reader(self) -> AbstractAsyncContextManager[Reader]:
         """A reader for one request."""
