@@ -1,8 +1,8 @@
 """Owns how often the log says that the same thing goes wrong: at once, then now and then, with how often it has happened.
 
-A failure is the same one if its event, account, receiver, reason and logger are. What is not said at once is counted, and the
-last of it is kept and said later, with `times` (how many it stands for) and `since` (when the first of them was). What happens
-to a batch is never a repetition. When a thing works again that is said if it was said that it had failed, and only then.
+A failure is the same one if its event, account, receiver, part, reason and logger are. What is not said at once is counted,
+and the last of it is kept and said later, with `times` (how many it stands for) and `since` (when the first of them was). What
+happens to a batch is never a repetition. When a thing works again that is said if it was said that it had failed, and only then.
 """
 
 from collections.abc import Callable, Mapping, MutableMapping
@@ -125,7 +125,7 @@ class Repetition:
 def _key(same: str, event: _Event) -> _Key:
     if same in _ONE_FOR_ALL:
         return (same, "")
-    return (same, *(str(event.get(part, "")) for part in ("logger", "account", "receiver", "reason")))
+    return (same, *(str(event.get(part, "")) for part in ("logger", "account", "receiver", "part", "reason")))
 
 
 def _standing_for(event: _Event, times: int, since: Any) -> dict[str, Any]:

@@ -24,7 +24,8 @@ CANARIES = [
 ]  # fmt: skip
 SURFACES = [
     "/", "/metrics", "/readyz", "/healthz", "/nothing", "/api/jobs", "/api/events", "/api/deliveries", "/api/receivers",
-    "/api/accounts", "/api/openapi.json", f"/metrics?token={TOKEN}",
+    "/api/accounts", "/api/openapi.json", f"/metrics?token={TOKEN}", "/events", "/receivers", "/receivers/pipeline",
+    "/receivers/board", "/accounts", "/login",
 ]  # fmt: skip
 COMMANDS = [
     "deliveries --json", "events --json", "jobs --json", "check", "check --online", "verify", "send-test board",
@@ -124,12 +125,8 @@ async def test_no_secret_is_anywhere(tmp_path):
         with notified(tmp_path / "notify") as sent:
             async with installation.running("--verbose") as daemon:
                 await _everything_happened(installation, daemon)
-                headers = {"authorization": f"Bearer {TOKEN}"}
                 async with httpx.AsyncClient(base_url=daemon.url) as client:
-                    for path in SURFACES:
-                        for who in (headers, {}):
-                            answer = await client.get(path, headers=who)
-                            surfaces[f"{path} {who}"] = f"{answer.headers} {answer.text}"
+                    surfaces |= await _answers(client)
                 for command in [*COMMANDS, f"backup {tmp_path / 'backup.db'}"]:
                     done = await installation.command(*command.split())
                     surfaces[command] = done.stdout + done.stderr
@@ -144,6 +141,20 @@ async def test_no_secret_is_anywhere(tmp_path):
     assert "[redacted]" in surfaces["log"]
     assert "[redacted]" in surfaces["deliveries --json"]
     assert leaks(surfaces) == []
+
+
+async def _answers(client):
+    """All that is answered to who has no token, to who has it, and to who logs in with it."""
+    answers = {}
+    for who in ({}, {"authorization": f"Bearer {TOKEN}"}):
+        answers |= {f"{path} {who}": await client.get(path, headers=who) for path in SURFACES}
+    for token in ("wrong", TOKEN):
+        answers[f"login as {token}"] = await client.post("/login", data={"token": token})
+    assert answers[f"login as {TOKEN}"].status_code == 303
+    html = {"accept": "text/html"}
+    answers |= {f"{path} logged in": await client.get(path, headers=html) for path in SURFACES}
+    assert answers["/receivers/board logged in"].status_code == 200
+    return {name: f"{answer.headers} {answer.text}" for name, answer in answers.items()}
 
 
 def _installed(folder, api, receiver):

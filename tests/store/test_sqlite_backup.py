@@ -1,16 +1,16 @@
 """`back_up`: a copy that is whole, needs no other file, and has its name only then."""
 
 import os
-import resource
 import shutil
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from observations import SINCE, seen, seen_many
+from small_files import no_file_grows_beyond
 
 from tracker.core.ports import StorageError
 from tracker.store import backup
@@ -155,20 +155,10 @@ async def test_places_that_take_no_copy(log, target):
     assert names(target) == []
 
 
-@contextmanager
-def no_file_longer_than(size):
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 async def test_no_room(log, target):
     """A copy that finds no room is told with its size, and nothing is left of it."""
     target.write_bytes(b"precious")
-    with no_file_longer_than(100_000):
+    with no_file_grows_beyond(100_000):
         said = refusal(log, target, overwrite=True)
     assert said.startswith(f"{log}: cannot be copied to {target.parent} ({log.stat().st_size:,} bytes), SQLite says: ")
     assert names(target) == ["copy.db"]

@@ -1,14 +1,14 @@
 """A disk that is full, a file that is taken away, another that locks it: told, nothing half, and well again afterwards."""
 
-import resource
 import shutil
 import sqlite3
 import threading
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import pytest
 from engines import Sqlite
 from observations import CONTACT, moved, seen, seen_many
+from small_files import no_file_grows_beyond
 
 from tracker.core.ports import StorageError
 from tracker.store.schema import migrate
@@ -25,17 +25,6 @@ BIG = {"note": "x" * 20_000}
 async def store(path):
     async with open_store(path) as store:
         yield store
-
-
-@contextmanager
-def no_file_grows_beyond(size):
-    """The kernel refuses every write that would make a file of this process larger."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 async def test_a_full_database(store, path):

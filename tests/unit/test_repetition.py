@@ -48,7 +48,14 @@ def test_the_same_failure_is_said_now_and_then(saying):
 
 @pytest.mark.parametrize(
     "other",
-    [{"receiver": "b"}, {"account": "z"}, {"reason": "network"}, {"event": "delivery.dead"}, {"logger": "uvicorn.error"}],
+    [
+        {"receiver": "b"},
+        {"account": "z"},
+        {"reason": "network"},
+        {"event": "delivery.dead"},
+        {"logger": "uvicorn.error"},
+        {"part": "jobs"},
+    ],
 )
 def test_another_failure_is_said_at_once(saying, other):
     """What differs in who, whom or why is another failure."""
