@@ -2,7 +2,7 @@
 
 A failure is the same one if its event, account, receiver, part, reason and logger are. What is not said at once is counted,
 and the last of it is kept and said later, with `times` (how many it stands for) and `since` (when the first of them was). What
-happens to a batch is never a repetition. When a thing works again that is said if it was said that it had failed, and only then.
+happens to a batch is never a repetition. That a thing works again is said if it was said that it had failed, and only then.
 """
 
 from collections.abc import Callable, Mapping, MutableMapping
