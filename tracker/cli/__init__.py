@@ -1,18 +1,22 @@
 """Owns the command line's frame: one command a module, loaded only when it is called; what every command shares.
 
-Exit status 0: it went well. 1: it did not. 2: usage or configuration.
+Exit status 0: it went well. 1: it did not. 2: usage or configuration. 130: Ctrl-C.
 """
 
 import sys
+from difflib import get_close_matches
 from importlib import import_module
-from typing import Final
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from tracker import __version__
 from tracker.core.config_error import ConfigError
 from tracker.core.listen_error import ListenError
-from tracker.core.ports import StorageError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS: Final = {
     "run": "watch the accounts and log every change of their jobs",
@@ -29,6 +33,7 @@ COMMANDS: Final = {
     "verify": "rebuild every job from the log and compare",
     "backup": "copy the database while the daemon runs",
     "restore": "put a backup in the place of the database",
+    "completion": "print what makes a shell complete commands, names and IDs",
 }
 
 
@@ -44,14 +49,49 @@ class _LazyGroup(click.Group):
         command: click.Command = import_module(f"tracker.cli.{cmd_name.replace('-', '_')}").command
         return command
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            near = get_close_matches(name, COMMANDS, n=1)
+            meant = f"did you mean {near[0]!r}?" if near else "`batch-tracker --help` lists those that there are"
+            ctx.fail(f"there is no command {name!r}; {meant}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """The commands, without loading each of them, and the options."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only who completes needs it
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+        commands = [CompletionItem(name, help=what) for name, what in COMMANDS.items() if name.startswith(incomplete)]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+_EPILOG: Final = """
+\b
+Examples:
+  batch-tracker demo                 see it work, without a key
+  batch-tracker run                  watch the workspace of $MISTRAL_API_KEY
+  batch-tracker jobs --active        how are they?
+  batch-tracker wait 541d1a81 && ./download.sh
+
+\b
+Exit status:
+  0    it went well
+  1    it did not
+  2    usage or configuration
+  130  Ctrl-C
+
+Data goes to standard output, messages to standard error. Colours appear on a terminal alone, and not where NO_COLOR is set.
+`batch-tracker COMMAND --help` has examples, `batch-tracker completion --help` tells how to complete with the tab key.
+"""
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG)
 @click.version_option(__version__, prog_name="batch-tracker")
-@click.option("--config", metavar="FILE", help="The configuration; see `batch-tracker run --help`.")
+@click.option("--config", metavar="FILE", type=click.Path(), help="The configuration; see `batch-tracker run --help`.")
 @click.pass_context
 def group(ctx: click.Context, config: str | None) -> None:
     """Turn Mistral's batch jobs into events."""
@@ -60,12 +100,28 @@ def group(ctx: click.Context, config: str | None) -> None:
 
 def main() -> None:
     """Run the command line; what it cannot work with is told in one paragraph."""
+    _print_whatever_comes()
     try:
         group(prog_name="batch-tracker")
     except ConfigError as error:
         _end(error, 2)
-    except (StorageError, ListenError) as error:
+    except Exception as error:
+        if not _is_expected(error):
+            raise
         _end(error, 1)
+
+
+def _is_expected(error: Exception) -> bool:
+    from tracker.core.ports import StorageError  # noqa: PLC0415 - half of the time that --help takes
+
+    return isinstance(error, StorageError | ListenError)
+
+
+def _print_whatever_comes() -> None:
+    """Let an output that knows few characters show a mark for the others; a traceback says less."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _end(error: Exception, status: int) -> None:

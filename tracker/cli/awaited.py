@@ -1,7 +1,6 @@
 """Owns what is known of the jobs that `wait` waits for, and what each of them came to."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final, Protocol
 
 from tracker.cli import text
@@ -122,8 +121,3 @@ def result_of(job: Mapping[str, Any]) -> str | None:
     if job["status"] == SUCCESS:
         return worth(job["total_requests"], job["succeeded_requests"])
     return _RESULTS.get(job["status"]) or (DELETED if job.get("deleted") else None)
-
-
-def milliseconds(iso: str) -> int:
-    """An ISO 8601 time as Unix milliseconds."""
-    return round(datetime.fromisoformat(iso).timestamp() * 1000)

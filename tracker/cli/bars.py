@@ -8,7 +8,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tracker.cli import text
+from tracker.cli import terminal, text
 from tracker.core.eta import History, eta
 from tracker.core.status import is_terminal
 from tracker.core.verdict import span
@@ -55,7 +55,7 @@ def _cells(line: Line, now: int) -> dict[str, RenderableType]:
     ends_at = None if is_terminal(job["status"]) else eta(line.history, job["total_requests"])
     colour = text.colour(job)
     return {
-        "status": text.status(job),
+        "status": terminal.status(job),
         "job": text.short_id(job),
         "model": text.plain(job["model"] or ""),
         "bar": ProgressBar(

@@ -1,20 +1,25 @@
 """Owns `batch-tracker deliveries`: what was told to whom, attempt by attempt, and what is still to be told."""
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, get_args
 
 import anyio
 import click
-from rich.text import Text
 
 from tracker.cli import text
+from tracker.cli.completing import job_ids, receivers
 from tracker.cli.options import config_option, json_option
+from tracker.cli.output import echo_json
 from tracker.config import database_path
 from tracker.core.delivery import State
 from tracker.store.reader import DeliveryFilter, open_reader
 
-_COLUMNS: Final = ("seq", "receiver", "event", "job", "state", "attempts", "due or ended", "last result")
+SHOWN: Final = 100
+"""Deliveries in a table that nobody asked to be longer."""
+
+_WHOLE: Final = 150
+"""Columns from which on whole IDs and years are shown."""
+
 _COLOURS: Final = {"pending": "cyan", "delivered": "green", "dead": "red", "superseded": "dim"}
 
 
@@ -22,24 +27,35 @@ _COLOURS: Final = {"pending": "cyan", "delivered": "green", "dead": "red", "supe
 @config_option
 @json_option
 @click.option("--state", "states", multiple=True, type=click.Choice(get_args(State)), help="May be given several times.")
-@click.option("--receiver", metavar="NAME", help="Only deliveries to this receiver.")
-@click.option("--job", metavar="ID", help="Only deliveries of this job's events.")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the last so many.")
+@click.option("--receiver", metavar="NAME", shell_complete=receivers, help="Only deliveries to this receiver.")
+@click.option("--job", metavar="ID", shell_complete=job_ids, help="Only deliveries of this job's events; the whole ID.")
+@click.option(
+    "--limit", type=click.IntRange(1), metavar="N", help=f"Only the last so many.  [default: {SHOWN}; with --json, all]"
+)
 def command(
     config: str | None, as_json: bool, states: tuple[str, ...], receiver: str | None, job: str | None, limit: int | None
 ) -> None:
-    """List deliveries in the log's order; as JSON with every attempt."""
+    r"""List deliveries in the log's order; as JSON with every attempt.
+
+    \b
+    Examples:
+      batch-tracker deliveries --state dead
+      batch-tracker deliveries --receiver pipeline --limit 20
+      batch-tracker deliveries --state pending --json | jq -c '[.receiver, .type, .due_at]'
+    """
     which = DeliveryFilter(states=states, receiver=receiver, job=job)
     if as_json:
-        anyio.run(_list, config, which, limit, lambda each: click.echo(json.dumps(each, ensure_ascii=False)))
+        anyio.run(_list, config, which, limit, echo_json)
         return
     found: list[dict[str, Any]] = []
-    anyio.run(_list, config, which, limit, found.append)
-    console = text.console()
-    if found:
-        console.print(text.table(_COLUMNS, (_row(each, short=console.is_terminal) for each in found)))
-    else:
+    shown = limit or SHOWN
+    anyio.run(_list, config, which, shown + 1, found.append)
+    if not found:
         click.echo("no such deliveries", err=True)
+        return
+    _show(found[-shown:])
+    if len(found) > shown and limit is None:
+        click.echo(f"these are the last {shown:,}; --limit N shows more of them, --json all", err=True)
 
 
 async def _list(config: str | None, which: DeliveryFilter, limit: int | None, take: Callable[[dict[str, Any]], object]) -> None:
@@ -51,18 +67,39 @@ async def _list(config: str | None, which: DeliveryFilter, limit: int | None, ta
             after = page[-1]["seq"], page[-1]["receiver"]
 
 
-def _row(delivery: dict[str, Any], *, short: bool) -> tuple[Text | str, ...]:
-    state, attempts, job = delivery["state"], delivery["attempts"], delivery["job"]
-    return (
-        str(delivery["seq"]),
-        text.plain(delivery["receiver"]),
-        text.plain(delivery["type"]),
-        "-" if job is None else text.short_id({"id": job}) if short else text.plain(job),
-        Text(state, style=_COLOURS[state]),
-        str(len(attempts)),
-        f"due {text.moment(delivery['due_at'])}" if state == "pending" else text.moment(delivery["ended_at"]),
-        _last_result(attempts[-1]) if attempts else "-",
+def _show(deliveries: Sequence[dict[str, Any]]) -> None:
+    from tracker.cli import terminal  # noqa: PLC0415 - rich takes longer to load than the deliveries
+
+    console = terminal.console()
+    columns = (
+        terminal.Column("seq", right=True),
+        terminal.Column("receiver"),
+        terminal.Column("event", rank=1),
+        terminal.Column("job", rank=4),
+        terminal.Column("state"),
+        terminal.Column("attempts", rank=5, right=True),
+        terminal.Column("due or ended", rank=3),
+        terminal.Column("last result", rank=2, gives=True),
     )
+    console.print(terminal.table(columns, _rows(deliveries, whole=console.width >= _WHOLE), console.width))
+
+
+def _rows(deliveries: Sequence[dict[str, Any]], *, whole: bool) -> Iterator[Sequence[Any]]:
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    for delivery in deliveries:
+        state, attempts, job = delivery["state"], delivery["attempts"], delivery["job"]
+        moment = text.moment(delivery["due_at"] if state == "pending" else delivery["ended_at"])
+        yield (
+            str(delivery["seq"]),
+            text.plain(delivery["receiver"]),
+            text.plain(delivery["type"]),
+            "-" if job is None else text.plain(job) if whole else text.short_id({"id": job}),
+            Text(state, style=_COLOURS[state]),
+            str(len(attempts)),
+            f"due {moment if whole else moment[5:]}" if state == "pending" else moment if whole else moment[5:],
+            _last_result(attempts[-1]) if attempts else "-",
+        )
 
 
 def _last_result(attempt: dict[str, Any]) -> str:

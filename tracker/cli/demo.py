@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 
 from tracker import log
-from tracker.cli import text
+from tracker.cli import terminal
 from tracker.cli.demo_receivers import DemoReceiver
 from tracker.cli.live import LiveView, PlainView, Stage
 from tracker.cli.options import duration
@@ -47,7 +47,7 @@ _SECRET = "whsec_" + b64encode(b"the demo keeps no secrets").decode()
 @click.option("--seed", default=7, show_default=True, help="The same seed gives the same jobs.")
 def command(duration: float | None, jobs: int, seed: int) -> None:
     """See it work: a simulated API, the daemon that watches it, and a live view. Nothing is kept or sent anywhere."""
-    console = text.console()
+    console = terminal.console()
     with tempfile.TemporaryDirectory(prefix="batch-tracker-") as directory:
         log.configure((), stream=(Path(directory) / "daemon.log").open("w", encoding="utf-8"))
         told = anyio.run(_demo, console, Path(directory), duration, Population(seed, SPEED), jobs)
@@ -59,7 +59,7 @@ async def _demo(console: Console, directory: Path, duration: float | None, popul
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         receivers = _receivers()
         async with _running(simulator, receivers, directory) as (stage, reader), task_group() as group:
-            view = LiveView(console, stage) if text.is_watched(console) else PlainView(console, stage)
+            view = LiveView(console, stage) if terminal.is_watched(console) else PlainView(console, stage)
             group.start_soon(_show, view, reader, receivers)
             with anyio.move_on_after(duration):
                 async for _ in signals:

@@ -2,16 +2,17 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import anyio
 import click
-from rich.text import Text
 
 from tracker.cli import text
+from tracker.cli.completing import job_ids
 from tracker.cli.options import config_option, json_option
+from tracker.cli.output import echo_json
 from tracker.config import database_path
 from tracker.core.event import iso
 from tracker.core.verdict import span
@@ -22,24 +23,46 @@ _MOMENTS = ("created_at", "started_at", "completed_at", "first_seen_at", "observ
 
 
 @click.command
-@click.argument("job_id", metavar="ID")
+@click.argument("job_id", metavar="ID", shell_complete=job_ids)
 @config_option
 @json_option
 def command(job_id: str, config: str | None, as_json: bool) -> None:
-    """Show one job and its timeline; the beginning of its ID will do where it is the only one."""
+    r"""Show one job and its timeline; the beginning of its ID will do where it is the only one.
+
+    \b
+    Examples:
+      batch-tracker job 541d1a81
+      batch-tracker job 541d1a81 --json | jq .failed_requests
+    """
     found, events = anyio.run(_read, config, job_id)
     if len(found) != 1:
         click.echo(_not_one(job_id, found), err=True)
         sys.exit(1)
     (job,) = found
     if as_json:
-        click.echo(json.dumps(job, ensure_ascii=False))
-        return
-    console = text.console()
-    console.print(Text.assemble((text.plain(job["id"]), "bold"), "  ", text.status(job), "  ", text.progress(job)))
-    console.print(text.table(("", ""), _properties(job)))
+        echo_json(job)
+    else:
+        _show(job, events)
+
+
+def _show(job: Mapping[str, Any], events: Sequence[dict[str, Any]]) -> None:
+    from rich.text import Text  # noqa: PLC0415 - rich takes longer to load than the job
+
+    from tracker.cli import terminal  # noqa: PLC0415 - as above
+
+    console = terminal.console()
+    console.print(Text.assemble((text.plain(job["id"]), "bold"), "  ", terminal.status(job), "  ", text.progress(job)))
+    properties = (terminal.Column(""), terminal.Column("", gives=True))
+    console.print(terminal.table(properties, _properties(job), console.width))
     console.print()
-    console.print(text.table(("seq", "observed", "after", "event"), _timeline(events)))
+    columns = (
+        terminal.Column("seq", right=True, rank=2),
+        terminal.Column("observed"),
+        terminal.Column("after", rank=1, right=True),
+        terminal.Column("event", gives=True),
+    )
+    rows = ((seq, observed, after, terminal.event_words(event)) for seq, observed, after, event in _timeline(events))
+    console.print(terminal.table(columns, rows, console.width))
 
 
 async def _read(config: str | None, job_id: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -64,7 +87,7 @@ def _not_one(job_id: str, found: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def _properties(job: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _properties(job: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in job.items():
         if name in _SHOWN_ABOVE or value in (None, [], {}, False):
             continue
@@ -74,10 +97,10 @@ def _properties(job: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield text.plain(name), text.plain(shown)
 
 
-def _timeline(events: Sequence[dict[str, Any]]) -> Iterator[tuple[str | Text, ...]]:
+def _timeline(events: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
     before = None
     for event in events:
         observed = datetime.fromisoformat(event["observed_at"])
         after = "" if before is None else f"+{span((observed - before).total_seconds())}"
         before = observed
-        yield str(event["seq"]), text.moment(event["observed_at"]), after, text.event_words(event)
+        yield str(event["seq"]), text.moment(event["observed_at"]), after, event

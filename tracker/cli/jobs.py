@@ -1,50 +1,129 @@
 """Owns `batch-tracker jobs`: the jobs that the log knows."""
 
-import json
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import count
+from typing import Any, Final
 
 import anyio
 import click
+import msgspec
 
 from tracker.cli import text
-from tracker.cli.options import config_option, json_option
+from tracker.cli.completing import accounts, job_ids, statuses
+from tracker.cli.options import config_option, json_option, moment
+from tracker.cli.output import echo_json
 from tracker.clock import now
 from tracker.config import database_path
+from tracker.core.filters import JobFilter
 from tracker.core.verdict import span
-from tracker.store.reader import open_reader
+from tracker.store.reader import Reader, open_reader
+
+SHOWN: Final = 100
+"""Jobs in a table that nobody asked to be longer."""
+
+_PAGE: Final = 500
+_ANY: Final = 2**63 - 1
 
 
 @click.command
 @config_option
 @json_option
-@click.option("--account", help="Only the jobs of this account.")
-@click.option("--status", "statuses", multiple=True, help="Only jobs in this status; may be given several times.")
-@click.option("--limit", default=-1, metavar="N", help="At most so many.")
-def command(config: str | None, as_json: bool, account: str | None, statuses: tuple[str, ...], limit: int) -> None:
-    """List the jobs: active ones first, then the newest."""
-    found = anyio.run(_read, config, account, tuple(map(str.upper, statuses)), limit)
+@click.option("--account", metavar="NAME", shell_complete=accounts, help="Only the jobs of this account.")
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    metavar="STATUS",
+    shell_complete=statuses,
+    help="Only these; may be given several times.",
+)
+@click.option("--active/--over", default=None, help="Only jobs that go on, or only those that do not.")
+@click.option("--model", metavar="GLOB", help="Only jobs of such models, e.g. 'mistral-small-*'.")
+@click.option("--endpoint", metavar="GLOB", help="Only jobs for such endpoints, e.g. '*/embeddings'.")
+@click.option("--job", metavar="ID", default="", shell_complete=job_ids, help="Only jobs whose ID begins so.")
+@click.option("--since", metavar="TIME", callback=moment, help="Only jobs created from then on: ISO 8601, or how long ago.")
+@click.option("--until", metavar="TIME", callback=moment, help="Only jobs created before then.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help=f"At most so many.  [default: {SHOWN}; with --json, all]")
+def command(config: str | None, as_json: bool, limit: int | None, **asked: Any) -> None:
+    r"""List the jobs: active ones first, then the newest.
+
+    \b
+    Examples:
+      batch-tracker jobs --active
+      batch-tracker jobs --status failed --status timeout_exceeded --since 7d
+      batch-tracker jobs --model 'mistral-small-*' --json | jq -r .id
+    """
+    which = _filter(**asked)
     if as_json:
-        for job in found:
-            click.echo(json.dumps(job, ensure_ascii=False))
+        anyio.run(_each, config, which, limit or _ANY, echo_json)
         return
-    if found:
-        text.console().print(text.table(("status", "job", "account", "created", "progress", "model"), map(_row, found)))
-    else:
+    found: list[dict[str, Any]] = []
+    shown = limit or SHOWN
+    anyio.run(_each, config, which, shown + 1, found.append)
+    if not found:
         click.echo("no such jobs", err=True)
+        return
+    _show(found[:shown])
+    if len(found) > shown and limit is None:
+        click.echo(f"these are the first {shown:,}; --limit N shows more of them, --json all", err=True)
 
 
-async def _read(config: str | None, account: str | None, statuses: tuple[str, ...], limit: int) -> list[dict[str, Any]]:
-    async with open_reader(database_path(config)) as reader:
-        return await reader.jobs(account, statuses, limit)
-
-
-def _row(job: dict[str, Any]) -> tuple[Any, ...]:
-    age = span(now() / 1000 - job["created_at"])
-    return (
-        text.status(job),
-        text.plain(job["id"]),
-        job["account"],
-        f"{age} ago",
-        text.progress(job),
-        text.plain(job["model"] or "-"),
+def _filter(*, statuses: tuple[str, ...], job: str, since: int | None, until: int | None, **asked: Any) -> JobFilter:
+    return JobFilter(
+        statuses=tuple(map(str.upper, statuses)),
+        prefix=job,
+        created_after=None if since is None else -(-since // 1000) - 1,
+        created_before=None if until is None else -(-until // 1000),
+        **asked,
     )
+
+
+async def _each(config: str | None, which: JobFilter, limit: int, take: Callable[[dict[str, Any]], object]) -> None:
+    async with open_reader(database_path(config)) as reader:
+        numbers = count(1)
+        async for job in _active_first(reader, which, min(limit, _PAGE)):
+            take(job)
+            if next(numbers) == limit:
+                return
+
+
+async def _active_first(reader: Reader, which: JobFilter, at_once: int) -> AsyncIterator[dict[str, Any]]:
+    for active in (True, False) if which.active is None else (which.active,):
+        part, after = msgspec.structs.replace(which, active=active), None
+        while True:
+            page = await reader.jobs_page(after, part, at_once)
+            for job in page.jobs:
+                yield job
+            if page.next is None:
+                break
+            after = page.next
+
+
+def _show(jobs: list[dict[str, Any]]) -> None:
+    from tracker.cli import terminal  # noqa: PLC0415 - rich takes longer to load than the jobs
+
+    console = terminal.console()
+    columns = (
+        terminal.Column("status"),
+        terminal.Column("job"),
+        terminal.Column("account", rank=3),
+        terminal.Column("created", rank=1),
+        terminal.Column("progress"),
+        terminal.Column("model", rank=2, gives=True),
+    )
+    console.print(terminal.table(columns, _rows(jobs, whole=console.width >= terminal.WHOLE_IDS), console.width))
+
+
+def _rows(jobs: list[dict[str, Any]], *, whole: bool) -> Iterator[tuple[Any, ...]]:
+    from tracker.cli import terminal  # noqa: PLC0415 - as above
+
+    at = now() / 1000
+    for job in jobs:
+        yield (
+            terminal.status(job),
+            text.plain(job["id"]) if whole else text.short_id(job),
+            text.plain(job["account"]),
+            f"{span(at - job['created_at'])} ago",
+            text.progress(job),
+            text.plain(job["model"] or "-"),
+        )

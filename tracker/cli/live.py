@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tracker import __version__
-from tracker.cli import text
+from tracker.cli import terminal, text
 from tracker.cli.demo_receivers import DemoReceiver
 from tracker.clock import now
 from tracker.core.status import is_terminal
@@ -164,11 +164,11 @@ def _jobs(jobs: Sequence[Mapping[str, Any]], at: float) -> Table:
             finished_style=text.colour(job),
         )
         age = span((job["completed_at"] or at) - job["created_at"])
-        grid.add_row(text.status(job), text.short_id(job), text.plain(job["model"] or ""), bar, text.progress(job), age)
+        grid.add_row(terminal.status(job), text.short_id(job), text.plain(job["model"] or ""), bar, text.progress(job), age)
     return grid
 
 
 def _event_line(event: Mapping[str, Any]) -> Text:
     time = datetime.fromisoformat(event["observed_at"]).astimezone().strftime("%H:%M:%S")
     line = Text(f"{event['seq']:>5}  {time}  {text.subject(event, short=True)}  ", no_wrap=True, overflow="ellipsis")
-    return line.append_text(text.event_words(event))
+    return line.append_text(terminal.event_words(event))

@@ -1,14 +1,13 @@
 """Owns `batch-tracker replay`: deliveries made again, by the running daemon, or in its place where none is running."""
 
 import sys
-from datetime import datetime
 
 import anyio
 import click
 import msgspec
 
 from tracker.cli import text
-from tracker.cli.options import config_option
+from tracker.cli.options import config_option, moment
 from tracker.clock import now
 from tracker.config import database_path, receiver_names
 from tracker.control import NotReached, Refused, ask_to_replay
@@ -21,14 +20,6 @@ _IN_THE_DAEMON = "they are on their way"
 _ALONE = "no daemon is running: they go out once it does"
 
 
-def _moment(_ctx: click.Context, _parameter: click.Parameter, given: str | None) -> int | None:
-    """Unix milliseconds of an ISO 8601 time; one without an offset is this machine's wall clock."""
-    try:
-        return None if given is None else round(datetime.fromisoformat(given).timestamp() * 1000)
-    except (ValueError, OverflowError, OSError):
-        raise click.BadParameter(f"found {given!r}, expected a time, such as 2025-06-25T16:20:10+02:00") from None
-
-
 @click.command
 @config_option
 @click.option("--receiver", required=True, metavar="NAME", help="Who is told again.")
@@ -36,8 +27,8 @@ def _moment(_ctx: click.Context, _parameter: click.Parameter, given: str | None)
 @click.option("--dead", is_flag=True, help="All deliveries whose schedule was exhausted.")
 @click.option("--from-seq", type=int, metavar="A", help="All events of the log from this one on …")
 @click.option("--to-seq", type=int, metavar="B", help="… up to this one.")
-@click.option("--since", metavar="TIME", callback=_moment, help="All events observed from this time (ISO 8601) on …")
-@click.option("--until", metavar="TIME", callback=_moment, help="… and before this one.")
+@click.option("--since", metavar="TIME", callback=moment, help="All events observed from this time (ISO 8601) on …")
+@click.option("--until", metavar="TIME", callback=moment, help="… and before this one.")
 def command(config: str | None, **asked: str | int | bool | None) -> None:
     r"""Deliver again: one delivery, all dead ones, or a range of the log, with the same IDs and bytes.
 

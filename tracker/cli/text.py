@@ -1,14 +1,8 @@
-"""Owns how jobs and events are put into words: one line each, with colours for a terminal, and nothing that steers it."""
+"""Owns how jobs and events are put into words: one line each, with its colour, and nothing that steers a terminal."""
 
-import os
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from tracker.core.status import SUCCESS, is_terminal
 
@@ -35,36 +29,13 @@ _TYPE_COLOURS: Final[Mapping[str, str]] = {
 }
 
 
-def console(*, stderr: bool = False) -> Console:
-    """The terminal; what is piped is as wide as it has to be, and has no colours."""
-    piped = not (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=10_000 if piped else None)
-
-
-def is_watched(console: Console) -> bool:
-    """Whether somebody sees the terminal, and it can be drawn on: in CI, or on a dumb one, lines serve better."""
-    in_ci = "CI" in os.environ  # noqa: TID251 - what it says is of this process, not of its configuration
-    return console.is_terminal and not console.is_dumb_terminal and not in_ci
-
-
 def plain(value: object) -> str:
     """`value` as text in which whatever is not printable is replaced, so that it cannot steer a terminal."""
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in str(value))
 
 
-def table(columns: Iterable[str], rows: Iterable[Iterable[Text | str]]) -> Table:
-    """Columns side by side without lines; the last one gives way where the terminal is narrow."""
-    names = list(columns)
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_header=any(names))
-    for number, name in enumerate(names, 1):
-        made.add_column(name, no_wrap=True, overflow="ellipsis", ratio=1 if number == len(names) else None)
-    for row in rows:
-        made.add_row(*row)
-    return made
-
-
-def status(job: Mapping[str, Any]) -> Text:
-    return Text("deleted" if job.get("deleted") else plain(job["status"]), style=colour(job))
+def status(job: Mapping[str, Any]) -> str:
+    return "deleted" if job.get("deleted") else plain(job["status"])
 
 
 def colour(job: Mapping[str, Any]) -> str:
@@ -110,16 +81,19 @@ def subject(event: Mapping[str, Any], *, short: bool) -> str:
     return f"{plain(data.get('receiver', event['account'])):<8}"
 
 
-def event_words(event: Mapping[str, Any]) -> Text:
+def event_words(event: Mapping[str, Any]) -> str:
     """What happened: the type, and what there is to say of it."""
-    type_ = plain(event["type"])
-    details = ", ".join(_details(event))
-    words = Text(f"{type_:<18} " if details else type_, style=_colour_of_event(event))
-    return words.append(details, style="default")
+    type_, said = plain(event["type"]), details(event)
+    return f"{type_:<18} {said}" if said else type_
 
 
-def _colour_of_event(event: Mapping[str, Any]) -> str:
+def colour_of_event(event: Mapping[str, Any]) -> str:
     return colour(event["data"]) if event["type"] == "batch.completed" else _TYPE_COLOURS.get(event["type"], "yellow")
+
+
+def details(event: Mapping[str, Any]) -> str:
+    """What there is to say of it beside its type."""
+    return ", ".join(_details(event))
 
 
 def _details(event: Mapping[str, Any]) -> Iterator[str]:

@@ -7,8 +7,9 @@ from typing import Final
 import anyio
 import click
 
-from tracker.cli import text
+from tracker.cli import terminal, text
 from tracker.cli.awaited import TIMED_OUT, AmbiguousError, Awaited, Waiting
+from tracker.cli.completing import accounts, active_job_ids
 from tracker.cli.interrupt import until_signal
 from tracker.cli.options import config_option, duration
 from tracker.cli.wait_api import RefusedError
@@ -40,9 +41,14 @@ Exit status:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_complete=active_job_ids)
 @config_option
-@click.option("--account", metavar="NAME", help="Only jobs of this account; without it the accounts are tried in turn.")
+@click.option(
+    "--account",
+    metavar="NAME",
+    shell_complete=accounts,
+    help="Only jobs of this account; without it the accounts are tried in turn.",
+)
 @click.option("--timeout", metavar="TIME", callback=duration("0s", "365d"), help='Wait no longer, such as "90s" or "2h30m".')
 @click.option("--allow-partial", is_flag=True, help="Take it for a success if only some requests of a job failed.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a job, as it ends; `result` says what it came to.")
@@ -87,8 +93,8 @@ def _check_account(config: str | None, account: str | None) -> None:
 
 
 def _view(*, as_json: bool, quiet: bool) -> Lines:
-    console = text.console(stderr=not sys.stdout.isatty())
-    if quiet or not text.is_watched(console):
+    console = terminal.console(stderr=not sys.stdout.isatty())
+    if quiet or not terminal.is_watched(console):
         return Lines(as_json=as_json, quiet=quiet)
     return Bars(console, as_json=as_json)
 

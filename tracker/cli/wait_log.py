@@ -7,13 +7,13 @@ from typing import Any, Final
 import anyio
 
 from tracker.cli import text
-from tracker.cli.awaited import AmbiguousError, Awaited, Waiting, milliseconds
+from tracker.cli.awaited import AmbiguousError, Awaited, Waiting
+from tracker.cli.histories import milliseconds, recalled
 from tracker.store.reader import EventFilter, Reader
 
 STILL_THERE: Final = 2.0
 """Seconds between looks whether the daemon lives: its death is no commit."""
 
-_PACE: Final = ("batch.started", "batch.progress")
 _ADDED: Final = ("account", "deleted", "first_seen_at", "observed_at", "seq", "outcome")
 
 
@@ -37,7 +37,7 @@ class Log:
             if len(found) > 1:
                 raise AmbiguousError(awaited.given, [(job["account"], job["id"]) for job in found])
             if found:
-                await self._recall(awaited, found[0])
+                awaited.history = awaited.history or await recalled(self._reader, found[0])
                 self._waiting.see(awaited, found[0], milliseconds(found[0]["observed_at"]))
 
     async def follow(self, daemon_lives: Callable[[], Awaitable[bool]]) -> None:
@@ -57,17 +57,10 @@ class Log:
     def _take(self, event: dict[str, Any]) -> None:
         if event["type"].startswith("account."):
             if self._account in (None, event["account"]):
-                self._waiting.view.note(f"account {event['account']}: {text.event_words(event).plain}")
+                self._waiting.view.note(f"account {event['account']}: {text.event_words(event)}")
         elif event["type"].startswith("batch.") and self._account in (None, event["account"]):
             for awaited in self._waiting.matching(event["data"]["id"], event["account"]):
                 self._waiting.see(awaited, _job_of(event, awaited), milliseconds(event["observed_at"]))
-
-    async def _recall(self, awaited: Awaited, job: dict[str, Any]) -> None:
-        after, which = 0, EventFilter(types=_PACE, job=job["id"], account=job["account"])
-        while page := await self._reader.events(after, which):
-            after = page[-1][0]
-            for event in (json.loads(body) for _, body in page):
-                awaited.remember(event["data"], milliseconds(event["observed_at"]))
 
 
 def _job_of(event: dict[str, Any], awaited: Awaited) -> dict[str, Any]:

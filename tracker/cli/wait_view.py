@@ -10,7 +10,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from tracker.cli import text
+from tracker.cli import output, text
 from tracker.cli.awaited import DELETED, TIMED_OUT, UNKNOWN, Awaited, Waiting
 from tracker.cli.bars import Line, bars
 from tracker.clock import now
@@ -105,7 +105,7 @@ class Bars(Lines):
 
 
 def json_line(awaited: Awaited) -> str:
-    return json.dumps(awaited.to_json(), ensure_ascii=False)
+    return json.dumps(awaited.to_json(), ensure_ascii=not output.takes_unicode())
 
 
 def words(awaited: Awaited) -> list[str]:

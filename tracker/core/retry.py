@@ -2,7 +2,6 @@
 
 import math
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 LONGEST_WAIT: Final = 3600.0
@@ -48,6 +47,8 @@ def _as_seconds(text: str) -> float | None:
 
 
 def _as_date(text: str, now: int) -> float | None:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - rare, and long to load
+
     try:
         date = parsedate_to_datetime(text)
     except (ValueError, OverflowError):

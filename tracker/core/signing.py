@@ -8,10 +8,10 @@ from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+if TYPE_CHECKING:  # it takes longer to load than most commands take: only who has such a key waits for it
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SHARED: Final = "whsec_"
 PRIVATE: Final = "whsk_"
@@ -28,7 +28,7 @@ class SigningKey:
 
     __slots__ = ("_private", "_shared")
 
-    def __init__(self, *, shared: bytes = b"", private: Ed25519PrivateKey | None = None) -> None:
+    def __init__(self, *, shared: bytes = b"", private: "Ed25519PrivateKey | None" = None) -> None:
         self._shared = shared
         self._private = private
 
@@ -41,7 +41,7 @@ class SigningKey:
     @property
     def public_bytes(self) -> bytes:
         """The 32 bytes of the public key; none for a shared secret."""
-        return b"" if self._private is None else self._private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        return b"" if self._private is None else self._private.public_key().public_bytes_raw()
 
     @property
     def public(self) -> str | None:
@@ -61,6 +61,8 @@ def parse_secret(text: str) -> SigningKey:
     if text.startswith(PRIVATE):
         private = _decoded(text.removeprefix(PRIVATE))
         if len(private) in (32, 64):
+            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 - see above
+
             key = SigningKey(private=Ed25519PrivateKey.from_private_bytes(private[:32]))
             if private[32:] in (b"", key.public_bytes):  # the seed, or the seed and the public key behind it
                 return key

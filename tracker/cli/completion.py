@@ -1,0 +1,26 @@
+"""Owns `batch-tracker completion`: what a shell has to be told to complete commands, options, names and IDs."""
+
+import click
+from click.shell_completion import get_completion_class
+
+_EPILOG = """
+\b
+Put it where your shell looks once:
+  bash  batch-tracker completion bash > ~/.local/share/bash-completion/completions/batch-tracker
+  zsh   batch-tracker completion zsh > "${fpath[1]}/_batch-tracker"
+  fish  batch-tracker completion fish > ~/.config/fish/completions/batch-tracker.fish
+
+\b
+Or for this shell alone:
+  eval "$(batch-tracker completion bash)"
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def command(shell: str) -> None:
+    """Print what makes a shell complete commands, options, accounts, receivers, types of events and the IDs of jobs."""
+    completion = get_completion_class(shell)
+    if completion is None:  # a click that has forgotten it
+        raise click.UsageError(f"found {shell}, which this version of click does not know")
+    click.echo(completion(click.Command("batch-tracker"), {}, "batch-tracker", "_BATCH_TRACKER_COMPLETE").source())
