@@ -16,7 +16,7 @@ HOSTILE = "\x1b]0;owned\x07\x1b[31mred\nforged line\r\u202e\u2028"
 def a_job(**properties):
     counters = {"total_requests": 1000, "completed_requests": 250, "succeeded_requests": 240, "failed_requests": 10}
     job = {"id": "541d1a81-4815-442c", "status": "RUNNING", "model": "m", "endpoint": "/v1/e", "created_at": NOW // 1000 - 90}
-    return job | {"completed_at": None, "observed_at": "2025-06-25T14:20:14.312Z"} | counters | properties
+    return job | {"account": "default", "completed_at": None, "observed_at": "2025-06-25T14:20:14.312Z"} | counters | properties
 
 
 def an_event(type_, changes=None, data=None, **more):
@@ -75,7 +75,7 @@ def test_success_is_only_as_green_as_its_requests(properties, colour):
 )
 def test_event_in_words(event, words):
     """The type, and what there is to say of it."""
-    assert text.event_words(event).plain == words
+    assert text.event_words(event) == words
 
 
 def test_subject_is_a_job_or_a_name():
@@ -98,17 +98,17 @@ def hostile_events():
 @pytest.mark.parametrize("event", list(hostile_events()), ids=lambda event: event["type"])
 def test_nothing_of_a_job_steers_the_terminal(event):
     """Escape sequences, line breaks and direction marks of the API's values come out as harmless marks."""
-    told = text.event_words(event).plain + text.subject(event, short=False)
+    told = text.event_words(event) + text.subject(event, short=False)
     assert told.isprintable()
     if event["type"].startswith("batch."):
-        assert text.status(event["data"]).plain.isprintable()
+        assert text.status(event["data"]).isprintable()
 
 
 def test_live_view_shows_jobs_events_and_receivers():
     """The picture has a line per job in sight, the events but progress, the receivers, and where to look next."""
     console = Console(width=110, height=32, record=True, force_terminal=True, file=StringIO())
     view = LiveView(console, Stage("http://api", "http://page", "demo.toml"), lambda: NOW)
-    view.note(
+    view.board.note(
         [json.dumps(an_event("batch.progress")), json.dumps(an_event("batch.started")), json.dumps(next(hostile_events()))]
     )
     jobs = [a_job(), a_job(id="over-long-ago", status="SUCCESS", observed_at="2025-06-25T14:00:00.000Z")]

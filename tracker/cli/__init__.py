@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "jobs": "list the jobs that the log knows",
     "job": "show one job and what happened to it",
     "wait": "wait until jobs are over; exit status 0 if all of them succeeded",
+    "top": "watch jobs, events, receivers and accounts on the terminal",
     "events": "list the log, or follow it",
     "deliveries": "list what was told to whom, attempt by attempt",
     "replay": "deliver again what was delivered, or what is dead",

@@ -79,7 +79,7 @@ def _rate(line: Line, ends_at: int | None) -> str:
 
 def _time(job: Mapping[str, Any], ends_at: int | None, now: int) -> Text:
     """What is left, where that can be said; else how long it has taken."""
-    if ends_at is not None:
-        return Text(f"{span(max(0, ends_at - now) / 1000)} left")
+    if ends_at is not None and ends_at > now:
+        return Text(f"{span((ends_at - now) / 1000)} left")
     until = job["completed_at"] if is_terminal(job["status"]) and job["completed_at"] else now / 1000
     return Text(span(until - job["created_at"]), style="dim")

@@ -20,6 +20,7 @@ class Histories:
 
     def __init__(self) -> None:
         self._histories: dict[Key, History] = {}
+        self._recalled: set[Key] = set()
 
     def of(self, job: Mapping[str, Any]) -> History:
         return self._histories.get((job["account"], job["id"]), ())
@@ -31,14 +32,16 @@ class Histories:
         key, job = (event["account"], event["data"]["id"]), event["data"]
         if job["status"] != RUNNING:
             self._histories.pop(key, None)
+            self._recalled.discard(key)
         elif event["type"] in _TELLING:
             sample = Sample(milliseconds(event["observed_at"]), job["completed_requests"])
             self._histories[key] = extended(self._histories.get(key, ()), sample)
 
     async def recall(self, reader: Reader, job: Mapping[str, Any]) -> None:
-        """Learn from the log what it says of a job that nothing is known of yet."""
+        """Learn from the log, once, what it said of a job before it was noted."""
         key = (job["account"], job["id"])
-        if key not in self._histories and job["status"] == RUNNING:
+        if key not in self._recalled and job["status"] == RUNNING:
+            self._recalled.add(key)
             self._histories[key] = await recalled(reader, job)
 
 
