@@ -20,6 +20,7 @@ REPLAY: Final = "/api/replay"
 _DEADLINE: Final = 60.0
 """Seconds; a range of a long log takes some of them."""
 
+_LIVES: Final = "/healthz"
 _LIVES_WITHIN: Final = 5.0
 """Seconds in which a daemon that lives has answered."""
 
@@ -28,10 +29,11 @@ _ANY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - 
 
 
 class Control(msgspec.Struct, frozen=True):
-    """Where the daemon is, and a token that it takes; no representation shows it."""
+    """Where the daemon is, a token that it takes, and its process (0: unknown); no representation shows the token."""
 
     url: str
     token: str
+    process: int = 0
 
     def __repr__(self) -> str:
         return f"Control({self.url!r})"
@@ -66,7 +68,7 @@ def announced(database: Path, control: Control) -> Iterator[None]:
     """Keep the file, for its owner alone, while the context lasts; a daemon that cannot write it goes on without."""
     file = control_file(database)
     try:
-        _write(file, msgspec.json.encode(control))
+        _write(file, msgspec.json.encode(msgspec.structs.replace(control, process=os.getpid())))
     except OSError as error:
         structlog.get_logger().warning("control.unavailable", file=str(file), error=str(error.strerror))
     try:
@@ -77,19 +79,13 @@ def announced(database: Path, control: Control) -> Iterator[None]:
 
 
 async def is_running(database: Path, http: HttpClient) -> bool:
-    """Whether a daemon has `database`: one answers where the file says, and takes the file's token."""
+    """Whether a daemon has `database`: the process that the file names lives, and answers where it says."""
     control = _read(control_file(database))
-    if isinstance(control, NotReached):
+    if isinstance(control, NotReached) or not _is_alive(control.process):
         return False
-    request = Request(
-        method="GET",  # the wrong method: with the right token that is all that is wrong
-        url=_reachable(control.url) + REPLAY,
-        headers={"authorization": f"Bearer {control.token}"},
-        deadline=_LIVES_WITHIN,
-        body_limit=_BODY_LIMIT,
-    )
+    request = Request(method="GET", url=_reachable(control.url) + _LIVES, deadline=_LIVES_WITHIN, body_limit=_BODY_LIMIT)
     answer = await http.send(request)
-    return not isinstance(answer, NoAnswer) and answer.status == 405
+    return not isinstance(answer, NoAnswer) and answer.status == 200
 
 
 async def ask_to_replay(database: Path, which: Replay) -> Replayed | Refused | NotReached:
@@ -129,6 +125,17 @@ def _read(file: Path) -> Control | NotReached:
         return NotReached(f"{file}: {error.strerror}")
     except (msgspec.MsgspecError, ValueError):
         return NotReached(f"{file}: expected a URL and a token, found something else")
+
+
+def _is_alive(process: int) -> bool:
+    """Whether there is such a process, or nobody knows: a daemon that was killed leaves its file, and its port to others."""
+    if process > 0:  # to 0 one would signal oneself
+        with suppress(PermissionError):  # it is another user's
+            try:
+                os.kill(process, 0)
+            except ProcessLookupError:
+                return False
+    return True
 
 
 def _reachable(url: str) -> str:

@@ -28,7 +28,7 @@ async def test_file_is_the_owners_alone(tmp_path, umask):
     try:
         with announced(database, Control("http://127.0.0.1:1", TOKEN)):
             assert stat.S_IMODE(file.stat().st_mode) == 0o600
-            assert json.loads(file.read_text()) == {"url": "http://127.0.0.1:1", "token": TOKEN}
+            assert json.loads(file.read_text()) == {"url": "http://127.0.0.1:1", "token": TOKEN, "process": os.getpid()}
             assert list(database.parent.iterdir()) == [file]
     finally:
         os.umask(before)

@@ -73,13 +73,13 @@ def _show(deliveries: Sequence[dict[str, Any]]) -> None:
     console = terminal.console()
     columns = (
         terminal.Column("seq", right=True),
-        terminal.Column("receiver"),
+        terminal.Column("receiver", most=20),
         terminal.Column("event", rank=1),
         terminal.Column("job", rank=4),
         terminal.Column("state"),
         terminal.Column("attempts", rank=5, right=True),
         terminal.Column("due or ended", rank=3),
-        terminal.Column("last result", rank=2, gives=True),
+        terminal.Column("last result", rank=2, most=200, gives=True),
     )
     console.print(terminal.table(columns, _rows(deliveries, whole=console.width >= _WHOLE), console.width))
 

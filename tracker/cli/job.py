@@ -52,14 +52,14 @@ def _show(job: Mapping[str, Any], events: Sequence[dict[str, Any]]) -> None:
 
     console = terminal.console()
     console.print(Text.assemble((text.plain(job["id"]), "bold"), "  ", terminal.status(job), "  ", text.progress(job)))
-    properties = (terminal.Column(""), terminal.Column("", gives=True))
+    properties = (terminal.Column(""), terminal.Column("", most=terminal.PIPED, gives=True))
     console.print(terminal.table(properties, _properties(job), console.width))
     console.print()
     columns = (
         terminal.Column("seq", right=True, rank=2),
         terminal.Column("observed"),
         terminal.Column("after", rank=1, right=True),
-        terminal.Column("event", gives=True),
+        terminal.Column("event", most=terminal.PIPED, gives=True),
     )
     rows = ((seq, observed, after, terminal.event_words(event)) for seq, observed, after, event in _timeline(events))
     console.print(terminal.table(columns, rows, console.width))

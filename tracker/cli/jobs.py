@@ -104,12 +104,12 @@ def _show(jobs: list[dict[str, Any]]) -> None:
 
     console = terminal.console()
     columns = (
-        terminal.Column("status"),
+        terminal.Column("status", most=22),
         terminal.Column("job"),
-        terminal.Column("account", rank=3),
+        terminal.Column("account", rank=3, most=20),
         terminal.Column("created", rank=1),
         terminal.Column("progress"),
-        terminal.Column("model", rank=2, gives=True),
+        terminal.Column("model", rank=2, most=80, gives=True),
     )
     console.print(terminal.table(columns, _rows(jobs, whole=console.width >= terminal.WHOLE_IDS), console.width))
 

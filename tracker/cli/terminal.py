@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -15,6 +15,9 @@ from tracker.cli import text
 GAP: Final = 2
 """Columns between two columns of a table."""
 
+PIPED: Final = 10_000
+"""Columns of what is no terminal."""
+
 LEAST: Final = 12
 """Columns that the one which gives way keeps."""
 
@@ -24,10 +27,14 @@ WHOLE_IDS: Final = 110
 
 
 class Column(NamedTuple):
-    """A table's column. Where there is no room the highest `rank` goes first, and 0 stays; one that `gives` is cut short."""
+    """A table's column, on a terminal at most so wide.
+
+    Where there is no room one that `gives` is cut short; then the one of the highest `rank` goes, but for 0.
+    """
 
     name: str
     rank: int = 0
+    most: int = 40
     gives: bool = False
     right: bool = False
 
@@ -35,7 +42,7 @@ class Column(NamedTuple):
 def console(*, stderr: bool = False) -> Console:
     """The terminal; what is piped is as wide as it has to be, and has no colours."""
     piped = not (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=10_000 if piped else None)
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=PIPED if piped else None)
 
 
 def is_watched(console: Console) -> bool:
@@ -47,19 +54,14 @@ def is_watched(console: Console) -> bool:
 def table(columns: Sequence[Column], rows: Iterable[Sequence[Text | str]], width: int) -> Table:
     """Columns side by side without lines, as many of them as there is room for in `width`."""
     cells = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
-    kept = _fitting(columns, cells, width)
+    widths = _fitting(columns, cells, width)
     made = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim", show_header=any(c.name for c in columns))
-    for number in kept:
+    for number, wide in widths.items():
         column = columns[number]
-        made.add_column(
-            column.name,
-            no_wrap=True,
-            overflow="ellipsis",
-            ratio=1 if column.gives else None,
-            justify="right" if column.right else "left",
-        )
+        justify: Literal["left", "right"] = "right" if column.right else "left"
+        made.add_column(column.name, no_wrap=True, overflow="ellipsis", width=wide, justify=justify)
     for row in cells:
-        made.add_row(*(row[number] for number in kept))
+        made.add_row(*(row[number] for number in widths))
     return made
 
 
@@ -74,14 +76,19 @@ def event_words(event: Mapping[str, Any]) -> Text:
     return words
 
 
-def _fitting(columns: Sequence[Column], cells: Sequence[Sequence[Text]], width: int) -> list[int]:
-    """The numbers of the columns that there is room for."""
-    widths = [max([cell_len(column.name), *(row[number].cell_len for row in cells)]) for number, column in enumerate(columns)]
-    least = [min(wide, LEAST) if column.gives else wide for wide, column in zip(widths, columns, strict=True)]
-    kept = list(range(len(columns)))
-    while sum(least[number] + GAP for number in kept) - GAP > width:
-        last = max(kept, key=lambda number: columns[number].rank)
+def _fitting(columns: Sequence[Column], cells: Sequence[Sequence[Text]], width: int) -> dict[int, int]:
+    """How wide each column is, by its number, of those that there is room for."""
+    widths: dict[int, int] = {}
+    for number, column in enumerate(columns):
+        widest = max([cell_len(column.name), *(row[number].cell_len for row in cells)])
+        widths[number] = min(widest, column.most) if width < PIPED else widest
+    while (over := sum(wide + GAP for wide in widths.values()) - GAP - width) > 0:
+        gives = [number for number in widths if columns[number].gives and widths[number] > LEAST]
+        if gives:
+            widths[gives[0]] -= min(over, widths[gives[0]] - LEAST)
+            continue
+        last = max(widths, key=lambda number: columns[number].rank)
         if columns[last].rank == 0:
             break
-        kept.remove(last)
-    return kept
+        del widths[last]
+    return widths
