@@ -38,8 +38,9 @@ class Watcher:
 
     async def run(self) -> None:
         while True:
-            began = anyio.current_time()
+            began, began_at = anyio.current_time(), self._poller.now()
             delay = await self.sweep_once()
+            self._health.due(self._poller.account, began_at + round(delay * 1000))
             await anyio.sleep_until(began + delay)
 
     async def sweep_once(self) -> float:

@@ -20,12 +20,14 @@ class Use(IntEnum):
 class AccountHealth(msgspec.Struct):
     """`swept_at` is the last whole sweep (Unix milliseconds); `failure` what the last one failed of, if it did.
 
-    `failing_since` is when the first of those that failed ended, with none in between that did not.
+    `failing_since` is when the first of those that failed ended, with none in between that did not; `due_at` when it is looked
+    at again.
     """
 
     swept_at: int | None = None
     failure: Failure | None = None
     failing_since: int | None = None
+    due_at: int | None = None
 
     @property
     def known(self) -> bool:
@@ -56,6 +58,10 @@ class Health:
             state.swept_at, state.failing_since = now, None
         elif state.failing_since is None:
             state.failing_since = now
+
+    def due(self, account: str, at: int) -> None:
+        """The account is looked at again then (Unix milliseconds)."""
+        self.accounts[account].due_at = at
 
     def not_ready_because(self) -> list[str]:
         """Why the daemon is not ready; empty where it is."""

@@ -25,7 +25,7 @@ async def accounts_page(reader: Reader, tracker: Tracker) -> dict[str, Any]:
                 "failure": state.failure,
                 "failing_since": _seconds(state.failing_since),
                 "swept_at": _seconds(state.swept_at),
-                "next_at": None,
+                "next_at": _seconds(state.due_at),
                 "counts": _counts(counts.get(account.name, {})),
             }
         )

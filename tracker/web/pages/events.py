@@ -11,7 +11,7 @@ from tracker.core.filters import EventFilter
 from tracker.core.pages import Span
 from tracker.core.ports import Reader
 from tracker.web.pages.jobs import Pill
-from tracker.web.pages.links import link
+from tracker.web.pages.links import encoded_query, link
 from tracker.web.pages.timeline import PROGRESS
 
 PAGE: Final = 100
@@ -55,7 +55,7 @@ async def events_page(reader: Reader, query: QueryParams) -> dict[str, Any]:
         "follows": part.newer is None,
         "last": max([log_end, *(seq for seq, _ in part.events)]) if part.newer is None else part.newer,
         "pills": [Pill(name, _go(query, type=types or None), which.types == types) for name, types in _KINDS.items()],
-        "stream": _go(query).partition("?")[2],
+        "stream": encoded_query(type=which.types, job=which.job, account=which.account, model=which.model),
     }
 
 

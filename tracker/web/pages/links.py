@@ -31,5 +31,6 @@ def decoded(text: str | None, type_: type[Place]) -> Place | None:
     return None
 
 
-def encoded_query(**values: str) -> str:
-    return urlencode(values)
+def encoded_query(**values: str | tuple[str, ...] | None) -> str:
+    """A query of those that have a value, or several."""
+    return urlencode({name: value for name, value in values.items() if value}, doseq=True)
