@@ -38,13 +38,18 @@ class Watcher:
 
     async def run(self) -> None:
         while True:
-            began, began_at = anyio.current_time(), self._poller.now()
+            began = anyio.current_time()
             delay = await self.sweep_once()
-            self._health.due(self._poller.account, began_at + round(delay * 1000))
             await anyio.sleep_until(began + delay)
 
     async def sweep_once(self) -> float:
         """Sweep, say what came of it, and return the seconds from its start after which the next is due."""
+        began_at = self._poller.now()
+        delay = await self._sweep()
+        self._health.due(self._poller.account, began_at + round(delay * 1000))
+        return delay
+
+    async def _sweep(self) -> float:
         began = anyio.current_time()
         try:
             report = await self._poller.poll_once()

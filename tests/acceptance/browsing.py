@@ -38,7 +38,7 @@ async def chromium():
 
 
 @asynccontextmanager
-async def opened(browser, url, *, allowed=("404 (Not",), **settings):
+async def opened(browser, url, *, allowed=(), **settings):
     """A page of the daemon at `url`, which is its base.
 
     In the end it has asked no other host for anything, met no Content-Security-Policy, and said nothing on the console but what

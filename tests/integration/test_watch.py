@@ -55,6 +55,7 @@ async def test_quiet_sweeps_come_at_the_interval(tmp_path):
     async with watching(tmp_path / "tracker.db", page()) as watcher:
         assert [await watcher.sweep_once() for _ in range(3)] == [15.0] * 3
     assert watcher.health.accounts["default"].swept_at == NOW
+    assert watcher.health.accounts["default"].due_at == NOW + 15_000
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,90 @@
+"""The pages beside a daemon that watches a simulated API: they move by themselves, and lose nothing when the daemon goes."""
+
+import re
+import signal
+import socket
+
+import pytest
+from browsing import chromium, opened, text
+from tracking import Installation, simulated
+
+BARS = """Object.fromEntries([...document.querySelectorAll('[data-key=active] tbody tr')]
+  .map(row => [row.dataset.key, Number(row.querySelector('[role=progressbar]').ariaValueNow)]))"""
+ENDED = "[...document.querySelectorAll('[data-key=ended] tbody tr')].map(row => row.dataset.key)"
+
+
+@pytest.fixture(scope="module")
+async def browser(anyio_backend):  # noqa: ARG001 - an asynchronous fixture of a module needs it
+    async with chromium() as browser:
+        yield browser
+
+
+def installed(folder, api, **account):
+    """An installation that listens on one port whenever it runs."""
+    installation = Installation(folder, api, **account)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    installation.url = f"http://127.0.0.1:{port}"
+    installation.config.write_text(installation.config.read_text().replace("127.0.0.1:0", f"127.0.0.1:{port}"))
+    return installation
+
+
+async def test_jobs_move_and_end_before_the_readers_eyes(browser, tmp_path):
+    """In a simulated day bars grow, and jobs that end move to the ended ones with their outcome; nothing is loaded again."""
+    async with simulated(speed=40, jobs=8) as simulator:
+        installation = installed(tmp_path, simulator.url)
+        async with installation.running() as daemon, opened(browser, daemon.url) as page:
+            await page.goto("/")
+            await page.wait_for_selector("#connection[data-state=live]")
+            await page.evaluate(f"window.before = {BARS}; window.loadedOnce = true")
+            await page.wait_for_function(f"() => Object.entries({BARS}).some(([key, value]) => value > before[key])")
+            active = await page.evaluate(f"Object.keys({BARS})")
+            await page.wait_for_function(f"active => {ENDED}.some(key => active.includes(key))", arg=active)
+            key = await page.evaluate(f"active => {ENDED}.find(key => active.includes(key))", active)
+            outcome = await page.inner_text(f"[data-key=ended] tr[data-key='{key}'] .chip")
+            assert outcome.strip().lower() in ("succeeded", "partial", "all failed", "failed", "out of time", "cancelled")
+            assert await page.evaluate("loadedOnce")
+
+
+async def test_page_recovers_and_misses_nothing(browser, tmp_path):
+    """The daemon is killed and comes back: the feed says that it is gone, then has every event of the log, in order."""
+    async with simulated(speed=60, jobs=4) as simulator:
+        installation = installed(tmp_path, simulator.url)
+        async with opened(browser, installation.url, allowed=["net::ERR"]) as page:
+            async with installation.running() as daemon:
+                await page.goto("/events")
+                await page.wait_for_selector("#connection[data-state=live]")
+                await page.evaluate("window.loadedOnce = true")
+                await daemon.stop(signal.SIGKILL)
+            await page.wait_for_selector("#connection:is([data-state=reconnecting], [data-state=offline])")
+            async with installation.running() as daemon:
+                await page.wait_for_selector("#connection[data-state=live]")
+                seen = len(await installation.wait_for_events(lambda events: len(events) > 0))
+                events = await installation.wait_for_events(lambda events: len(events) > seen + 5)
+                last = events[-1]["seq"]
+                await page.wait_for_function("last => Number(entries.lastElementChild?.dataset.key) >= last", arg=last)
+                keys = [int(key) for key in await page.evaluate("[...entries.children].map(each => each.dataset.key)")]
+                assert keys == [*range(keys[0], keys[-1] + 1)]
+                assert await page.evaluate("loadedOnce")
+
+
+async def test_feed_waits_for_the_reader(browser, tmp_path):
+    """Who has scrolled up stays there and is told how much is new; a click leads to the newest, which is followed again."""
+    async with simulated(speed=60, jobs=10) as simulator:
+        installation = installed(tmp_path, simulator.url)
+        async with installation.running() as daemon, opened(browser, daemon.url) as page:
+            await installation.wait_for_events(lambda events: len(events) > 60)
+            await page.goto("/events")
+            await page.wait_for_selector("#connection[data-state=live]")
+            await page.evaluate("feed.scrollTop = 0")
+            await page.wait_for_selector("#jump:visible")
+            assert await page.evaluate("feed.scrollTop") == 0
+            assert re.fullmatch(r"\d+ new", await text(page, "#jump"))
+            await page.click("#jump")
+            await page.wait_for_selector("#jump", state="hidden")
+            seen = await page.evaluate("entries.lastElementChild.dataset.key")
+            await page.wait_for_function(
+                "seen => Number(entries.lastElementChild.dataset.key) > seen"
+                " && feed.scrollHeight - feed.scrollTop - feed.clientHeight < 5",
+                arg=int(seen),
+            )
