@@ -1,6 +1,7 @@
 """Owns the links between pages: the present query with something changed, and places in a list as text."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -31,6 +32,6 @@ def decoded(text: str | None, type_: type[Place]) -> Place | None:
     return None
 
 
-def encoded_query(**values: str | tuple[str, ...] | None) -> str:
+def encoded_query(**values: str | Sequence[str] | None) -> str:
     """A query of those that have a value, or several."""
     return urlencode({name: value for name, value in values.items() if value}, doseq=True)
