@@ -73,8 +73,8 @@ async def test_what_it_starts_is_a_command(image, tmp_path):
 
 
 def test_it_copies_what_there_is_and_nothing_secret():
-    """What is copied exists and is let through by .containerignore, which keeps all else out; no ENV or ARG is a secret."""
-    lines = (ROOT / ".containerignore").read_text("utf-8").splitlines()
+    """What is copied exists and is let through by .dockerignore, which keeps all else out; no ENV or ARG is a secret."""
+    lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
     let_through = [line[1:] for line in lines if line.startswith("!")]
     assert "*" in lines
     for stage in stages():

@@ -154,7 +154,13 @@ async def _answers(client):
     html = {"accept": "text/html"}
     answers |= {f"{path} logged in": await client.get(path, headers=html) for path in SURFACES}
     assert answers["/receivers/board logged in"].status_code == 200
-    return {name: f"{answer.headers} {answer.text}" for name, answer in answers.items()}
+    async with client.stream("GET", "/api/stream?after=0", headers={"authorization": f"Bearer {TOKEN}"}) as stream:
+        streamed = ""
+        async for text in stream.aiter_text():
+            streamed += text
+            if streamed.count("event: batch.") > 20:
+                break
+    return {"stream": streamed, **{name: f"{answer.headers} {answer.text}" for name, answer in answers.items()}}
 
 
 def _installed(folder, api, receiver):
