@@ -18,6 +18,7 @@ from tracker.notify.slack import SlackWebhook
 from tracker.notify.slack_bot import Cards, Channel, SlackBot
 from tracker.notify.webhook import Webhook
 from tracker.pace import Pace
+from tracker.pulse import Pulse
 
 LARGEST_WITHOUT_DIGEST: Final = 3
 """So many events that come together are told one by one in Slack; more become one message."""
@@ -34,9 +35,10 @@ async def providing(
     answered: Callable[[str, str, float], None] = lambda _call, _code, _seconds: None,
     *,
     environment_proxies: bool = False,
+    pulse: Pulse | None = None,
 ) -> AsyncIterator[Mistral]:
-    """The account's API, within its budget, over connections of its own."""
-    async with http_client(tls or tls_context(), environment_proxies=environment_proxies) as http:
+    """The account's API, within its budget, over connections of its own; `pulse` is of the loop that asks."""
+    async with http_client(tls or tls_context(), environment_proxies=environment_proxies, pulse=pulse) as http:
         yield Mistral(
             http,
             account.base_url,

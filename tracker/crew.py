@@ -20,6 +20,7 @@ from tracker.clock import now
 from tracker.config import Account, Config, Match, Receiver, Secret
 from tracker.core.eta import Histories
 from tracker.core.health import Health
+from tracker.core.progress import Progress
 from tracker.deliverer import Deliverer
 from tracker.http import http_client, tls_context
 from tracker.janitor import Janitor
@@ -27,6 +28,7 @@ from tracker.metrics import Metrics
 from tracker.pace import Pace
 from tracker.patience import Patient
 from tracker.poller import Poller
+from tracker.pulse import Pulse
 from tracker.roster import Roster
 from tracker.store.writer import SqliteStore
 from tracker.watch import Watcher
@@ -41,6 +43,10 @@ class Means(NamedTuple):
     store: SqliteStore
     health: Health
     metrics: Metrics
+    progress: Progress
+
+    def pulse(self, loop: str) -> Pulse:
+        return Pulse(self.progress.loop(loop))
 
 
 class _Watch(NamedTuple):
@@ -61,11 +67,13 @@ class Crew:
     """The loops at work."""
 
     def __init__(self, group: TaskGroup, means: Means, config: Config) -> None:
-        self._means = means
+        self.means = means
         self._config = config
         self._tls = tls_context()
         self._paces: dict[str, tuple[str, Secret, Pace]] = {}
-        self._janitor = Janitor(means.store, means.health, {}, now, config.storage.keep_deliveries)
+        self._janitor = Janitor(
+            means.store, means.health, {}, now, config.storage.keep_deliveries, pulse=means.pulse("janitor")
+        )
         self._watchers = Roster(group, self._watcher)
         self._deliverers = Roster(group, self._deliverer)
         self.apply(config)
@@ -74,7 +82,7 @@ class Crew:
     def apply(self, config: Config) -> None:
         """Work by this configuration from now on. Its database and its `http` are not looked at."""
         self._config = config
-        store, health, metrics = self._means
+        store, health, metrics, _ = self.means
         store.outbox.subscribe(map(subscription, config.receivers))
         health.watch(account.name for account in config.accounts)
         metrics.configured(
@@ -119,16 +127,17 @@ class Crew:
             await self._deliverers.ended()
 
     def _watcher(self, duty: _Watch) -> "_Watching":
-        return _Watching(self._means, duty, self._tls, self._pace(duty.account))
+        return _Watching(self.means, duty, self._tls, self._pace(duty.account))
 
     def _deliverer(self, duty: _Post) -> "_Delivering":
-        return _Delivering(self._means, duty, self._tls)
+        return _Delivering(self.means, duty, self._tls)
 
     def _pace(self, account: Account) -> Pace:
         """One for each key: neither its budget nor a pause that the API asked for begins anew with a new configuration."""
         known = self._paces.get(account.name)
         if known is None or known[:2] != (account.base_url, account.api_key):
-            known = account.base_url, account.api_key, Pace(account.requests_per_second)
+            pace = Pace(account.requests_per_second, self.means.pulse(f"account {account.name}"))
+            known = account.base_url, account.api_key, pace
             self._paces[account.name] = known
         known[2].set_rate(account.requests_per_second)
         return known[2]
@@ -149,13 +158,15 @@ class _Watching:
         self._scope.cancel()
 
     async def run(self) -> None:
-        (account, proxies), (store, health, metrics) = self._duty, self._means
+        (account, proxies), (store, health, metrics, _) = self._duty, self._means
         with self._scope:
-            answered = partial(metrics.accounts.answered, account.name)
-            async with providing(account, self._tls, self._pace, answered, environment_proxies=proxies) as provider:
-                patient, active = Patient(provider, random.random), partial(metrics.is_active, account.name)
+            pulse, answered = self._means.pulse(f"account {account.name}"), partial(metrics.accounts.answered, account.name)
+            async with providing(
+                account, self._tls, self._pace, answered, environment_proxies=proxies, pulse=pulse
+            ) as provider:
+                patient, active = Patient(provider, random.random, pulse=pulse), partial(metrics.is_active, account.name)
                 self.poller = Poller(account.name, patient, store, backfill=account.backfill, now=now, active=active)
-                await Watcher(self.poller, account.poll_interval, health, metrics, random.random).run()
+                await Watcher(self.poller, account.poll_interval, health, metrics, random.random, pulse).run()
 
 
 class _Delivering:
@@ -165,7 +176,8 @@ class _Delivering:
         self._means = means
         self._duty = duty
         self._tls = tls
-        self._pace = Pace(MESSAGES_PER_SECOND)
+        self._pulse = means.pulse(f"receiver {duty.receiver.name}")
+        self._pace = Pace(MESSAGES_PER_SECOND, self._pulse)
         self._left = False
         self.deliverer: Deliverer | None = None  # until it runs
 
@@ -178,17 +190,17 @@ class _Delivering:
     async def run(self) -> None:
         if self._left:
             return
-        receiver, (store, _, metrics) = self._duty.receiver, self._means
-        async with http_client(self._tls, environment_proxies=self._duty.environment_proxies) as http:
-            send = notifier(receiver, http, store.cards, self._pace)
+        (receiver, proxies), (store, _, metrics, _) = self._duty, self._means
+        async with http_client(self._tls, environment_proxies=proxies, pulse=self._pulse) as http:
             self.deliverer = Deliverer(
                 receiver.name,
                 terms(receiver),
-                send,
+                notifier(receiver, http, store.cards, self._pace),
                 store.outbox,
                 now=now,
                 jitter=random.random,
                 settled=metrics.deliveries.settled,
+                pulse=self._pulse,
             )
             await self.deliverer.run()
 

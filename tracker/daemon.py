@@ -19,9 +19,11 @@ from tracker.build import subscription
 from tracker.clock import now
 from tracker.config import Config, Http
 from tracker.config.difference import Difference, taken_over
+from tracker.config.service import BY_HAND, Service
 from tracker.control import Control, announced
 from tracker.core.config_error import ConfigError
 from tracker.core.health import Health
+from tracker.core.progress import PATIENCE, Progress
 from tracker.crew import Crew, Means
 from tracker.metrics import Metrics
 from tracker.serving import Address, serving
@@ -30,7 +32,9 @@ from tracker.store.pool import open_pool
 from tracker.store.schema import wal_reset_affected
 from tracker.store.writer import open_store
 from tracker.surfaces import Surfaces
+from tracker.systemd import Systemd
 from tracker.tasks import task_group
+from tracker.vigil import Vigil
 from tracker.web.access import Access
 from tracker.web.app import create_app
 from tracker.web.broadcast import Broadcast
@@ -43,17 +47,19 @@ Reading = Callable[[], Config]
 """Reads the configuration anew; raises `ConfigError`."""
 
 
-async def run(config: Config, read: Reading) -> None:
+async def run(config: Config, read: Reading, service: Service = BY_HAND) -> None:
     """Run the daemon until SIGTERM or SIGINT, by what `read` gives from each SIGHUP on. Raises what ended it otherwise."""
     log = structlog.get_logger()
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-        async with daemon(config) as running, task_group() as group:
+        async with daemon(config, service) as running, task_group() as group:
             log.info("ready", url=running.address.url, database=str(config.storage.path), version=__version__)
+            running.systemd.ready()
             asked = _Asked()
             group.start_soon(running.reload_whenever, asked, read)
             async for number in signals:
                 if number != signal.SIGHUP:
                     log.info("stopping", signal=signal.Signals(number).name)
+                    running.systemd.stopping()
                     break
                 asked.ask()
             group.cancel_scope.cancel()
@@ -75,19 +81,24 @@ class _Asked:
 
 
 class Daemon:
-    """A daemon that runs: where it listens, and what it runs by."""
+    """A daemon that runs: where it listens, what it runs by, and whom it tells."""
 
-    def __init__(self, config: Config, means: Means, crew: Crew, address: Address) -> None:
+    def __init__(self, config: Config, crew: Crew, vigil: Vigil, systemd: Systemd, address: Address) -> None:
         self.address = address
+        self.systemd = systemd
         self._config = config
-        self._means = means
         self._crew = crew
+        self._vigil = vigil
+        self._health, self._metrics = crew.means.health, crew.means.metrics
         self._log = structlog.get_logger()
 
     async def reload_whenever(self, asked: _Asked, read: Reading) -> None:
         while True:
             await asked.wait()
+            self.systemd.reloading()
             await self.reload_once(read)
+            self._vigil.look_once()
+            self.systemd.ready()
 
     async def reload_once(self, read: Reading) -> None:
         """Run by what `read` gives. If that is wrong everything stays as it is, which the log, metrics and health say."""
@@ -104,15 +115,15 @@ class Daemon:
     def _take_over(self, config: Config) -> None:
         self._config, difference = taken_over(self._config, config)
         self._crew.apply(self._config)
-        self._means.health.reload_error = None
-        self._means.metrics.reloaded(now(), ok=True)
+        self._health.reload_error, self._health.restart_needed = None, difference.restart
+        self._metrics.reloaded(now(), ok=True)
         self._log.info("reloaded", **_told(difference))
         if difference.restart:
             self._log.warning("restart.needed", to_change=difference.restart)
 
     def _reload_failed(self, mistakes: list[str]) -> None:
-        self._means.health.reload_error = mistakes[0]
-        self._means.metrics.reloaded(now(), ok=False)
+        self._health.reload_error = mistakes[0]
+        self._metrics.reloaded(now(), ok=False)
         self._log.error("reload.failed", mistakes=mistakes, in_force="the configuration of before")
 
 
@@ -122,11 +133,12 @@ def _told(difference: Difference) -> dict[str, tuple[str, ...]]:
 
 
 @asynccontextmanager
-async def daemon(config: Config) -> AsyncIterator[Daemon]:
+async def daemon(config: Config, service: Service = BY_HAND) -> AsyncIterator[Daemon]:
     """Watch the accounts and serve the surfaces while the context lasts."""
     if wal_reset_affected(sqlite3.sqlite_version_info):
         structlog.get_logger().debug("sqlite.affected", version=sqlite3.sqlite_version, bug="WAL reset; one writer avoids it")
-    health, metrics = Health(), Metrics(SqliteFacts(config.storage.path))
+    health, metrics, progress = Health(), Metrics(SqliteFacts(config.storage.path)), Progress(service.watchdog or PATIENCE)
+    systemd = Systemd(service.notify)
     opened = open_store(
         config.storage.path, map(subscription, config.receivers), told=metrics.logged, used=metrics.storage.used
     )
@@ -136,8 +148,9 @@ async def daemon(config: Config) -> AsyncIterator[Daemon]:
         open_pool(config.storage.path, readers=1) as apart,
         task_group() as group,
     ):
-        means = Means(store, health, metrics)
+        means = Means(store, health, metrics, progress)
         crew = Crew(group, means, config)
+        vigil = Vigil(store, health, progress, systemd, service.watchdog)
         metrics.started(now())
         control = secrets.token_urlsafe(32)
         broadcast = Broadcast(apart.reader, store.outbox.grown)
@@ -146,7 +159,8 @@ async def daemon(config: Config) -> AsyncIterator[Daemon]:
         app = create_app(surfaces, _access(config.http, control), Sessions(secrets.token_urlsafe, anyio.current_time))
         async with serving(app, config.http.host, config.http.port) as address:
             with announced(config.storage.path, Control(address.url, control)), closing(broadcast):
-                yield Daemon(config, means, crew, address)
+                group.start_soon(vigil.run)
+                yield Daemon(config, crew, vigil, systemd, address)
                 await crew.leave()
         group.cancel_scope.cancel()
 

@@ -4,7 +4,7 @@ What is due later is slept for; a commit wakes. A process that is killed between
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Final
 
 import anyio
@@ -15,7 +15,8 @@ from tracker.core.circuit import Circuit
 from tracker.core.delivery import Delivery, Settlement, Terms, settle
 from tracker.core.event import Event, iso, plain_event
 from tracker.core.fanout import subject
-from tracker.core.ports import Notifier, Outbox, StorageError, Withdrawn
+from tracker.core.ports import Notifier, Outbox, StorageError, Waiting, Withdrawn
+from tracker.pulse import Pulse
 from tracker.tasks import task_group
 
 SIDE_BY_SIDE: Final = 16
@@ -41,6 +42,7 @@ class Deliverer:
         now: Callable[[], int],
         jitter: Callable[[], float],
         settled: Callable[[Settlement], None] = lambda _settlement: None,
+        pulse: Pulse | None = None,
     ) -> None:
         """`now` gives Unix milliseconds, `jitter` a number from 0 to 1; `settled` is told of each attempt."""
         self.receiver = receiver
@@ -50,6 +52,7 @@ class Deliverer:
         self._now = now
         self._jitter = jitter
         self._told = settled
+        self._pulse = pulse or Pulse()
         self._circuit: Circuit | None = None
         self._under_way: set[int] = set()
         self._ended: list[list[Settlement]] = []  # by message
@@ -60,13 +63,14 @@ class Deliverer:
 
     async def run(self) -> None:
         """Deliver until told to leave. An unreachable store is waited for: until it has what became of all sent, no more is."""
-        while self._ended or not self._leaving:
-            try:
-                await self._deliver(forever=True)
-            except StorageError as error:
-                self._storage_failed = True
-                self._log.error("storage.failed", error=str(error))
-                await anyio.sleep(PAUSE_AFTER_STORAGE_ERROR)
+        with self._pulse.at_work():
+            while self._ended or not self._leaving:
+                try:
+                    await self._deliver(forever=True)
+                except StorageError as error:
+                    self._storage_failed = True
+                    self._log.error("storage.failed", error=str(error))
+                    await self._pulse.sleep(PAUSE_AFTER_STORAGE_ERROR)
 
     def leave(self) -> None:
         """Start no further attempt, and let `run` end once what came of those under way is settled."""
@@ -93,14 +97,19 @@ class Deliverer:
                     await self._settle_group()
             async with task_group() as group:
                 while True:
+                    self._pulse.beat()
                     changed = self._outbox.changed(self.receiver)
                     await self._start_due(group)
                     if not self._under_way and (self._leaving or not forever):
                         return
-                    with anyio.move_on_after(await self._seconds_to_next()):
-                        await changed.wait()
+                    await self._nap(changed, await self._seconds_to_next())
         finally:
             self._under_way.clear()
+
+    async def _nap(self, changed: Waiting, seconds: float) -> None:
+        """Wait for a change. With nothing under way that may well take so long; else it is an attempt that is waited for."""
+        with self._pulse.waiting(seconds) if not self._under_way else nullcontext(), anyio.move_on_after(seconds):
+            await changed.wait()
 
     async def _start_due(self, group: TaskGroup) -> None:
         now = self._now()

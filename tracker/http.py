@@ -14,6 +14,8 @@ import anyio
 import httpx
 import msgspec
 
+from tracker.pulse import Pulse
+
 CONNECTIONS: Final = 16
 """Per client: httpx scans its pool for each request, so more connections make it slower, not faster."""
 
@@ -50,11 +52,12 @@ class NoAnswer(msgspec.Struct, frozen=True):
 class HttpClient:
     """Requests over connections that are kept and re-used."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, pulse: Pulse) -> None:
         self._client = client
+        self._pulse = pulse
 
     async def send(self, request: Request) -> Answer | NoAnswer:
-        with anyio.move_on_after(request.deadline):
+        with self._pulse.waiting(request.deadline), anyio.move_on_after(request.deadline):
             try:
                 return await self._exchange(request)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -71,8 +74,13 @@ class HttpClient:
 
 
 @asynccontextmanager
-async def http_client(tls: ssl.SSLContext, *, environment_proxies: bool = False) -> AsyncIterator[HttpClient]:
-    """A client of its own pool. Share `tls` (see `tls_context`): making one costs as much as many requests."""
+async def http_client(
+    tls: ssl.SSLContext, *, environment_proxies: bool = False, pulse: Pulse | None = None
+) -> AsyncIterator[HttpClient]:
+    """A client of its own pool; `pulse` is of the loop that asks by it.
+
+    Share `tls` (see `tls_context`): making one costs as much as many requests.
+    """
     limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=60)
     async with httpx.AsyncClient(
         verify=tls,
@@ -82,7 +90,7 @@ async def http_client(tls: ssl.SSLContext, *, environment_proxies: bool = False)
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # each request stands for itself
         follow_redirects=False,
     ) as client:
-        yield HttpClient(client)
+        yield HttpClient(client, pulse or Pulse())
 
 
 def tls_context() -> ssl.SSLContext:

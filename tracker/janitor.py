@@ -3,19 +3,22 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-import anyio
 import structlog
 
 from tracker.core.event import Event
 from tracker.core.health import AccountHealth, Health
 from tracker.core.overdue import RECOVERED, Limits, overdue, reachability
 from tracker.core.ports import StorageError, Store
+from tracker.pulse import Pulse
 
 LONGEST_PAUSE: Final = 10.0
 """Seconds between two looks."""
 
 LOOKS_PER_LIMIT: Final = 10
 """So often at least before the shortest of the limits is over: what is late by a tenth of it is not late."""
+
+PRUNED_WITHIN: Final = 3600.0
+"""Seconds; a month of a busy receiver is many transactions."""
 
 PRUNE_EVERY: Final = 3_600_000
 """Milliseconds."""
@@ -24,18 +27,21 @@ PRUNE_EVERY: Final = 3_600_000
 class Janitor:
     """Looks after all accounts, and after the outbox."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is used as it is
         self,
         store: Store,
         health: Health,
         limits: Mapping[str, Limits],
         now: Callable[[], int],
         keep_deliveries: float,
+        *,
+        pulse: Pulse | None = None,
     ) -> None:
         """`limits` are by account; `now` gives Unix milliseconds; `keep_deliveries` is in seconds."""
         self._store = store
         self._health = health
         self._now = now
+        self._pulse = pulse or Pulse()
         self._pruned_at = 0
         self._looked_at: dict[str, int] = {}  # the sweep that the jobs of an account were looked at as of
         self._log = structlog.get_logger()
@@ -48,13 +54,15 @@ class Janitor:
 
     async def run(self) -> None:
         """Look for ever. A store that fails is tried again: who sweeps says so too."""
-        while True:
-            try:
-                await self.look_once()
-                await self.prune_once()
-            except StorageError as error:
-                self._log.error("storage.failed", error=str(error))
-            await anyio.sleep(self._pause())
+        with self._pulse.at_work():
+            while True:
+                try:
+                    await self.look_once()
+                    with self._pulse.waiting(PRUNED_WITHIN):
+                        await self.prune_once()
+                except StorageError as error:
+                    self._log.error("storage.failed", error=str(error))
+                await self._pulse.sleep(self._pause())
 
     def _pause(self) -> float:
         shortest = min((min(each.stalled_after, each.unreachable_after) for each in self._limits.values()), default=3600.0)

@@ -3,12 +3,15 @@
 import anyio
 
 from tracker.core.ports import Withdrawn
+from tracker.pulse import Pulse
 
 
 class Pace:
     """Turns at most `rate` a second. Up to a second's worth may come at once; none comes before a pause is over."""
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, pulse: Pulse | None = None) -> None:
+        """`pulse` is of the loop whose requests they are."""
+        self._pulse = pulse or Pulse()
         self._next = 0.0  # when the next turn would be due if all came evenly
         self._paused_until = 0.0
         self._queue = anyio.Lock()
@@ -27,7 +30,7 @@ class Pace:
         async with self._queue:
             now = anyio.current_time()
             while (due := max(self._next - self._burst, self._paused_until)) > now and not self._closed.is_set():
-                with anyio.move_on_after(due - now):
+                with self._pulse.waiting(due - now), anyio.move_on_after(due - now):
                     await self._closed.wait()
                 now = anyio.current_time()
             if self._closed.is_set():

@@ -3,13 +3,13 @@
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-import anyio
 import msgspec
 
 from tracker.core.failure import Failure
 from tracker.core.job import Job, MalformedJob, Page
 from tracker.core.ports import ListQuery, Provider
 from tracker.core.retry import backoff
+from tracker.pulse import Pulse
 
 T = TypeVar("T")
 
@@ -31,8 +31,11 @@ USUAL: Final = Patience()
 class Patient:
     """The Provider `provider`, asked again where its failure may pass."""
 
-    def __init__(self, provider: Provider, jitter: Callable[[], float], patience: Patience = USUAL) -> None:
-        """`jitter` gives a number from 0 to 1."""
+    def __init__(
+        self, provider: Provider, jitter: Callable[[], float], patience: Patience = USUAL, pulse: Pulse | None = None
+    ) -> None:
+        """`jitter` gives a number from 0 to 1; `pulse` is of the loop that asks."""
+        self._pulse = pulse or Pulse()
         self._provider = provider
         self._jitter = jitter
         self._patience = patience
@@ -52,7 +55,7 @@ class Patient:
             wait = self._wait(answer, attempt)
             if wait > self._patience.longest:
                 return answer
-            await anyio.sleep(wait)
+            await self._pulse.sleep(wait)
             attempt += 1
 
     def _wait(self, failure: Failure, attempt: int) -> float:

@@ -14,6 +14,7 @@ from tracker.core.retry import backoff, spread
 from tracker.core.sweep import Report
 from tracker.metrics import Metrics
 from tracker.poller import Poller
+from tracker.pulse import Pulse
 
 LONGEST_BACKOFF: Final = 60.0
 """Seconds between sweeps while the network, the server or the store fails: soon after it is well again we know."""
@@ -25,22 +26,32 @@ LONGEST_BACKOFF_REFUSED: Final = 300.0
 class Watcher:
     """Sweeps one account for ever."""
 
-    def __init__(self, poller: Poller, interval: float, health: Health, metrics: Metrics, jitter: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        poller: Poller,
+        interval: float,
+        health: Health,
+        metrics: Metrics,
+        jitter: Callable[[], float],
+        pulse: Pulse | None = None,
+    ) -> None:
         """`interval` is seconds from the start of one sweep to the start of the next; `jitter` gives a number from 0 to 1."""
         self._poller = poller
         self._interval = interval
         self._health = health
         self._metrics = metrics
         self._jitter = jitter
+        self._pulse = pulse or Pulse()
         self._failures = 0
         self._storage_failures = 0
         self._log = structlog.get_logger().bind(account=poller.account)
 
     async def run(self) -> None:
-        while True:
-            began = anyio.current_time()
-            delay = await self.sweep_once()
-            await anyio.sleep_until(began + delay)
+        with self._pulse.at_work():
+            while True:
+                began = anyio.current_time()
+                delay = await self.sweep_once()
+                await self._pulse.sleep_until(began + delay)
 
     async def sweep_once(self) -> float:
         """Sweep, say what came of it, and return the seconds from its start after which the next is due."""

@@ -3,7 +3,7 @@
 from core_samples import NOW
 
 from tracker.core.failure import Failure, Reason
-from tracker.core.health import AccountHealth, Health
+from tracker.core.health import AccountHealth, Health, Tally
 from tracker.core.overdue import Outage
 
 REFUSED = Failure(Reason.UNAUTHORISED, "HTTP 401")
@@ -72,3 +72,35 @@ def test_a_lost_database_is_the_first_reason():
 def test_a_daemon_without_accounts_waits_for_none():
     """Nothing to sweep is nothing to wait for."""
     assert Health([]).not_ready_because() == []
+
+
+def test_accounts_come_and_go():
+    """Of an account that stays everything is kept, of one that is removed nothing, and a new one was not swept yet."""
+    health = Health(["one", "two"])
+    health.swept("one", DOWN, NOW)
+    health.swept("two", None, NOW)
+    health.watch(["three", "one"])
+    assert health.accounts == {"three": AccountHealth(), "one": AccountHealth(failure=DOWN, failing_since=NOW)}
+    health.watch(["two"])
+    assert not health.accounts["two"].known
+
+
+def test_who_hangs_is_not_ready():
+    """A loop that hangs is a reason not to be ready, as a store that fails is."""
+    health = Health([])
+    health.stuck, health.storage_error = ["receiver hook"], "disk full"
+    assert health.not_ready_because() == ["storage: disk full", "receiver hook hangs"]
+
+
+def test_status_is_the_numbers_and_what_is_wrong():
+    """One line: how much there is, then whatever somebody should look at; accounts by reason, for details may be long."""
+    health = Health(["one", "two"])
+    assert health.status(None) == "starting"
+    tally = Tally(running=3, queued=12, pending=0, dead=0)
+    assert health.status(tally) == "3 running, 12 queued, 0 undelivered"
+    health.swept("two", REFUSED, NOW)
+    health.reload_error, health.restart_needed = "accounts: found none", ("http.listen", "storage.path")
+    assert health.status(Tally(running=0, queued=0, pending=3, dead=2)) == (
+        "0 running, 0 queued, 5 undelivered (2 dead); account two: unauthorised; "
+        "reload failed: accounts: found none; restart needed for http.listen, storage.path"
+    )

@@ -11,6 +11,7 @@ import structlog
 from tracker import daemon, log
 from tracker.cli.options import config_option
 from tracker.config import Config, load
+from tracker.config.service import service
 from tracker.core.listen_error import ListenError
 from tracker.core.ports import StorageError
 from tracker.repetition import Repetition
@@ -51,7 +52,7 @@ async def _run(config: Config, read: daemon.Reading, repetition: Repetition) -> 
     """The daemon, and beside it what says now and then what the log has kept back."""
     async with task_group() as group:
         group.start_soon(_tell_now_and_then, repetition)
-        await daemon.run(config, read)
+        await daemon.run(config, read, service())
         group.cancel_scope.cancel()
 
 

@@ -38,6 +38,19 @@ class AccountHealth(msgspec.Struct):
         return Outage(self.failing_since, self.failure) if self.failure and self.failing_since is not None else None
 
 
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """How much there is: jobs that run (some are being cancelled) and that wait, deliveries that are pending and dead."""
+
+    running: int
+    queued: int
+    pending: int
+    dead: int
+
+    def __str__(self) -> str:
+        dead = f" ({self.dead} dead)" if self.dead else ""
+        return f"{self.running} running, {self.queued} queued, {self.pending + self.dead} undelivered{dead}"
+
+
 class Health:
     """What the loops report and the surfaces show."""
 
@@ -45,7 +58,9 @@ class Health:
         self.accounts: dict[str, AccountHealth] = {}
         self.watch(accounts)
         self.storage_error: str | None = None
+        self.stuck: list[str] = []  # the loops that hang
         self.reload_error: str | None = None
+        self.restart_needed: tuple[str, ...] = ()  # for these settings, which a reload could not change
 
     def watch(self, accounts: Iterable[str]) -> None:
         """Show these accounts from now on: what is known of those that stay is kept, that of the others is forgotten."""
@@ -65,5 +80,19 @@ class Health:
 
     def not_ready_because(self) -> list[str]:
         """Why the daemon is not ready; empty where it is."""
-        reasons = [f"storage: {self.storage_error}"] if self.storage_error else []
-        return reasons + [f"account {name}: not swept yet" for name, state in self.accounts.items() if not state.known]
+        return self._broken() + [f"account {name}: not swept yet" for name, state in self.accounts.items() if not state.known]
+
+    def status(self, tally: Tally | None) -> str:
+        """How everything is, in one line: the numbers, and whatever somebody should look at."""
+        told = [str(tally)] if tally else ["starting"]
+        told += self._broken()
+        told += [f"account {name}: {state.failure.reason}" for name, state in self.accounts.items() if state.failure]
+        if self.reload_error:
+            told.append(f"reload failed: {self.reload_error}")
+        if self.restart_needed:
+            told.append(f"restart needed for {', '.join(self.restart_needed)}")
+        return "; ".join(told)
+
+    def _broken(self) -> list[str]:
+        storage = [f"storage: {self.storage_error}"] if self.storage_error else []
+        return storage + [f"{loop} hangs" for loop in self.stuck]

@@ -80,6 +80,10 @@ _RELEASE: Final = """
 UPDATE deliveries SET due_at = min(due_at, ?2), first_failed_at = NULL  -- it was the receiver's failure: `hold` begins anew
 WHERE receiver = ?1 AND state = 'pending' AND (due_at > ?2 OR first_failed_at IS NOT NULL)"""
 
+_UNENDED: Final = """
+SELECT 'pending', count(*) FROM deliveries WHERE state = 'pending' AND receiver IN (SELECT value FROM json_each(?1))
+UNION ALL SELECT 'dead', count(*) FROM deliveries WHERE state = 'dead' AND receiver IN (SELECT value FROM json_each(?1))"""
+
 _PRUNE: Final = """DELETE FROM deliveries WHERE (receiver, seq) IN (
   SELECT receiver, seq FROM deliveries WHERE state IN ('delivered', 'superseded') AND ended_at < ? LIMIT ?)"""
 
@@ -196,6 +200,11 @@ class SqliteOutbox:
             logged = await self.log(connection, [Entry(event, None) for event in events])
         self.committed(logged)
         self.wake([receiver])
+
+    async def unended(self) -> dict[str, int]:
+        """How many deliveries to those who are subscribed now are pending, and how many are dead."""
+        receivers = json.dumps([subscription.receiver for subscription in self._subscriptions])
+        return dict(await self._database.fetch(_UNENDED, receivers))
 
     async def prune(self, before: int) -> int:
         """Forget deliveries, with their attempts, that ended well before then (Unix milliseconds); how many they were."""

@@ -1,5 +1,6 @@
 """Owns writing: the one connection that changes the database, each change in one durable transaction."""
 
+import json
 import os
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ import msgspec
 from tracker.core.diff import Change, Known
 from tracker.core.event import Event
 from tracker.core.fanout import Subscription
-from tracker.core.health import Use
+from tracker.core.health import Tally, Use
 from tracker.core.job import Job, parse_job
 from tracker.core.overdue import Standing
 from tracker.core.ports import Contact, StorageError
@@ -30,6 +31,9 @@ _IDS_AT_ONCE: Final = 10_000
 
 _ACTIVE: Final = "SELECT id, deleted, data FROM jobs INDEXED BY jobs_active WHERE account = ? AND active"
 """Left to itself SQLite takes the primary key, and reads every job that there ever was."""
+
+_JOBS_BY_STATUS: Final = """
+SELECT status, sum(jobs) FROM job_counts WHERE account IN (SELECT value FROM json_each(?)) AND NOT deleted GROUP BY status"""
 
 _INSERT_ACCOUNT: Final = "INSERT INTO accounts (name, since, horizon) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 
@@ -119,6 +123,17 @@ class SqliteStore:
         except StorageError as error:
             return str(error)
         return self._unrecorded
+
+    async def tally(self, accounts: Iterable[str]) -> Tally:
+        """How many jobs of these accounts, and deliveries to today's receivers, are not over. Raises `StorageError`."""
+        counts = dict(await self._database.fetch(_JOBS_BY_STATUS, json.dumps([*accounts])))
+        deliveries = await self.outbox.unended()
+        return Tally(
+            running=counts.get("RUNNING", 0) + counts.get("CANCELLATION_REQUESTED", 0),
+            queued=counts.get("QUEUED", 0),
+            pending=deliveries.get("pending", 0),
+            dead=deliveries.get("dead", 0),
+        )
 
     async def _record(self, account: str, changes: Sequence[Change], watermark: int | None) -> None:
         async with self._database.transaction("recording events") as connection:

@@ -1,0 +1,55 @@
+"""What another configuration changes, by name; and what a running daemon cannot take over."""
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from tracker.config import Account, Config, Http, Receiver, Secret, Storage
+from tracker.config.difference import taken_over
+
+ONE, TWO = Account(name="one", api_key=Secret("key-one")), Account(name="two", api_key=Secret("key-two"))
+HOOK = Receiver(name="hook", kind="webhook", url=Secret("https://example.com/canary"), secrets=(Secret("whsec_QUJD"),))
+OLD = Config(source="tracker.toml", storage=Storage(Path("a.db")), http=Http(), accounts=(ONE, TWO), receivers=(HOOK,))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, {}),
+        ({"source": "another.toml"}, {}),
+        ({"accounts": (TWO, ONE)}, {}),
+        ({"accounts": (ONE, Account(name="two", api_key=Secret("key-two")))}, {}),
+        ({"accounts": (ONE,)}, {"removed": ("account two",)}),
+        ({"accounts": (ONE, replace(TWO, api_key=Secret("rotated")))}, {"changed": ("account two",)}),
+        ({"receivers": (HOOK, replace(HOOK, name="new"))}, {"added": ("receiver new",)}),
+        ({"receivers": (replace(HOOK, secrets=(Secret("whsec_REVG"),)),)}, {"changed": ("receiver hook",)}),
+        ({"receivers": (replace(HOOK, name="new"),)}, {"added": ("receiver new",), "removed": ("receiver hook",)}),
+        ({"environment_proxies": True}, {"changed": ("network.use_environment_proxies",)}),
+        ({"storage": Storage(Path("a.db"), 60.0)}, {"changed": ("storage.keep_deliveries",)}),
+        ({"storage": Storage(Path("b.db"))}, {"restart": ("storage.path",)}),
+        ({"storage": Storage(Path("b.db"), 60.0)}, {"changed": ("storage.keep_deliveries",), "restart": ("storage.path",)}),
+        ({"http": Http("127.0.0.1", 1)}, {"restart": ("http.listen",)}),
+        ({"http": Http(token=Secret("canary"))}, {"restart": ("http.token",)}),
+    ],
+)
+def test_difference_is_told_by_name(changes, told):
+    """Whatever is different is named once, values are not; what cannot change stays and needs a restart."""
+    in_force, difference = taken_over(OLD, replace(OLD, **changes))
+    named = {how: getattr(difference, how) for how in difference.__struct_fields__}
+    assert named == dict.fromkeys(named, ()) | told
+    assert (in_force.storage.path, in_force.http) == (OLD.storage.path, OLD.http)
+    taken = replace(OLD, **changes)
+    assert (in_force.accounts, in_force.receivers) == (taken.accounts, taken.receivers)
+    assert in_force.storage.keep_deliveries == taken.storage.keep_deliveries
+    assert not any(canary in repr(difference) for canary in ("canary", "rotated", "whsec"))
+
+
+def test_secrets_are_compared_by_value_and_shown_by_nothing():
+    """The same secret read twice is the same, another is another, and neither text nor hash tells which."""
+    assert Secret("canary") == Secret("canary")
+    assert Secret("canary") != Secret("another")
+    assert Secret("canary") != "canary"
+    assert len({Secret("canary"), Secret("canary"), Secret("another")}) == 2
+    assert hash(Secret("canary")) != hash("canary")
+    assert "canary" not in f"{Secret('canary')!r} {Secret('canary')} {replace(ONE, api_key=Secret('canary'))}"

@@ -1,0 +1,65 @@
+"""The proof of progress: what hangs is found, and what merely takes long is not taken for it."""
+
+import pytest
+
+from tracker.core.progress import Progress
+
+
+@pytest.fixture
+def progress():
+    """Loops that get 60 seconds of patience."""
+    return Progress(60.0)
+
+
+@pytest.fixture
+def loop(progress):
+    """A loop at work since 100.0."""
+    loop = progress.loop("one")
+    loop.begin(100.0)
+    return loop
+
+
+@pytest.fixture
+def overdue(progress):
+    return lambda now: list(progress.overdue(now))
+
+
+def test_silence_is_a_hang(loop, overdue):
+    """Who waits for nothing it has told of has to be heard of within the patience, each time anew."""
+    assert (overdue(160.0), overdue(160.1)) == ([], ["one"])
+    loop.beat(150.0)
+    assert (overdue(210.0), overdue(210.1)) == ([], ["one"])
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.0, 600.0, 3600.0, 86400.0, 1e9])
+def test_a_wait_that_was_told_of_is_none(loop, overdue, seconds):
+    """However long a wait was said to take, it is waited for, and then for the patience."""
+    loop.wait(100.0, seconds)
+    assert (overdue(160.0 + seconds), overdue(160.5 + seconds)) == ([], ["one"])
+
+
+def test_a_wait_that_ended_is_forgotten(loop, overdue):
+    """After it the patience begins anew."""
+    loop.go_on(loop.wait(100.0, 3600.0), 200.0)
+    assert (overdue(260.0), overdue(260.1)) == ([], ["one"])
+
+
+def test_no_wait_hides_another(loop, overdue):
+    """Of waits that overlap each is held to its own word; as long as one is well, silence is no hang."""
+    long, short = loop.wait(100.0, 3600.0), loop.wait(100.0, 10.0)
+    assert (overdue(170.0), overdue(170.1)) == ([], ["one"])
+    loop.go_on(short, 171.0)
+    assert overdue(3000.0) == []
+    loop.go_on(long, 3000.0)
+    assert overdue(3060.1) == ["one"]
+
+
+def test_who_is_not_at_work_is_not_missed(progress, loop, overdue):
+    """Before it begins and after it has ended nobody waits for a loop; one that takes over in between is."""
+    other = progress.loop("other")
+    assert overdue(150.0) == []
+    other.begin(140.0)
+    assert overdue(1e9) == ["one", "other"]
+    other.end()
+    assert overdue(1e9) == ["one"]
+    assert progress.loop("one") is loop

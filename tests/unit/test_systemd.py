@@ -1,0 +1,99 @@
+"""What the service manager is told, received as it receives it."""
+
+import re
+import socket
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from tracker.config.service import Service, service
+from tracker.systemd import Systemd
+
+
+@contextmanager
+def manager(address):
+    """A socket that receives datagrams at `address`, and what has come."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(address)
+        receiver.settimeout(0.0)
+
+        def received():
+            messages = []
+            while True:
+                try:
+                    messages.append(receiver.recv(4096).decode())
+                except BlockingIOError:
+                    return messages
+
+        yield received
+
+
+@pytest.fixture(params=["path", "abstract"])
+def told(request, tmp_path):
+    """A manager at either kind of address, and the service that tells it."""
+    path = str(tmp_path / "notify") if request.param == "path" else f"@batch-tracker-{tmp_path}"
+    with manager(path.replace("@", "\0", 1)) as received:
+        yield Systemd(path), received
+
+
+def test_each_message_is_one_datagram(told):
+    """READY, STOPPING and WATCHDOG as sd_notify(3) has them."""
+    systemd, received = told
+    systemd.ready()
+    systemd.alive()
+    systemd.stopping()
+    assert received() == ["READY=1", "WATCHDOG=1", "STOPPING=1\nSTATUS=stopping"]
+
+
+def test_reloading_says_when(told):
+    """RELOADING comes with the monotonic clock in microseconds, by which systemd knows which READY belongs to it."""
+    systemd, received = told
+    before = time.monotonic_ns() // 1000
+    systemd.reloading()
+    (message,) = received()
+    told_at = int(re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=(\d+)", message)[1])
+    assert before <= told_at <= time.monotonic_ns() // 1000
+
+
+def test_status_is_told_when_it_changes(told):
+    """The same status is told once, and another one again."""
+    systemd, received = told
+    for status in ("1 running", "1 running", "2 running", "1 running"):
+        systemd.status(status)
+    assert received() == ["STATUS=1 running", "STATUS=2 running", "STATUS=1 running"]
+
+
+def test_status_cannot_smuggle_a_field(told):
+    """What is in a status, were it an error's text, stays in it: no line of its own, no control character, no novel."""
+    systemd, received = told
+    systemd.status("storage: bad\nWATCHDOG=1\x1b[2J" + "x" * 1000)
+    (message,) = received()
+    assert message.startswith("STATUS=storage: bad WATCHDOG=1 [2Jxxx")
+    assert len(message) <= len("STATUS=") + 256
+
+
+def test_nobody_there_is_no_failure(tmp_path):
+    """Without a manager, or with one that went away, the service goes on."""
+    for address in (None, str(tmp_path / "nobody"), "@batch-tracker-nobody", "/" + "x" * 300):
+        Systemd(address).ready()
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, Service()),
+        ({"NOTIFY_SOCKET": "/run/systemd/notify"}, Service("/run/systemd/notify")),
+        ({"NOTIFY_SOCKET": "@abstract", "WATCHDOG_USEC": "30000000"}, Service("@abstract", 30.0)),
+        ({"WATCHDOG_USEC": "1500000", "WATCHDOG_PID": "7"}, Service(None, 1.5)),
+        ({"WATCHDOG_USEC": "1500000", "WATCHDOG_PID": "8"}, Service()),
+        ({"NOTIFY_SOCKET": "vsock:2:1"}, Service()),
+        ({"NOTIFY_SOCKET": "", "WATCHDOG_USEC": "0", "WATCHDOG_PID": ""}, Service()),
+        ({"WATCHDOG_USEC": "-1"}, Service()),
+        ({"WATCHDOG_USEC": "soon"}, Service()),
+        ({"WATCHDOG_USEC": "²"}, Service()),
+    ],
+)
+def test_environment_says_what_is_expected(environ, expected):
+    """An address that we can send to, a watchdog that is meant for this process (7), and no nonsense."""
+    assert service(environ, 7) == expected

@@ -1,0 +1,65 @@
+"""Owns the proof of progress: each loop says when it will be heard of again, and who is not heard of in time hangs.
+
+A loop that waits for something that ends by a known moment (a request's deadline, a turn, its next look) says so, however
+long that is. One that waits for nothing it has told of, were it a lock that nobody gives back, has to be heard of within
+`patience`. So the longest legitimate wait is no hang, and a hang is found long before.
+
+Times are seconds of a clock that never jumps.
+"""
+
+from collections.abc import Iterator
+
+PATIENCE = 60.0
+"""Seconds, where nobody says otherwise: far longer than any step takes that tells of nothing."""
+
+
+class Loop:
+    """How one loop gets on. It is asked about only while it is at work."""
+
+    def __init__(self) -> None:
+        self._at_work = 0
+        self._heard_at = 0.0
+        self._waits: dict[int, float] = {}  # until when, by number
+        self._numbered = 0
+
+    def begin(self, now: float) -> None:
+        self._at_work += 1
+        self.beat(now)
+
+    def end(self) -> None:
+        self._at_work -= 1
+
+    def beat(self, now: float) -> None:
+        """It is heard of."""
+        self._heard_at = now
+
+    def wait(self, now: float, seconds: float) -> int:
+        """It waits for something that takes `seconds` at most; the number is for `go_on`. Several waits may overlap."""
+        self.beat(now)
+        self._numbered += 1
+        self._waits[self._numbered] = now + seconds
+        return self._numbered
+
+    def go_on(self, wait: int, now: float) -> None:
+        """That wait is over, one way or another."""
+        self.beat(now)
+        del self._waits[wait]
+
+    def overdue(self, now: float, patience: float) -> bool:
+        """Whether it hangs: one of its waits should have ended `patience` ago, or it has none and was not heard of since."""
+        return self._at_work > 0 and now > min(self._waits.values(), default=self._heard_at) + patience
+
+
+class Progress:
+    """The loops, by what an operator calls them."""
+
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self._patience = patience
+        self._loops: dict[str, Loop] = {}
+
+    def loop(self, name: str) -> Loop:
+        """The one loop of that name, at work or not."""
+        return self._loops.setdefault(name, Loop())
+
+    def overdue(self, now: float) -> Iterator[str]:
+        return (name for name, loop in self._loops.items() if loop.overdue(now, self._patience))
