@@ -17,10 +17,10 @@ from tracker.store.writer import SqliteStore
 from tracker.systemd import Systemd
 from tracker.tasks import task_group
 
-PROBE_EVERY: Final = 10.0
-"""Seconds; each probe is a write."""
+PROBE_EVERY: Final = 5.0
+"""Seconds; each probe is a write, of one page."""
 
-LOOK_EVERY: Final = 5.0
+LOOK_EVERY: Final = 2.0
 """Seconds."""
 
 FEEDS_PER_WATCHDOG: Final = 3

@@ -38,9 +38,10 @@ def test_version_is_the_same_everywhere():
     assert metadata["version"] == __version__ == newest[1]
 
 
-@pytest.mark.parametrize(
-    "path", ["README.md", "CHANGELOG.md", "LICENSE", "config/tracker.toml", "deploy/README.md", "deploy/prometheus/RUNBOOK.md"]
-)
+DEPLOY = "deploy/README.md", "deploy/prometheus/RUNBOOK.md", "deploy/systemd/README.md"
+
+
+@pytest.mark.parametrize("path", ["README.md", "CHANGELOG.md", "LICENSE", "config/tracker.toml", *DEPLOY])
 def test_links_lead_somewhere(path):
     """A relative link in a document names a file that exists."""
     text = (ROOT / path).read_text("utf-8")
