@@ -43,10 +43,10 @@ class Means(NamedTuple):
     store: SqliteStore
     health: Health
     metrics: Metrics
-    progress: Progress
+    progress: Progress | None = None
 
     def pulse(self, loop: str) -> Pulse:
-        return Pulse(self.progress.loop(loop))
+        return Pulse(self.progress.loop(loop) if self.progress else None)
 
 
 class _Watch(NamedTuple):

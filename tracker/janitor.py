@@ -27,7 +27,7 @@ PRUNE_EVERY: Final = 3_600_000
 class Janitor:
     """Looks after all accounts, and after the outbox."""
 
-    def __init__(  # noqa: PLR0913 - each is used as it is
+    def __init__(
         self,
         store: Store,
         health: Health,
