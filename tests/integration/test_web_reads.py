@@ -93,6 +93,7 @@ async def test_events_in_pages(app):
     log = await whole(app, "/api/events", limit=9)
     assert [event["seq"] for event in log] == list(range(1, len(log) + 1))
     assert await whole(app, "/api/events", limit=9, before=2**60) == log[::-1]
+    assert await whole(app, "/api/events", limit=9, before=20, after=5) == log[5:19][::-1]
     async with app.reader() as reader:
         assert [json.dumps(event) for event in log] == [
             json.dumps(json.loads(body)) for _, body in await reader.events(0, EventFilter())
@@ -162,7 +163,6 @@ async def test_accounts_and_receivers(app):
         ("/api/jobs?created_after=-1", "created_after: found '-1', expected `int` >= 0"),
         ("/api/jobs?account=%ff", "the query: expected UTF-8, percent-encoded"),
         ("/api/jobs?model=" + "*" * 257, "model: found '"),
-        ("/api/events?after=1&before=2", "found after and before, expected one of them"),
         ("/api/events?since=yesterday", "since: found 'yesterday', expected a time with its offset"),
         ("/api/events?until=2025-06-25T14:20:10", "until: found '2025-06-25T14:20:10', expected a time with its offset"),
         ("/api/events?after=9223372036854775808", "after: found '9223372036854775808', expected `int` <= 9223372036854775807"),

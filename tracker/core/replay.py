@@ -1,7 +1,7 @@
 """Owns the Replay: which deliveries of a receiver are to be made again, and what came of it."""
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
@@ -9,7 +9,8 @@ from msgspec import Meta
 Seq = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Moment = Annotated[int, Meta(ge=0, lt=253_402_300_800_000)]  # up to the year 9999, the last one that ISO 8601 writes alike
 
-_WAYS = ("seq", "dead", "from_seq", "since")
+WAYS: Final = ("seq", "dead", "from_seq", "since")
+"""The ways to say which; just one of them is given."""
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -29,9 +30,9 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     until: Moment | None = None
 
     def __post_init__(self) -> None:
-        given = [way for way in _WAYS if getattr(self, way) not in (None, False)]
+        given = [way for way in WAYS if getattr(self, way) not in (None, False)]
         if len(given) != 1:
-            raise ValueError(f"found {' and '.join(given) or 'none'} of {', '.join(_WAYS)}, expected just one of them")
+            raise ValueError(f"found {' and '.join(given) or 'none'} of {', '.join(WAYS)}, expected just one of them")
         for start, end in (("from_seq", "to_seq"), ("since", "until")):
             first, last = getattr(self, start), getattr(self, end)
             if last is not None and first is None:

@@ -1,6 +1,6 @@
 """Owns /api/deliveries: what was told to whom, attempt by attempt, and having it told again."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -9,9 +9,9 @@ from starlette.responses import Response
 from tracker.core.delivery import Result, State
 from tracker.core.filters import DeliveryFilter
 from tracker.core.pages import DeliveryKey
-from tracker.core.replay import Replay, Replayed, Seq, unknown_receiver
+from tracker.core.replay import WAYS, Replay, Replayed, Seq, unknown_receiver
 from tracker.web.asked import Text
-from tracker.web.operation import Answer, Operation, json_response, page_of, schema_of
+from tracker.web.operation import Answer, Operation, Schema, json_response, page_of, schema_of
 from tracker.web.problems import Refusal
 from tracker.web.tracker import Tracker
 
@@ -61,6 +61,15 @@ class DeliveryPath(msgspec.Struct, frozen=True):
 
     receiver: Text
     seq: Seq
+
+
+REPLAY: Final[Schema] = {
+    "description": "One delivery, all that are dead, or those of a range of the log, which does not end before it starts",
+    "oneOf": [
+        {"required": [way], "properties": {way: {"const": True} if way == "dead" else {"type": "integer"}}} for way in WAYS
+    ],
+}
+"""What a `Replay` is beside what its types say."""
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

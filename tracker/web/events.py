@@ -10,7 +10,6 @@ from tracker.core.filters import EventFilter
 from tracker.core.pages import LARGEST_SEQ, Span
 from tracker.web.asked import Glob, Moment, Text, moment
 from tracker.web.operation import Answer, Operation, json_response, page_of, schema_of
-from tracker.web.problems import Refusal
 from tracker.web.tracker import Tracker
 
 Seq = Annotated[int, Meta(ge=0, le=LARGEST_SEQ)]
@@ -41,18 +40,15 @@ class Which(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventsQuery(Which, frozen=True, kw_only=True):
-    """Which events, and which page of them: those `after` a seq in the log's order, or those `before` one, the newest first."""
+    """Which events, and which page of them: those `after` a seq in the log's order; with `before` from there on backwards."""
 
     after: Seq | UnsetType = UNSET
     before: Seq | UnsetType = UNSET
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
 
     def span(self) -> Span:
-        if self.before is UNSET:
-            return Span(after=self.after or 0)
-        if self.after is not UNSET:
-            raise Refusal(422, "found after and before, expected one of them")
-        return Span(before=self.before, newest_first=True)
+        after = self.after or 0
+        return Span(after) if self.before is UNSET else Span(after, self.before, newest_first=True)
 
 
 class _Page(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,8 +10,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tracker import __version__
+from tracker.core.replay import Replay
 from tracker.schemas import event_schema
-from tracker.web.deliveries import Delivery
+from tracker.web.deliveries import REPLAY, Delivery
 from tracker.web.jobs import Added
 from tracker.web.operation import Answer, Operation, Schema
 from tracker.web.problems import MEDIA_TYPE, Problem
@@ -40,6 +41,8 @@ def document(operations: Iterable[Operation]) -> Schema:
     operations = list(operations)
     types = [Added, Delivery, Problem, *(type_ for each in operations for type_ in _types(each))]
     _, components = msgspec.json.schema_components(types, ref_template=_COMPONENTS)
+    if Replay.__name__ in components:
+        components[Replay.__name__] |= REPLAY
     paths: dict[str, Schema] = {}
     for operation in operations:
         path = re.sub(r":[a-z]+}", "}", operation.path)
