@@ -1,0 +1,75 @@
+"""The API of the daemon as a process: what a program pulls, how it follows, and how both end with the daemon."""
+
+import json
+import signal
+
+import anyio
+import httpx
+from tracking import Installation, simulated
+
+from tracker.control import control_file
+
+
+async def test_a_program_follows_a_workspace(tmp_path):
+    """Beside a moving workspace the stream gives what the log gets, live and whole; SIGTERM ends both."""
+    async with simulated(speed=600.0, jobs=30) as simulator:
+        installation = Installation(tmp_path, simulator.url)
+        async with installation.running() as daemon, httpx.AsyncClient(base_url=daemon.url, timeout=30) as client:
+            arrived = []
+            async with client.stream("GET", "/api/stream?after=0") as answer, anyio.create_task_group() as group:
+                assert answer.status_code == 200
+
+                async def follow():
+                    async for line in answer.aiter_lines():
+                        arrived.extend([json.loads(line.removeprefix("data: "))] if line.startswith("data: ") else [])
+
+                group.start_soon(follow)
+                logged = await installation.wait_for_events(lambda events: len(events) > 100)
+                page = (await client.get("/api/events", params={"limit": 100})).json()
+                assert page["data"] == logged[:100]
+                token = json.loads(control_file(installation.database).read_text())["token"]
+                told = await client.post(
+                    "/api/replay", headers={"authorization": f"Bearer {token}"}, json={"receiver": "x", "dead": True}
+                )
+                assert (told.status_code, told.json()["status"]) == (404, 404)
+                with anyio.fail_after(30):
+                    while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - asked over HTTP
+                        await anyio.sleep(0.05)
+                assert (await client.get("/api/accounts")).json()["data"][0]["up"] is True
+                with anyio.fail_after(5):
+                    assert await daemon.stop(signal.SIGTERM) == 0
+            everything = await installation.wait_for_events(lambda _: True)
+    assert arrived == everything[: len(arrived)]
+    assert len(arrived) >= len(logged)
+    assert not [line for line in daemon.lines if line["level"] == "error" or line["event"].startswith("stream")]
+
+
+async def test_a_token_in_the_configuration(tmp_path):
+    """With http.token nothing but /healthz is read without it; http.hosts names the server; neither token is ever shown."""
+    async with simulated(jobs=3) as simulator:
+        installation = Installation(tmp_path, simulator.url)
+        installation.environment["PAGE_TOKEN"] = "canary-page-token-2718"
+        installation.config.write_text(
+            installation.config.read_text().replace(
+                "[http]\n", '[http]\ntoken = { env = "PAGE_TOKEN" }\nhosts = ["tracker.example.com"]\n'
+            )
+        )
+        async with installation.running() as daemon, httpx.AsyncClient(base_url=daemon.url) as client:
+            right = {"authorization": "Bearer canary-page-token-2718"}
+            answers = [await client.get(url) for url in ("/api/jobs", "/metrics", "/", "/api/stream", "/login")]
+            assert [answer.status_code for answer in answers] == [401, 401, 401, 401, 200]
+            assert (await client.get("/healthz")).status_code == 200
+            assert (await client.get("/api/jobs", headers=right | {"host": "tracker.example.com"})).status_code == 200
+            assert (await client.get("/api/jobs", headers=right | {"host": "example.com"})).status_code == 421
+            token = json.loads(control_file(installation.database).read_text())["token"]
+            answers += [
+                await client.get(url, headers=right) for url in ("/api/jobs", "/api/accounts", "/metrics", "/nothing", "/")
+            ]
+            done = await installation.command("replay", "--receiver", "x", "--dead")
+            assert (done.returncode, "no receiver 'x'" in done.stderr) == (1, True)
+            await daemon.stop(signal.SIGTERM)
+    said = (
+        json.dumps(daemon.lines) + done.stdout + done.stderr + "".join(answer.text + str(answer.headers) for answer in answers)
+    )
+    assert "canary-page-token" not in said
+    assert token not in said
