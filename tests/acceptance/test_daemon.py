@@ -151,3 +151,20 @@ async def test_quiet_day_is_quiet(tmp_path):
     assert said == [("info", "ready"), ("info", "backfilled"), ("info", "stopping"), ("info", "stopped")]
     ends = {"batch.completed", "batch.failed", "batch.expired", "batch.cancelled"}
     assert {line["event"] for line in daemon.lines if line["event"].startswith("batch.")} <= ends
+
+
+async def test_failure_that_goes_on_is_one_line_until_the_end(tmp_path):
+    """Of many failed sweeps the first is said at once; the rest, counted, at the end, and the metrics have them all."""
+    installation = Installation(tmp_path, "http://127.0.0.1:1", poll_interval="50ms")
+    failed = 'batchtracker_sweeps_total{account="default",result="network"} '
+    async with installation.running() as daemon, httpx.AsyncClient(base_url=daemon.url) as client:
+        sweeps = 0.0
+        with anyio.fail_after(30):
+            while sweeps < 4:
+                sweeps = float((await client.get("/metrics")).text.partition(failed)[2].partition("\n")[0])
+        said = [line for line in daemon.lines if line["event"] == "account.failing"]
+        assert await daemon.stop(signal.SIGTERM) == 0
+    assert [line["failed_sweeps"] for line in said] == [1]
+    (first, rest) = [line for line in daemon.lines if line["event"] == "account.failing"]
+    assert first == said[0]
+    assert rest["times"] == rest["failed_sweeps"] - 1 >= sweeps - 1

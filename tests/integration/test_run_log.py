@@ -1,0 +1,29 @@
+"""What the log keeps back, told while the daemon runs."""
+
+import anyio
+import structlog
+
+from tracker import daemon
+from tracker.cli import run
+from tracker.repetition import EVERY, Repetition
+
+
+async def test_what_was_kept_back_is_said_while_the_daemon_runs(monkeypatch):
+    """A failure that never happens again after it was kept back is said all the same, with no other line to make it."""
+    moments, said, told = [0.0], [], anyio.Event()
+    repetition = Repetition(lambda: moments[0], lambda event: (said.append(event), told.set()))
+    repetition(None, "error", {"event": "delivery.dead", "level": "error", "seq": 1})
+    for seq in (2, 3):
+        try:
+            repetition(None, "error", {"event": "delivery.dead", "level": "error", "seq": seq})
+        except structlog.DropEvent:
+            moments[0] += EVERY / 2
+
+    async def until_told(*_):
+        with anyio.fail_after(20):
+            await told.wait()
+
+    monkeypatch.setattr(daemon, "run", until_told)
+    monkeypatch.setattr(run, "LOOK_EVERY", 0.01)
+    await run._run(None, None, repetition)
+    assert [(line["seq"], line["times"]) for line in said] == [(3, 2)]
