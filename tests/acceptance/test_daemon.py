@@ -123,7 +123,7 @@ async def test_database_that_was_deleted_is_missed(tmp_path):
     [
         (["--config", "/nonexistent.toml", "run"], 2, "/nonexistent.toml: cannot be read: No such file or directory"),
         (["run", "--nonsense"], 2, "No such option"),
-        (["nonsense"], 2, "No such command 'nonsense'"),
+        (["nonsense"], 2, "there is no command 'nonsense'"),
         (["simulate", "--listen", "nowhere"], 2, "found 'nowhere', expected HOST:PORT"),
         (["simulate", "--fault", "flood:0.1"], 2, "found 'flood', expected any or one of 429"),
         (["simulate", "--fault", "429:2"], 2, "expected KIND:PROBABILITY with a probability from 0 to 1"),

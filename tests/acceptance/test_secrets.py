@@ -139,6 +139,7 @@ async def test_no_secret_is_anywhere(tmp_path):
         surfaces[file.name] = file.read_bytes().decode("latin-1")
     assert "ZeroDivisionError: asked with" in daemon.lines[-1]["exception"]
     assert "[redacted]" in surfaces["log"]
+    assert "STATUS=" in surfaces["status"]
     assert "[redacted]" in surfaces["deliveries --json"]
     assert leaks(surfaces) == []
 
