@@ -121,12 +121,16 @@ class Daemon:
 
     async def says(self, event: str, **values: str) -> dict:
         """The first line of its log that tells `event`, with these values."""
+        return await self.says_that(lambda line: line.items() >= {"event": event, **values}.items(), repr(event))
+
+    async def says_that(self, is_meant: Callable[[dict], bool], what: str = "what was waited for") -> dict:
+        """The first line of its log that `is_meant`."""
         with anyio.fail_after(30):
             while True:
                 for line in self.lines:
-                    if line.items() >= {"event": event, **values}.items():
+                    if is_meant(line):
                         return line
-                assert not self.ended.is_set(), f"it ended without saying {event!r}: {self.lines[-3:]}"
+                assert not self.ended.is_set(), f"it ended without saying {what}: {self.lines[-3:]}"
                 await self._said.wait()
 
     async def stop(self, number: int) -> int:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from tracker.cli import terminal, text
 from tracker.core.eta import History, eta
+from tracker.core.job import time_of
 from tracker.core.status import is_terminal
 from tracker.core.verdict import span
 
@@ -81,5 +82,6 @@ def _time(job: Mapping[str, Any], ends_at: int | None, now: int) -> Text:
     """What is left, where that can be said; else how long it has taken."""
     if ends_at is not None and ends_at > now:
         return Text(f"{span((ends_at - now) / 1000)} left")
-    until = job["completed_at"] if is_terminal(job["status"]) and job["completed_at"] else now / 1000
+    ended_at = time_of(job, "completed_at") if is_terminal(job["status"]) else None
+    until = ended_at or now / 1000
     return Text(span(until - job["created_at"]), style="dim")

@@ -15,11 +15,13 @@ from tracker.cli.options import config_option, json_option
 from tracker.cli.output import echo_json
 from tracker.config import database_path
 from tracker.core.event import iso
+from tracker.core.job import time_of
 from tracker.core.verdict import span
 from tracker.store.reader import EventFilter, open_reader
 
 _SHOWN_ABOVE = ("id", "status", "total_requests", "completed_requests", "succeeded_requests", "failed_requests")
-_MOMENTS = ("created_at", "started_at", "completed_at", "first_seen_at", "observed_at")
+_TIMES = ("created_at", "started_at", "completed_at")
+_SEEN = ("first_seen_at", "observed_at")
 
 
 @click.command
@@ -92,8 +94,10 @@ def _properties(job: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if name in _SHOWN_ABOVE or value in (None, [], {}, False):
             continue
         shown = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
-        if name in _MOMENTS:
-            shown = text.moment(iso(value * 1000) if isinstance(value, int) else value)
+        if name in _TIMES and time_of(job, name) is not None:
+            shown = text.moment(iso(value * 1000))
+        if name in _SEEN:
+            shown = text.moment(value)
         yield text.plain(name), text.plain(shown)
 
 

@@ -14,7 +14,7 @@ from tracker.cli import output, text
 from tracker.cli.awaited import DELETED, TIMED_OUT, UNKNOWN, Awaited, Waiting
 from tracker.cli.bars import Line, bars
 from tracker.clock import now
-from tracker.core.job import Job, read_job
+from tracker.core.job import Job, read_job, time_of
 from tracker.core.verdict import of_status, span
 
 STEP: Final = 10
@@ -126,7 +126,8 @@ def _verdict(awaited: Awaited) -> str:
         return f"not over yet: {text.plain(job['status'])}  {text.progress(job)}"
     read = read_job(job)
     said = text.plain(of_status(read)) if isinstance(read, Job) else text.plain(job["status"])
-    took = f" in {span(job['completed_at'] - job['created_at'])}" if job["completed_at"] else ""
+    ended_at = time_of(job, "completed_at")
+    took = f" in {span(ended_at - job['created_at'])}" if ended_at else ""
     return f"{said}{took}"
 
 

@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 SYSTEM_FILE: Final = Path("/etc/batch-tracker/tracker.toml")
+_MAX_BYTES: Final = 1024 * 1024  # more than thousands of receivers need; a device would not end
 _NONE: Final = Secret("")
 _DEFAULT_ACCOUNT: Final = "default"
 _DEFAULT_ACCOUNTS: Final = [{"name": _DEFAULT_ACCOUNT, "api_key": {"env": "MISTRAL_API_KEY"}}]
@@ -118,7 +119,11 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _content(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+        if len(content) > _MAX_BYTES:
+            raise ConfigError(f"{path}: expected at most {_MAX_BYTES} bytes, found more")
+        return content.decode("utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

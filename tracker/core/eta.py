@@ -23,7 +23,7 @@ LEAST_TIME: Final = 60_000
 LEAST_SHARE: Final = 0.02
 """Of all requests."""
 
-_LATEST: Final = 253_402_300_799_000
+LATEST: Final = 253_402_300_799_000
 """Unix milliseconds, as far as ISO 8601 goes."""
 
 
@@ -55,7 +55,7 @@ def eta(history: History, total: int) -> int | None:
     if first is None:
         return None
     ends_at = last.at + (total - last.completed) * (last.at - first.at) // (last.completed - first.completed)
-    return ends_at if ends_at <= _LATEST else None
+    return ends_at if ends_at <= LATEST else None
 
 
 def rate(history: History, total: int) -> float | None:

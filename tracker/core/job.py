@@ -4,11 +4,13 @@ Reading has two speeds. A page in the shape we know is decoded in one pass into 
 property, a value of another type, text that is not quite JSON) is read again one job at a time: what a tracker can do
 without is kept as it came, and a job that lacks what it cannot do without becomes a `MalformedJob`, which costs only
 itself. What JSON writers, readers and databases disagree about does not get in: numbers beyond a float's range, lone
-surrogates, and nesting that a recursive reader may not survive.
+surrogates, and nesting that a recursive reader may not survive. What would take far more time and memory to read than to
+send is not read at all.
 """
 
 import json
 import math
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -16,11 +18,18 @@ import msgspec
 from msgspec import UNSET, Meta
 
 Counter = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Name = Annotated[str, Meta(min_length=1, max_length=256)]
 UnixSeconds = Annotated[int, Meta(ge=0, le=253_402_300_799)]  # to the end of the year 9999, as far as ISO 8601 goes
 
 COUNTERS: Final = ("total_requests", "completed_requests", "succeeded_requests", "failed_requests")
 DEEPEST: Final = 64
 """Levels of lists and objects that a property may have; null stands for what lies deeper."""
+
+MOST_VALUES: Final = 250_000
+"""Values of an answer: a hundred jobs with two thousand files each have fewer, and more would hold up everything else."""
+
+MOST_JOBS: Final = 1000
+"""Jobs of a page, ten times as many as are asked for."""
 
 _BEYOND_A_FLOAT: Final = 10**308
 """From here on no integer gets in, of either sign: a reader that has floats alone would take it for infinity."""
@@ -28,6 +37,7 @@ _BEYOND_A_FLOAT: Final = 10**308
 _LONGEST_INT: Final = 309
 """Characters of the longest integer that does, its sign included; of some thousand `int` makes an error."""
 
+_TOO_MUCH: Final = f"expected at most {MOST_VALUES} values, found more"
 _OTHER: Final = "(other)"
 
 
@@ -38,14 +48,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ones whose value was not of their type, as they came.
     """
 
-    id: Annotated[str, Meta(min_length=1, max_length=256)]
+    id: Name
     object: str | None = "batch"
     input_files: tuple[str, ...] | None = None
     endpoint: str | None = None
     model: str | None = None
     output_file: str | None = None
     error_file: str | None = None
-    status: Annotated[str, Meta(min_length=1, max_length=256)]
+    status: Name
     created_at: UnixSeconds
     started_at: UnixSeconds | None = None
     completed_at: UnixSeconds | None = None
@@ -113,6 +123,8 @@ _Unreadable = (msgspec.MsgspecError, ValueError, RecursionError)
 
 def parse_page(body: bytes) -> Page | Malformed:
     """Read a page of `GET /v1/batch/jobs`; `data` may be absent or null when the list is empty."""
+    if _is_too_much(body):
+        return Malformed(_TOO_MUCH)
     try:
         page = _decode_page(body)
     except _Unreadable:
@@ -123,6 +135,8 @@ def parse_page(body: bytes) -> Page | Malformed:
 
 def parse_job(body: bytes) -> Job | MalformedJob:
     """Read the answer of `GET /v1/batch/jobs/{id}`, or a job that `to_data` wrote."""
+    if _is_too_much(body):
+        return MalformedJob(None, _TOO_MUCH)
     try:
         job = _decode_job(body)
     except _Unreadable:
@@ -140,6 +154,17 @@ def read_job(answer: Any) -> Job | MalformedJob:
         return _convert(answer, answer.keys() & _FIELDS.keys())
     except msgspec.ValidationError:
         return _read_what_fits(answer)
+
+
+def time_of(job: Mapping[str, Any], name: str) -> int | None:
+    """A time in a job's JSON (Unix seconds); None where that is null, or something else that was kept as it came."""
+    value = job[name]
+    return value if _fits(value, UnixSeconds) else None
+
+
+def _is_too_much(body: bytes) -> bool:
+    """Whether there are more than `MOST_VALUES`, each of which but the first follows one of these or stands in one."""
+    return len(body) > 2 * MOST_VALUES and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES
 
 
 def _is_usual(job: Job) -> bool:
@@ -166,7 +191,7 @@ def _read_what_fits(answer: dict[str, Any]) -> Job | MalformedJob:
         return _convert(answer, {name for name in named if _FIELDS[name].required or _fits(answer[name], _FIELDS[name].type)})
     except msgspec.ValidationError as error:
         name = answer.get("id")
-        return MalformedJob(name if isinstance(name, str) else None, _with_what_was_found(str(error), answer))
+        return MalformedJob(name if _fits(name, Name) else None, _with_what_was_found(str(error), answer))
 
 
 def _convert(answer: dict[str, Any], known: set[str]) -> Job:
@@ -206,6 +231,8 @@ def _parse_unusual_page(body: bytes) -> Page | Malformed:
         return Malformed("expected an object with `data` and `total`, found neither")
     if not isinstance(data, list | None):
         return Malformed(f"expected `data` to be a list of jobs, found {_kind(data)}")
+    if data and len(data) > MOST_JOBS:
+        return Malformed(f"expected at most {MOST_JOBS} jobs, found {len(data)}")
     read = [read_job(each) for each in data or ()]
     return Page(
         jobs=tuple(each for each in read if isinstance(each, Job)),

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from tracker.core.eta import History, eta, rate
+from tracker.core.eta import LATEST, History, eta, rate
 from tracker.core.event import iso
 from tracker.core.overdue import timeout_hours
 from tracker.core.status import RUNNING, is_terminal
@@ -23,9 +23,14 @@ def outlook(job: Mapping[str, Any], hours: float | None, history: History) -> Ou
     """The outlook of `job` (its JSON), by the time-out of its account in hours and what was seen of it so far."""
     if job["deleted"] or is_terminal(job["status"]):
         return Outlook()
-    deadline_at = None if hours is None else job["created_at"] + round(timeout_hours(job.get("metadata"), hours) * 3600)
+    deadline_at = None if hours is None else _deadline(job, hours)
     if job["status"] != RUNNING:
         return Outlook(deadline_at=deadline_at)
     total = job["total_requests"]
     ends_at = eta(history, total)
     return Outlook(deadline_at=deadline_at, rate=rate(history, total), eta=None if ends_at is None else iso(ends_at))
+
+
+def _deadline(job: Mapping[str, Any], hours: float) -> int | None:
+    deadline_at: int = job["created_at"] + round(timeout_hours(job.get("metadata"), hours) * 3600)
+    return deadline_at if deadline_at * 1000 <= LATEST else None

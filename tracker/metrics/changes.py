@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from tracker.core.event import ACCOUNT_TYPES, BATCH_TYPES, OVERDUE_TYPES, RECEIVER_TYPES, Event, from_iso
+from tracker.core.job import time_of
 from tracker.core.status import EVENT_OF, TERMINAL
 from tracker.metrics.families import Families
 from tracker.metrics.models import Models
@@ -99,13 +100,14 @@ class ChangeMetrics:
 
     def _measure(self, event: Event) -> None:
         data, account = event.data, event.account
-        if _is_new(event, "started_at"):
-            self._queued.labels(account).observe(max(data["started_at"] - data["created_at"], 0))
-        if _is_new(event, "completed_at") and data["started_at"] is not None:
-            self._ran.labels(account).observe(max(data["completed_at"] - data["started_at"], 0))
-        moment = _MOMENT_OF.get(event.type)
-        if moment and data[moment] is not None and account in self._whole:
-            self._lag.labels(account).observe(max(from_iso(event.observed_at) / 1000 - data[moment], 0))
+        started_at, completed_at = time_of(data, "started_at"), time_of(data, "completed_at")
+        if started_at is not None and _is_new(event, "started_at"):
+            self._queued.labels(account).observe(max(started_at - data["created_at"], 0))
+        if completed_at is not None and started_at is not None and _is_new(event, "completed_at"):
+            self._ran.labels(account).observe(max(completed_at - started_at, 0))
+        moment = time_of(data, _MOMENT_OF[event.type]) if event.type in _MOMENT_OF else None
+        if moment is not None and account in self._whole:
+            self._lag.labels(account).observe(max(from_iso(event.observed_at) / 1000 - moment, 0))
 
     def _start_at_zero(self, account: str) -> None:
         for type_ in (*BATCH_TYPES, *OVERDUE_TYPES, *ACCOUNT_TYPES):
@@ -123,4 +125,4 @@ def _is_new(event: Event, name: str) -> bool:
     """Whether this event is the first to have the property: it changed from nothing, or the job was never seen before."""
     was: Any = event.changes.get(name, (event.data[name], None))[0]
     first = event.type != "batch.created" and event.changes.get("status", ("", ""))[0] is None
-    return event.data[name] is not None and (first or was is None)
+    return first or was is None

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tracker.clock import now
 from tracker.core.filters import DeliveryFilter, EventFilter
-from tracker.core.job import Job, read_job
+from tracker.core.job import Job, read_job, time_of
 from tracker.core.pages import Span
 from tracker.core.ports import Reader
 from tracker.core.verdict import of_status, span
@@ -43,7 +43,7 @@ async def job_page(reader: Reader, tracker: Tracker, found: Sequence[dict[str, A
         "job": job,
         "several_jobs": [each for each in found if each["account"] != account],
         "verdict": _verdict(job),
-        "waited": span((job["started_at"] or job["completed_at"] or moment_now) - job["created_at"]),
+        "waited": span((time_of(job, "started_at") or time_of(job, "completed_at") or moment_now) - job["created_at"]),
         "stream": encoded_query(job=job["id"], account=job["account"]),
         "chart": drawn,
         "chart_width": WIDTH,

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from tracker import __version__
 from tracker.core.filters import TYPES
+from tracker.core.job import time_of
 from tracker.core.status import TERMINAL
 from tracker.web.pages import words
 from tracker.web.pages.timeline import words as event_words
@@ -41,6 +42,7 @@ class Renderer:
             "brief": brief,
             "delivery_job_path": lambda delivery: job_path(delivery["account"], delivery["job"]),
             "duration": words.duration,
+            "time_of": time_of,
             "event_job_path": lambda event: job_path(event["account"], event["data"]["id"]),
             "job_path": lambda job: job_path(job["account"], job["id"]),
             "machine": words.machine,

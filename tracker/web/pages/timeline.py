@@ -5,7 +5,7 @@ from itertools import groupby, pairwise
 from math import inf
 from typing import Any, Final, NamedTuple
 
-from tracker.core.job import Job, read_job
+from tracker.core.job import Job, read_job, time_of
 from tracker.core.verdict import of_job, of_other, span
 from tracker.web.pages.chart import Point
 from tracker.web.pages.words import moment, number, spaced
@@ -56,7 +56,9 @@ def points(events: Iterable[Mapping[str, Any]]) -> Iterator[Point]:
     """The counters at each moment at which they were observed."""
     for event in events:
         data = event["data"]
-        at = min(moment(event["observed_at"]).timestamp(), data["completed_at"] or inf)  # an end may be seen long after
+        at = min(
+            moment(event["observed_at"]).timestamp(), time_of(data, "completed_at") or inf
+        )  # an end may be seen long after
         yield Point(at, data["total_requests"], data["completed_requests"], data["failed_requests"])
 
 

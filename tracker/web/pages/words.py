@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
+from tracker.core.job import time_of
 from tracker.core.status import (
     CANCELLATION_REQUESTED,
     CANCELLED,
@@ -154,5 +155,5 @@ def machine(value: float | str) -> str:
 
 def duration(job: Mapping[str, Any], now: float) -> str:
     """From a job's creation to its end, or to `now` (Unix seconds)."""
-    end = job["completed_at"] or (moment(job["observed_at"]).timestamp() if is_terminal(job["status"]) else now)
+    end = time_of(job, "completed_at") or (moment(job["observed_at"]).timestamp() if is_terminal(job["status"]) else now)
     return span(max(0, end - job["created_at"]))
