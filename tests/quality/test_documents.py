@@ -38,7 +38,7 @@ def test_version_is_the_same_everywhere():
     assert metadata["version"] == __version__ == newest[1]
 
 
-DEPLOY = "deploy/README.md", "deploy/prometheus/RUNBOOK.md", "deploy/systemd/README.md"
+DEPLOY = "deploy/README.md", "deploy/examples/README.md", "deploy/prometheus/RUNBOOK.md", "deploy/systemd/README.md"
 
 
 @pytest.mark.parametrize("path", ["README.md", "CHANGELOG.md", "LICENSE", "config/tracker.toml", *DEPLOY])
