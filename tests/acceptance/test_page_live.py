@@ -68,6 +68,31 @@ async def test_page_recovers_and_misses_nothing(browser, tmp_path):
                 assert await page.evaluate("loadedOnce")
 
 
+async def test_who_has_to_log_in_gets_where_he_was_going(browser, tmp_path):
+    """With a token every page leads to the login and from there on; a page that was open when its session ended leads back."""
+    async with simulated(speed=60, jobs=4) as simulator:
+        installation = installed(tmp_path, simulator.url)
+        installation.environment["TOKEN"] = "canary-token-1618"
+        installation.config.write_text(
+            installation.config.read_text().replace("[[accounts]]", 'token = { env = "TOKEN" }\n[[accounts]]', 1)
+        )
+        async with opened(browser, installation.url, allowed=["net::ERR", "401"]) as page:
+            async with installation.running():
+                await page.goto("/events?type=batch.created")
+                assert "Log in" in await text(page, "h1")
+                await page.fill("input[name=token]", "canary-token-1618")
+                await page.press("input[name=token]", "Enter")
+                await page.wait_for_selector("#connection[data-state=live]")
+                assert page.url.endswith("/events?type=batch.created")
+                assert "canary" not in await page.content()
+            async with installation.running():
+                await page.wait_for_url("**/login?**")
+                await page.fill("input[name=token]", "canary-token-1618")
+                await page.press("input[name=token]", "Enter")
+                await page.wait_for_selector("#connection[data-state=live]")
+                assert page.url.endswith("/events?type=batch.created")
+
+
 async def test_feed_waits_for_the_reader(browser, tmp_path):
     """Who has scrolled up stays there and is told how much is new; a click leads to the newest, which is followed again."""
     async with simulated(speed=60, jobs=10) as simulator:

@@ -81,6 +81,7 @@ def test_progress_in_a_row_is_one_line():
         (5, 3, "10s"),
         (6, 1, "1s"),
     ]
+    assert [line.first for line in lines] == [1, 2, 3, 6]
     assert lines[2].words.replace("\u202f", " ") == "40 to 900 of 1 000 requests, in 1m 0s"
     assert timeline([]) == []
 

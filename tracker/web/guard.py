@@ -93,8 +93,9 @@ class Guard:
     def _without_token(self, request: Request) -> Response | None:
         sent, address, now = sent_token(request), request.client.host if request.client else "", anyio.current_time()
         if sent is None:
-            if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
-                return RedirectResponse(f"/login?next={quote(_target(request))}", 303)
+            if "text/html" in request.headers.get("accept", ""):
+                following = _target(request) if request.method == "GET" else "/"  # a form of a session that is over
+                return RedirectResponse(f"/login?next={quote(following)}", 303)
             return problem(401, "send a token, as Authorization: Bearer TOKEN", {"www-authenticate": "Bearer"})
         if wait := self._attempts.wait(address, now):
             return problem(429, "there were too many wrong tokens", {"retry-after": str(int(wait) + 1)})

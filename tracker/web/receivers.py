@@ -83,7 +83,7 @@ def operations(tracker: Tracker) -> list[Operation]:
         async with tracker.reader() as reader:
             circuits = await reader.circuits()
             found = [
-                _receiver(each, circuits.get(each.name, Circuit()), await reader.backlog(each.name))
+                receiver_state(each, circuits.get(each.name, Circuit()), await reader.backlog(each.name))
                 for each in tracker.config.receivers
             ]
         return json_response(Receivers(data=found))
@@ -99,7 +99,7 @@ def operations(tracker: Tracker) -> list[Operation]:
             counts = await reader.job_counts()
         healths = tracker.health.accounts
         found = [
-            _account(each, healths.get(each.name, AccountHealth()), dict(counts.get(each.name, {})))
+            account_state(each, healths.get(each.name, AccountHealth()), dict(counts.get(each.name, {})))
             for each in tracker.config.accounts
         ]
         return json_response(Accounts(data=found))
@@ -113,7 +113,7 @@ def operations(tracker: Tracker) -> list[Operation]:
     ]
 
 
-def _receiver(receiver: ConfiguredReceiver, circuit: Circuit, backlog: Backlog) -> Receiver:
+def receiver_state(receiver: ConfiguredReceiver, circuit: Circuit, backlog: Backlog) -> Receiver:
     return Receiver(
         name=receiver.name,
         kind=receiver.kind,
@@ -130,7 +130,7 @@ def _receiver(receiver: ConfiguredReceiver, circuit: Circuit, backlog: Backlog) 
     )
 
 
-def _account(account: ConfiguredAccount, health: AccountHealth, jobs: dict[str, int]) -> Account:
+def account_state(account: ConfiguredAccount, health: AccountHealth, jobs: dict[str, int]) -> Account:
     failure = health.failure
     return Account(
         name=account.name,

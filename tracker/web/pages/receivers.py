@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
 from starlette.datastructures import QueryParams
 
 from tracker.config import Receiver
@@ -12,6 +13,7 @@ from tracker.core.pages import DeliveryKey
 from tracker.core.ports import Reader
 from tracker.web.pages.jobs import Pill
 from tracker.web.pages.links import decoded, encoded, link
+from tracker.web.receivers import receiver_state
 from tracker.web.tracker import Tracker
 
 LETTERS: Final = 10
@@ -54,23 +56,5 @@ async def receiver_page(reader: Reader, receiver: Receiver, query: QueryParams) 
 
 
 async def _told(reader: Reader, receiver: Receiver, circuits: Mapping[str, Circuit]) -> dict[str, Any]:
-    circuit = circuits.get(receiver.name, Circuit())
-    backlog = await reader.backlog(receiver.name)
-    return {
-        "name": receiver.name,
-        "kind": receiver.kind,
-        "events": receiver.events,
-        **backlog._asdict(),
-        "state": state_of(circuit),
-        "failures": circuit.failures,
-        "since": None if circuit.since is None else circuit.since / 1000,
-        "reason": circuit.reason,
-        "detail": circuit.detail,
-        "quiet_until": circuit.quiet_until / 1000 if circuit.quiet_until else None,
-    }
-
-
-def state_of(circuit: Circuit) -> str:
-    if circuit.disabled:
-        return "disabled"
-    return "failing" if circuit.failures else "ok"
+    state = receiver_state(receiver, circuits.get(receiver.name, Circuit()), await reader.backlog(receiver.name))
+    return msgspec.structs.asdict(state)

@@ -16,8 +16,12 @@ LONG: Final = 0.2
 
 
 class Entry(NamedTuple):
-    """One line: an event, or the last of those in a row that tell progress, and how many; `gap` is the quiet before it."""
+    """One line: an event, or the last of those in a row that tell progress, and how many; `gap` is the quiet before it.
 
+    `first` is the seq of the first of them, by which the line is known while it grows.
+    """
+
+    first: int
     event: Mapping[str, Any]
     words: str
     times: int
@@ -32,6 +36,7 @@ def timeline(events: Sequence[Mapping[str, Any]]) -> list[Entry]:
     gaps = [*[0.0][: len(groups)], *(_seconds(before[-1], after[0]) for before, after in pairwise(groups))]
     return [
         Entry(
+            first=group[0]["seq"],
             event=group[-1],
             words=words(group[-1]) if len(group) == 1 else _several(group),
             times=len(group),
@@ -49,7 +54,9 @@ def words(event: Mapping[str, Any]) -> str:
         return of_other(type_, data)
     job = read_job(data)
     text = of_job(type_, job, event["changes"]) if isinstance(job, Job) else type_
-    return spaced(text.removeprefix("Batch created: ").removeprefix("Batch in progress: "))  # the type says that already
+    if text == f"Batch {type_.removeprefix('batch.')}":
+        return ""  # the type says that already, as it does below
+    return spaced(text.removeprefix("Batch created: ").removeprefix("Batch in progress: "))
 
 
 def points(events: Iterable[Mapping[str, Any]]) -> Iterator[Point]:

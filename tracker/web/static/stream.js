@@ -38,7 +38,9 @@ export class Stream {
     };
     source.onerror = () => {
       this.lost();
-      if (source.readyState === EventSource.CLOSED) this.again(); // else the browser tries by itself, from the last event on
+      if (source.readyState !== EventSource.CLOSED) return; // the browser tries by itself, from the last event on
+      this.again();
+      this.onchange(); // a look may tell why: who has to log in anew is led there
     };
   }
 
