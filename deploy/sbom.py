@@ -21,7 +21,7 @@ _VIA = re.compile(r"^    # +(?:via +)?(\S.*)$")
 
 def main() -> None:
     """Write the file, or with --check say whether it is what would be written: exit status 1 where not."""
-    made = json.dumps(bill(), indent=1) + "\n"
+    made = json.dumps(bill(), indent=1, sort_keys=True) + "\n"
     if "--check" not in sys.argv:
         SBOM.write_text(made, "utf-8")
     elif SBOM.read_text("utf-8") != made:
@@ -30,7 +30,7 @@ def main() -> None:
 
 def bill() -> dict[str, Any]:
     command = [sys.executable, "-W", "ignore", "-m", "cyclonedx_py", "requirements", str(LOCK), "--pyproject", str(PROJECT)]
-    listed = subprocess.run([*command, "--output-reproducible"], check=True, capture_output=True).stdout
+    listed = subprocess.run([*command, "--output-reproducible", "--spec-version=1.6"], check=True, capture_output=True).stdout
     made: dict[str, Any] = json.loads(listed)
     components = sorted(map(_component, made["components"]), key=lambda each: each["name"])
     purls = {each["name"]: each["purl"] for each in components}
