@@ -166,6 +166,27 @@ def test_head_ends_it_quietly(written, command):
     assert (done.stdout.count("\n"), "Traceback" in done.stderr) == (1, False)
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("wait ", [0, 1, 2]),
+        ("wait 00000000", [0]),
+        ("job 000000f", [*range(240, 250)]),
+        ("events --job 00000007", [7]),
+        ("job z", []),
+    ],
+)
+def test_ids_are_offered_to_the_shell(written, typed, offered):
+    """`wait` is completed by the jobs that go on, the others by all, by their beginnings; shells that show words get some."""
+    line = f"batch-tracker --config {written.config} {typed}"
+    asked = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    bash = piped(written, _BATCH_TRACKER_COMPLETE="bash_complete", **asked)
+    assert sorted(bash.stdout.split()) == [f"plain,{IDS[number]}" for number in offered]
+    zsh = piped(written, _BATCH_TRACKER_COMPLETE="zsh_complete", **asked).stdout
+    assert zsh.count("mistral-small-latest") == len([number for number in offered if number not in (1, 2)])
+    assert "\x1b" not in zsh
+
+
 def test_top_is_piped_as_one_picture(written):
     """Without a terminal it prints what there is and ends: jobs with what is left, receivers, accounts."""
     shown = piped(written, "top")

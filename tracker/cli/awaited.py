@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from tracker.cli import text
-from tracker.core.eta import History, Sample, eta, extended
+from tracker.core.eta import History, Sample, extended
 from tracker.core.event import worth
 from tracker.core.status import CANCELLED, FAILED, SUCCESS, TIMEOUT_EXCEEDED, is_terminal
 
@@ -60,11 +60,6 @@ class Awaited:
     @property
     def account(self) -> str | None:
         return str(self.job["account"]) if self.job else None
-
-    @property
-    def ends_at(self) -> int | None:
-        """When it will have ended at its present pace (Unix milliseconds)."""
-        return eta(self.history, self.job["total_requests"]) if self.job else None
 
     def remember(self, job: Mapping[str, Any], at: int) -> None:
         """Note how far it was at `at` (Unix milliseconds)."""

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tracker.cli import terminal, text
-from tracker.core.eta import History, eta
+from tracker.core.eta import History, eta, rate
 from tracker.core.job import time_of
 from tracker.core.status import is_terminal
 from tracker.core.verdict import span
@@ -53,7 +53,8 @@ def _columns(width: int) -> tuple[str, ...]:
 
 def _cells(line: Line, now: int) -> dict[str, RenderableType]:
     job = line.job
-    ends_at = None if is_terminal(job["status"]) else eta(line.history, job["total_requests"])
+    history = () if is_terminal(job["status"]) else line.history
+    ends_at, pace = eta(history, job["total_requests"]), rate(history, job["total_requests"])
     colour = text.colour(job)
     return {
         "status": terminal.status(job),
@@ -66,16 +67,9 @@ def _cells(line: Line, now: int) -> dict[str, RenderableType]:
             finished_style=colour,
         ),
         "progress": text.progress(job),
-        "rate": Text(_rate(line, ends_at), style="dim"),
+        "rate": Text("" if pace is None else text.rate(pace), style="dim"),
         "time": _time(job, ends_at, now),
     }
-
-
-def _rate(line: Line, ends_at: int | None) -> str:
-    if ends_at is None:
-        return ""
-    last = line.history[-1]
-    return text.rate((line.job["total_requests"] - last.completed) / max(0.001, (ends_at - last.at) / 1000))
 
 
 def _time(job: Mapping[str, Any], ends_at: int | None, now: int) -> Text:

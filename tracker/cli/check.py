@@ -8,7 +8,7 @@ import click
 
 from tracker.build import providing
 from tracker.cli import text
-from tracker.cli.options import config_option
+from tracker.cli.options import config_option, examples
 from tracker.config import Account, Config, database_path, load
 from tracker.control import is_running
 from tracker.core.failure import Failure
@@ -17,7 +17,7 @@ from tracker.core.ports import ListQuery
 from tracker.http import http_client, tls_context
 
 
-@click.command
+@click.command(epilog=examples("check --online", "check --running"))
 @config_option
 @click.option("--online", is_flag=True, help="Ask each account's API once.")
 @click.option("--running", is_flag=True, help="Look only whether a daemon has the database, and answers.")

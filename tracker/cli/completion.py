@@ -5,10 +5,10 @@ from click.shell_completion import get_completion_class
 
 _EPILOG = """
 \b
-Put it where your shell looks once:
-  bash  batch-tracker completion bash > ~/.local/share/bash-completion/completions/batch-tracker
+Put it where your shell looks, once:
+  bash  batch-tracker completion bash >> ~/.bash_completion
   zsh   batch-tracker completion zsh > "${fpath[1]}/_batch-tracker"
-  fish  batch-tracker completion fish > ~/.config/fish/completions/batch-tracker.fish
+  fish  batch-tracker completion fish | source    # in config.fish
 
 \b
 Or for this shell alone:

@@ -16,7 +16,7 @@ from tracker import log
 from tracker.cli import terminal
 from tracker.cli.demo_receivers import DemoReceiver
 from tracker.cli.live import LiveView, PlainView, Stage
-from tracker.cli.options import duration
+from tracker.cli.options import duration, examples
 from tracker.cli.simulate import clock
 from tracker.config import Account, Config, Http, Receiver, Secret, Storage
 from tracker.core.signing import parse_secret
@@ -39,7 +39,7 @@ ENDS = ("batch.completed", "batch.failed", "batch.expired", "batch.cancelled")
 _SECRET = "whsec_" + b64encode(b"the demo keeps no secrets").decode()
 
 
-@click.command
+@click.command(epilog=examples("demo", "demo --jobs 40 --duration 1m"))
 @click.option(
     "--duration", callback=duration("1s", "1d"), help='End by itself after so long, such as "20s"; otherwise Ctrl-C ends it.'
 )

@@ -21,6 +21,11 @@ def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def examples(*lines: str) -> str:
+    """The end of a command's help: lines that one could type."""
+    return "\n".join(["\b", "Examples:", *(f"  batch-tracker {line}" for line in lines)])
+
+
 def duration(least: str, most: str) -> Callable[[click.Context, click.Parameter, str | None], float | None]:
     """A callback that reads a duration such as "90s", "5m" or "2h30m" as seconds."""
 

@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from tracker.cli import text
+from tracker.cli.completing import receivers
 from tracker.cli.options import config_option, moment
 from tracker.clock import now
 from tracker.config import database_path, receiver_names
@@ -22,7 +23,7 @@ _ALONE = "no daemon is running: they go out once it does"
 
 @click.command
 @config_option
-@click.option("--receiver", required=True, metavar="NAME", help="Who is told again.")
+@click.option("--receiver", required=True, metavar="NAME", shell_complete=receivers, help="Who is told again.")
 @click.option("--seq", type=int, metavar="N", help="The delivery of this event.")
 @click.option("--dead", is_flag=True, help="All deliveries whose schedule was exhausted.")
 @click.option("--from-seq", type=int, metavar="A", help="All events of the log from this one on …")

@@ -7,14 +7,14 @@ import click
 
 from tracker.cli import text
 from tracker.cli.backup import holds
-from tracker.cli.options import config_option
+from tracker.cli.options import config_option, examples
 from tracker.clock import now
 from tracker.config import database_path
 from tracker.store.backup import UnfitTargetError
 from tracker.store.restore import restore
 
 
-@click.command
+@click.command(epilog=examples("restore /var/backups/tracker-2025-06-25.db"))
 @config_option
 @click.argument("file", type=click.Path(path_type=Path))
 def command(config: str | None, file: Path) -> None:

@@ -9,7 +9,7 @@ import click
 import structlog
 
 from tracker import daemon, log
-from tracker.cli.options import config_option
+from tracker.cli.options import config_option, examples
 from tracker.config import Config, load
 from tracker.config.service import service
 from tracker.core.listen_error import ListenError
@@ -21,7 +21,7 @@ LOOK_EVERY: Final = 10.0
 """Seconds between two looks for what was kept back for long enough."""
 
 
-@click.command
+@click.command(epilog=examples("run", "--config tracker.toml run --verbose"))
 @config_option
 @click.option("--verbose", is_flag=True, help="Log every sweep, and all that happens to a job, too.")
 def command(config: str | None, verbose: bool) -> None:

@@ -10,7 +10,8 @@ import msgspec
 
 from tracker.build import notifier
 from tracker.cli import text
-from tracker.cli.options import config_option
+from tracker.cli.completing import receivers
+from tracker.cli.options import config_option, examples
 from tracker.clock import now
 from tracker.config import Config, Receiver, load
 from tracker.core.config_error import ConfigError
@@ -35,8 +36,8 @@ _LONGEST_LINE: Final = 200
 """Characters of the answer's first line that are shown."""
 
 
-@click.command
-@click.argument("name", metavar="RECEIVER")
+@click.command(epilog=examples("send-test pipeline"))
+@click.argument("name", metavar="RECEIVER", shell_complete=receivers)
 @config_option
 def command(name: str, config: str | None) -> None:
     """Send a test event to a receiver and tell what happened.

@@ -5,12 +5,12 @@ import sys
 import click
 
 from tracker.cli import text
-from tracker.cli.options import config_option
+from tracker.cli.options import config_option, examples
 from tracker.config import database_path
 from tracker.store.verify import verify
 
 
-@click.command
+@click.command(epilog=examples("verify && echo sound"))
 @config_option
 def command(config: str | None) -> None:
     """Rebuild every job from the log and compare it with the table; exit status 1 where they differ."""

@@ -28,7 +28,7 @@ _EPILOG = """
 Examples:
   batch-tracker wait 541d1a81-4815-442c-8f7c-6d7a4d5f4a3e
   batch-tracker wait 541d1a81 77b04d2c --timeout 2h --allow-partial
-  batch-tracker wait --json "$id" | jq -r 'select(.result == "success") | .output_file'
+  batch-tracker wait --json 541d1a81 | jq -r .output_file
 
 \b
 Exit status:

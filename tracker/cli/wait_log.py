@@ -1,7 +1,7 @@
 """Owns waiting by the log: the daemon watches, its commits wake us, and nothing is asked of the API."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 import anyio
@@ -9,6 +9,9 @@ import anyio
 from tracker.cli import text
 from tracker.cli.awaited import AmbiguousError, Awaited, Waiting
 from tracker.cli.histories import milliseconds, recalled
+from tracker.core.event import ACCOUNT_TYPES
+from tracker.core.overdue import UNREACHABLE
+from tracker.core.pages import Span
 from tracker.store.reader import EventFilter, Reader
 
 STILL_THERE: Final = 2.0
@@ -40,8 +43,18 @@ class Log:
                 awaited.history = awaited.history or await recalled(self._reader, found[0])
                 self._waiting.see(awaited, found[0], milliseconds(found[0]["observed_at"]))
 
+    async def _tell_of_accounts(self, accounts: Iterable[str]) -> None:
+        """Say which of them cannot be reached: nothing will happen before that has passed."""
+        log = Span(before=self._after + 1, newest_first=True)
+        for account in accounts:
+            last = await self._reader.events_page(log, EventFilter(types=ACCOUNT_TYPES, account=account), 1)
+            for event in (json.loads(body) for _, body in last.events):
+                if event["type"] == UNREACHABLE:
+                    self._note(event)
+
     async def follow(self, daemon_lives: Callable[[], Awaitable[bool]]) -> None:
         """Take what the log says, until all is over or the daemon is gone."""
+        await self._tell_of_accounts({each.account for each in self._waiting.outstanding if each.account})
         while self._waiting.outstanding:
             await self._take_news()
             with anyio.move_on_after(STILL_THERE) as nothing_new:
@@ -57,10 +70,13 @@ class Log:
     def _take(self, event: dict[str, Any]) -> None:
         if event["type"].startswith("account."):
             if self._account in (None, event["account"]):
-                self._waiting.view.note(f"account {event['account']}: {text.event_words(event)}")
+                self._note(event)
         elif event["type"].startswith("batch.") and self._account in (None, event["account"]):
             for awaited in self._waiting.matching(event["data"]["id"], event["account"]):
                 self._waiting.see(awaited, _job_of(event, awaited), milliseconds(event["observed_at"]))
+
+    def _note(self, event: dict[str, Any]) -> None:
+        self._waiting.view.note(f"account {text.plain(event['account'])}: {text.event_words(event)}")
 
 
 def _job_of(event: dict[str, Any], awaited: Awaited) -> dict[str, Any]:

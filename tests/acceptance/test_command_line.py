@@ -1,0 +1,147 @@
+"""The command line's frame: what it loads, what it offers to a shell, and what it says of a mistake."""
+
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+from answering import installed
+from programs import program
+from tracking import COMMAND, Installation
+
+from tracker.cli import COMMANDS
+from tracker.core.filters import TYPES
+from tracker.store.writer import open_store
+
+SERVERS = {"starlette", "uvicorn", "tracker.web.app", "tracker.serving", "prometheus_client"}
+CLIENTS = {"httpx", "ssl_context", "tracker.http", "cryptography"}
+LOOKS = {"rich", "structlog", "pygments"}
+SLOW = {"msgspec", "anyio", "asyncio", "sqlite3", "aiosqlite", "tracker.config"}
+
+
+@pytest.fixture(scope="module")
+async def empty(tmp_path_factory, anyio_backend):  # noqa: ARG001 - an asynchronous fixture of a module needs it
+    """An installation whose database has nothing in it, with two receivers."""
+    installation = installed(tmp_path_factory.mktemp("empty"), pipeline="http://127.0.0.1:1", board="http://127.0.0.1:1")
+    async with open_store(installation.database):
+        return installation
+
+
+@pytest.mark.parametrize(
+    ("arguments", "never"),
+    [
+        ("--help", SERVERS | CLIENTS | LOOKS | SLOW),
+        ("--version", SERVERS | CLIENTS | LOOKS | SLOW),
+        ("completion bash", SERVERS | CLIENTS | LOOKS | SLOW),
+        ("events --json", SERVERS | CLIENTS | LOOKS),
+        ("jobs --json", SERVERS | CLIENTS | LOOKS),
+        ("deliveries --json", SERVERS | CLIENTS | LOOKS),
+        ("jobs --help", SERVERS | CLIENTS | LOOKS),
+        ("jobs", SERVERS | CLIENTS | {"structlog"}),
+        ("verify", SERVERS | CLIENTS),
+        ("replay --receiver pipeline --dead", SERVERS),
+        ("wait x --timeout 0s", SERVERS),
+        ("top", SERVERS),
+        ("check", SERVERS),
+    ],
+)
+def test_command_loads_nothing_that_it_does_not_use(empty, arguments, never):
+    """No command loads a web server that it does not start, nor a client, a database or what draws where it needs none."""
+    program_ = "import sys; from tracker.cli import main\ntry: main()\nfinally: print(*sys.modules, file=sys.stderr)"
+    done = run(empty, sys.executable, "-c", program_, "--config", str(empty.config), *arguments.split())
+    assert never & set(done.stderr.split()) == set()
+
+
+@pytest.mark.parametrize(("arguments", "most"), [("--help", 4), ("events --json", 9)])
+def test_command_starts_fast(empty, arguments, most):
+    """Beside an interpreter that does nothing, in the processor's time: at best about 2.6 and 6.5 times as much."""
+    nothing = min(spent(empty, [sys.executable, "-c", "pass"]) for _ in range(5))
+    assert min(spent(empty, [*COMMAND, "--config", str(empty.config), *arguments.split()]) for _ in range(5)) < most * nothing
+
+
+def spent(installation, command):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    run(installation, *command)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def run(installation, *command, **environment):
+    environment = {"PATH": os.environ["PATH"]} | installation.environment | environment
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30, env=environment)
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("w", ["wait"]),
+        ("send-test ", ["board", "pipeline"]),
+        ("replay --receiver p", ["pipeline"]),
+        ("events --type batch.c", sorted(type_ for type_ in TYPES if type_.startswith("batch.c"))),
+        ("jobs --status r", ["running"]),
+        ("jobs --account ", ["default"]),
+        ("wait ", []),
+        ("job 0000", []),
+        ("deliveries --st", ["--state"]),
+        ("deliveries --state d", ["dead", "delivered"]),
+    ],
+)
+def test_shell_is_offered_what_there_is(empty, typed, offered):
+    """Commands, options, names of the configuration and types of events; in silence where there is nothing."""
+    assert complete(empty, f"batch-tracker --config {empty.config} {typed}") == offered
+
+
+def complete(installation, line):
+    words = line.split(" ")
+    asked = {"_BATCH_TRACKER_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+    done = run(installation, *COMMAND, **asked)
+    assert done.stderr == ""
+    return sorted(each.partition(",")[2] for each in done.stdout.splitlines() if each)
+
+
+def test_broken_installation_is_completed_in_silence(tmp_path):
+    """Without a database, or with a configuration that is none, nothing is offered and nothing said."""
+    installation = Installation(tmp_path, "http://127.0.0.1:1")
+    assert complete(installation, f"batch-tracker --config {installation.config} wait 5") == []
+    installation.config.write_text("no TOML at all")
+    for command in ("wait ", "send-test ", "jobs --account "):
+        assert complete(installation, f"batch-tracker --config {installation.config} {command}") == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shell_takes_what_is_printed_for_it(empty, shell):
+    """`completion SHELL` prints what the shell itself has nothing to say against."""
+    printed = run(empty, *COMMAND, "completion", shell)
+    assert (printed.returncode, "_BATCH_TRACKER_COMPLETE" in printed.stdout) == (0, True)
+    if shell == "bash":
+        taken = run(empty, program("bash", "bash"), "-ec", f"{printed.stdout}\ncomplete -p batch-tracker")
+        assert (taken.returncode, "batch-tracker" in taken.stdout) == (0, True), taken.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("jbos", "there is no command 'jbos'; did you mean 'jobs'?"),
+        ("zzzzz", "there is no command 'zzzzz'; `batch-tracker --help` lists those that there are"),
+        ("jobs --sttaus x", "--status"),
+        ("jobs --since soon", "expected a time, such as 2025-06-25T16:20:10+02:00, or how long ago, such as 2h or 7d"),
+        ("jobs --limit 0", "0 is not in the range"),
+        ("wait x --account nobody", "no account 'nobody' in the configuration; there are: default"),
+        ("completion csh", "'bash', 'zsh', 'fish'"),
+    ],
+)
+def test_mistake_is_told_with_what_would_be_right(empty, arguments, said):
+    """Status 2, nothing on standard output, and words that help."""
+    done = run(empty, *COMMAND, "--config", str(empty.config), *arguments.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_examples(empty, command):
+    """Every command's --help shows a line that one could type, and fits 80 columns."""
+    shown = run(empty, *COMMAND, command, "--help")
+    assert shown.returncode == 0
+    assert "batch-tracker " in shown.stdout.partition("Usage:")[2].partition("\n")[2]
+    assert max(map(len, shown.stdout.splitlines())) <= 80
