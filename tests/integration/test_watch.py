@@ -38,11 +38,12 @@ def job(id_, status, **counters):
 @asynccontextmanager
 async def watching(path, *answers):
     health, metrics = Health(["default"]), Metrics()
+    metrics.configured({"default": 15.0}, [])
     async with open_store(path) as store:
         poller = Poller("default", Scripted(*answers), store, backfill=0.0, now=lambda: NOW)
         with capture_logs() as lines:
             watcher = Watcher(poller, 15.0, health, metrics, lambda: 0.5)
-            watcher.lines, watcher.health = lines, health
+            watcher.lines, watcher.health, watcher.metrics = lines, health, metrics
             yield watcher
 
 
@@ -67,6 +68,25 @@ async def test_failures_are_followed_by_longer_and_longer_waits(tmp_path, reason
     async with watching(tmp_path / "tracker.db", failed(reason)) as watcher:
         waits = [await watcher.sweep_once() for _ in range(8)]
     assert waits == [0.75 * min(longest, 15.0 * 2**failures) for failures in range(8)]
+
+
+def backoff(watcher):
+    """What the metrics say."""
+    (line,) = [
+        line for line in watcher.metrics.render().splitlines() if line.startswith(b"batchtracker_sweep_backoff_seconds{")
+    ]
+    return float(line.split()[-1])
+
+
+async def test_metrics_say_how_long_is_waited_since_a_failure(tmp_path):
+    """The wait after a failed sweep or a store that fails is on the page, and 0 once a sweep was good."""
+    path = tmp_path / "tracker.db"
+    async with watching(path, failed(Reason.SERVER), page()) as watcher:
+        assert await watcher.sweep_once() == backoff(watcher) > 0
+        await watcher.sweep_once()
+        assert backoff(watcher) == 0
+        path.rename(tmp_path / "away.db")
+        assert await watcher.sweep_once() == backoff(watcher) > 0
 
 
 async def test_patience_asked_for_is_kept(tmp_path):

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 from observations import SINCE, gone, moved, seen, with_the_id_of
@@ -13,6 +14,7 @@ from tracker.core.event import iso, plain_event
 from tracker.core.health import Use
 from tracker.core.pages import Backlog
 from tracker.core.ports import StorageError
+from tracker.metrics import Metrics
 from tracker.store.facts import SqliteFacts
 from tracker.store.schema import migrate, wal_reset_affected
 from tracker.store.writer import open_store
@@ -125,6 +127,53 @@ async def test_every_committed_event_is_told_once(path):
     ]
 
 
+async def test_jobs_on_the_page(path):
+    """The page has each job once: by the status that the API gave, as deleted, or as unrecognized."""
+    first, metrics = seen("a", status="RUNNING"), Metrics(SqliteFacts(path))
+    metrics.configured({"default": 15.0}, [])
+    async with open_store(path) as store:
+        await store.record("default", [first, seen("b", status="PAUSED"), seen("c", status="HALTED"), seen("d")])
+        await store.record("default", [gone(first)])
+    lines = [line for line in metrics.render().decode().splitlines() if line.startswith("batchtracker_jobs{")]
+    assert len(lines) == 9
+    assert {line.partition("status=")[2] for line in lines if not line.endswith(" 0.0")} == {
+        '"QUEUED"} 1.0',
+        '"deleted"} 1.0',
+        '"unrecognized"} 2.0',
+    }
+
+
+class Interrupting(sqlite3.Connection):
+    """A connection between whose looks somebody else commits."""
+
+    between = None
+
+    def execute(self, *statement):
+        found = super().execute(*statement)
+        if Interrupting.between and statement[0].startswith("SELECT"):
+            rows = found.fetchall()
+            Interrupting.between()
+            return SimpleNamespace(fetchall=lambda: rows)
+        return found
+
+
+async def test_backlog_is_of_one_moment(path, monkeypatch):
+    """A delivery that dies between two looks is pending or dead, not both."""
+    connect = sqlite3.connect
+    monkeypatch.setattr("tracker.store.facts.sqlite3.connect", lambda *a, **how: connect(*a, factory=Interrupting, **how))
+    async with open_store(path, [EVERYTHING]) as store:
+        await store.record("default", [seen("a")])
+
+    def dies():
+        Interrupting.between = None
+        with closing(connect(path, isolation_level=None)) as other:
+            assert other.execute("UPDATE deliveries SET state = 'dead'").rowcount == 1
+
+    monkeypatch.setattr(Interrupting, "between", dies)
+    assert SqliteFacts(path).backlogs() == {"pipeline": Backlog(1, 0, iso(SINCE))}
+    assert SqliteFacts(path).backlogs() == {"pipeline": Backlog(0, 1, None)}
+
+
 async def test_use_is_told(path):
     """Whatever is done with the database is told once, as what it was and whether it went well."""
     used = []
@@ -134,6 +183,10 @@ async def test_use_is_told(path):
         assert await store.probe() is None
         await store.active("default")
         assert used == [(Use.WRITE, True), (Use.TRIAL, True), (Use.LOOK, True)]
+        used.clear()
+        with pytest.raises(StorageError, match="append-only"):
+            await store.record("default", [with_the_id_of(seen("b"), seen("a"))])
+        assert used == [(Use.WRITE, False)]
         used.clear()
         async with store._database.connected("testing") as connection:
             await connection.execute("PRAGMA max_page_count = 1")

@@ -82,7 +82,9 @@ def test_failing_account(metrics):
     """While sweeps fail the account is down for the reason of the last, and what a half sweep saw is counted."""
     metrics.swept("one", GOOD, NOW, 0.2)
     half = msgspec.structs.replace(failed(Reason.SERVER), stale=2, malformed=(MalformedJob("x", "y"),))
-    assert counting(metrics, lambda: metrics.swept("one", half, NOW, 0.0), lambda: metrics.accounts.backs_off("one", 30.5)) == {
+    assert counting(
+        metrics, lambda: metrics.swept("one", half, NOW + 1000, 0.0), lambda: metrics.accounts.backs_off("one", 30.5)
+    ) == {
         ("account_up", "one"): 0,
         ("account_failing", "one", "server"): 1,
         ("sweeps_total", "one", "server"): 1,
@@ -284,6 +286,17 @@ def test_what_is_configured_anew(metrics):
     assert found["batchtracker_deliveries_total", (("receiver", "other"), ("state", "dead"))] == 0
     assert found["batchtracker_job_series_omitted", (("account", "three"),)] == 0
     assert b"of-one" in page
+
+
+def test_account_that_comes_back_is_a_new_one(metrics):
+    """What was removed and is configured again starts afresh: its models have room, its lag waits for a whole sweep."""
+    metrics.swept("one", GOOD, NOW, 0.1)
+    metrics.is_active("one", {str(n): job(id=str(n), status="RUNNING", model=f"model-{n}") for n in range(MODELS)})
+    metrics.configured({"two": 15.0}, [])
+    metrics.configured(ACCOUNTS, [])
+    found = logging(metrics, first_seen("one", job(status="RUNNING", completed_at=None), NOW))
+    assert found["requests_completed_total", "one", "mistral-small-latest"] == 900
+    assert ("job_observation_lag_seconds_count", "one") not in found
 
 
 def test_sums_by_model(metrics):
