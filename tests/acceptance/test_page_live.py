@@ -46,6 +46,24 @@ async def test_jobs_move_and_end_before_the_readers_eyes(browser, tmp_path):
             assert await page.evaluate("loadedOnce")
 
 
+async def test_rows_change_in_place(browser, tmp_path):
+    """A row whose bar has moved is the same row still: what had the focus has it, and what was opened is open."""
+    async with simulated(speed=2, jobs=6) as simulator:
+        installation = installed(tmp_path, simulator.url)
+        async with installation.running() as daemon, opened(browser, daemon.url) as page:
+            await page.goto("/?status=RUNNING")
+            await page.wait_for_selector("[data-key=active] tbody tr")
+            await page.click("[data-key=active] tbody tr >> nth=0 >> a")
+            await page.evaluate("document.querySelector('[data-key=\"raw json\"]').open = true")
+            await page.focus("text=All events of this job")
+            await page.evaluate("window.bar = document.querySelector('[role=progressbar]')")
+            await page.evaluate("window.figures = document.querySelector('.figures dd').innerText")
+            await page.wait_for_function("() => document.querySelector('.figures dd').innerText !== figures")
+            assert await page.evaluate("bar.isConnected")
+            assert await page.evaluate("document.activeElement.innerText") == "All events of this job"
+            assert await page.evaluate("document.querySelector('[data-key=\"raw json\"]').open")
+
+
 async def test_page_recovers_and_misses_nothing(browser, tmp_path):
     """The daemon is killed and comes back: the feed says that it is gone, then has every event of the log, in order."""
     async with simulated(speed=60, jobs=4) as simulator:
