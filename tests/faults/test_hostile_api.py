@@ -8,6 +8,7 @@ from urllib.parse import quote
 import anyio
 import httpx
 from hostile import ENDED, LIMIT, ODD, SLOW, Hostile, cases
+from proc import memory
 from prometheus_client.parser import text_string_to_metric_families
 from tracking import Installation
 
@@ -32,12 +33,6 @@ group_wait = "0s"
 """
 
 
-def memory(process, which: str) -> int:
-    """Bytes, by the kernel."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    return int(next(line.split()[1] for line in status.splitlines() if line.startswith(which))) * 1024
-
-
 def installed(folder: Path, url: str, accounts, *, poll_interval: str) -> Installation:
     installation = Installation(folder, url)
     head, _, account = installation.config.read_text().partition("[[accounts]]")
@@ -58,11 +53,11 @@ async def test_whatever_the_api_answers(tmp_path):
         await group.start(api.run)
         installation = installed(tmp_path, api.url, accounts, poll_interval="200ms")
         async with installation.running() as daemon, httpx.AsyncClient(base_url=daemon.url, timeout=30) as client:
-            before = memory(daemon.process, "VmRSS")
+            before = memory(daemon.process.pid, "VmRSS")
             for account, case in hostile.items():
                 await daemon.says_that(partial(tells, account, case.told), f"{case.told!r} of {account}")
             assert (await client.get("/healthz")).status_code == 200
-            assert memory(daemon.process, "VmHWM") - before < 16 * LIMIT, "four of them send more than the limit at once"
+            assert memory(daemon.process.pid, "VmHWM") - before < 16 * LIMIT, "four of them send more than the limit at once"
             api.calm = True
             installed(tmp_path, api.url, accounts, poll_interval="300ms")  # they look again at once
             daemon.process.send_signal(signal.SIGHUP)
