@@ -37,7 +37,8 @@ TYPES = [
 BODIES = [
     b"", b"{}", b"null", b"[" * 60_000, b'{"a":' + b"[" * 60_000, b"\0" * 500, b'"\\ud800"',
     b'{"receiver":"\\ud800","dead":true}', b'{"receiver":"pipeline","seq":1e999}',
-    b'{"receiver":"pipeline","seq":' + b"9" * 5000 + b"}", b"token=" + b"%00" * 100, b"a&" * 30_000, b'{"receiver":"pipeline","from_seq":-1,"to_seq":9223372036854775808}',
+    b'{"receiver":"pipeline","seq":' + b"9" * 5000 + b"}", b"token=" + b"%00" * 100, b"a&" * 30_000,
+    b'{"receiver":"pipeline","from_seq":-1,"to_seq":9223372036854775808}',
     b"\xff\xfe", b'{"receiver":"pipeline","since":"9999-12-31T23:59:59Z","until":1}',
     b"x" * 70_000,
 ]  # fmt: skip
