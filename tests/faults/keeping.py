@@ -21,6 +21,8 @@ class Keeper:
         self.status = 204
         self.got = []
         self.url = ""
+        self.answers = anyio.Event()  # as soon as it is set
+        self.answers.set()
         self._arrived = anyio.Event()
 
     async def __call__(self, scope, receive, send):
@@ -31,6 +33,7 @@ class Keeper:
             return
         self._arrived.set()
         self._arrived = anyio.Event()
+        await self.answers.wait()
         await Response(status_code=self.status)(scope, receive, send)
 
     @asynccontextmanager

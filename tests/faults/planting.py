@@ -34,6 +34,18 @@ SETTLED_BEFORE_IT_IS_SENT = """
     Webhook.send = later
 """
 
+WHAT_CANNOT_BE_SETTLED_IS_FORGOTTEN = """
+    from tracker.core.ports import StorageError
+    from tracker.store.outbox import SqliteOutbox
+    settle = SqliteOutbox.settle
+    async def forgets(self, *settled, **how):
+        try:
+            await settle(self, *settled, **how)
+        except StorageError:
+            pass
+    SqliteOutbox.settle = forgets
+"""
+
 
 def synchronous(level):
     """The database as many a programme sets it, so that its commits are quicker and not always on disk."""

@@ -46,7 +46,9 @@ class Log:
             for event in self.told:
                 if event["seq"] <= last and keeper.wants(event) and event["id"] not in received:
                     state = self.states[keeper.name, event["seq"]]
-                    assert (event["type"], state) == ("batch.progress", "superseded"), f"{keeper.name} lacks {event}"
+                    assert (event["type"], state) == ("batch.progress", "superseded"), (
+                        f"{keeper.name} lacks {event['seq']}, {event['type']}"
+                    )
             _in_order(keeper)
 
     def pending(self):

@@ -113,10 +113,12 @@ def _file_at(path: Path) -> tuple[int, int] | None:
 
 
 async def _connect(path: Path) -> aiosqlite.Connection:
+    """Connect, and sync what is read from now on: the COMMIT of another connection may have failed for nothing but its sync."""
     connection = await connect(f"file:{quote(str(path))}?mode=rw")
     try:
         await connection.executescript(_PRAGMAS)
         check(path, next(iter(await connection.execute_fetchall(IDENTITY))))
+        await connection.execute("PRAGMA wal_checkpoint")  # anew: a kernel that could not write a page may think it clean
     except BaseException:
         await connection.close()
         raise

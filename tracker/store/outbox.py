@@ -5,7 +5,9 @@ one sends it again, with the same id and the same bytes.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 
 import aiosqlite
@@ -16,6 +18,7 @@ from tracker.core.circuit import TRIP, Circuit
 from tracker.core.delivery import Delivery, Settlement
 from tracker.core.event import Event, from_iso
 from tracker.core.fanout import Subscription, fan_out, stream_of
+from tracker.core.ports import StorageError
 from tracker.store.connection import Database
 
 _INSERT_EVENT: Final = """
@@ -151,6 +154,17 @@ class SqliteOutbox:
             self._grown.set()
             self._grown = anyio.Event()
 
+    @asynccontextmanager
+    async def transaction(self, what: str) -> AsyncIterator[aiosqlite.Connection]:
+        """As the database's. Where the disk fails it all deliverers look again: COMMIT may have committed nevertheless."""
+        try:
+            async with self._database.transaction(what) as connection:
+                yield connection
+        except StorageError as error:
+            if isinstance(error.__cause__, sqlite3.OperationalError):
+                self.wake([*self._changed])
+            raise
+
     async def log(self, connection: aiosqlite.Connection, entries: Sequence[Entry]) -> "Logged":
         """Within a transaction: number events and insert them with their deliveries."""
         rows = await connection.execute_fetchall("SELECT coalesce(max(seq), 0) FROM events")
@@ -190,7 +204,7 @@ class SqliteOutbox:
     async def settle(
         self, receiver: str, settlements: Sequence[Settlement], circuit: Circuit, events: Sequence[Event] = ()
     ) -> None:
-        async with self._database.transaction("settling deliveries") as connection:
+        async with self.transaction("settling deliveries") as connection:
             await connection.executemany(_SETTLE, map(_settle_row, settlements))
             await connection.executemany(_INSERT_ATTEMPT, map(_attempt_row, settlements))
             before = await self._failures(connection, receiver)

@@ -90,7 +90,7 @@ class SqliteStore:
         self._unrecorded = None
 
     async def append(self, events: Sequence[Event]) -> list[Event]:
-        async with self._database.transaction("appending events") as connection:
+        async with self.outbox.transaction("appending events") as connection:
             current = [event for event in events if await is_current(connection, event)]
             logged = await self.outbox.log(connection, [Entry(event, event.data.get("id")) for event in current])
         self.outbox.committed(logged)
@@ -136,7 +136,7 @@ class SqliteStore:
         )
 
     async def _record(self, account: str, changes: Sequence[Change], watermark: int | None) -> None:
-        async with self._database.transaction("recording events") as connection:
+        async with self.outbox.transaction("recording events") as connection:
             entries = [Entry(event, change.known.job.id, change.backfilled) for change in changes for event in change.events]
             logged = await self.outbox.log(connection, entries)
             last_seqs = accumulate((len(change.events) for change in changes), initial=logged.first_seq - 1)
