@@ -34,6 +34,12 @@ class Screen:
     def text(self):
         return "\n".join(self.lines)
 
+    @property
+    def echoes(self):
+        """Whether what is typed is shown, and read by the line, as a shell expects."""
+        modes = termios.tcgetattr(self._master)[3]
+        return bool(modes & termios.ECHO and modes & termios.ICANON)
+
     def colour_of(self, words):
         """The colour of the first place where the words are."""
         row = next(number for number, line in enumerate(self.lines) if words in line)

@@ -204,6 +204,7 @@ def test_top_obeys_its_keys_and_leaves_the_terminal_as_it_was(written, way):
     with on_a_terminal(written, "top", columns=100, lines=24) as screen:
         screen.shows("no daemon is running", "3 active of 250 jobs", IDS[0][:8], "left", "q quit")
         assert screen.colour_of("no daemon") == "red"
+        assert not screen.echoes
         screen.press(b"a")
         screen.shows("jobs 1 to ")
         screen.press(b"\x1b[B\x1b[Bj")
@@ -218,6 +219,7 @@ def test_top_obeys_its_keys_and_leaves_the_terminal_as_it_was(written, way):
         else:
             screen.process.send_signal(signal.SIGINT)
         assert screen.ends() == 0
+        assert screen.echoes
     assert screen.raw.rindex(b"\x1b[?1049l") > screen.raw.rindex(b"\x1b[?1049h")
     assert screen.raw.rindex(b"\x1b[?25h") > screen.raw.rindex(b"\x1b[?25l")
 
