@@ -87,13 +87,15 @@ class Board:
         shown = sorted(jobs.values(), key=lambda job: (job["created_at"], job["id"]), reverse=self._newest_first)
         return [Line(job, self.histories.of(job)) for job in shown]
 
-    def picture(self, head: RenderableType, lines: Sequence[Line], foot: Foot, *, skip: int = 0) -> RenderableType:
-        """The whole view; `skip` so many lines of the jobs."""
+    def picture(
+        self, head: RenderableType, lines: Sequence[Line], foot: Foot, *, skip: int = 0, total: int = 0
+    ) -> RenderableType:
+        """The whole view; `skip` so many lines of the jobs, of which there may be more in `total`."""
         most, room = self.room(foot)
         shown = lines[skip : skip + most]
         events = list(self._events)[-max(_LEAST_EVENTS, room - len(shown)) :]
         width = self._console.size.width - 4
-        title = "jobs" if len(shown) == len(lines) else f"jobs {skip + 1} to {skip + len(shown)} of {len(lines)}"
+        title = "jobs" if len(shown) == len(lines) else f"jobs {skip + 1} to {skip + len(shown)} of {max(total, len(lines)):,}"
         return Group(
             head,
             _framed(title, bars(shown, self.now(), width)),

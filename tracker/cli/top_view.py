@@ -1,7 +1,6 @@
 """Owns what `top` shows, where that comes from, and what keys do to it."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,7 +97,9 @@ class Top:
         foot = Foot([*await self._of_receivers(), *self._of_accounts(counts), *self._keys])
         lines = self._lines(jobs, self._board.room(foot)[0])
         self._skip = max(0, min(self._skip, len(lines) - 1))
-        return self._board.picture(self._head(counts), lines, foot, skip=self._skip)
+        active, every = _counted(counts)
+        first = self._head(active, every)
+        return self._board.picture(first, lines, foot, skip=self._skip, total=every if self.show_all else active)
 
     def _lines(self, jobs: Sequence[Mapping[str, Any]], most: int) -> list[Line]:
         if self.show_all:
@@ -155,18 +156,14 @@ class Top:
             jobs += (await self._reader.jobs_page(None, JobFilter(active=False), MOST)).jobs
         return jobs
 
-    def _head(self, counts: Mapping[str, Mapping[str, int]]) -> RenderableType:
-        every = Counter[str]()
-        for of_account in counts.values():
-            every.update(of_account)
-        active = sum(number for status, number in every.items() if not is_terminal(status) and status != "deleted")
+    def _head(self, active: int, every: int) -> RenderableType:
         name = Text(" batch-tracker", "bold")
         if not self._daemon_lives:
             name.append("  no daemon is running", "bold red")
         elif self._console.width >= _WIDE:
             name.append(f" {__version__}  {self._database}", "not bold dim")
         time = datetime.fromtimestamp(self._board.now() / 1000, UTC).astimezone().strftime("%H:%M:%S")
-        all_of_them = f" of {every.total():,} jobs · {self._after:,} events" if self._console.width >= _NARROW else ""
+        all_of_them = f" of {every:,} jobs · {self._after:,} events" if self._console.width >= _NARROW else ""
         return head(name, f"{active:,} active{all_of_them} · {time}")
 
     async def _of_receivers(self) -> list[tuple[str, str, Text]]:
@@ -192,3 +189,10 @@ class Top:
             numbers = "  ".join(f"{number:,} {text.plain(status)}" for status, number in sorted(of_account.items()))
             lines.append(("account", name, Text.assemble((state, _COLOURS[state]), f"{why}  {numbers}")))
         return lines
+
+
+def _counted(counts: Mapping[str, Mapping[str, int]]) -> tuple[int, int]:
+    """How many jobs go on, and how many there are."""
+    statuses = [(status, number) for of_account in counts.values() for status, number in of_account.items()]
+    active = sum(number for status, number in statuses if not is_terminal(status) and status != "deleted")
+    return active, sum(number for _, number in statuses)
