@@ -51,6 +51,7 @@ class Installation:
         self.config = folder / "tracker.toml"
         settings = {"base_url": api, "poll_interval": "200ms", "requests_per_second": 50, "request_timeout": "1s"} | account
         self.environment = {"MISTRAL_API_KEY": "canary-key-3141"}
+        self.under: list[str] = []  # what starts the daemon, such as strace
         self.config.write_text(
             f'[storage]\npath = "{self.database}"\n[http]\nlisten = "127.0.0.1:0"\n'
             '[[accounts]]\nname = "default"\napi_key = { env = "MISTRAL_API_KEY" }\n'
@@ -67,7 +68,7 @@ class Installation:
     @asynccontextmanager
     async def running(self, *options: str) -> AsyncIterator["Daemon"]:
         """The daemon, once it says that it is ready; killed if it is still there in the end."""
-        command = [*COMMAND, "--config", str(self.config), "run", *options]
+        command = [*self.under, *COMMAND, "--config", str(self.config), "run", *options]
         process = await anyio.open_process(command, stdin=subprocess.DEVNULL, stdout=None, env=self.environment)
         daemon = Daemon(process)
         async with anyio.create_task_group() as group:

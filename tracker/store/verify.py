@@ -43,6 +43,9 @@ def verify(path: Path) -> Verdict:
 
 
 def _verify(connection: sqlite3.Connection) -> Verdict:
+    damage = tuple(f"SQLite: {line}" for (line,) in connection.execute("PRAGMA integrity_check") if line != "ok")
+    if damage:  # then a row may hold anything
+        return Verdict(0, 0, damage)
     log, differences = Rebuilding(), list[str]()
     for row in connection.execute(EVENTS):
         differences += log.take(row)
@@ -50,7 +53,6 @@ def _verify(connection: sqlite3.Connection) -> Verdict:
     table = {(row["account"], row["id"]): row for row in connection.execute(_JOBS)}
     differences += _differences(log.jobs, table)
     differences += map(_miscounted, connection.execute(_MISCOUNTED))
-    differences += [f"SQLite: {line}" for (line,) in connection.execute("PRAGMA integrity_check") if line != "ok"]
     return Verdict(log.events, len(table), tuple(differences))
 
 
