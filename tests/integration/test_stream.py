@@ -23,11 +23,6 @@ LONG = 60.0
 FILLED_WITH = 100_000
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "tracker.db"
-
-
 class Follower:
     """A client of the stream: what has arrived, block by block."""
 
@@ -288,21 +283,28 @@ async def test_the_end(path):
 async def test_a_log_that_cannot_be_read(path, monkeypatch):
     """A log that cannot be read ends no daemon: it is looked at again, and who follows misses nothing."""
     monkeypatch.setattr(broadcast, "PAUSE_AFTER_STORAGE_ERROR", 0.05)
-    async with surfaced(path) as app, followed(app) as follower:
-        lend, failed = app.broadcast._reader, []
+    failed, arrived = [], b""
+    async with surfaced(path) as app, anyio.create_task_group() as group:
 
         @asynccontextmanager
         async def failing():
-            async with lend() as reader:
+            async with app.reader() as reader:
                 if len(failed) < 3:
                     failed.append(1)
                     await reader._all("SELECT nonsense")
                 yield reader
 
-        app.broadcast._reader = failing
+        again = broadcast.Broadcast(failing, app.store.outbox.grown)
+        again.followers = 1
+        group.start_soon(again.run)
         await app.store.record("one", seen_many(3))
-        assert await follower.seqs(3) == [1, 2, 3]
+        follower = following.Following(again, app.reader, EventFilter(), 0)
+        with anyio.fail_after(LONG):
+            while arrived.count(b"\nevent: ") < 3:
+                arrived += await follower.piece()
         assert len(failed) == 3
+        assert follower.after == 3
+        group.cancel_scope.cancel()
 
 
 async def test_what_is_not_followed_costs_nothing(path):

@@ -15,11 +15,6 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - nothing listens there
 DEAD = {"receiver": "pipeline", "dead": True}
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "tracker.db"
-
-
 @pytest.fixture(scope="module")
 async def app(tmp_path_factory):
     """One that has a token, for all who get it right."""

@@ -11,11 +11,6 @@ NOW = 1_750_861_214_312
 PATHS = ("/", "/healthz", "/readyz", "/metrics", "/api/jobs", "/api/openapi.json", "/login", "/nothing")
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "tracker.db"
-
-
 async def test_ready_when_every_account_is_known_and_the_store_can_be_written(path):
     """Not ready until each account was swept or failed; not ready, with the reason, while the store is not writable."""
     async with surfaced(path) as app:

@@ -14,11 +14,6 @@ REPLAY = "/api/replay"
 DEAD = {"receiver": "pipeline", "dead": True}
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "tracker.db"
-
-
 @pytest.fixture(scope="module")
 async def app(tmp_path_factory):
     """One for all who change nothing."""

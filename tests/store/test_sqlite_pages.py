@@ -182,7 +182,24 @@ async def test_pages_of_events_fit_together(world, which, bounded, monkeypatch):
             assert await all_events(reader, span, which, size) == expected
             assert await all_events(reader, span._replace(newest_first=True), which, size) == expected[::-1]
         whole = [row for row in log if takes(read_facts(row[1]))]
-        assert (await reader.events(0, which, 1000))[:1] == whole[:1], "none are found only where none are left"
+        assert await reader.events(0, which, 1000) == await reader.events(0, which, -1) == whole
+        assert await reader.events(0, which, 3) == whole[:3]
+
+
+async def test_a_page_of_large_events_is_short(world, monkeypatch):
+    """However many are asked for, a page ends once it is large enough, and leads on to the rest."""
+    monkeypatch.setattr(read_events, "MOST_CHARACTERS", 3000)
+    async with open_reader(world) as reader:
+        for which, span in itertools.product(
+            (EventFilter(), EventFilter(types=("*",)), EventFilter(model="*")), (Span(), BACKWARDS)
+        ):
+            page = await reader.events_page(span, which, 1000)
+            assert sum(len(body) for _, body in page.events[:-1]) < 3000 <= sum(len(body) for _, body in page.events)
+            assert page.next == page.events[-1][0]
+            expected = [seq for seq, body in await reader.events(0, EventFilter(), -1) if which.matcher()(read_facts(body))]
+            assert [seq for seq, _ in await all_events(reader, span, which, 1000)] == expected[
+                :: -1 if span.newest_first else 1
+            ]
 
 
 async def test_the_last_page_says_so(world):

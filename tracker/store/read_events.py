@@ -16,7 +16,10 @@ MOST_LOOKED_AT: Final = 500_000
 MOST_LOOKED_INSIDE: Final = 20_000
 """Events that one page may read whole, to find those that are wanted; likewise."""
 
-_READ_AT_ONCE: Final = 500
+MOST_CHARACTERS: Final = 4 * 1024 * 1024
+"""Of all events of a page; the one with which they are that many is its last."""
+
+_READ_AT_ONCE: Final = 100
 
 _SELECT: Final = """SELECT seq, body FROM events{index}
 WHERE seq > ?1 AND seq < ?2{wanted}
@@ -33,21 +36,23 @@ _BY_JOB: Final = {"index": " INDEXED BY events_of_job", "wanted": f"{_COLUMNS} A
 async def read_events(look: Look, span: Span, which: EventFilter, limit: int) -> EventPage:
     """Up to `limit` events of `span`."""
     span = Span(_clamped(span.after), _clamped(span.before), span.newest_first)
-    if not which.looks_inside:
-        return await _page(look, span, which, limit)
-    takes = which.matcher()
+    takes = which.matcher() if which.looks_inside else None
     found: list[tuple[int, str]] = []
-    for _ in range(MOST_LOOKED_INSIDE // _READ_AT_ONCE):
-        page = await _page(look, span, which, _READ_AT_ONCE)
+    size = looked = 0
+    while True:
+        at_once = _READ_AT_ONCE if takes else min(_READ_AT_ONCE, limit - len(found))
+        page = await _page(look, span, which, at_once)
         for seq, body in page.events:
-            if takes(read_facts(body)):
+            if takes is None or takes(read_facts(body)):
                 found.append((seq, body))
-                if len(found) == limit:
+                size += len(body)
+                if size >= MOST_CHARACTERS or (takes and len(found) == limit):
                     return EventPage(found, await _next_if_any(look, span.rest(seq)))
-        if page.next is None or len(page.events) < _READ_AT_ONCE:
+        looked += len(page.events)
+        is_enough = len(found) == limit or (takes is not None and looked >= MOST_LOOKED_INSIDE)
+        if page.next is None or len(page.events) < at_once or is_enough:
             return EventPage(found, page.next)
         span = span.rest(page.next)
-    return EventPage(found, span.before if span.newest_first else span.after)
 
 
 async def last_seq(look: Look) -> int:

@@ -68,16 +68,15 @@ class Reader:
         return counts
 
     async def events(self, after: int, which: EventFilter, limit: int = 500) -> list[tuple[int, str]]:
-        """Up to `limit` events of the log after `seq`, in its order: seq and JSON; none only where none are left.
-
-        All of them where `limit` is negative.
-        """
-        if limit <= 0:
-            limit = _NO_LIMIT if limit else 0
-        page = await self.events_page(Span(after=after), which, limit)
-        while limit and not page.events and page.next is not None:
-            page = await self.events_page(Span(after=page.next), which, limit)
-        return page.events
+        """Up to `limit` events of the log after `seq`, in its order: seq and JSON; all of them where `limit` is negative."""
+        found: list[tuple[int, str]] = []
+        following: int | None = after
+        while following is not None and len(found) != limit:
+            left = limit - len(found) if limit >= 0 else _NO_LIMIT
+            page = await self.events_page(Span(after=following), which, left)
+            found += page.events
+            following = page.next
+        return found
 
     async def events_page(self, span: Span, which: EventFilter, limit: int) -> EventPage:
         """Up to `limit` events of that part of the log."""
