@@ -13,6 +13,7 @@ from tracker.core.job import COUNTERS, parse_job
 from tracker.core.status import FOLLOWERS, TERMINAL, is_terminal
 from tracker.patience import Patience, Patient
 from tracker.poller import Poller
+from tracker.store.active import ActiveJobs
 from tracker.store.reader import EventFilter, open_reader
 from tracker.store.verify import verify
 from tracker.store.writer import open_store
@@ -91,6 +92,7 @@ class Trial:
         self.api.between = lambda: [self._move(*move) for move in [next(pending, None)] if move]
         await self.poller.poll_once()
         self.api.spoil, self.api.between = iter(()), lambda: None
+        await self._memory_is_true()
 
     async def killed(self, after):
         """The sweep ends at a request as if the process had; what is committed stays."""
@@ -106,6 +108,14 @@ class Trial:
         except (Killed, BaseExceptionGroup):
             self.poller = self._poller(self.poller.store)
         self.api.between = lambda: None
+        await self._memory_is_true()
+
+    async def _memory_is_true(self):
+        """The store remembers of the active jobs what a new one would read."""
+        store = self.poller.store
+        async with store._database.connected("testing") as connection:
+            read = await ActiveJobs().read(connection, "default")
+        assert await store.active("default") == read
 
     def _move(self, kind, which):
         self.api.clock += 1

@@ -14,10 +14,10 @@ from tracker.core.diff import Change, Known
 from tracker.core.event import Event
 from tracker.core.fanout import Subscription
 from tracker.core.health import Tally, Use
-from tracker.core.job import Job, parse_job
 from tracker.core.overdue import Standing
 from tracker.core.ports import Contact, StorageError
 from tracker.core.replay import Replay, Replayed
+from tracker.store.active import ActiveJobs
 from tracker.store.cards import SqliteCards
 from tracker.store.connection import Database, Used
 from tracker.store.episodes import LAST_OF_ACCOUNT, STANDINGS, decode_event, is_current, standings
@@ -25,12 +25,10 @@ from tracker.store.lock import locked
 from tracker.store.outbox import Entry, SqliteOutbox, Told
 from tracker.store.replay import enable, replay
 from tracker.store.schema import MIGRATIONS, migrate
+from tracker.store.stored import stored_job
 
 _IDS_AT_ONCE: Final = 10_000
 """SQLite takes up to 32,766 parameters."""
-
-_ACTIVE: Final = "SELECT id, deleted, data FROM jobs INDEXED BY jobs_active WHERE account = ? AND active"
-"""Left to itself SQLite takes the primary key, and reads every job that there ever was."""
 
 _JOBS_BY_STATUS: Final = """
 SELECT status, sum(jobs) FROM job_counts WHERE account IN (SELECT value FROM json_each(?)) AND NOT deleted GROUP BY status"""
@@ -51,6 +49,7 @@ class SqliteStore:
         self.outbox = outbox
         self.cards = SqliteCards(database)
         self._database = database
+        self._active = ActiveJobs()
         self._unrecorded: str | None = None  # why the last record failed; None where it did not
 
     async def contact(self, account: str, first: Contact) -> Contact:
@@ -62,7 +61,8 @@ class SqliteStore:
         return found or first
 
     async def active(self, account: str) -> Mapping[str, Known]:
-        return _known(await self._database.fetch(_ACTIVE, account))
+        async with self._database.connected("reading") as connection:
+            return await self._active.read(connection, account)
 
     async def known(self, account: str, ids: Collection[str]) -> Mapping[str, Known]:
         wanted, found = list(ids), {}
@@ -137,12 +137,14 @@ class SqliteStore:
 
     async def _record(self, account: str, changes: Sequence[Change], watermark: int | None) -> None:
         async with self.outbox.transaction("recording events") as connection:
+            active = self._active.change(connection, account)
             entries = [Entry(event, change.known.job.id, change.backfilled) for change in changes for event in change.events]
             logged = await self.outbox.log(connection, entries)
             last_seqs = accumulate((len(change.events) for change in changes), initial=logged.first_seq - 1)
             await connection.executemany(_UPSERT_JOB, map(_job_row, changes, islice(last_seqs, 1, None)))
             if watermark is not None:
                 await connection.execute("UPDATE accounts SET watermark = ? WHERE name = ?", (watermark, account))
+        self._active.committed(active, changes)
         self.outbox.committed(logged)
 
     async def _contact(self, account: str) -> Contact | None:
@@ -185,14 +187,7 @@ def place(path: Path) -> Path:
 
 
 def _known(rows: list[Any]) -> dict[str, Known]:
-    return {id_: Known(_stored_job(id_, data), bool(deleted)) for id_, deleted, data in rows}
-
-
-def _stored_job(job_id: str, data: str) -> Job:
-    job = parse_job(data.encode())
-    if not isinstance(job, Job):
-        raise StorageError(f"job {job_id}: what the database holds of it cannot be read: {job.reason}")
-    return job
+    return {id_: Known(stored_job(id_, data), bool(deleted)) for id_, deleted, data in rows}
 
 
 def _job_row(change: Change, seq: int) -> tuple[Any, ...]:

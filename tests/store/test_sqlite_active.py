@@ -1,0 +1,175 @@
+"""The active jobs in memory: always what the table says, and not read again while nothing happened to the connection."""
+
+import random
+import sqlite3
+from contextlib import closing, suppress
+
+import anyio
+import pytest
+from observations import CONTACT, SINCE, gone, moved, seen, with_the_id_of
+
+from tracker.core.diff import Known
+from tracker.core.job import parse_job
+from tracker.core.ports import StorageError
+from tracker.store.active import lean
+from tracker.store.schema import migrate
+from tracker.store.writer import open_store
+
+ACCOUNTS = ("default", "other")
+
+
+@pytest.fixture
+async def store(path):
+    async with open_store(path) as store:
+        yield store
+
+
+def in_the_table(path, account):
+    """The active jobs as another connection finds them."""
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT id, data FROM jobs WHERE account = ? AND active", (account,)).fetchall()
+    return {id_: Known(parse_job(data.encode())) for id_, data in rows}
+
+
+async def statements(store):
+    """What SQLite is asked from now on."""
+    asked = []
+    await store._database._connection.set_trace_callback(asked.append)
+    return asked
+
+
+class Trial:
+    """Records of all kinds, in an order that chance chose, some of which fail in one way or another."""
+
+    def __init__(self, store, chance):
+        self.store = store
+        self.chance = chance
+        self.now = SINCE
+        self.committed = {account: {} for account in ACCOUNTS}  # the last change of each job
+
+    async def step(self):
+        self.now += 1000
+        account = self.chance.choice(ACCOUNTS)
+        changes = [change for _ in range(self.chance.randrange(1, 6)) if (change := self.change(account))]
+        changes = list({change.known.job.id: change for change in changes}.values())
+        way = self.chance.choice((self.goes_well, self.goes_well, self.is_full, self.is_refused, self.is_a_mistake, self.both))
+        await way(account, changes)
+
+    def change(self, account):
+        known = list(self.committed[account].values())
+        if not known or self.chance.random() < 0.4:
+            status = self.chance.choice(("QUEUED", "RUNNING", "SUCCESS", "ODD"))
+            odd = {"extra": {"tier": ["new", 1.5]}, "metadata": {"größe": "1"}} if self.chance.random() < 0.5 else {}
+            return seen(f"{account}-{self.now}-{self.chance.random()}", account=account, now=self.now, status=status, **odd)
+        last = self.chance.choice(known)
+        if last.known.active and self.chance.random() < 0.2:
+            return gone(last, now=self.now)
+        return moved(last, now=self.now, status=self.chance.choice(("RUNNING", "SUCCESS")), completed_requests=self.now)
+
+    def note(self, account, changes):
+        self.committed[account].update((change.known.job.id, change) for change in changes)
+
+    async def goes_well(self, account, changes):
+        await self.store.record(account, changes)
+        self.note(account, changes)
+
+    async def is_full(self, account, changes):
+        """The transaction is undone by hand, and the connection stays."""
+        before = self.store._database._connection
+        await before.execute_fetchall("PRAGMA max_page_count = 1")
+        big = seen(f"big-{self.now}", account=account, metadata={"x": "y" * 100_000})
+        with pytest.raises(StorageError, match="full"):
+            await self.store.record(account, [*changes, big])
+        assert self.store._database._connection is before
+        await before.execute_fetchall("PRAGMA max_page_count = 1000000")
+
+    async def is_refused(self, account, changes):
+        """The log takes no id twice: the connection goes with the transaction."""
+        if known := list(self.committed[account].values()):
+            with pytest.raises(StorageError):
+                await self.store.record(account, [*changes, with_the_id_of(seen("twice", account=account), known[0])])
+
+    async def is_a_mistake(self, account, changes):
+        with pytest.raises(AttributeError):
+            await self.store.record(account, [*changes, "no change"])
+
+    async def both(self, account, changes):
+        """Two at once, as two pollers of one account might for a moment, and one who reads between them."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self.store.record, account, changes[::2])
+            group.start_soon(self.store.active, account)
+            group.start_soon(self.store.record, account, changes[1::2])
+        self.note(account, changes)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_memory_is_what_the_table_says(store, path, seed):
+    """After any records, failed ones too, what is remembered is what is in the file."""
+    for account in ACCOUNTS:
+        await store.contact(account, CONTACT)
+    trial = Trial(store, random.Random(seed))
+    for _ in range(60):
+        await trial.step()
+        for account in ACCOUNTS:
+            table = in_the_table(path, account)
+            assert await store.active(account) == table
+            assert table == {id_: each.known for id_, each in trial.committed[account].items() if each.known.active}
+
+
+async def test_what_was_read_stays_as_it_was(store):
+    """Whoever has read the active jobs is not given later changes under the hand."""
+    first = seen()
+    await store.record("default", [first])
+    before = await store.active("default")
+    await store.record("default", [moved(first, status="SUCCESS"), seen("later")])
+    assert before == {"job-1": first.known}
+
+
+async def test_reading_again_asks_nothing(store):
+    """Once read, and after each change that was committed, the active jobs are told without a statement; after an error not."""
+    first = seen()
+    await store.record("default", [first])
+    await store.active("default")
+    await store.record("default", [moved(first, status="RUNNING"), seen("later")])
+    asked = await statements(store)
+    for _ in range(2):
+        assert sorted(await store.active("default")) == ["job-1", "later"]
+    assert asked == []
+    with suppress(StorageError):
+        await store.record("default", [with_the_id_of(seen("twice"), first)])
+    await store.contact("default", CONTACT)  # the connection is another one now
+    asked = await statements(store)
+    assert sorted(await store.active("default")) == ["job-1", "later"]
+    assert any("FROM jobs" in sql for sql in asked)
+
+
+async def test_many_are_read_in_pieces(store, path):
+    """However many there are, all are read, in pieces of a bounded size."""
+    changes = [seen(f"{number}", metadata={"n": "é"}) for number in range(4_500)]
+    await store.record("default", changes)
+    asked = await statements(store)
+    assert await store.active("default") == in_the_table(path, "default")
+    assert len(asked) == 4
+
+
+def test_words_are_shared():
+    """Jobs that have a status, a model and an endpoint in common have them in one piece, and are no other jobs for that."""
+    texts = [
+        f'{{"id": "{number}", "status": "RUNNING", "model": "small", "endpoint": "/v1/x", "created_at": 1, ' for number in "12"
+    ]
+    counters = '"total_requests": 0, "completed_requests": 0, "succeeded_requests": 0, "failed_requests": 0}'
+    jobs = [parse_job(f"{text}{counters}".encode()) for text in texts]
+    assert [lean(job) for job in jobs] == jobs
+    first, second = map(lean, jobs)
+    assert all(getattr(first, name) is getattr(second, name) for name in ("status", "model", "endpoint"))
+
+
+async def test_another_file_is_read_anew(store, path):
+    """Where another of the process's tasks is told that the file was replaced, what was remembered of it is forgotten."""
+    await store.record("default", [seen()])
+    assert await store.active("default")
+    other = path.with_name("other.db")
+    migrate(other)
+    other.rename(path)
+    assert "replaced" in (await store.probe() or "nothing")
+    assert await store.active("default") == {}

@@ -1,0 +1,88 @@
+"""Owns the active jobs in memory: what the table says of them, so that a quiet sweep reads no job from the database.
+
+There is one process that writes, and one connection by which it does. As long as that is the same, what was read by it and
+the changes that it has committed are what is in the file. After an error it is another one (see `Database.connected`), and
+all is read anew.
+"""
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import aiosqlite
+import msgspec
+
+from tracker.core.diff import Change, Known
+from tracker.core.job import Job
+from tracker.store.stored import stored_job
+
+_AT_ONCE: Final = 2_000
+"""Rows that are in memory beside the jobs that are made of them."""
+
+_ACTIVE: Final = """SELECT id, data FROM jobs INDEXED BY jobs_active
+WHERE account = ? AND active AND id > ? ORDER BY id LIMIT ?"""
+"""Left to itself SQLite takes the primary key, and reads every job that there ever was."""
+
+
+class Draft:
+    """The active jobs of an account while a transaction changes jobs of it; None where they are not in memory."""
+
+    def __init__(self, account: str, jobs: dict[str, Known] | None) -> None:
+        self.account = account
+        self.jobs = jobs
+
+
+class ActiveJobs:
+    """By account. `read` and `change` are for who has the connection."""
+
+    def __init__(self) -> None:
+        self._connection: aiosqlite.Connection | None = None
+        self._jobs: dict[str, dict[str, Known]] = {}
+        self._drafts: dict[str, Draft] = {}
+
+    async def read(self, connection: aiosqlite.Connection, account: str) -> Mapping[str, Known]:
+        """Every active job of `account`, by id, as it is now: later changes do not show."""
+        self._look_at(connection)
+        if account not in self._jobs:
+            self._jobs[account] = await _read(connection, account)
+        return dict(self._jobs[account])
+
+    def change(self, connection: aiosqlite.Connection, account: str) -> Draft:
+        """A transaction begins to change jobs of `account`: unless its draft is `committed`, all is read anew."""
+        self._look_at(connection)
+        draft = self._drafts[account] = Draft(account, self._jobs.pop(account, None))
+        return draft
+
+    def committed(self, draft: Draft, changes: Iterable[Change]) -> None:
+        """The transaction of `draft` has committed these `changes`."""
+        if self._drafts.get(draft.account) is not draft or draft.jobs is None:
+            return
+        for change in changes:
+            id_ = change.known.job.id
+            draft.jobs.pop(id_, None)  # the key with it: it is the id of the job that it leads to
+            if change.known.active:
+                draft.jobs[id_] = Known(lean(change.known.job))
+        self._jobs[draft.account] = draft.jobs
+
+    def _look_at(self, connection: aiosqlite.Connection) -> None:
+        if connection is not self._connection:
+            self._connection = connection
+            self._jobs.clear()
+            self._drafts.clear()
+
+
+async def _read(connection: aiosqlite.Connection, account: str) -> dict[str, Known]:
+    found: dict[str, Known] = {}
+    last = ""
+    while rows := list(await connection.execute_fetchall(_ACTIVE, (account, last, _AT_ONCE))):
+        for id_, data in rows:
+            job = lean(stored_job(id_, data))
+            found[job.id] = Known(job)
+            last = id_
+    return found
+
+
+def lean(job: Job) -> Job:
+    """`job`, its words the very strings that other jobs have: a thousand jobs have few different ones."""
+    words = {name: sys.intern(word) for name in ("status", "endpoint", "model", "object") if (word := getattr(job, name))}
+    return msgspec.structs.replace(job, **words)
