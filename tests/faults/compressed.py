@@ -1,0 +1,172 @@
+"""Owns compressed time: an account watched for days within seconds, over real HTTP and SQLite, and the truth of its jobs."""
+
+import json
+from collections import Counter
+from contextlib import asynccontextmanager
+
+from tracker.core.event import from_iso
+from tracker.core.health import Health
+from tracker.core.overdue import Limits
+from tracker.core.status import is_terminal
+from tracker.http import http_client, tls_context
+from tracker.janitor import Janitor
+from tracker.metrics import Metrics
+from tracker.mistral import Mistral
+from tracker.patience import Patience, Patient
+from tracker.poller import Poller
+from tracker.serving import serving
+from tracker.simulator.faults import Faults
+from tracker.simulator.population import Population
+from tracker.simulator.server import Simulator
+from tracker.simulator.workspace import Workspace
+from tracker.simulator.world import exists, job_at
+from tracker.store.reader import EventFilter, open_reader
+from tracker.store.writer import open_store
+from tracker.watch import Watcher
+
+BEGAN = 1_795_478_400
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
+REQUEST = 0.2
+"""Seconds that each request takes on the clock, whatever it takes."""
+
+STALE_BY = 2 * HOUR
+"""A stale answer is as old as this at most: older than the sweep before it, or it would contradict nothing."""
+
+SPEED = 1 / 72
+"""Of the population: a job takes four hours on average."""
+
+
+class Days:
+    """A workspace of a seed, its watcher and its janitor; time passes by what they wait for.
+
+    `good` are the moments at which a sweep began that came to a good end.
+    """
+
+    def __init__(self, path, *, jobs=12, every=30 * MINUTE, seed=7) -> None:
+        self.path = path
+        self.at = float(BEGAN)
+        self.every = every
+        self.jobs = jobs
+        self.workspace = Workspace(arrivals=Population(seed, SPEED).arrivals(jobs, BEGAN))
+        self.simulator = Simulator(self.workspace, self._clock, population=Population(seed + 1, SPEED))
+        self.good: list[float] = []
+        self.sweeps = 0
+        self._paused_until = 0.0
+
+    # What the loops wait for
+
+    async def turn(self) -> None:
+        """In place of `Pace`: what the API asked for is waited for on this clock."""
+        self.at = max(self.at, self._paused_until)
+
+    def pause(self, seconds: float) -> None:
+        self._paused_until = max(self._paused_until, self.at + seconds)
+
+    def _clock(self) -> float:
+        self.at += REQUEST
+        return self.at
+
+    def _now(self) -> int:
+        return round(self.at * 1000)
+
+    # The days
+
+    @asynccontextmanager
+    async def running(self, url=None):
+        """While this lasts, the API is at `url` or where the simulator is; a second time it is a daemon that was restarted."""
+        async with (
+            serving(self.simulator.app, "127.0.0.1", 0) as address,
+            http_client(tls_context()) as http,
+            open_store(self.path) as store,
+        ):
+            provider = Mistral(http, url or address.url, "key", pace=self, deadline=0.25, now=self._now)
+            poller = Poller(
+                "default",
+                Patient(provider, lambda: 0.5, Patience(first=0.0, longest=0.0)),
+                store,
+                backfill=7 * DAY,
+                now=self._now,
+            )
+            health = Health(["default"])
+            self.watcher = Watcher(poller, self.every, health, Metrics(), lambda: 0.5)
+            self.janitor = Janitor(store, health, {"default": Limits(stalled_after=1000 * DAY)}, self._now, 30 * DAY)
+            yield self
+
+    async def go_on(self, seconds, faults=()) -> None:
+        """For so long, while requests are spoilt so."""
+        self.simulator.faults = Faults(faults, seed=self.sweeps + 5)
+        until = self.at + seconds
+        while self.at < until:
+            began = self.at
+            delay = await self.watcher.sweep_once()
+            self.sweeps += 1
+            self.good += [began] * (not self.watcher._failures)
+            await self.janitor.look_once()
+            self.at = max(self.at, began + delay)
+
+    async def log(self):
+        async with open_reader(self.path) as reader:
+            return [json.loads(body) for _, body in await reader.events(0, EventFilter(), limit=1_000_000)]
+
+    # The truth
+
+    def check(self, events) -> Counter[str]:
+        """Hold the log to what was: nothing invented, nothing missed that was there for a while, all true in the end."""
+        assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+        assert "batch.deleted" not in {event["type"] for event in events}, "nobody deleted anything"
+        histories: dict[str, list[dict]] = {}
+        for event in events:
+            if event["type"].startswith("batch.") and event["type"] != "batch.deadline":
+                histories.setdefault(event["data"]["id"], []).append(event)
+        there = {id_ for id_, plan in self.workspace.plans.items() if exists(plan, self.at - self.every)}
+        assert histories.keys() >= {id_ for id_ in there if self.workspace.plans[id_].created > BEGAN}, "never logged"
+        for id_, history in histories.items():
+            self._check_history(self.workspace.plans[id_], history)
+        return Counter(event["type"] for event in events)
+
+    def _check_history(self, plan, history) -> None:
+        place = (-1, 0, 0)
+        for event in history:
+            observed = from_iso(event["observed_at"]) / 1000
+            found = _moment(plan, event["data"], observed)
+            assert found is not None, f"invented: {event}"
+            assert observed - STALE_BY - self.every * 5 <= found or is_terminal(event["data"]["status"]), "long past"
+            state = _place(plan, event["data"])
+            assert state >= place, f"out of order: {event}"
+            place = state
+        last = history[-1]["data"]
+        assert _place_at(plan, self.good[-1]) <= _place(plan, last) <= _place_at(plan, self.at), "the log ends with what it is"
+        assert last == job_at(plan, self.at).to_data() or not is_terminal(last["status"])
+        told = {event["data"]["status"] for event in history}
+        ends = [*(step.at for step in plan.steps[1:]), self.at]
+        for step, end in zip(plan.steps, ends, strict=True):
+            seen = [at for at in self.good if max(step.at, BEGAN) + STALE_BY < at < end - HOUR / 6]
+            assert step.status in told or len(seen) < 4, f"{step.status} of {plan.id} was there and is not in the log"
+
+
+def _place(plan, data) -> tuple[int, int, int]:
+    """How far a job is: its statuses come in order, and its counters only grow."""
+    return _number(plan, data["status"]), data["total_requests"], data["completed_requests"]
+
+
+def _place_at(plan, at) -> tuple[int, int, int]:
+    job = job_at(plan, at)
+    return _number(plan, job.status), job.total_requests, job.completed_requests
+
+
+def _number(plan, status) -> int:
+    return [step.status for step in plan.steps].index(status)
+
+
+def _moment(plan, data, until) -> float | None:
+    """The first moment up to `until` (give or take what a clock is read to) at which the job was just that."""
+    if data["status"] not in [step.status for step in plan.steps]:
+        return None
+    wanted, low, high = _place(plan, data), plan.created, until + 0.001
+    for _ in range(40):
+        middle = (low + high) / 2
+        if _place_at(plan, middle) >= wanted:
+            high = middle
+        else:
+            low = middle
+    return next((at for at in (plan.created, high, high + 1e-3) if job_at(plan, at).to_data() == data), None)

@@ -1,0 +1,101 @@
+"""A week before an API that fails in every way, in compressed time: the log equals the truth."""
+
+import logging
+
+import pytest
+import structlog
+from compressed import DAY, HOUR, MINUTE, STALE_BY, Days
+from loopback import nobody
+
+from tracker.simulator.faults import ANY, KINDS, REFUSALS, Fault, parse
+from tracker.store.verify import verify
+
+UNREACHABLE, RECOVERED = "account.unreachable", "account.recovered"
+KEEPS_WAITING = ("hang", "drip")
+"""Each costs the real time of a deadline."""
+
+
+def alone(kind):
+    return [Fault(kind, 0.1 if kind in (*KEEPS_WAITING, "stale") else 0.4)]
+
+
+def outages(events):
+    return [(event["type"], event["data"]["reason"]) for event in events if event["type"] in (UNREACHABLE, RECOVERED)]
+
+
+async def checked(days):
+    events = await days.log()
+    assert verify(days.path).differences == ()
+    return events, days.check(events)
+
+
+async def test_a_week_of_every_fault(tmp_path):
+    """More than a third of all requests fail, in every way there is, with three restarts: what is logged is what was."""
+    days = Days(tmp_path / "tracker.db", jobs=8)
+    faults = [fault for fault in parse("any:0.4") if fault.kind not in KEEPS_WAITING]
+    for _ in range(4):
+        async with days.running():
+            await days.go_on(1.75 * DAY, faults)
+    async with days.running():
+        await days.go_on(3 * HOUR)
+    events, types = await checked(days)
+    assert set(days.simulator.faulted) >= set(ANY) - set(KEEPS_WAITING)
+    assert len(events) > 500
+    assert types.keys() >= {"batch.completed", "batch.failed", "batch.expired", "batch.cancelled"}
+
+
+@pytest.fixture(autouse=True)
+def _compressed(monkeypatch):
+    """Stale is what is older than the sweep before; and nothing is said of thousands of sweeps, which is tested elsewhere."""
+    monkeypatch.setattr("tracker.simulator.server.STALE_BY", STALE_BY)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+async def test_a_day_of_one_fault(tmp_path, kind):
+    """Each fault by itself, as often as it may be: the same."""
+    days = Days(tmp_path / "tracker.db", jobs=4)
+    async with days.running():
+        await days.go_on(14 * HOUR, alone(kind))
+        await days.go_on(3 * HOUR)
+    await checked(days)
+    assert days.simulator.faulted[kind] > 0
+
+
+async def test_a_day_without_an_api_and_a_key_that_is_revoked(tmp_path):
+    """A day of nothing and half a day of 401 are told once each, with the reason, cost few requests, and lose nothing."""
+    days = Days(tmp_path / "tracker.db", jobs=6, every=10 * MINUTE)
+    async with days.running():
+        await days.go_on(6 * HOUR)
+    with nobody() as url:
+        async with days.running(url):
+            await days.go_on(DAY)
+    async with days.running():
+        await days.go_on(6 * HOUR)
+        before = days.simulator.requests.total()
+        days.simulator._api_keys = ("another",)
+        await days.go_on(DAY / 2)
+        assert days.simulator.requests.total() - before <= DAY / 2 / (10 * MINUTE * 0.75) + 3, "no more than there are waits"
+        days.simulator._api_keys = ()
+        await days.go_on(6 * HOUR)
+    events, _ = await checked(days)
+    both = [(type_, reason) for reason in ("network", "unauthorised") for type_ in (UNREACHABLE, RECOVERED)]
+    assert outages(events) == both
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("kind", [*sorted(KINDS), "any"])
+async def test_a_week_of(tmp_path, kind):
+    """Each fault for a whole week, looked at every quarter of an hour; and all of them together, every minute."""
+    days = Days(tmp_path / "tracker.db", jobs=20, every=MINUTE if kind == "any" else 15 * MINUTE)
+    faults = parse("any:0.2") if kind == "any" else alone(kind)
+    async with days.running():
+        await days.go_on(7 * DAY, faults)
+        await days.go_on(3 * HOUR)
+    events, _ = await checked(days)
+    told = f"{days.sweeps} sweeps, {days.simulator.faulted.total()} of {days.simulator.requests.total()} requests spoilt"
+    print(f"{kind}: {told}, {len(events)} events, {len(days.workspace.plans)} jobs, none lost or invented")  # noqa: T201
+    assert days.simulator.faulted.total() > 100 or kind in REFUSALS
