@@ -181,6 +181,7 @@ def test_a_bad_job_costs_only_itself():
         ("-1" + "0" * 308, None),
         ("9" * 400, None),
         ("9" * 5000, None),
+        ('{"a": 1' + "0" * 308 + "}", {"a": None}),
         ('{"a": [1' + "0" * 1000 + "]}", {"a": [None]}),
         ("[NaN, -" + "9" * 308 + ", 1" + "0" * 308 + "]", [None, -int("9" * 308), None]),
         (r'"\ud800"', "\ufffd"),
@@ -229,6 +230,14 @@ def test_nesting_ends_at_the_deepest_level(name, opening, closing, levels):
     sent = body(**{name: "HERE"}).replace(b'"HERE"', nested(levels, "7").encode())
     kept = json.loads(nested(min(levels, 64), "7" if levels <= 64 else "null"))
     assert parse_job(sent).to_data() == ANSWER | {name: kept}
+    assert parse_page(b'{"data": [%s], "total": 1}' % sent).jobs == (parse_job(sent),)
+
+
+def test_our_own_name_for_what_is_unknown_is_unknown():
+    """A property that has the name under which we keep unknown ones is one of them, also where its name is escaped."""
+    for name in (b"(other)", rb"\u0028other)"):
+        sent = body(new={"a": 1}).replace(b'"new"', b'"%s"' % name)
+        assert parse_page(b'{"data": [%s], "total": 1}' % sent).jobs[0].to_data() == ANSWER | {"(other)": {"a": 1}}
 
 
 def is_sound(read):

@@ -10,8 +10,10 @@ send is not read at all.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from itertools import chain
+from operator import attrgetter
 from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
@@ -116,6 +118,10 @@ class _KnownPage(msgspec.Struct):
     data: tuple[Job, ...] | None = None
 
 
+_any_of = attrgetter("metadata", "agent_id", "errors", "outputs")
+_FLAT: Final = frozenset({str, float, bool, type(None)})
+"""Types of what is nested no deeper, and is no integer beyond a float."""
+
 _decode_page = msgspec.json.Decoder(_KnownPage).decode
 _decode_job = msgspec.json.Decoder(Job).decode
 _Unreadable = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -130,7 +136,8 @@ def parse_page(body: bytes) -> Page | Malformed:
     except _Unreadable:
         return _parse_unusual_page(body)
     jobs = page.data or ()
-    return Page(jobs, (), page.total) if all(map(_is_usual, jobs)) else _parse_unusual_page(body)
+    usual = _are_plain(body, jobs) or all(map(_is_usual, jobs))
+    return Page(jobs, (), page.total) if usual else _parse_unusual_page(body)
 
 
 def parse_job(body: bytes) -> Job | MalformedJob:
@@ -167,11 +174,22 @@ def _is_too_much(body: bytes) -> bool:
     return len(body) > 2 * MOST_VALUES and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES
 
 
+def _are_plain(body: bytes, jobs: Iterable[Job]) -> bool:
+    """Whether each job can be seen to be usual without looking at it alone: false says nothing.
+
+    Text in ASCII that escapes no character holds no surrogate, and names a property as it is. Single bytes are looked for
+    because that is what is fast: twenty times as fast as looking for two.
+    """
+    if not body.isascii() or b"\\" in body or _OTHER[0].encode() in body:
+        return False
+    metadata, *others = zip(*map(_any_of, jobs), strict=True) if jobs else ((),)
+    values = chain.from_iterable(map(dict.values, filter(None, metadata)))
+    return not any(chain.from_iterable(others)) and _FLAT.issuperset(map(type, values))
+
+
 def _is_usual(job: Job) -> bool:
     """Whether the fast reading can be trusted: nothing came under our own name for `extra`, nothing is nested too deeply."""
-    return not job.extra and all(
-        _is_tidy(any_, DEEPEST) for any_ in (job.metadata, job.agent_id, job.errors, job.outputs) if any_
-    )
+    return not job.extra and all(_is_tidy(any_, DEEPEST) for any_ in _any_of(job) if any_)
 
 
 def _is_tidy(value: Any, levels: int) -> bool:
