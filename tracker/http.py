@@ -5,10 +5,10 @@ The one module that imports httpx. What the network does is a value: an `Answer`
 
 import re
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Final
+from typing import Final, Self
 
 import anyio
 import httpx
@@ -17,7 +17,7 @@ import msgspec
 from tracker.pulse import Pulse
 
 CONNECTIONS: Final = 16
-"""Per client: httpx scans its pool for each request, so more connections make it slower, not faster."""
+"""At most, of one `HttpClient`."""
 
 _QUOTED: Final = re.compile(r"\bbytearray\b|\bb['\"]|(?<!\w)['\"]")
 
@@ -50,51 +50,78 @@ class NoAnswer(msgspec.Struct, frozen=True):
 
 
 class HttpClient:
-    """Requests over connections that are kept and re-used."""
+    """Requests over connections that are kept and re-used.
 
-    def __init__(self, client: httpx.AsyncClient, pulse: Pulse) -> None:
-        self._client = client
+    Each connection is a client of httpx for itself: httpx looks through all the connections of a client for each request,
+    which for sixteen takes longer than the request.
+    """
+
+    def __init__(self, make: Callable[[], httpx.AsyncClient], pulse: Pulse) -> None:
+        """`make` gives a client of one connection; it is left when the `HttpClient` is."""
+        self._make = make
         self._pulse = pulse
+        self._made = AsyncExitStack()
+        self._idle: list[httpx.AsyncClient] = []  # the one that was used last is used next: it is the likeliest to be connected
+        self._free = anyio.Semaphore(CONNECTIONS)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._made.aclose()
 
     async def send(self, request: Request) -> Answer | NoAnswer:
         with self._pulse.waiting(request.deadline), anyio.move_on_after(request.deadline):
             try:
-                return await self._exchange(request)
+                async with self._free, self._client() as client:
+                    return await _exchange(client, request)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 return NoAnswer(_what_happened(error))
         return NoAnswer(f"no complete answer within {request.deadline:g} s")
 
-    async def _exchange(self, request: Request) -> Answer:
-        headers = {"accept-encoding": "identity", **request.headers}
-        async with self._client.stream(
-            request.method, request.url, params=request.params or None, headers=headers, content=request.content or None
-        ) as response:
-            body, truncated = await _read(response, request.body_limit)
-        return Answer(response.status_code, dict(response.headers), body, truncated)
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[httpx.AsyncClient]:
+        client = self._idle.pop() if self._idle else await self._made.enter_async_context(self._make())
+        try:
+            yield client
+        finally:
+            self._idle.append(client)
 
 
 @asynccontextmanager
 async def http_client(
     tls: ssl.SSLContext, *, environment_proxies: bool = False, pulse: Pulse | None = None
 ) -> AsyncIterator[HttpClient]:
-    """A client of its own pool; `pulse` is of the loop that asks by it.
+    """A client of its own connections; `pulse` is of the loop that asks by it.
 
     Share `tls` (see `tls_context`): making one costs as much as many requests.
     """
-    limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=60)
-    async with httpx.AsyncClient(
-        verify=tls,
-        trust_env=environment_proxies,
-        timeout=None,  # noqa: S113 - the deadline of each request is stricter: it also ends an answer that drips
-        limits=limits,
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # each request stands for itself
-        follow_redirects=False,
-    ) as client:
-        yield HttpClient(client, pulse or Pulse())
+
+    def one_connection() -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            verify=tls,
+            trust_env=environment_proxies,
+            timeout=None,  # noqa: S113 - the deadline of each request is stricter: it also ends an answer that drips
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=60),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # each request stands for itself
+            follow_redirects=False,
+        )
+
+    async with HttpClient(one_connection, pulse or Pulse()) as client:
+        yield client
 
 
 def tls_context() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
+
+
+async def _exchange(client: httpx.AsyncClient, request: Request) -> Answer:
+    headers = {"accept-encoding": "identity", **request.headers}
+    async with client.stream(
+        request.method, request.url, params=request.params or None, headers=headers, content=request.content or None
+    ) as response:
+        body, truncated = await _read(response, request.body_limit)
+    return Answer(response.status_code, dict(response.headers), body, truncated)
 
 
 async def _read(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
