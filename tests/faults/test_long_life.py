@@ -1,0 +1,113 @@
+"""A month's worth of requests, reloads, outages and jobs in minutes: memory, descriptors, write-ahead log and file stay level."""
+
+import signal
+
+import anyio
+import httpx
+import pytest
+from keeping import Keeper, give
+from proc import descriptors, memory, threads
+from tracking import Installation, simulated
+from truth import Log
+
+from tracker.simulator.faults import Faults, parse
+
+MEGABYTE = 1024 * 1024
+
+
+class Life:
+    """A daemon that lives through days: each has jobs, two reloads, an outage and whoever looks at it."""
+
+    def __init__(self, installation, simulator, daemon, keeper) -> None:
+        self.installation, self.simulator, self.daemon, self.keeper = installation, simulator, daemon, keeper
+        self.samples: list[dict[str, float]] = []
+        self._reloads = 0
+
+    async def day(self, requests: int) -> None:
+        await self._requests(requests // 3)
+        await self._reload()
+        self.simulator.faults = Faults(parse("reset:1"))
+        await self._requests(4)
+        self.simulator.faults = Faults(parse("any:0.02"))
+        self.keeper.status = 500
+        await self._requests(requests // 3)
+        self.keeper.status = 204
+        await self._reload()
+        async with httpx.AsyncClient(base_url=self.daemon.url, timeout=60) as client:
+            for path in ("/", "/metrics", "/api/events?limit=1000", "/api/jobs", "/receivers", "/readyz"):
+                await client.get(path)
+        await self._requests(requests // 3)
+        self._sample()
+
+    async def _requests(self, number: int) -> None:
+        wanted = self.simulator.requests.total() + number
+        with anyio.fail_after(300):
+            while self.simulator.requests.total() < wanted:  # noqa: ASYNC110 - they are counted, not told
+                await anyio.sleep(0.01)
+
+    async def _reload(self) -> None:
+        """Another interval, so that everybody who watches is another."""
+        text = self.installation.config.read_text()
+        before, after = ("60ms", "50ms") if self._reloads % 2 else ("50ms", "60ms")
+        assert f'"{before}"' in text
+        self.installation.config.write_text(text.replace(f'poll_interval = "{before}"', f'poll_interval = "{after}"'))
+        self._reloads += 1
+        self.daemon.process.send_signal(signal.SIGHUP)
+        with anyio.fail_after(30):
+            while sum(line["event"] == "reloaded" for line in self.daemon.lines) < self._reloads:  # noqa: ASYNC110 - of a list
+                await anyio.sleep(0.01)
+
+    def _sample(self) -> None:
+        pid, database = self.daemon.process.pid, self.installation.database
+        events = len(Log(database).events)
+        self.samples.append(
+            {
+                "RSS": memory(pid, "VmRSS") / MEGABYTE,
+                "descriptors": descriptors(pid),
+                "threads": threads(pid),
+                "WAL": database.with_name("tracker.db-wal").stat().st_size / MEGABYTE,
+                "bytes an event": database.stat().st_size / events,
+                "events": events,
+            }
+        )
+
+
+async def lived(folder, days: int, requests: int) -> list[dict[str, float]]:
+    keeper = Keeper("everything", ("*",))
+    async with simulated(jobs=15, speed=40.0) as simulator, keeper.serving():
+        installation = Installation(folder, simulator.url, poll_interval="50ms", requests_per_second=1000, request_timeout="5s")
+        give(installation, keeper)
+        async with installation.running() as daemon:
+            life = Life(installation, simulator, daemon, keeper)
+            for _ in range(days):
+                await life.day(requests)
+            assert await daemon.stop(signal.SIGTERM) == 0
+    assert [line for line in daemon.lines if "exception" in line] == []
+    Log(installation.database).has_all_that_was_received(keeper)
+    return life.samples
+
+
+def check_level(samples, early: int) -> None:
+    """After the first `early` days nothing grows but the log, and that by what an event needs."""
+    before, after = samples[early], samples[-1]
+    assert after["RSS"] < before["RSS"] * 1.15 + 8
+    assert after["descriptors"] <= before["descriptors"] + 12, "each look at the daemon may have left one connection open"
+    assert after["threads"] <= before["threads"] + 4
+    assert max(each["WAL"] for each in samples) < 32
+    assert after["bytes an event"] < before["bytes an event"] * 1.2
+    assert after["events"] > before["events"]
+
+
+async def test_a_few_days(tmp_path):
+    """What a daemon uses after a few days of reloads and outages it used after the first."""
+    check_level(await lived(tmp_path, days=4, requests=24), early=1)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+async def test_a_month(tmp_path):
+    """A month of requests every ten minutes: 4,464 of them, 62 reloads, 31 outages of the API and of the receiver."""
+    samples = await lived(tmp_path, days=31, requests=144)
+    for day in (0, 5, 10, 20, 30):
+        print(f"day {day}: " + ", ".join(f"{name} {value:.0f}" for name, value in samples[day].items()))  # noqa: T201
+    check_level(samples, early=5)
