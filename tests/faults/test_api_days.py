@@ -1,11 +1,13 @@
 """A week before an API that fails in every way, in compressed time: the log equals the truth."""
 
 import logging
+import signal
 
 import pytest
 import structlog
 from compressed import DAY, HOUR, MINUTE, STALE_BY, Days
 from loopback import nobody
+from tracking import Installation, simulated
 
 from tracker.simulator.faults import ANY, KINDS, REFUSALS, Fault, parse
 from tracker.store.verify import verify
@@ -83,6 +85,32 @@ async def test_a_day_without_an_api_and_a_key_that_is_revoked(tmp_path):
     events, _ = await checked(days)
     both = [(type_, reason) for reason in ("network", "unauthorised") for type_ in (UNREACHABLE, RECOVERED)]
     assert outages(events) == both
+
+
+async def test_a_key_that_is_revoked_and_replaced(tmp_path):
+    """The real command, told of a new key by SIGHUP, tells that the account was out of reach and why, and catches up."""
+    file = tmp_path / "key"
+    file.write_text("the old key")
+    async with simulated(jobs=10, speed=60.0, api_keys=("the old key",)) as simulator:
+        installation = Installation(tmp_path, simulator.url, unreachable_after="1s")
+        text = installation.config.read_text()
+        installation.config.write_text(text.replace('{ env = "MISTRAL_API_KEY" }', f'{{ file = "{file}" }}'))
+        async with installation.running() as daemon:
+            await installation.wait_for_events(lambda events: len(events) > 20)
+            simulator._api_keys = ("the new key",)
+            events = await installation.wait_for_events(lambda events: outages(events) == [(UNREACHABLE, "unauthorised")])
+            file.write_text("the new key")
+            daemon.process.send_signal(signal.SIGHUP)
+            both = [(UNREACHABLE, "unauthorised"), (RECOVERED, "unauthorised")]
+            await installation.wait_for_events(lambda more: outages(more) == both and len(more) > len(events) + 20)
+            ended = {id_ for id_, plan in simulator.workspace.plans.items() if plan.ended < simulator.clock()}
+            await installation.wait_for_events(lambda events: ended <= known_ends(events))
+            assert await daemon.stop(signal.SIGTERM) == 0
+    assert verify(installation.database).differences == ()
+
+
+def known_ends(events):
+    return {event["data"]["id"] for event in events if event["data"].get("completed_at")}
 
 
 @pytest.mark.long

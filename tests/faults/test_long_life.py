@@ -1,4 +1,4 @@
-"""A month's worth of requests, reloads, outages and jobs in minutes: memory, descriptors, write-ahead log and file stay level."""
+"""A month's worth of requests, reloads and outages in minutes: memory, descriptors, write-ahead log and file stay level."""
 
 import signal
 
