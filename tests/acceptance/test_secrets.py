@@ -31,6 +31,7 @@ COMMANDS = [
     "deliveries --json", "events --json", "jobs --json", "check", "check --online", "verify", "send-test board",
     "send-test pipeline", "send-test team",
 ]  # fmt: skip
+WITHOUT_A_DAEMON = ["wait 11111111-1111-4111-8111-111111111111 --timeout 2s", "replay --receiver pipeline --dead", "deliveries"]
 RECEIVERS = """
 [[receivers]]
 name = "pipeline"
@@ -130,15 +131,20 @@ async def test_no_secret_is_anywhere(tmp_path):
                 for command in [*COMMANDS, f"backup {tmp_path / 'backup.db'}"]:
                     done = await installation.command(*command.split())
                     surfaces[command] = done.stdout + done.stderr
+                surfaces["arguments"] = (tmp_path / f"/proc/{daemon.process.pid}/cmdline").read_text()
                 (tmp_path / "crash").touch()
                 await daemon.says("died")
                 assert await daemon.process.wait() == 1
+        for command in WITHOUT_A_DAEMON:
+            done = await installation.command(*command.split())
+            surfaces[command] = done.stdout + done.stderr
     surfaces["log"] = json.dumps(daemon.lines)
     surfaces["status"] = "".join(sent)
     for file in [*tmp_path.glob("tracker.db*"), tmp_path / "backup.db"]:
         surfaces[file.name] = file.read_bytes().decode("latin-1")
     assert "ZeroDivisionError: asked with" in daemon.lines[-1]["exception"]
     assert "[redacted]" in surfaces["log"]
+    assert "tracker" in surfaces["arguments"]
     assert "STATUS=" in surfaces["status"]
     assert "[redacted]" in surfaces["deliveries --json"]
     assert leaks(surfaces) == []
