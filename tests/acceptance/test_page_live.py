@@ -36,8 +36,9 @@ async def test_jobs_move_and_end_before_the_readers_eyes(browser, tmp_path):
         async with installation.running() as daemon, opened(browser, daemon.url) as page:
             await page.goto("/")
             await page.wait_for_selector("#connection[data-state=live]")
-            await page.evaluate(f"window.before = {BARS}; window.loadedOnce = true")
-            await page.wait_for_function(f"() => Object.entries({BARS}).some(([key, value]) => value > before[key])")
+            await page.evaluate("window.before = {}; window.loadedOnce = true")
+            grown = "([key, value]) => value > (before[key] ??= value)"
+            await page.wait_for_function(f"() => Object.entries({BARS}).some({grown})")
             active = await page.evaluate(f"Object.keys({BARS})")
             await page.wait_for_function(f"active => {ENDED}.some(key => active.includes(key))", arg=active)
             key = await page.evaluate(f"active => {ENDED}.find(key => active.includes(key))", active)
