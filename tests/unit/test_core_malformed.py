@@ -155,6 +155,17 @@ def test_an_empty_page(sent, total):
     assert parse_page(sent) == Page((), (), total)
 
 
+@pytest.mark.parametrize("value", ["{}", "[]", "0", '""', "null"])
+def test_too_much_is_not_read(value):
+    """An answer of more values than a page of jobs can have is refused unread, and so are more jobs than a page has."""
+    sent = b'{"total": 1, "data": [%s]}' % ",".join([value] * 250_001).encode()
+    assert parse_page(sent) == Malformed("expected at most 250000 values, found more")
+    assert parse_job(sent) == MalformedJob(None, "expected at most 250000 values, found more")
+    some = b'{"total": 1, "data": [%s]}' % ",".join([value] * 1001).encode()
+    assert parse_page(some) == Malformed("expected at most 1000 jobs, found 1001")
+    assert len(parse_page(some.replace(value.encode() + b",", b"", 1))) == 1000
+
+
 def test_a_bad_job_costs_only_itself():
     """Of a page with jobs good, bad, unusual and absurd the good and the unusual are read, in order, and all are counted."""
     sent = [answer(id="a"), answer(id="b", status=None), answer(id="c", new=1), 5, answer(id="d", model=None), {}]

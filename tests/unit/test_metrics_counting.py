@@ -153,6 +153,17 @@ def test_end_that_was_all_that_was_seen(metrics):
     assert found["job_observation_lag_seconds_count", "one"] == 2
 
 
+@pytest.mark.parametrize("when", ["2025-06-25T14:20:10Z", 10**15, -1, {}, True])
+def test_times_that_are_none(metrics, when):
+    """What the API sends in place of a time, which the log keeps as it came, is counted and measured by nobody."""
+    metrics.swept("one", GOOD, NOW, 0.1)
+    running = first_seen("one", job(status="RUNNING", started_at=when, completed_at=None), NOW)
+    ended = diff("one", running.known, job(status="SUCCESS", started_at=when, completed_at=when), NOW)
+    found = logging(metrics, running, ended)
+    assert found["ended_jobs_total", "one", "partial"] == 1
+    assert not [name for name, *_ in found if name.startswith(("job_queue", "job_run"))]
+
+
 def test_what_was_over_before_us_counts_as_events_alone(metrics):
     """Backfilled history moves no histogram, no end and no request: nobody watched it."""
     metrics.swept("one", GOOD, NOW, 0.1)
