@@ -75,9 +75,12 @@ class Poller:
 
     def changed(self, changes: Sequence[Change]) -> None:
         """These changes were recorded just now."""
-        moved = {change.known.job.id: change.known for change in changes}
-        now_active = {id_: known.job for id_, known in moved.items() if known.active}
-        self._are_active({id_: job for id_, job in self._active.items() if id_ not in moved} | now_active)
+        active = dict(self._active)  # another one: whoever was told of the last may still be reading it
+        for known in (change.known for change in changes):
+            active.pop(known.job.id, None)
+            if known.active:
+                active[known.job.id] = known.job
+        self._are_active(active)
 
     def _are_active(self, jobs: Mapping[str, Job]) -> None:
         self._active = jobs
@@ -122,6 +125,7 @@ class _Run:
         self._events: list[Event] = []
         self._backfilled: set[str] = set()
         self._malformed: list[MalformedJob] = []
+        self._taken: list[Page] = []  # not recorded yet
         self._recording = anyio.Lock()
 
     async def read(self, chosen: Plan) -> Reading:
@@ -205,13 +209,16 @@ class _Run:
                 self.failure = answer
 
     async def _take(self, page: Page) -> None:
-        """Record what a page shows, one page at a time."""
+        """Record what a page shows, and with it the pages that came while others were recorded: one commit for all."""
+        self._taken.append(page)
         async with self._recording:
-            self._malformed.extend(page.malformed)
-            unknown = [job.id for job in page.jobs if job.id not in self._known]
+            pages, self._taken = self._taken, []
+            self._malformed.extend(job for page in pages for job in page.malformed)
+            jobs = [job for page in pages for job in page.jobs]
+            unknown = {job.id for job in jobs if job.id not in self._known}
             if unknown:
                 self._known.update(await self._poller.store.known(self._poller.account, unknown))
-            changes = self.sweep.observe(page.jobs, self._known, self._poller.now())
+            changes = self.sweep.observe(jobs, self._known, self._poller.now())
             if changes:
                 await self._record(changes, None)
 

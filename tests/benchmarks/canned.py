@@ -1,56 +1,72 @@
-"""A server of canned list pages in a process of its own: `python canned.py JOBS LATENCY` prints its URL and serves.
+"""A server of canned jobs in a process of its own: `python canned.py JOBS LATENCY` prints its URL and serves.
 
-The jobs never change, so that what is measured is the client.
+What is measured is the client: the pages are made before they are asked for. Of each hundred jobs one moves on at each GET of
+/round, so that two ways of asking can be given the same to find.
 """
 
 import json
 import sys
 import uuid
+from functools import cache
 
 import anyio
 
 from tracker.serving import serving
 
 PAGE = 100
+FIRST = 1_795_478_400
+LIST = "/v1/batch/jobs"
 
 
-def job(number):
-    """A job as the API sends one today."""
+def job(number, rounds=0):
+    """A job as the API sends one today, after it has moved on so often."""
     return {
         "id": str(uuid.UUID(int=number, version=4)), "object": "batch", "input_files": [str(uuid.UUID(int=number))],
         "endpoint": "/v1/chat/completions", "model": "mistral-small-latest", "agent_id": None, "metadata": {"team": "research"},
         "output_file": None, "error_file": None, "errors": [], "outputs": None, "status": "RUNNING",
-        "created_at": 1_795_478_400 + number, "started_at": 1_795_478_460 + number, "completed_at": None,
-        "total_requests": 1000, "completed_requests": 400, "succeeded_requests": 390, "failed_requests": 10,
+        "created_at": FIRST + number, "started_at": FIRST + 60 + number, "completed_at": None,
+        "total_requests": 1000, "completed_requests": 400 + rounds, "succeeded_requests": 390 + rounds, "failed_requests": 10,
     }  # fmt: skip
+
+
+def page(jobs, first, rounds=0):
+    """The body of the page that begins with the job `first`, of which the first has moved on."""
+    data = [job(number, rounds if number == first else 0) for number in range(first, min(first + PAGE, jobs))]
+    return json.dumps({"object": "list", "total": jobs, "data": data}).encode()
 
 
 def pages(jobs):
     """The bodies of all pages of the list."""
-    all_jobs = [job(number) for number in range(jobs)]
-    return [
-        json.dumps({"object": "list", "total": jobs, "data": all_jobs[first : first + PAGE]}).encode()
-        for first in range(0, jobs, PAGE)
-    ]
+    return [page(jobs, first) for first in range(0, jobs, PAGE)]
+
+
+class Canned:
+    def __init__(self, jobs, latency):
+        self.latency = latency
+        self.jobs = jobs
+        self.bodies = pages(jobs)
+        self.rounds = 0
+        self.one = cache(lambda number: json.dumps(job(number)).encode())
+
+    async def app(self, scope, _receive, send):
+        body = self.answer(scope["path"], scope["query_string"].decode())
+        await anyio.sleep(self.latency)
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def answer(self, path, query):
+        if path == "/round":
+            self.rounds += 1
+            self.bodies = [page(self.jobs, first, self.rounds) for first in range(0, self.jobs, PAGE)]
+            return b"{}"
+        if path == LIST:
+            return self.bodies[int(dict(part.split("=", 1) for part in query.split("&"))["page"])]
+        return self.one(uuid.UUID(path.rpartition("/")[2]).int & 0xFFFFFFFF)
 
 
 async def main(jobs, latency):
-    bodies = pages(jobs)
-
-    async def app(scope, _receive, send):
-        query = dict(part.split("=", 1) for part in scope["query_string"].decode().split("&"))
-        await anyio.sleep(latency)
-        body = bodies[int(query["page"])]
-        await send(
-            {
-                "type": "http.response.start",
-                "status": 200,
-                "headers": [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())],
-            }
-        )
-        await send({"type": "http.response.body", "body": body})
-
-    async with serving(app, "127.0.0.1", 0) as address:
+    async with serving(Canned(jobs, latency).app, "127.0.0.1", 0) as address:
         sys.stdout.write(f"{address.url}\n")
         sys.stdout.flush()
         await anyio.sleep_forever()

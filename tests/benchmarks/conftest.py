@@ -12,13 +12,18 @@ FIGURE = "figure"
 class Comparison:
     """Several ways to do one thing, run in turn so that a noisy moment hits them all, compared by their medians."""
 
-    def __init__(self, name):
+    def __init__(self, name, clock):
         self._name = name
+        self._clock = clock
         self._seconds = {}
 
-    def time(self, way):
-        """A context manager that measures one run of `way`; the first way named is the baseline."""
-        return _Timed(self._seconds.setdefault(way, []))
+    def time(self, way, times=1):
+        """A context manager that measures one run of `way`, which stands for `times` as much; the first way is the baseline."""
+        return _Timed(self._seconds.setdefault(way, []), self._clock, times)
+
+    def ratio(self, way, to):
+        """How many times the median of `to` the median of `way` is."""
+        return statistics.median(self._seconds[way]) / statistics.median(self._seconds[to])
 
     def told(self):
         """A line for each way."""
@@ -30,27 +35,62 @@ class Comparison:
 
 
 class _Timed:
-    def __init__(self, seconds):
+    def __init__(self, seconds, clock, times):
         self._seconds = seconds
+        self._clock = clock
+        self._times = times
 
     def __enter__(self):
-        self._began = time.perf_counter()
+        self._began = self._clock()
 
     def __exit__(self, *_):
-        self._seconds.append(time.perf_counter() - self._began)
+        self._seconds.append((self._clock() - self._began) * self._times)
+
+
+class Count:
+    """What is counted rather than timed, such as requests or bytes, beside what is to be expected."""
+
+    def __init__(self, name):
+        self._name = name
+        self._counts = {}
+
+    def note(self, way, number):
+        self._counts[way] = number
+
+    def told(self):
+        baseline = next(iter(self._counts.values()))
+        for way, number in self._counts.items():
+            yield f"{self._name:<34} {way:<34} {number:>13,.6g} {number / baseline:>8.2f} x"
 
 
 @pytest.fixture
-def compare(request):
-    """Make a comparison by its name; its figures are told when the run is over."""
+def told(request):
+    """Where what has figures to tell is put."""
     made = []
+    yield made
+    request.node.user_properties += [(FIGURE, line) for each in made for line in each.told()]
+
+
+@pytest.fixture
+def compare(told):
+    """Make a comparison by its name, of time that passes unless another `clock` is given."""
+
+    def make(name, clock=time.perf_counter):
+        told.append(Comparison(name, clock))
+        return told[-1]
+
+    return make
+
+
+@pytest.fixture
+def count(told):
+    """Make a count by its name."""
 
     def make(name):
-        made.append(Comparison(name))
-        return made[-1]
+        told.append(Count(name))
+        return told[-1]
 
-    yield make
-    request.node.user_properties += [(FIGURE, line) for comparison in made for line in comparison.told()]
+    return make
 
 
 def pytest_terminal_summary(terminalreporter):

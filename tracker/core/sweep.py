@@ -62,12 +62,10 @@ class Sweep:
     def observe(self, jobs: Iterable[Job], known: Mapping[str, Known], now: int) -> list[Change]:
         """The changes that `jobs` bring to what is `known` of them (Unix milliseconds)."""
         changes: dict[str, Change] = {}
-        known = dict(known)
         for job in jobs:
-            change = self._observe(job, known.get(job.id), now)
+            earlier = changes.get(job.id)
+            change = self._observe(job, earlier.known if earlier else known.get(job.id), now)
             if change:
-                known[job.id] = change.known
-                earlier = changes.get(job.id)
                 changes[job.id] = _joined(earlier, change) if earlier else change
         return list(changes.values())
 

@@ -7,7 +7,7 @@ all is read anew.
 
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import aiosqlite
 import msgspec
@@ -22,6 +22,11 @@ _AT_ONCE: Final = 2_000
 _ACTIVE: Final = """SELECT id, data FROM jobs INDEXED BY jobs_active
 WHERE account = ? AND active AND id > ? ORDER BY id LIMIT ?"""
 """Left to itself SQLite takes the primary key, and reads every job that there ever was."""
+
+_WORDS: Final = ("status", "endpoint", "model", "object")
+_CONTAINERS: Final = ("metadata", "errors", "outputs", "extra")
+_EMPTY: Final[Mapping[type, Any]] = {dict: {}, list: []}
+"""Nobody changes what a job holds."""
 
 
 class Draft:
@@ -83,6 +88,10 @@ async def _read(connection: aiosqlite.Connection, account: str) -> dict[str, Kno
 
 
 def lean(job: Job) -> Job:
-    """`job`, its words the very strings that other jobs have: a thousand jobs have few different ones."""
-    words = {name: sys.intern(word) for name in ("status", "endpoint", "model", "object") if (word := getattr(job, name))}
-    return msgspec.structs.replace(job, **words)
+    """`job`, its words, and what is empty in it, those that other jobs have: a thousand have few different ones."""
+    shared: dict[str, Any] = {name: sys.intern(word) for name in _WORDS if (word := getattr(job, name))}
+    for name in _CONTAINERS:
+        value = getattr(job, name)
+        if value in ({}, []):
+            shared[name] = _EMPTY[type(value)]
+    return msgspec.structs.replace(job, **shared)
