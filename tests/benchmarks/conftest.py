@@ -96,7 +96,7 @@ def count(told):
 def pytest_terminal_summary(terminalreporter):
     """Print the figures of all benchmarks that ran."""
     reports = [
-        report for reports in terminalreporter.stats.values() for report in reports if hasattr(report, "user_properties")
+        report for reports in terminalreporter.stats.values() for report in reports if isinstance(report, pytest.TestReport)
     ]
     figures = [
         line for report in reports if report.when == "teardown" for name, line in report.user_properties if name == FIGURE

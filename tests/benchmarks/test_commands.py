@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import anyio
 import pytest
 from canned import job
 
@@ -16,16 +17,15 @@ RUNS = 5
 NOW = 1_795_500_000_000
 
 
-@pytest.fixture
-async def database(tmp_path):
-    """With one event."""
-    async with open_store(tmp_path / "tracker.db") as store:
+async def _with_one_event(database):
+    async with open_store(database) as store:
         await store.record("default", [first_seen("default", read_job(job(1) | {"status": "QUEUED"}), NOW)])
-    return tmp_path / "tracker.db"
 
 
-def test_commands(compare, tmp_path, database):
+def test_commands(compare, tmp_path):
     """Both give their answer (targets: 3 and 6 times an interpreter that does nothing)."""
+    database = tmp_path / "tracker.db"
+    anyio.run(_with_one_event, database)
     config = tmp_path / "tracker.toml"
     config.write_text(f'[storage]\npath = "{database}"\n[[accounts]]\nname = "default"\napi_key = {{ env = "KEY" }}\n')
     tracker = [sys.executable, "-m", "tracker"]

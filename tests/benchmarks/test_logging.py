@@ -3,9 +3,11 @@
 import sqlite3
 
 import pytest
+from aiosqlite import Connection
 from canned import job
 
 from tracker.core.diff import first_seen
+from tracker.core.fanout import Subscription
 from tracker.core.job import read_job
 from tracker.core.ports import Contact
 from tracker.store.reader import EventFilter, open_reader
@@ -15,6 +17,7 @@ pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
 
 NOW = 1_795_500_000_000
 BATCH, BATCHES = 100, 20
+HOPS = 7  # to the connection's thread and back: BEGIN, the last seq, events, deliveries, what they supersede, jobs, COMMIT
 INSERT_EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT_JOB = "INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
@@ -52,3 +55,23 @@ async def test_logging_events(compare, tmp_path):
     raw.close()
     async with open_reader(tmp_path / "again.db") as reader:
         assert len(await reader.events(0, EventFilter(), limit=10_000)) == 2 * BATCH * BATCHES
+
+
+async def test_hops_of_a_record(count, tmp_path, monkeypatch):
+    """A record of a hundred changes goes to the connection's thread and back as often as a record of one."""
+    counted = count("hops to SQLite and back per record")
+    async with open_store(tmp_path / "tracker.db", [Subscription(receiver="pipeline", events=("*",))]) as store:
+        hops = []
+        execute = Connection._execute
+
+        async def noted(connection, *arguments):
+            hops.append(arguments)
+            return await execute(connection, *arguments)
+
+        monkeypatch.setattr(Connection, "_execute", noted)
+        for changes in (1, BATCH):
+            batch = [first_seen("default", read_job(job(number)), NOW) for number in range(changes, 2 * changes)]
+            hops.clear()
+            await store.record("default", batch)
+            counted.note(f"{changes} jobs, {2 * changes} events", len(hops))
+            assert len(hops) <= HOPS
