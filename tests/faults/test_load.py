@@ -73,7 +73,7 @@ async def loaded(folder, crowd: Crowd, receivers: int, connections: int, ends: i
             health, process = Health(daemon.url), daemon.process.pid
             group.start_soon(health.ask)
             async with idle(daemon.url, connections):
-                await until(lambda: count(installation, "events") == jobs)
+                await until(lambda: count(installation, "jobs") == jobs)
                 found, crowd.over = time.monotonic() - began, ends
                 await until(lambda: crowd.got.total() >= ends * receivers)
                 told = time.monotonic() - began - found
@@ -112,7 +112,7 @@ async def test_a_thousand_events_a_second(tmp_path):
         async with installation.running() as daemon, anyio.create_task_group() as group:
             health, process = Health(daemon.url), daemon.process.pid
             group.start_soon(health.ask)
-            await until(lambda: count(installation, "events") == crowd.jobs)
+            await until(lambda: count(installation, "jobs") == crowd.jobs)
             crowd.by_the_second = began = time.monotonic()
             samples = []
             for _ in range(10):
