@@ -120,15 +120,15 @@ class Daemon:
         self.ended.set()
         self._said.set()
 
-    async def says(self, event: str, **values: str) -> dict:
-        """The first line of its log that tells `event`, with these values."""
-        return await self.says_that(lambda line: line.items() >= {"event": event, **values}.items(), repr(event))
+    async def says(self, event: str, *, after: int = 0, **values: str) -> dict:
+        """The first line of its log that tells `event`, with these values; of what came `after` so many lines."""
+        return await self.says_that(lambda line: line.items() >= {"event": event, **values}.items(), repr(event), after)
 
-    async def says_that(self, is_meant: Callable[[dict], bool], what: str = "what was waited for") -> dict:
+    async def says_that(self, is_meant: Callable[[dict], bool], what: str = "what was waited for", after: int = 0) -> dict:
         """The first line of its log that `is_meant`."""
         with anyio.fail_after(30):
             while True:
-                for line in self.lines:
+                for line in self.lines[after:]:
                     if is_meant(line):
                         return line
                 assert not self.ended.is_set(), f"it ended without saying {what}: {self.lines[-3:]}"

@@ -97,7 +97,8 @@ class Deliverer:
                     await self._settle_group()
             async with task_group() as group:
                 while True:
-                    self._pulse.beat()
+                    if not self._under_way:  # else only what becomes of an attempt shows that they get on
+                        self._pulse.beat()
                     changed = self._outbox.changed(self.receiver)
                     await self._start_due(group)
                     if not self._under_way and (self._leaving or not forever):
@@ -163,6 +164,7 @@ class Deliverer:
             raise
         self._circuit = circuit
         self._under_way.difference_update(settlement.delivery.seq for settlement in group)
+        self._pulse.beat()
         for settlement in group:
             self._say(settlement)
 

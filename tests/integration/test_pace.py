@@ -6,6 +6,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
+from tracker.core.ports import Withdrawn
 from tracker.pace import Pace
 
 LIFE = 5.0
@@ -109,3 +110,46 @@ async def test_turn_that_is_given_up_is_not_used():
         group.cancel_scope.cancel()
     await turns(pace, 1, given)
     assert given[0][0] - began < 3
+
+
+async def test_closed_pace_gives_no_turn():
+    """Once it is closed nobody has a turn, were it due in an hour or at once; those who wait hear so immediately."""
+    pace, withdrawn = Pace(1), []
+
+    async def take():
+        try:
+            await pace.turn()
+        except Withdrawn:
+            withdrawn.append(anyio.current_time())
+
+    await pace.turn()
+    pace.pause(3600)
+    with anyio.fail_after(LIFE):
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(take)
+            await anyio.wait_all_tasks_blocked()
+            pace.close()
+    with pytest.raises(Withdrawn):
+        await pace.turn()
+    assert len(withdrawn) == 3
+
+
+async def test_another_rate_keeps_what_was_used_and_asked_for():
+    """A lower rate is kept at once, a higher one need not wait for the turns of before; a pause outlasts both."""
+    pace, given = Pace(50), []
+    await turns(pace, 50, [])
+    pace.set_rate(5)
+    await turns(pace, 3, given)
+    assert most_within([time for time, _ in given], 0.15) == 1
+    slow = Pace(0.001)
+    await turns(slow, 1, [])
+    slow.set_rate(20)
+    began = anyio.current_time()
+    await turns(slow, 2, given := [])
+    assert given[-1][0] - began < 3
+    slow.pause(0.3)
+    began = anyio.current_time()
+    slow.set_rate(1000)
+    await turns(slow, 1, given)
+    assert given[-1][0] - began >= 0.3 - SLACK

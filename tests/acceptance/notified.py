@@ -1,0 +1,49 @@
+"""Owns a service manager that the daemon tells: every datagram, as it comes."""
+
+import time
+from contextlib import asynccontextmanager
+
+import anyio
+
+
+class Manager:
+    """What was told, and when (seconds of a clock that never jumps)."""
+
+    def __init__(self):
+        self.told = []
+        self._came = anyio.Event()
+
+    async def read(self, receiver):
+        async for datagram, _ in receiver:
+            self.told.append((time.monotonic(), datagram.decode()))
+            self._came.set()
+            self._came = anyio.Event()
+
+    async def hears(self, fits, after=0):
+        """The first message behind `after` that fits; its place."""
+        with anyio.fail_after(30):
+            while True:
+                for place in range(after, len(self.told)):
+                    if fits(self.told[place][1]):
+                        return place
+                await self._came.wait()
+
+    def feedings(self):
+        return [at for at, message in self.told if message == "WATCHDOG=1"]
+
+
+@asynccontextmanager
+async def managed(installation, folder, watchdog=None):
+    """A manager that the installation's daemon is started by; it wants to hear every `watchdog` seconds."""
+    address = folder / "notify"
+    installation.environment["NOTIFY_SOCKET"] = str(address)
+    if watchdog:
+        installation.environment["WATCHDOG_USEC"] = str(round(watchdog * 1_000_000))
+    manager = Manager()
+    async with (
+        await anyio.create_unix_datagram_socket(local_path=address) as receiver,
+        anyio.create_task_group() as group,
+    ):
+        group.start_soon(manager.read, receiver)
+        yield manager
+        group.cancel_scope.cancel()

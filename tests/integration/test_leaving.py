@@ -1,0 +1,154 @@
+"""A deliverer that is told to leave: what is under way is settled, nothing else begins, and its successor goes on there."""
+
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+from slack_events import delivery
+from slack_standin import slack
+from telling import Telling, a_job
+
+from tracker.core.delivery import Outcome, Result, Terms
+from tracker.core.ports import StorageError, Withdrawn
+from tracker.deliverer import SIDE_BY_SIDE, Deliverer
+from tracker.http import http_client, tls_context
+from tracker.notify.slack import SlackWebhook
+from tracker.pace import Pace
+
+LIFE = 10.0
+
+
+class Slow:
+    """A notifier whose attempts take until `answer` is set, or are withdrawn."""
+
+    def __init__(self):
+        self.sent, self.answer, self.withdrawn = [], anyio.Event(), False
+        self.full = anyio.Event()
+
+    async def send(self, message):
+        self.sent += [delivery.seq for delivery in message]
+        if len(self.sent) == SIDE_BY_SIDE:
+            self.full.set()
+        await self.answer.wait()
+        if self.withdrawn:
+            raise Withdrawn
+        return Outcome(result=Result.DELIVERED, status=204)
+
+
+@asynccontextmanager
+async def telling(path):
+    """A store with 20 pending deliveries, a notifier, and deliverers to be run."""
+    bench = Telling(path / "tracker.db")
+    async with bench.to(pipeline="http://127.0.0.1:1"):
+        await bench.record(*[a_job(f"job-{number}") for number in range(20)])
+        bench.slow = Slow()
+        bench.deliverer = lambda: Deliverer(
+            "pipeline",
+            Terms(retry=(5.0,), hold=900.0),
+            bench.slow,
+            bench.store.outbox,
+            now=bench.clock,
+            jitter=lambda: 0.5,
+        )
+        with anyio.fail_after(LIFE):
+            yield bench
+
+
+async def states(bench):
+    return [state for (state,) in await bench.rows("state")]
+
+
+async def test_what_is_under_way_is_settled_and_nothing_else_begins(tmp_path):
+    """Sixteen attempts are waited for; the other four are left to the successor, who sends none of the sixteen."""
+    async with telling(tmp_path) as bench:
+        leaving = bench.deliverer()
+        async with anyio.create_task_group() as group:
+            group.start_soon(leaving.run)
+            await bench.slow.full.wait()
+            leaving.leave()
+            await anyio.wait_all_tasks_blocked()
+            assert await states(bench) == ["pending"] * 20
+            bench.slow.answer.set()
+        assert sorted(await states(bench)) == ["delivered"] * 16 + ["pending"] * 4
+        sent = list(bench.slow.sent)
+        await bench.deliverer().deliver_due()
+        assert await states(bench) == ["delivered"] * 20
+        assert len(set(bench.slow.sent)) == len(bench.slow.sent) == 20
+        assert bench.slow.sent[:16] == sent
+
+
+async def test_withdrawn_attempt_counts_as_none(tmp_path):
+    """What was withdrawn before it was sent is pending as before, without an attempt, and the deliverer ends."""
+    async with telling(tmp_path) as bench:
+        leaving = bench.deliverer()
+        async with anyio.create_task_group() as group:
+            group.start_soon(leaving.run)
+            await bench.slow.full.wait()
+            leaving.leave()
+            bench.slow.withdrawn = True
+            bench.slow.answer.set()
+        assert await bench.rows("state, attempts") == [("pending", 0)] * 20
+        assert await bench.rows("seq", "attempts") == []
+
+
+async def test_leaving_before_it_began_is_leaving(tmp_path):
+    """One that was told to leave before it ran sends nothing."""
+    async with telling(tmp_path) as bench:
+        leaving = bench.deliverer()
+        leaving.leave()
+        await leaving.run()
+        assert bench.slow.sent == []
+
+
+async def test_idle_one_leaves_at_once(tmp_path):
+    """A deliverer that sleeps until something is due need not be waited for."""
+    async with telling(tmp_path) as bench:
+        bench.slow.answer.set()
+        leaving = bench.deliverer()
+        async with anyio.create_task_group() as group:
+            group.start_soon(leaving.run)
+            while await states(bench) != ["delivered"] * 20:
+                await anyio.wait_all_tasks_blocked()
+            leaving.leave()
+
+
+async def test_what_was_sent_is_settled_before_it_goes_though_the_store_fails(tmp_path, monkeypatch):
+    """As long as what became of an attempt cannot be written the deliverer stays, sends nothing, and writes it in the end."""
+    monkeypatch.setattr("tracker.deliverer.PAUSE_AFTER_STORAGE_ERROR", 0.01)
+    async with telling(tmp_path) as bench:
+        settle, failures = bench.store.outbox.settle, []
+
+        async def fails_twice(*arguments):
+            if len(failures) < 2:
+                failures.append(1)
+                raise StorageError("planted")
+            await settle(*arguments)
+
+        monkeypatch.setattr(bench.store.outbox, "settle", fails_twice)
+        leaving = bench.deliverer()
+        async with anyio.create_task_group() as group:
+            group.start_soon(leaving.run)
+            await bench.slow.full.wait()
+            leaving.leave()
+            bench.slow.answer.set()
+        assert len(failures) == 2
+        delivered = [seq for seq, state in await bench.rows("seq, state") if state == "delivered"]
+        assert delivered
+        assert len(set(bench.slow.sent)) == len(bench.slow.sent) == 16
+
+
+async def test_slack_message_that_waits_for_its_turn_is_withdrawn():
+    """A message that had not gone out when its pace was closed never does, however long Slack had asked to be left in peace."""
+    pace = Pace(1)
+    pace.pause(3600)
+    async with slack() as standin, http_client(tls_context()) as http, anyio.create_task_group() as group:
+        webhook = SlackWebhook(http, standin.hook_url, pace=pace, timeout=5.0, now=lambda: 0)
+        group.start_soon(_close_once_blocked, pace)
+        with anyio.fail_after(LIFE), pytest.raises(Withdrawn):
+            await webhook.send([delivery(4, "batch.completed", done=90)])
+        assert standin.calls == []
+
+
+async def _close_once_blocked(pace):
+    await anyio.wait_all_tasks_blocked()
+    pace.close()
