@@ -115,7 +115,7 @@ class Deliverer:
     async def _start_due(self, group: TaskGroup) -> None:
         now = self._now()
         room = self._known_circuit.room(now, SIDE_BY_SIDE) - len(self._under_way)
-        if room <= 0 or self._leaving:
+        if room <= 0:
             return
         claimed = await self._outbox.claim(self.receiver, now, self._terms.hold, room, self._under_way)
         if self._storage_failed:  # and what could not be settled has been by now

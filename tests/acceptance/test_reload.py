@@ -251,6 +251,7 @@ async def test_what_is_answered_while_it_stops_is_not_sent_again(tmp_path):
             await hook.wait_for(3)
             daemon.process.send_signal(signal.SIGTERM)
             await daemon.says("stopping")
+            await anyio.sleep(0.5)  # by then one that did not wait would have ended
             hook.open.set()
             await daemon.says("stopped")
         before = hook.copies()

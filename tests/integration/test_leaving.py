@@ -10,10 +10,12 @@ from telling import Telling, a_job
 
 from tracker.core.delivery import Outcome, Result, Terms
 from tracker.core.ports import StorageError, Withdrawn
+from tracker.core.progress import Loop
 from tracker.deliverer import SIDE_BY_SIDE, Deliverer
 from tracker.http import http_client, tls_context
 from tracker.notify.slack import SlackWebhook
 from tracker.pace import Pace
+from tracker.pulse import Pulse
 
 LIFE = 10.0
 
@@ -41,7 +43,7 @@ async def telling(path):
     bench = Telling(path / "tracker.db")
     async with bench.to(pipeline="http://127.0.0.1:1"):
         await bench.record(*[a_job(f"job-{number}") for number in range(20)])
-        bench.slow = Slow()
+        bench.slow, bench.loop = Slow(), Loop()
         bench.deliverer = lambda: Deliverer(
             "pipeline",
             Terms(retry=(5.0,), hold=900.0),
@@ -49,6 +51,7 @@ async def telling(path):
             bench.store.outbox,
             now=bench.clock,
             jitter=lambda: 0.5,
+            pulse=Pulse(bench.loop),
         )
         with anyio.fail_after(LIFE):
             yield bench
@@ -101,13 +104,13 @@ async def test_leaving_before_it_began_is_leaving(tmp_path):
 
 
 async def test_idle_one_leaves_at_once(tmp_path):
-    """A deliverer that sleeps until something is due need not be waited for."""
+    """A deliverer that sleeps until something is due, here for an hour, need not be waited for."""
     async with telling(tmp_path) as bench:
         bench.slow.answer.set()
         leaving = bench.deliverer()
         async with anyio.create_task_group() as group:
             group.start_soon(leaving.run)
-            while await states(bench) != ["delivered"] * 20:
+            while await states(bench) != ["delivered"] * 20 or bench.loop.overdue(anyio.current_time() + 3000, 0.0):
                 await anyio.wait_all_tasks_blocked()
             leaving.leave()
 
