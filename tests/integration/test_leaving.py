@@ -57,6 +57,17 @@ async def telling(path):
             yield bench
 
 
+@asynccontextmanager
+async def leaving(bench):
+    """A deliverer with as much under way as there may be is told to leave; at the end of the context it has left."""
+    deliverer = bench.deliverer()
+    async with anyio.create_task_group() as group:
+        group.start_soon(deliverer.run)
+        await bench.slow.full.wait()
+        deliverer.leave()
+        yield
+
+
 async def states(bench):
     return [state for (state,) in await bench.rows("state")]
 
@@ -64,11 +75,7 @@ async def states(bench):
 async def test_what_is_under_way_is_settled_and_nothing_else_begins(tmp_path):
     """Sixteen attempts are waited for; the other four are left to the successor, who sends none of the sixteen."""
     async with telling(tmp_path) as bench:
-        leaving = bench.deliverer()
-        async with anyio.create_task_group() as group:
-            group.start_soon(leaving.run)
-            await bench.slow.full.wait()
-            leaving.leave()
+        async with leaving(bench):
             await anyio.wait_all_tasks_blocked()
             assert await states(bench) == ["pending"] * 20
             bench.slow.answer.set()
@@ -83,11 +90,7 @@ async def test_what_is_under_way_is_settled_and_nothing_else_begins(tmp_path):
 async def test_withdrawn_attempt_counts_as_none(tmp_path):
     """What was withdrawn before it was sent is pending as before, without an attempt, and the deliverer ends."""
     async with telling(tmp_path) as bench:
-        leaving = bench.deliverer()
-        async with anyio.create_task_group() as group:
-            group.start_soon(leaving.run)
-            await bench.slow.full.wait()
-            leaving.leave()
+        async with leaving(bench):
             bench.slow.withdrawn = True
             bench.slow.answer.set()
         assert await bench.rows("state, attempts") == [("pending", 0)] * 20
@@ -128,11 +131,7 @@ async def test_what_was_sent_is_settled_before_it_goes_though_the_store_fails(tm
             await settle(*arguments)
 
         monkeypatch.setattr(bench.store.outbox, "settle", fails_twice)
-        leaving = bench.deliverer()
-        async with anyio.create_task_group() as group:
-            group.start_soon(leaving.run)
-            await bench.slow.full.wait()
-            leaving.leave()
+        async with leaving(bench):
             bench.slow.answer.set()
         assert len(failures) == 2
         delivered = [seq for seq, state in await bench.rows("seq, state") if state == "delivered"]
