@@ -3,12 +3,13 @@
 The one module that imports httpx. What the network does is a value: an `Answer`, or `NoAnswer` and why.
 """
 
+import math
 import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import anyio
 import httpx
@@ -18,6 +19,9 @@ from tracker.pulse import Pulse
 
 CONNECTIONS: Final = 16
 """At most, of one `HttpClient`."""
+
+KEPT_IDLE: Final = 60.0
+"""Seconds."""
 
 _QUOTED: Final = re.compile(r"\bbytearray\b|\bb['\"]|(?<!\w)['\"]")
 
@@ -60,15 +64,14 @@ class HttpClient:
         """`make` gives a client of one connection; it is left when the `HttpClient` is."""
         self._make = make
         self._pulse = pulse
-        self._made = AsyncExitStack()
-        self._idle: list[httpx.AsyncClient] = []  # the one that was used last is used next: it is the likeliest to be connected
+        self._idle: list[_Idle] = []  # the one that was used last is used next: it is the likeliest to be connected
         self._free = anyio.Semaphore(CONNECTIONS)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._made.aclose()
+        await self._close_idle(since=math.inf)
 
     async def send(self, request: Request) -> Answer | NoAnswer:
         with self._pulse.waiting(request.deadline), anyio.move_on_after(request.deadline):
@@ -81,11 +84,30 @@ class HttpClient:
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[httpx.AsyncClient]:
-        client = self._idle.pop() if self._idle else await self._made.enter_async_context(self._make())
+        """One for a request alone; it is used again only if the request came to its end."""
+        client = self._idle.pop().client if self._idle else self._make()
         try:
             yield client
-        finally:
-            self._idle.append(client)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await client.aclose()
+            raise
+        now = anyio.current_time()
+        self._idle.append(_Idle(client, now))
+        await self._close_idle(since=now - KEPT_IDLE)
+
+    async def _close_idle(self, since: float) -> None:
+        """Close what has not been used since then: nobody else would, and a burst should not cost connections for ever."""
+        with anyio.CancelScope(shield=True):
+            while self._idle and self._idle[0].at < since:
+                await self._idle.pop(0).client.aclose()
+
+
+class _Idle(NamedTuple):
+    """A client that nobody uses, and the loop's time when it was last used."""
+
+    client: httpx.AsyncClient
+    at: float
 
 
 @asynccontextmanager
@@ -102,7 +124,7 @@ async def http_client(
             verify=tls,
             trust_env=environment_proxies,
             timeout=None,  # noqa: S113 - the deadline of each request is stricter: it also ends an answer that drips
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=60),
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEPT_IDLE),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # each request stands for itself
             follow_redirects=False,
         )

@@ -211,3 +211,26 @@ async def test_cancelled_caller_is_cancelled(client):
         with anyio.fail_after(LIFE):
             await server.gone.wait()
     assert said == []
+
+
+async def test_burst_costs_no_connections_for_ever(client, monkeypatch):
+    """Of the connections that a burst has made, those that nobody has used for long are closed with the next request."""
+    async with loopback(sends(answer())) as server:
+        async with anyio.create_task_group() as group:
+            for _ in range(4):
+                group.start_soon(client.send, asking(server.url))
+        *unused, last = [each.client for each in client._idle]
+        monkeypatch.setattr("tracker.http.KEPT_IDLE", 0.0)
+        assert isinstance(await client.send(asking(server.url)), Answer)
+    assert (len(unused), server.accepts) == (3, 4)
+    assert all(each.is_closed for each in unused)
+    assert not last.is_closed
+
+
+async def test_connection_of_a_request_that_failed_is_not_used_again(client):
+    """What a request left half-way may be in any state: the next one is made over another connection."""
+    async with loopback(hangs(), sends(answer())) as server:
+        assert isinstance(await client.send(asking(server.url, deadline=0.2)), NoAnswer)
+        assert client._idle == []
+        assert isinstance(await client.send(asking(server.url)), Answer)
+        assert server.accepts == 2
