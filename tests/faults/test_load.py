@@ -20,6 +20,10 @@ MINUTES = float(os.environ.get("LOAD_MINUTES", "10"))
 """How long the long form of events lasts."""
 
 
+FEW_FILES = ["sh", "-c", 'ulimit -Sn 100 && exec "$@"', "sh"]
+"""What a user's shell allows, made smaller; the daemon allows itself what it may."""
+
+
 class Health:
     """Asks /healthz again and again, and keeps how long each answer took (seconds)."""
 
@@ -68,6 +72,7 @@ async def loaded(folder, crowd: Crowd, receivers: int, connections: int, ends: i
     jobs = crowd.jobs * len(crowd.accounts)
     async with serving(crowd, "127.0.0.1", 0) as address:
         installation = installed(folder, crowd, address.url, receivers, **account)
+        installation.under = FEW_FILES
         began = time.monotonic()
         async with installation.running() as daemon, anyio.create_task_group() as group:
             health, process = Health(daemon.url), daemon.process.pid

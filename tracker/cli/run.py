@@ -1,7 +1,9 @@
 """Owns `batch-tracker run`: the daemon as a process, its log and its exit status."""
 
 import os
+import resource
 import sys
+from contextlib import suppress
 from typing import Final
 
 import anyio
@@ -27,6 +29,7 @@ LOOK_EVERY: Final = 10.0
 def command(config: str | None, verbose: bool) -> None:
     """Watch the accounts and log every change of their jobs, until SIGTERM or Ctrl-C; SIGHUP reads the configuration anew."""
     loaded = load(config)
+    _allow_files()
     told = log.configure(loaded.secrets(), verbose=verbose, journal=log.is_journal(os.environ))  # noqa: TID251 - JOURNAL_STREAM is the process's
 
     def read() -> Config:
@@ -46,6 +49,13 @@ def command(config: str | None, verbose: bool) -> None:
     except* Exception:  # noqa: BLE001 - the end of the process, told with its traceback
         structlog.get_logger().critical("died", exc_info=True)
         sys.exit(1)
+
+
+def _allow_files() -> None:
+    """As many open files as the process may have: a hundred busy receivers need more than the usual soft limit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # some systems promise more than they grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _run(config: Config, read: daemon.Reading, repetition: Repetition) -> None:
