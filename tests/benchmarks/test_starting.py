@@ -22,7 +22,7 @@ async def _with_one_event(database):
         await store.record("default", [first_seen("default", read_job(job(1) | {"status": "QUEUED"}), NOW)])
 
 
-def test_commands(compare, tmp_path):
+def test_starting(compare, tmp_path):
     """Both give their answer (targets: 3 and 6 times an interpreter that does nothing)."""
     database = tmp_path / "tracker.db"
     anyio.run(_with_one_event, database)
