@@ -95,6 +95,8 @@ def test_every_glob_of_a_match_must_fit(match, wanted):
         ({"model": None}, {}, True),
         ({"model": ABSENT}, {"model": "*"}, False),
         ({"model": "a[b]c"}, {"model": "a[[]b]c"}, True),
+        ({"metadata": "team=research"}, {"metadata": {"team": "*"}}, False),
+        ({"metadata": ["team"]}, {"metadata": {"team": "*"}}, False),
     ],
 )
 def test_job_without_a_property_fits_no_glob_for_it(properties, match, wanted):

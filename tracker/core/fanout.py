@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -50,7 +51,7 @@ def subject(stream: str) -> dict[str, str]:
 
 
 def _wants(subscription: Subscription, event: Event) -> bool:
-    if not any(fnmatchcase(event.type, glob) for glob in subscription.events):
+    if not _is_among(event.type, subscription.events):
         return False
     match = subscription.match
     if event.type.startswith("receiver."):
@@ -60,8 +61,14 @@ def _wants(subscription: Subscription, event: Event) -> bool:
     return not event.type.startswith("batch.") or _matches_job(match, event.data)
 
 
+@lru_cache(maxsize=1024)  # a thousand receivers ask the same few questions of each event
+def _is_among(type_: str, globs: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(type_, glob) for glob in globs)
+
+
 def _matches_job(match: Match, job: Mapping[str, Any]) -> bool:
-    metadata = job.get("metadata") or {}
+    sent = job.get("metadata")
+    metadata = sent if isinstance(sent, dict) else {}  # what is something else is kept as it came, and has no names
     return (
         _fits(match.model, job.get("model"))
         and _fits(match.endpoint, job.get("endpoint"))
