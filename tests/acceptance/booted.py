@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -115,9 +116,11 @@ def _boot(stack, folder, root):
         leader = None
         while True:
             fields = dict(line.partition("=")[::2] for line in notified.recv(8192).decode().splitlines())
-            leader = fields.get("X_NSPAWN_LEADER_PID", leader)
+            if "X_NSPAWN_LEADER_PID" in fields:
+                leader = int(fields["X_NSPAWN_LEADER_PID"])
+                stack.callback(os.kill, leader, signal.SIGKILL)  # or it would outlive who started it, and all that it runs
             if fields.get("READY") == "1":
-                return int(leader)
+                return leader
 
 
 def _install(prefix):
