@@ -3,6 +3,8 @@
 import json
 import random
 import signal
+import sqlite3
+from contextlib import closing
 
 import anyio
 import httpx
@@ -71,15 +73,21 @@ class Trial:
                 await self.keeper.reads(seconds=90)
 
     def check(self):
-        """The log is whole, has all that happened, once, and each event was sent exactly once."""
+        """The log is whole, has all that happened, once, and nothing was sent again but for an attempt that it has as failed."""
         log = Log(self.installation.database)
         log.has_a_delivery_for_each(self.keeper)
         log.has_all_that_was_received(self.keeper)
         log.was_received(self.keeper, last=len(log.events))
-        assert len(set(self.keeper.ids)) == len(self.keeper.ids), "sent again"
+        assert len(self.keeper.ids) - len(set(self.keeper.ids)) <= _failed_attempts(self.installation.database), "sent again"
         of_type = lambda type_: sorted(event["data"]["id"] for event in log.events if event["type"] == type_)  # noqa: E731
         assert of_type("batch.created") == sorted([*self.jobs, *self.ended])
         assert of_type("batch.completed") == sorted(self.ended)
+
+
+def _failed_attempts(database):
+    """How many the log has: an answer that came too late for a machine that was busy is no answer."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return connection.execute("SELECT count(*) FROM attempts WHERE result <> 'delivered'").fetchone()[0]
 
 
 async def _until(client, holds, seconds=60):
