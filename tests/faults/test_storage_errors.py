@@ -73,7 +73,7 @@ class Trial:
                 await self.keeper.reads(seconds=90)
 
     def check(self):
-        """The log is whole, has all that happened, once, and nothing was sent again but for an attempt that it has as failed."""
+        """The log is whole, has all that happened, once, and a copy was sent only for an attempt that it has as failed."""
         log = Log(self.installation.database)
         log.has_a_delivery_for_each(self.keeper)
         log.has_all_that_was_received(self.keeper)
