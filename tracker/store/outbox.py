@@ -29,28 +29,30 @@ _INSERT_DELIVERY: Final = """
 INSERT INTO deliveries (receiver, seq, stream, type, state, attempts, due_at) VALUES (?, ?, ?, ?, 'pending', 0, ?)"""
 
 _SUPERSEDE: Final = """
-UPDATE deliveries SET state = 'superseded', ended_at = ?4
+UPDATE deliveries INDEXED BY deliveries_stream SET state = 'superseded', ended_at = ?4
 WHERE receiver = ?1 AND stream = ?2 AND seq < ?3 AND state = 'pending' AND type = 'batch.progress'"""
 
 _SELECT: Final = """SELECT d.receiver, d.seq, e.id, d.type, d.stream, d.attempts, e.body
-FROM deliveries AS d JOIN events AS e ON e.seq = d.seq"""
+FROM deliveries AS d INDEXED BY deliveries_due CROSS JOIN events AS e ON e.seq = d.seq"""
+"""Left to itself SQLite takes the primary key here and below, and reads every delivery that there ever was."""
 
 _CLAIM: Final = f"""{_SELECT}
 WHERE d.receiver = ?1 AND d.state = 'pending' AND d.due_at <= ?2
   AND NOT EXISTS (  -- an earlier one of the stream that has not been retried for `hold` yet
-    SELECT 1 FROM deliveries AS earlier
+    SELECT 1 FROM deliveries AS earlier INDEXED BY deliveries_stream
     WHERE earlier.receiver = d.receiver AND earlier.stream = d.stream AND earlier.seq < d.seq AND earlier.state = 'pending'
       AND (earlier.first_failed_at IS NULL OR earlier.first_failed_at > ?3))
   AND NOT EXISTS (  -- nor one that was superseded while it was under way
-    SELECT 1 FROM json_each(?4) AS sent JOIN deliveries AS earlier ON earlier.receiver = d.receiver AND earlier.seq = sent.value
-    WHERE earlier.stream = d.stream AND earlier.seq < d.seq AND earlier.state = 'superseded')
+    SELECT 1 FROM json_each(?4) AS sent CROSS JOIN deliveries AS earlier
+    WHERE earlier.receiver = d.receiver AND earlier.seq = sent.value
+      AND earlier.stream = d.stream AND earlier.seq < d.seq AND earlier.state = 'superseded')
   AND d.seq NOT IN (SELECT value FROM json_each(?4))
 ORDER BY d.due_at, d.seq LIMIT ?5"""  # noqa: S608 - of constants
 
 _GATHERED: Final = f"""{_SELECT}
 WHERE d.receiver = ?1 AND d.state = 'pending' AND (d.attempts = 0 OR d.due_at <= ?2)
   AND NOT EXISTS (  -- an earlier one of the stream that stays behind
-    SELECT 1 FROM deliveries AS earlier
+    SELECT 1 FROM deliveries AS earlier INDEXED BY deliveries_stream
     WHERE earlier.receiver = d.receiver AND earlier.stream = d.stream AND earlier.seq < d.seq AND earlier.state = 'pending'
       AND (earlier.attempts > 0 AND earlier.due_at > ?2 AND earlier.first_failed_at > ?3
            OR earlier.seq IN (SELECT value FROM json_each(?4))))
@@ -60,7 +62,8 @@ ORDER BY d.seq"""  # noqa: S608 - of constants
 _NEXT_DUE: Final = """SELECT min(at) FROM (
   SELECT min(due_at) AS at FROM deliveries WHERE receiver = ?1 AND state = 'pending' AND due_at > ?2
   UNION ALL
-  SELECT min(first_failed_at) + ?4 FROM deliveries WHERE receiver = ?1 AND state = 'pending' AND first_failed_at > ?3)"""
+  SELECT min(first_failed_at) + ?4 FROM deliveries INDEXED BY deliveries_due
+  WHERE receiver = ?1 AND state = 'pending' AND first_failed_at > ?3)"""
 
 _SETTLE: Final = """
 UPDATE deliveries SET attempts = ?3, due_at = ?4,
@@ -80,12 +83,15 @@ ON CONFLICT (name) DO UPDATE SET failures = excluded.failures, since = excluded.
   reason = excluded.reason, detail = excluded.detail, disabled = excluded.disabled"""
 
 _RELEASE: Final = """
-UPDATE deliveries SET due_at = min(due_at, ?2), first_failed_at = NULL  -- it was the receiver's failure: `hold` begins anew
+UPDATE deliveries INDEXED BY deliveries_due
+SET due_at = min(due_at, ?2), first_failed_at = NULL  -- it was the receiver's failure: `hold` begins anew
 WHERE receiver = ?1 AND state = 'pending' AND (due_at > ?2 OR first_failed_at IS NOT NULL)"""
 
 _UNENDED: Final = """
-SELECT 'pending', count(*) FROM deliveries WHERE state = 'pending' AND receiver IN (SELECT value FROM json_each(?1))
-UNION ALL SELECT 'dead', count(*) FROM deliveries WHERE state = 'dead' AND receiver IN (SELECT value FROM json_each(?1))"""
+SELECT 'pending', count(*) FROM deliveries INDEXED BY deliveries_due
+WHERE state = 'pending' AND receiver IN (SELECT value FROM json_each(?1))
+UNION ALL SELECT 'dead', count(*) FROM deliveries INDEXED BY deliveries_dead
+WHERE state = 'dead' AND receiver IN (SELECT value FROM json_each(?1))"""
 
 _PRUNE: Final = """DELETE FROM deliveries WHERE (receiver, seq) IN (
   SELECT receiver, seq FROM deliveries WHERE state IN ('delivered', 'superseded') AND ended_at < ? LIMIT ?)"""
