@@ -57,6 +57,7 @@ class Deliverer:
         self._under_way: set[int] = set()
         self._ended: list[list[Settlement]] = []  # by message
         self._settling = anyio.Lock()
+        self._failure: StorageError | None = None  # of an attempt, for the loop to tell
         self._storage_failed = False
         self._leaving = False
         self._log = structlog.get_logger().bind(receiver=receiver)
@@ -64,13 +65,14 @@ class Deliverer:
     async def run(self) -> None:
         """Deliver until told to leave. An unreachable store is waited for: until it has what became of all sent, no more is."""
         with self._pulse.at_work():
-            while self._ended or not self._leaving:
-                try:
-                    await self._deliver(forever=True)
-                except StorageError as error:
-                    self._storage_failed = True
-                    self._log.error("storage.failed", error=str(error))
-                    await self._pulse.sleep(PAUSE_AFTER_STORAGE_ERROR)
+            async with self._attempts() as group:
+                while self._under_way or not self._leaving:
+                    try:
+                        await self._deliver(group, forever=True)
+                    except StorageError as error:
+                        self._storage_failed = True
+                        self._log.error("storage.failed", error=str(error))
+                        await self._pulse.sleep(PAUSE_AFTER_STORAGE_ERROR)
 
     def leave(self) -> None:
         """Start no further attempt, and let `run` end once what came of those under way is settled."""
@@ -79,7 +81,8 @@ class Deliverer:
 
     async def deliver_due(self) -> None:
         """Deliver what is due, and what becomes due meanwhile, until nothing is due and nothing under way."""
-        await self._deliver(forever=False)
+        async with self._attempts() as group:
+            await self._deliver(group, forever=False)
 
     @asynccontextmanager
     async def stepping_aside(self) -> AsyncIterator[None]:
@@ -88,24 +91,25 @@ class Deliverer:
             yield
             self._circuit = await self._outbox.circuit(self.receiver)
 
-    async def _deliver(self, *, forever: bool) -> None:
-        if self._circuit is None:
-            self._circuit = await self._outbox.circuit(self.receiver)
+    @asynccontextmanager
+    async def _attempts(self) -> AsyncIterator[TaskGroup]:
+        """For attempts, which outlive what fails in the store: one that is cancelled may have arrived, and would come again."""
         try:
-            if self._ended:  # and could not be settled
-                async with self._settling:
-                    await self._settle_group()
             async with task_group() as group:
-                while True:
-                    if not self._under_way:  # else only what becomes of an attempt shows that they get on
-                        self._pulse.beat()
-                    changed = self._outbox.changed(self.receiver)
-                    await self._start_due(group)
-                    if not self._under_way and (self._leaving or not forever):
-                        return
-                    await self._nap(changed, await self._seconds_to_next())
+                yield group
         finally:
             self._under_way.clear()
+
+    async def _deliver(self, group: TaskGroup, *, forever: bool) -> None:
+        while True:
+            if not self._under_way:  # else only what becomes of an attempt shows that they get on
+                self._pulse.beat()
+            await self._settle_ended()
+            changed = self._outbox.changed(self.receiver)
+            await self._start_due(group)
+            if not self._under_way and (self._leaving or not forever):
+                return
+            await self._nap(changed, await self._seconds_to_next())
 
     async def _nap(self, changed: Waiting, seconds: float) -> None:
         """Wait for a change. With nothing under way that may well take so long; else it is an attempt that is waited for."""
@@ -139,16 +143,26 @@ class Deliverer:
         began_at = self._now()
         try:
             outcome = await self._notifier.send(message)
-        except Withdrawn:
+        except (Withdrawn, StorageError) as error:
+            self._failure = error if isinstance(error, StorageError) else self._failure
             self._under_way.difference_update(delivery.seq for delivery in message)
-            self._outbox.wake([self.receiver])
-            return
-        ended_at = self._now()
-        jitter = self._jitter()  # one for all: what went out together is due again together
-        self._ended.append([settle(each, outcome, self._terms.retry, (began_at, ended_at), jitter) for each in message])
-        async with self._settling:  # while one group is committed the next one gathers
-            if self._ended and self._circuit:
-                await self._settle_group()
+        else:
+            ended_at = self._now()
+            jitter = self._jitter()  # one for all: what went out together is due again together
+            self._ended.append([settle(each, outcome, self._terms.retry, (began_at, ended_at), jitter) for each in message])
+        self._outbox.wake([self.receiver])
+
+    async def _settle_ended(self) -> None:
+        """Settle what has ended, and what ends meanwhile: while one group is committed the next one gathers."""
+        while self._ended or self._circuit is None:
+            async with self._settling:
+                if self._circuit is None:
+                    self._circuit = await self._outbox.circuit(self.receiver)
+                if self._ended:
+                    await self._settle_group()
+        failure, self._failure = self._failure, None
+        if failure:
+            raise failure
 
     async def _settle_group(self) -> None:
         messages, self._ended = self._ended, []

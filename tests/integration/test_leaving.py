@@ -1,5 +1,6 @@
 """A deliverer that is told to leave: what is under way is settled, nothing else begins, and its successor goes on there."""
 
+import itertools
 from contextlib import asynccontextmanager
 
 import anyio
@@ -21,17 +22,21 @@ LIFE = 10.0
 
 
 class Slow:
-    """A notifier whose attempts take until `answer` is set, or are withdrawn."""
+    """A notifier whose attempts take until `answer` is set, the first until `first` is, or are withdrawn."""
 
     def __init__(self):
-        self.sent, self.answer, self.withdrawn = [], anyio.Event(), False
+        self.sent, self.answer, self.first, self.withdrawn = [], anyio.Event(), anyio.Event(), False
         self.full = anyio.Event()
+
+    def answers(self):
+        self.first.set()
+        self.answer.set()
 
     async def send(self, message):
         self.sent += [delivery.seq for delivery in message]
         if len(self.sent) == SIDE_BY_SIDE:
             self.full.set()
-        await self.answer.wait()
+        await (self.first if message[0].seq == self.sent[0] else self.answer).wait()
         if self.withdrawn:
             raise Withdrawn
         return Outcome(result=Result.DELIVERED, status=204)
@@ -78,7 +83,7 @@ async def test_what_is_under_way_is_settled_and_nothing_else_begins(tmp_path):
         async with leaving(bench):
             await anyio.wait_all_tasks_blocked()
             assert await states(bench) == ["pending"] * 20
-            bench.slow.answer.set()
+            bench.slow.answers()
         assert sorted(await states(bench)) == ["delivered"] * 16 + ["pending"] * 4
         sent = list(bench.slow.sent)
         await bench.deliverer().deliver_due()
@@ -92,7 +97,7 @@ async def test_withdrawn_attempt_counts_as_none(tmp_path):
     async with telling(tmp_path) as bench:
         async with leaving(bench):
             bench.slow.withdrawn = True
-            bench.slow.answer.set()
+            bench.slow.answers()
         assert await bench.rows("state, attempts") == [("pending", 0)] * 20
         assert await bench.rows("seq", "attempts") == []
 
@@ -109,7 +114,7 @@ async def test_leaving_before_it_began_is_leaving(tmp_path):
 async def test_idle_one_leaves_at_once(tmp_path):
     """A deliverer that sleeps until something is due, here for an hour, need not be waited for."""
     async with telling(tmp_path) as bench:
-        bench.slow.answer.set()
+        bench.slow.answers()
         leaving = bench.deliverer()
         async with anyio.create_task_group() as group:
             group.start_soon(leaving.run)
@@ -118,25 +123,46 @@ async def test_idle_one_leaves_at_once(tmp_path):
             leaving.leave()
 
 
+def failing(monkeypatch, outbox, step, times):
+    """Have `step` of the outbox fail so many times; set once it has been asked for again."""
+    monkeypatch.setattr("tracker.deliverer.PAUSE_AFTER_STORAGE_ERROR", 0.01)
+    carry_out, failures, again = getattr(outbox, step), itertools.count(), anyio.Event()
+
+    async def fails(*arguments):
+        if next(failures) < times:
+            raise StorageError("planted")
+        again.set()
+        return await carry_out(*arguments)
+
+    monkeypatch.setattr(outbox, step, fails)
+    return again
+
+
 async def test_what_was_sent_is_settled_before_it_goes_though_the_store_fails(tmp_path, monkeypatch):
     """As long as what became of an attempt cannot be written the deliverer stays, sends nothing, and writes it in the end."""
-    monkeypatch.setattr("tracker.deliverer.PAUSE_AFTER_STORAGE_ERROR", 0.01)
     async with telling(tmp_path) as bench:
-        settle, failures = bench.store.outbox.settle, []
-
-        async def fails_twice(*arguments):
-            if len(failures) < 2:
-                failures.append(1)
-                raise StorageError("planted")
-            await settle(*arguments)
-
-        monkeypatch.setattr(bench.store.outbox, "settle", fails_twice)
+        again = failing(monkeypatch, bench.store.outbox, "settle", 2)
         async with leaving(bench):
-            bench.slow.answer.set()
-        assert len(failures) == 2
-        delivered = [seq for seq, state in await bench.rows("seq, state") if state == "delivered"]
-        assert delivered
+            bench.slow.answers()
+        assert again.is_set()
+        assert sorted(await states(bench)) == ["delivered"] * 16 + ["pending"] * 4
         assert len(set(bench.slow.sent)) == len(bench.slow.sent) == 16
+
+
+@pytest.mark.parametrize("step", ["settle", "claim"])
+async def test_what_is_under_way_outlives_a_store_that_fails(tmp_path, monkeypatch, step):
+    """An attempt that waits for its answer while something else cannot be read or written is not sent again for that."""
+    async with telling(tmp_path) as bench, anyio.create_task_group() as group:
+        group.start_soon(bench.deliverer().run)
+        await bench.slow.full.wait()
+        again = failing(monkeypatch, bench.store.outbox, step, 1)
+        bench.slow.first.set()
+        await again.wait()
+        bench.slow.answers()
+        while await states(bench) != ["delivered"] * 20:
+            await anyio.wait_all_tasks_blocked()
+        assert len(set(bench.slow.sent)) == len(bench.slow.sent) == 20
+        group.cancel_scope.cancel()
 
 
 async def test_slack_message_that_waits_for_its_turn_is_withdrawn():
