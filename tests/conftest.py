@@ -1,5 +1,7 @@
 """Fixtures and settings of every test."""
 
+import os
+
 import pytest
 from grouping import Grouping
 from hypothesis import HealthCheck, settings
@@ -21,6 +23,12 @@ def pytest_collection_modifyitems(items):
     """Begin with what takes long, so that no worker is left with it alone in the end."""
     order = {name: number for number, name in enumerate(FOLDERS)}
     items.sort(key=lambda item: order.get(item.path.parent.name, 0))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """More workers than cores: for two fifths of its time a test waits for processes of its own."""
+    return (os.cpu_count() or 1) * 3 // 2
 
 
 @pytest.hookimpl(optionalhook=True)

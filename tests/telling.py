@@ -30,7 +30,8 @@ class Telling:
         self.now = BEGAN
         self.clock = clock or (lambda: self.now)
         self.outcomes = []  # of every attempt
-        self._retry, self._timeout, self._events = retry, timeout, events
+        self.timeout = timeout
+        self._retry, self._events = retry, events
         self._jobs = {}
 
     @asynccontextmanager
@@ -44,7 +45,7 @@ class Telling:
             self.deliverers = {}
             for name, url in urls.items():
                 http = await stack.enter_async_context(http_client(tls))
-                webhook = Webhook(http, url, [parse_secret(SECRET)], timeout=self._timeout, now=self.clock)
+                webhook = Webhook(http, url, [parse_secret(SECRET)], timeout=self.timeout, now=self.clock)
                 self.deliverers[name] = Deliverer(
                     name,
                     Terms(retry=self._retry, hold=900.0),

@@ -40,7 +40,8 @@ async def test_hostile_jobs_are_only_text(browser, tmp_path):
         assert HOSTILE["template"] in shown
         assert "</script><script>window.harmed=1</script>" in shown
         await page.goto("/")
-        await page.click(f"tr:has-text('{HOSTILE_ID[:8]}') a")
+        await page.locator("tbody th a", has_text=HOSTILE_ID).click()
+        await page.wait_for_url("**/jobs/**")
         assert await page.inner_text("h1") == HOSTILE_ID
 
 

@@ -20,6 +20,7 @@ from tracker.notify.answer import KEPT_OF_A_BAD_ANSWER
 HOOK = "/hooks/T0-canary-B0?token=canary%2Btoken&q=1"
 SECRETS = ("T0-canary-B0", "canary%2Btoken", "canary+token", SECRET, SECRET.removeprefix("whsec_"))
 TIMEOUT = 0.3
+PATIENT = 30.0
 LATE = f"no complete answer within {TIMEOUT:g} s"
 WHOLE = answer(b"x" * 100)
 BODY = b"<h1>Sorry</h1>"
@@ -55,14 +56,16 @@ class ResetsUnread(Loopback):
         return None
 
 
-async def told(path, *urls):
+async def told(path, *urls, late=False):
     """What each attempt came to that tells the receiver of one event, the clock set to when each is due.
 
     It is at each of `urls` in turn and must have taken the event in the end; nothing secret may stand in the file or the log.
+    For one that is to be `late` nobody waits long.
     """
-    telling, outcomes = Telling(path, retry=(60.0,) * 3, timeout=TIMEOUT), []
+    telling, outcomes = Telling(path, retry=(60.0,) * 3), []
     with capture_logs() as lines:
         for url in urls:
+            telling.timeout = TIMEOUT if late and not outcomes else PATIENT
             async with telling.to(pipeline=url + HOOK):
                 if not outcomes:
                     await telling.record(a_job("a"))
@@ -78,10 +81,10 @@ async def told(path, *urls):
     return outcomes
 
 
-async def told_by(path, scene):
+async def told_by(path, scene, *, late=False):
     """What the first of two attempts came to, which `scene` answers; the second is the same to the byte, and accepted."""
     async with loopback(scene, sends(answer())) as server:
-        first, second = await told(path, server.url, server.url)
+        first, second = await told(path, server.url, server.url, late=late)
     assert second.delivered
     _, bodies = _heads_and_bodies(server.requests)
     assert bodies[0] == bodies[1]
@@ -169,7 +172,7 @@ async def test_redirect_is_not_followed(tmp_path, code):
 )
 async def test_no_whole_answer_is_a_failure_of_the_network(tmp_path, scene, detail):
     """Late, cut short or no HTTP at all: the detail says how and quotes nothing, and the same event goes out once more."""
-    failed = await told_by(tmp_path / "tracker.db", scene)
+    failed = await told_by(tmp_path / "tracker.db", scene, late=detail == LATE)
     assert (failed.result, failed.status, failed.answer) == (Result.NETWORK, None, "")
     assert failed.detail == detail
 
