@@ -12,7 +12,10 @@ from tracking import COMMAND
 
 ROOT = Path(__file__).parents[2]
 NEAR = re.compile(r'AF_UNIX|inet_addr\("127\.\d+\.\d+\.\d+"\)|inet_pton\(AF_INET6, "::1"|AF_NETLINK|AF_UNSPEC')
-TESTS = ["tests/acceptance/test_reload.py"]
+TESTS = [
+    "tests/acceptance/test_reload.py::test_accounts_and_filters_change",
+    "tests/acceptance/test_send_test.py::test_receiver_gets_a_signed_event_that_is_a_test",
+]
 
 
 @pytest.fixture
