@@ -3,6 +3,7 @@
 What is due later is slept for; a commit wakes. A process that is killed between sending and settling sends again.
 """
 
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Final
@@ -54,6 +55,7 @@ class Deliverer:
         self._told = settled
         self._pulse = pulse or Pulse()
         self._circuit: Circuit | None = None
+        self._latest = math.inf  # what the clock said last; who knows what it said before
         self._under_way: set[int] = set()
         self._ended: list[list[Settlement]] = []  # by message
         self._settling = anyio.Lock()
@@ -116,8 +118,19 @@ class Deliverer:
         with self._pulse.waiting(seconds) if not self._under_way else nullcontext(), anyio.move_on_after(seconds):
             await changed.wait()
 
-    async def _start_due(self, group: TaskGroup) -> None:
+    async def _follow_clock(self) -> int:
+        """What time it is; where the clock was set back, nothing waits until it is as late again."""
         now = self._now()
+        if now < self._latest:
+            async with self.stepping_aside():
+                waiting = await self._outbox.rewind(self.receiver, now)
+            if waiting:
+                self._log.warning("clock.set_back", deliveries=waiting)
+        self._latest = now
+        return now
+
+    async def _start_due(self, group: TaskGroup) -> None:
+        now = await self._follow_clock()
         room = self._known_circuit.room(now, SIDE_BY_SIDE) - len(self._under_way)
         if room <= 0:
             return

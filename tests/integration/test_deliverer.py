@@ -73,6 +73,15 @@ class Bench:
         rows = await self.store._database.fetch("SELECT seq, state, attempts FROM deliveries ORDER BY seq")
         return [tuple(row) for row in rows]
 
+    async def deliver_all(self, within):
+        """Deliver, the clock set to when the deliverer would wake, until nothing is pending: `within` so many seconds."""
+        until = self.now + within * 1000
+        await self.deliverer.deliver_due()
+        while any(state == "pending" for _, state, _ in await self.states()):
+            await self.due_next()
+            assert self.now <= until
+            await self.deliverer.deliver_due()
+
     async def due_next(self):
         """Set the clock to when the deliverer would wake by itself."""
         self.now += round(await self.deliverer._seconds_to_next() * 1000)
@@ -255,6 +264,28 @@ async def test_patience_that_is_asked_for_is_had(tmp_path):
             await deliverer.deliver_due()
             assert bench.now >= failed_at + 120_000
             assert sorted(event["data"]["id"] for event in receiver.got) == ["a", "a", "b"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("failures", [1, TRIP + 1], ids=["back-off", "circuit"])
+async def test_clock_that_is_set_back_delays_nothing(tmp_path, failures, restarted):
+    """A clock that was two days ahead while the receiver failed costs no delivery more than its own wait, once it is right."""
+    async with receiving(lambda number, _: 200 if number >= failures else 500) as receiver:
+        bench = Bench(tmp_path / "tracker.db")
+        bench.now += 2 * 86_400_000
+        async with bench.delivering(receiver.url, events=("batch.completed",)) as deliverer:
+            await bench.log(*(job(f"job-{number}", "SUCCESS", 100) for number in range(failures)))
+            await deliverer.deliver_due()
+            while len(receiver.got) < failures:
+                await bench.due_next()
+                await deliverer.deliver_due()
+            bench.now = BEGAN
+            if not restarted:
+                await bench.deliver_all(within=600.0)
+        if restarted:
+            async with bench.delivering(receiver.url, events=("batch.completed",)):
+                await bench.deliver_all(within=600.0)
+        assert len(receiver.got) == 2 * failures
 
 
 async def test_killed_between_sending_and_settling_sends_the_same_again(tmp_path):

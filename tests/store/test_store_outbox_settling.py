@@ -151,9 +151,9 @@ async def test_backlog_of_an_outage_goes_out_in_order(store):
     await attempt(store, 1, FAILED, circuit=failing(TRIP))
     await attempt(store, 3, DELIVERED, at=LONG_AFTER, circuit=Circuit())
     assert await seqs(store, now=LONG_AFTER) == [1]
-    await attempt(store, 1, FAILED, at=LONG_AFTER + 5)
-    assert await seqs(store, now=LONG_AFTER + 900_004) == [1]
-    assert await seqs(store, now=LONG_AFTER + 900_005) == [2, 1]
+    await attempt(store, 1, FAILED, at=LONG_AFTER + 5, wait=3600.0)
+    assert await seqs(store, now=LONG_AFTER + 900_004) == []
+    assert await seqs(store, now=LONG_AFTER + 900_005) == [2]
 
 
 async def test_success_of_a_closed_circuit_releases_nothing(store):

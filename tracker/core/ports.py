@@ -142,6 +142,9 @@ class Outbox(Protocol):
     async def next_due(self, receiver: str, now: int, hold: float) -> int | None:
         """The next moment after `now` (Unix milliseconds) at which something may become due; None where nothing is pending."""
 
+    async def rewind(self, receiver: str, now: int) -> int:
+        """The clock says `now` and may have been ahead: a wait that began later begins now; how many deliveries had one."""
+
     async def settle(
         self, receiver: str, settlements: Sequence[Settlement], circuit: Circuit, events: Sequence[Event] = ()
     ) -> None:

@@ -20,6 +20,7 @@ from tracker.core.event import Event, from_iso
 from tracker.core.fanout import Subscription, fan_out, stream_of
 from tracker.core.ports import StorageError
 from tracker.store.connection import Database
+from tracker.store.rewind import rewind
 
 _INSERT_EVENT: Final = """
 INSERT INTO events (seq, id, type, account, job, created_at, observed_at, backfilled, body)
@@ -38,10 +39,10 @@ FROM deliveries AS d INDEXED BY deliveries_due CROSS JOIN events AS e ON e.seq =
 
 _CLAIM: Final = f"""{_SELECT}
 WHERE d.receiver = ?1 AND d.state = 'pending' AND d.due_at <= ?2
-  AND NOT EXISTS (  -- an earlier one of the stream that has not been retried for `hold` yet
+  AND NOT EXISTS (  -- an earlier one of the stream that is due itself, or has not been retried for `hold` yet
     SELECT 1 FROM deliveries AS earlier INDEXED BY deliveries_stream
     WHERE earlier.receiver = d.receiver AND earlier.stream = d.stream AND earlier.seq < d.seq AND earlier.state = 'pending'
-      AND (earlier.first_failed_at IS NULL OR earlier.first_failed_at > ?3))
+      AND (earlier.first_failed_at IS NULL OR earlier.first_failed_at > ?3 OR earlier.due_at <= ?2))
   AND NOT EXISTS (  -- nor one that was superseded while it was under way
     SELECT 1 FROM json_each(?4) AS sent CROSS JOIN deliveries AS earlier
     WHERE earlier.receiver = d.receiver AND earlier.seq = sent.value
@@ -220,6 +221,11 @@ class SqliteOutbox:
             logged = await self.log(connection, [Entry(event, None) for event in events])
         self.committed(logged)
         self.wake([receiver])
+
+    async def rewind(self, receiver: str, now: int) -> int:
+        delays = [each.delay for each in self._subscriptions if each.receiver == receiver]
+        async with self.transaction("setting waits back") as connection:
+            return await rewind(connection, receiver, now, _milliseconds(max(delays, default=0.0)))
 
     async def unended(self) -> dict[str, int]:
         """How many deliveries to those who are subscribed now are pending, and how many are dead."""

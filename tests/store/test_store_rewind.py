@@ -1,0 +1,89 @@
+"""What an outbox makes of waits that began by a clock that was ahead, and was set back since."""
+
+import msgspec
+import pytest
+from observations import CONTACT, SINCE, seen, seen_many
+from outboxes import DELIVERED, EVERYTHING, FAILED, OTHER, attempt, failing, rows, seqs
+
+from tracker.core.circuit import TRIP, Circuit
+from tracker.core.fanout import Subscription
+from tracker.core.replay import Replay
+from tracker.store.writer import open_store
+
+DAY = 86_400_000
+AHEAD = SINCE + 2 * DAY
+GATHERING = Subscription(receiver="pipeline", events=("*",), delay=10.0)
+
+
+@pytest.fixture
+async def store(path):
+    async with open_store(path, [EVERYTHING, OTHER]) as store:
+        await store.contact("default", CONTACT)
+        yield store
+
+
+async def test_wait_that_began_later_than_now_begins_now(store):
+    """A retry is as far away as its schedule says, and its hold is over no later; what began in the past stays as it is."""
+    await store.record("default", seen_many(3))
+    await attempt(store, 1, FAILED, at=SINCE + 10, wait=600.0)
+    await attempt(store, 2, FAILED, at=SINCE + 20, wait=600.0)
+    await attempt(store, 2, FAILED, at=AHEAD, wait=600.0)
+    await attempt(store, 3, FAILED, at=AHEAD, wait=60.0)
+    now = SINCE + 1000
+    assert await store.outbox.rewind("pipeline", now) == 2
+    assert await rows(store, "seq, due_at, first_failed_at") == [
+        (1, SINCE + 600_010, SINCE + 10),
+        (2, now + 600_000, SINCE + 20),
+        (3, now + 60_000, now),
+    ]
+    assert await store.outbox.next_due("pipeline", now, 0.0) == now + 60_000
+    assert await store.outbox.rewind("pipeline", now + 1000) == 0
+
+
+async def test_what_was_never_tried_waits_as_long_as_events_gather(path):
+    """An event of the future, or one that was replayed then, waits for its first attempt no longer than any other."""
+    async with open_store(path, [GATHERING]) as store:
+        await store.contact("default", CONTACT)
+        await store.record("default", [seen("past"), seen("replayed")])
+        await attempt(store, 2, DELIVERED, at=SINCE + 10_000)
+        await store.replay(Replay(receiver="pipeline", seq=2), AHEAD)
+        await store.record("default", [seen("ahead", now=AHEAD)])
+        now = SINCE + 5_000
+        assert await store.outbox.rewind("pipeline", now) == 2
+        assert await rows(store, "seq, due_at") == [(1, SINCE + 10_000), (2, now + 10_000), (3, now + 10_000)]
+
+
+@pytest.mark.parametrize(
+    ("failed_at", "quiet_until"), [(AHEAD, SINCE + 1000 + 120_000), (SINCE + 10, SINCE + 120_010)], ids=["ahead", "past"]
+)
+async def test_quiet_that_began_later_than_now_begins_now(store, failed_at, quiet_until):
+    """A receiver is left in peace for as long as was meant, and has not failed since a time that is still to come."""
+    await store.record("default", [seen()])
+    circuit = msgspec.structs.replace(failing(TRIP), since=failed_at, quiet_until=failed_at + 120_000)
+    await attempt(store, 1, FAILED, at=failed_at, circuit=circuit)
+    now = SINCE + 1000
+    for _ in range(2):
+        await store.outbox.rewind("pipeline", now)
+    rewound = msgspec.structs.replace(circuit, since=min(failed_at, now), quiet_until=quiet_until)
+    assert await store.outbox.circuit("pipeline") == rewound
+
+
+async def test_nobody_else_is_concerned(store):
+    """Other receivers have deliverers of their own; what has ended, and a receiver that never failed, stay as they are."""
+    await store.record("default", [seen(status="SUCCESS", now=AHEAD)])
+    await attempt(store, 1, DELIVERED, at=AHEAD)
+    ended = await rows(store, "seq, state, due_at, ended_at")
+    before = await rows(store, "due_at", receiver="other")
+    await store.outbox.rewind("pipeline", SINCE)
+    assert (await rows(store, "seq, state, due_at, ended_at"))[0] == ended[0]
+    assert await rows(store, "due_at", receiver="other") == before
+    assert await store.outbox.circuit("other") == Circuit()
+
+
+async def test_what_is_due_itself_is_not_overtaken(store):
+    """Once its hold is over by the clock, which may have jumped, an event still goes before its job's later ones if it can."""
+    await store.record("default", [seen(status="RUNNING")])
+    await attempt(store, 1, FAILED, at=SINCE + 10, wait=3600.0)
+    assert await seqs(store, now=SINCE + 900_010) == [2]
+    assert await seqs(store, now=AHEAD) == [1]
+    assert await seqs(store, now=AHEAD, under_way={1}) == []
