@@ -16,7 +16,7 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from tracker.build import MESSAGES_PER_SECOND, limits, notifier, providing, subscription, terms
-from tracker.clock import now
+from tracker.clock import Steadiness, now
 from tracker.config import Account, Config, Match, Receiver, Secret
 from tracker.core.eta import Histories
 from tracker.core.health import Health
@@ -72,7 +72,13 @@ class Crew:
         self._tls = tls_context()
         self._paces: dict[str, tuple[str, Secret, Pace]] = {}
         self._janitor = Janitor(
-            means.store, means.health, {}, now, config.storage.keep_deliveries, pulse=means.pulse("janitor")
+            means.store,
+            means.health,
+            {},
+            now,
+            config.storage.keep_deliveries,
+            steady_since=Steadiness().since,
+            pulse=means.pulse("janitor"),
         )
         self._watchers = Roster(group, self._watcher)
         self._deliverers = Roster(group, self._deliverer)

@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from tracker.core.event import Event
+from tracker.core.event import Event, iso
 from tracker.core.health import AccountHealth, Health
 from tracker.core.overdue import RECOVERED, Limits, overdue, reachability
 from tracker.core.ports import StorageError, Store
@@ -27,7 +27,7 @@ PRUNE_EVERY: Final = 3_600_000
 class Janitor:
     """Looks after all accounts, and after the outbox."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is used as it is
         self,
         store: Store,
         health: Health,
@@ -35,12 +35,18 @@ class Janitor:
         now: Callable[[], int],
         keep_deliveries: float,
         *,
+        steady_since: Callable[[], int] = lambda: 0,
         pulse: Pulse | None = None,
     ) -> None:
-        """`limits` are by account; `now` gives Unix milliseconds; `keep_deliveries` is in seconds."""
+        """`limits` are by account; `keep_deliveries` is in seconds.
+
+        `now` gives Unix milliseconds, and `steady_since` those at which the clock last jumped, 0 where it did not.
+        """
         self._store = store
         self._health = health
         self._now = now
+        self._steady_since = steady_since
+        self._jumped_at = 0
         self._pulse = pulse or Pulse()
         self._pruned_at = 0
         self._looked_at: dict[str, int] = {}  # the sweep that the jobs of an account were looked at as of
@@ -70,7 +76,7 @@ class Janitor:
 
     async def prune_once(self) -> int:
         """Forget deliveries that ended well long ago, but not again within an hour; how many. Raises `StorageError`."""
-        if self._now() < self._pruned_at + PRUNE_EVERY:
+        if 0 <= self._now() - self._pruned_at < PRUNE_EVERY:
             return 0
         self._pruned_at = self._now()
         pruned = await self._store.prune(self._now() - round(self._keep_deliveries * 1000))
@@ -80,11 +86,17 @@ class Janitor:
 
     async def look_once(self) -> list[Event]:
         """Log what is due, and return it. Raises `StorageError`."""
+        self._follow_clock()
         logged: list[Event] = []
         for account, limits in self._limits.items():
             if health := self._health.accounts.get(account):  # it may have been removed while another was looked at
                 logged += await self._look_at(account, health, limits)
         return logged
+
+    def _follow_clock(self) -> None:
+        before, self._jumped_at = self._jumped_at, self._steady_since()
+        if self._jumped_at != before:
+            self._log.warning("clock.jumped", to=iso(self._jumped_at))
 
     async def _look_at(self, account: str, health: AccountHealth, limits: Limits) -> list[Event]:
         if not health.known:
@@ -97,14 +109,14 @@ class Janitor:
 
     async def _of_account(self, account: str, health: AccountHealth, limits: Limits) -> list[Event]:
         told = await self._store.last_of_account(account)
-        event = reachability(account, health.outage, told, limits, self._now())
+        event = reachability(account, health.outage, told, limits, self._now(), self._jumped_at)
         return [event] if event else []
 
     async def _of_jobs(self, account: str, swept_at: int | None, limits: Limits) -> list[Event]:
         if swept_at is None or self._looked_at.get(account) == swept_at:
             return []
         standings = await self._store.standings(account)
-        events = list(overdue(account, standings, limits, swept_at, self._now()))
+        events = list(overdue(account, standings, limits, swept_at, self._now(), self._jumped_at))
         if not events:
             self._looked_at[account] = swept_at
         return events

@@ -25,13 +25,15 @@ class LookedAfter(Watched):
         self.path = path
         self.limits = limits or Limits()
         self.told = []
+        self.jumped_at = 0
 
     @asynccontextmanager
     async def running(self):
         async with super().running():
             self.health = Health(["default"])
             self.watcher = Watcher(self.poller, 15.0, self.health, self.metrics, lambda: 0.5)
-            self.janitor = janitor(self.poller.store, self.health, {"default": self.limits}, self._now)
+            limits = {"default": self.limits}
+            self.janitor = janitor(self.poller.store, self.health, limits, self._now, lambda: self.jumped_at)
             yield self
 
     def fail(self, kind=None):
@@ -45,6 +47,10 @@ class LookedAfter(Watched):
             await self.watcher.sweep_once()
             await self.look()
 
+    def jump(self):
+        """The clock has just jumped here."""
+        self.jumped_at = round(self.at * 1000)
+
     async def look(self):
         events = await self.janitor.look_once()
         self.told += [(self.at - BEGAN, event.type, event.data.get("id")) for event in events]
@@ -56,5 +62,5 @@ class LookedAfter(Watched):
             return [json.loads(body) for _, body in await reader.events(0, EventFilter(types=types), limit=100_000)]
 
 
-def janitor(store, health, limits, now):
-    return Janitor(store, health, limits, now, keep_deliveries=30 * 86_400.0)
+def janitor(store, health, limits, now, steady_since=lambda: 0):
+    return Janitor(store, health, limits, now, keep_deliveries=30 * 86_400.0, steady_since=steady_since)

@@ -21,6 +21,17 @@ def told(world):
     return [(at / MINUTE, type_) for at, type_, _ in world.told]
 
 
+async def test_an_outage_counts_from_a_jump_of_the_clock(world):
+    """Where the clock jumped four minutes after the first failure, it is told five minutes after that, once."""
+    async with world.running():
+        await world.go_on(MINUTE, MINUTE)
+        world.fail("500")
+        await world.go_on(4 * MINUTE, MINUTE)
+        world.jump()
+        await world.go_on(10 * MINUTE, MINUTE)
+    assert told(world) == [(10, UNREACHABLE)]
+
+
 @pytest.mark.parametrize(
     ("kind", "reason", "detail"),
     [

@@ -33,6 +33,16 @@ async def test_once_per_episode(world, restart_every):
     assert verify(world.path).differences == ()
 
 
+async def test_a_stall_counts_from_a_jump_of_the_clock(world):
+    """Where the clock jumped an hour after the job was first seen, it is told an hour after that."""
+    world.add(1, **SLOW)
+    async with world.running():
+        await world.go_on(HOUR, QUARTER)
+        world.jump()
+        await world.go_on(2 * HOUR, QUARTER)
+    assert [(at / HOUR, type_) for at, type_, _ in world.told] == [(2, "batch.stalled")]
+
+
 async def test_what_the_log_has(world):
     """The events are in the log as they were returned, of the job as it was, and as the published schema has them."""
     world.add(1, **SLOW)

@@ -59,3 +59,13 @@ async def test_janitor_prunes_by_the_configured_age_once_an_hour(store):
     now += PRUNE_EVERY
     assert await janitor.prune_once() == 2
     assert await states(store) == {"dead": 1, "pending": 1}
+
+
+async def test_a_clock_that_is_set_back_keeps_no_one_from_pruning(store):
+    """That it was pruned at a time which is still to come is no reason to wait for that."""
+    now = SINCE + 3 * DAY
+    janitor = Janitor(store, Health([]), {}, lambda: now, keep_deliveries=10 * DAY / 1000)
+    assert await janitor.prune_once() == 0
+    now = SINCE + 11 + DAY
+    janitor.set_limits({}, DAY / 1000)
+    assert await janitor.prune_once() == 2

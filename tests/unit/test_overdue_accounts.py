@@ -28,6 +28,14 @@ def test_an_outage_is_told_once_it_has_lasted(before, lasted, is_told):
     assert (event is not None) is is_told
 
 
+@pytest.mark.parametrize("since", [NOW - 2880 * MINUTES, NOW + 2880 * MINUTES], ids=["on", "back"])
+@pytest.mark.parametrize(("lasted", "is_told"), [(5 * MINUTES - 1, False), (5 * MINUTES, True)])
+def test_an_outage_counts_from_a_jump_of_the_clock(since, lasted, is_told):
+    """Neither set on nor set back does the clock say how long it has lasted."""
+    event = reachability("work", Outage(since, DOWN), None, LIMITS, NOW + lasted, NOW)
+    assert (event is not None) is is_told
+
+
 @pytest.mark.parametrize("reason", Reason)
 def test_the_event_says_why_and_since_when(reason):
     """Every reason for which a sweep can fail is told as it is, with its detail and the outage's beginning."""

@@ -17,9 +17,10 @@ LIMITS = Limits(stalled_after=3600, timeout_hours=10)
 MOVED = CREATED + 2 * HOUR
 
 
-def told(standing, swept_at, now=None, limits=LIMITS):
+def told(standing, swept_at, now=None, limits=LIMITS, jumped_at=0):
     """The types of what there is to say."""
-    return [event.type for event in overdue("default", [standing], limits, swept_at, swept_at if now is None else now)]
+    now = swept_at if now is None else now
+    return [event.type for event in overdue("default", [standing], limits, swept_at, now, jumped_at)]
 
 
 def standing(moved_at=MOVED, *, stalled=False, warned=False, **properties):
@@ -38,6 +39,19 @@ def test_a_job_stands_still_from_the_configured_time_on(after, types):
 def test_only_what_runs_can_stand_still(status, types):
     """A job that waits, or is being cancelled, is not expected to move; of a status that nobody knows nobody knows that."""
     assert told(standing(status=status), MOVED + 2 * HOUR) == types
+
+
+@pytest.mark.parametrize("moved_at", [MOVED - 48 * HOUR, MOVED + 48 * HOUR], ids=["on", "back"])
+@pytest.mark.parametrize(("after", "types"), [(-1, []), (HOUR - 1, []), (HOUR, [STALLED])])
+def test_a_clock_that_jumped_makes_no_job_stand_still(moved_at, after, types):
+    """Neither set on nor set back does it say how long a job has not moved: that counts from the jump."""
+    assert told(standing(moved_at, warned=True), MOVED + after, jumped_at=MOVED) == types
+    assert told(standing(MOVED + 1, warned=True), MOVED + 1 + after, jumped_at=MOVED) == types
+
+
+def test_a_move_that_is_still_to_come():
+    """A job that moved by a clock that was ahead, and was set back while nobody ran, is not said to stand still."""
+    assert told(standing(MOVED + 48 * HOUR, warned=True), MOVED + HOUR) == []
 
 
 @pytest.mark.parametrize(("after", "types"), [(8 * HOUR - 1, []), (8 * HOUR, [DEADLINE]), (80 * HOUR, [DEADLINE])])

@@ -2,7 +2,7 @@
 
 Each is told once per episode, by what the log says was told before, so that a restart tells nothing twice. Of a job only whole
 sweeps are a witness: it stands still, or is late, as of the last one. So a tracker that was down, or an API that was, says
-nothing before it has looked.
+nothing before it has looked. Nor is anything late because a clock has jumped: what has lasted since before counts from then.
 """
 
 import math
@@ -57,12 +57,17 @@ class Outage(msgspec.Struct, frozen=True):
     failure: Failure
 
 
-def overdue(account: str, standings: Iterable[Standing], limits: Limits, swept_at: int, now: int) -> Iterator[Event]:
-    """What there is to say of the jobs as of the last whole sweep, at `swept_at` (both Unix milliseconds)."""
+def overdue(
+    account: str, standings: Iterable[Standing], limits: Limits, swept_at: int, now: int, steady_since: int = 0
+) -> Iterator[Event]:
+    """What there is to say of the jobs as of the last whole sweep, at `swept_at`.
+
+    `steady_since` is when the clock last jumped, 0 where it did not (all Unix milliseconds).
+    """
     for standing in standings:
         if is_terminal(standing.job.status):
             continue
-        for type_, due_at in _due(standing, limits):
+        for type_, due_at in _due(standing, limits, _counts_from(standing.moved_at, steady_since, swept_at)):
             if due_at <= swept_at:
                 yield batch_event(type_, account, standing.job, {}, now, happened_at=due_at // 1000)
 
@@ -79,23 +84,30 @@ def timeout_hours(metadata: Any, instead: float) -> float:
     return hours if math.isfinite(hours) and 0 < hours <= MOST_HOURS else instead
 
 
-def reachability(account: str, outage: Outage | None, told: Event | None, limits: Limits, now: int) -> Event | None:
-    """What there is to say of an account; `told` is the last of its two events in the log."""
+def reachability(
+    account: str, outage: Outage | None, told: Event | None, limits: Limits, now: int, steady_since: int = 0
+) -> Event | None:
+    """What there is to say of an account; `told` is the last of its two events in the log, `steady_since` as above."""
     is_told = told is not None and told.type == UNREACHABLE
     if outage is None:
         return plain_event(RECOVERED, account, told.data, now) if told is not None and is_told else None
-    if is_told or now - outage.since < limits.unreachable_after * 1000:
+    if is_told or now - _counts_from(outage.since, steady_since, now) < limits.unreachable_after * 1000:
         return None
     failure = outage.failure
     data = {"account": account, "reason": failure.reason.value, "detail": failure.detail, "since": iso(outage.since)}
     return plain_event(UNREACHABLE, account, data, now)
 
 
-def _due(standing: Standing, limits: Limits) -> Iterator[tuple[str, int]]:
+def _counts_from(at: int, steady_since: int, now: int) -> int:
+    """From when on counts what has lasted since `at`: how long ago that is a clock that has jumped since does not tell."""
+    return at if not steady_since or steady_since <= at <= now else steady_since
+
+
+def _due(standing: Standing, limits: Limits, still_since: int) -> Iterator[tuple[str, int]]:
     """What has not been told of the job yet, and when it is due (Unix milliseconds)."""
     job = standing.job
     if job.status == RUNNING and not standing.stalled:
-        yield STALLED, standing.moved_at + round(limits.stalled_after * 1000)
+        yield STALLED, still_since + round(limits.stalled_after * 1000)
     if not standing.warned:
         seconds = timeout_hours(job.metadata, limits.timeout_hours) * 3600 * SHARE_OF_TIMEOUT
         yield DEADLINE, job.created_at * 1000 + round(seconds * 1000)
