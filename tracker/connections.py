@@ -5,6 +5,7 @@ many, the one that has asked for nothing for longest makes room: idle and slow c
 """
 
 import asyncio  # noqa: TID251 - the embedded server's protocols are asyncio's
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -32,11 +33,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Connection(HttpToolsProtocol):
-    """One connection; `patrol` is to be called every second or so."""
+    """One connection. It calls `made` once it is; as long as there is any, `patrol` is to be called every second or so."""
 
-    def __init__(self, *arguments: Any, limits: Limits, **more: Any) -> None:
+    def __init__(self, *arguments: Any, limits: Limits, made: Callable[[], None], **more: Any) -> None:
         super().__init__(*arguments, **more)
         self._limits = limits
+        self._made = made
         self._awaited_since: float | None = None  # a head, or a body, that has not arrived whole
         self._blocked_since: float | None = None  # an answer that is not taken
         self._closing_since: float | None = None
@@ -47,6 +49,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._made()  # before anything that it sends can be read
         self._awaited_since = self._idle_since = self.loop.time()
         if len(self.connections) > self._limits.connections:
             self._make_room()

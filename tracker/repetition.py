@@ -69,15 +69,16 @@ class Repetition:
             return event
         return self._failed(event, key)
 
-    def tell_due(self) -> None:
-        """Say what was kept back for long enough, and forget what has not happened again."""
+    def tell_due(self) -> float:
+        """Say what was kept back for long enough, and forget what has not happened again; the seconds until more may be due."""
         for key, failure in list(self._failures.items()):
-            if self._now() - failure.said_at < EVERY:
-                break
+            if (left := failure.said_at + EVERY - self._now()) > 0:
+                return left
             self._failures.pop(key, None)
             if failure.times:
                 self._say_kept(failure)
                 self._failures[key] = _Failure(self._now(), is_over=failure.is_over)
+        return EVERY
 
     def tell_all(self) -> None:
         """Say whatever was kept back: nothing more will be said."""

@@ -5,7 +5,7 @@ anybody has cleaned up.
 """
 
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Final, NamedTuple, cast
@@ -74,8 +74,9 @@ class _Server(uvicorn.Server):
         self._app = _Interruptible(app)
         self.listening = anyio.Event()
         self._stopping = anyio.Event()
+        self._called = anyio.Event()
         self._ended = anyio.Event()
-        super().__init__(_config(self._app, limits))
+        super().__init__(_config(self._app, partial(Connection, limits=limits, made=self._wake), limits.keep_alive))
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -93,12 +94,24 @@ class _Server(uvicorn.Server):
         while not await self.on_tick(0):  # it also sets the date header
             for connection in list(self.server_state.connections):
                 cast("Connection", connection).patrol()
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Until connections are to be patrolled, or there is one: nobody is looked after where nobody is."""
+        if self.server_state.connections:
             with anyio.move_on_after(_PATROL):
                 await self._stopping.wait()
+        else:
+            self._called = anyio.Event()
+            await self._called.wait()
+
+    def _wake(self) -> None:
+        self._called.set()
 
     async def stop(self, grace: float) -> None:
         self.should_exit = True
         self._stopping.set()
+        self._wake()
         with anyio.CancelScope(shield=True):
             with anyio.move_on_after(grace):
                 await self._ended.wait()
@@ -139,10 +152,10 @@ def _transport_of(receive: Receive) -> object:
     return getattr(getattr(receive, "__self__", None), "transport", None)
 
 
-def _config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
+def _config(app: ASGIApp, connection: Callable[..., Connection], keep_alive: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=cast("type[Connection]", partial(Connection, limits=limits)),
+        http=cast("type[Connection]", connection),
         ws="none",
         lifespan="off",  # loops started there die unseen
         interface="asgi3",
@@ -151,7 +164,7 @@ def _config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_keep_alive=limits.keep_alive,
+        timeout_keep_alive=keep_alive,
     )
 
 

@@ -20,11 +20,14 @@ from tracker.tasks import task_group
 PROBE_EVERY: Final = 5.0
 """Seconds; each probe is a write, of one page."""
 
-LOOK_EVERY: Final = 2.0
-"""Seconds."""
+LOOK_AGAIN: Final = 2.0
+"""Seconds between two looks while somebody hangs: he may go on again."""
 
 FEEDS_PER_WATCHDOG: Final = 3
 """One that comes late is not the end."""
+
+_JUST_AFTER: Final = 0.01
+"""Seconds; at the very moment it is not too late yet."""
 
 
 class Vigil:
@@ -48,7 +51,7 @@ class Vigil:
             group.start_soon(self._probe)
             while True:
                 self.look_once()
-                await anyio.sleep(min(LOOK_EVERY, (self._watchdog or LOOK_EVERY) / FEEDS_PER_WATCHDOG))
+                await anyio.sleep_until(self._next_look())
 
     def look_once(self) -> None:
         """Find who hangs, and tell: whoever asks how the daemon is, and the manager."""
@@ -67,6 +70,14 @@ class Vigil:
             self._tally = await self._store.tally(self._health.accounts)
         except StorageError as error:
             self._health.storage_error = str(error)
+
+    def _next_look(self) -> float:
+        """When the watchdog is to be fed, or somebody else may hang; there is nothing to be seen before."""
+        now = anyio.current_time()
+        soonest = self._progress.quiet_until(now) + _JUST_AFTER
+        if self._health.stuck:
+            soonest = min(soonest, now + LOOK_AGAIN)
+        return soonest if self._watchdog is None else min(soonest, now + self._watchdog / FEEDS_PER_WATCHDOG)
 
     def _say(self, stuck: list[str]) -> None:
         if stuck:

@@ -33,7 +33,7 @@ import anyio
 import tracker.poller
 import tracker.vigil
 
-tracker.vigil.LOOK_EVERY = tracker.vigil.PROBE_EVERY = 0.2
+tracker.vigil.LOOK_AGAIN = tracker.vigil.PROBE_EVERY = 0.2
 sweep = tracker.poller.Poller.poll_once
 
 async def poll_once(self):

@@ -1,4 +1,4 @@
-"""A server of canned jobs in a process of its own: `python canned.py JOBS LATENCY` prints its URL and serves.
+"""A server of canned jobs in a process of its own, see `apart`: `python canned.py JOBS LATENCY` prints its URL and serves.
 
 What is measured is the client: the pages are made before they are asked for. Of each hundred jobs one moves on at each GET of
 /round, so that two ways of asking can be given the same to find. /hook takes webhooks.
@@ -7,6 +7,7 @@ What is measured is the client: the pages are made before they are asked for. Of
 import json
 import sys
 import uuid
+from contextlib import asynccontextmanager
 from functools import cache
 
 import anyio
@@ -65,6 +66,16 @@ class Canned:
         if path == LIST:
             return self.bodies[int(dict(part.split("=", 1) for part in query.split("&"))["page"])]
         return self.one(uuid.UUID(path.rpartition("/")[2]).int & 0xFFFFFFFF)
+
+
+@asynccontextmanager
+async def apart(jobs, latency=0.0):
+    """The URL of a server of so many jobs, which lives as long as the context."""
+    async with await anyio.open_process([sys.executable, __file__, str(jobs), str(latency)], stderr=None) as server:
+        try:
+            yield (await server.stdout.receive()).decode().strip()
+        finally:
+            server.kill()
 
 
 async def main(jobs, latency):

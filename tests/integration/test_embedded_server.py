@@ -2,12 +2,15 @@
 
 import logging
 import signal
+from types import SimpleNamespace
 
 import anyio
 import pytest
+import uvicorn
 from anyio.lowlevel import checkpoint
 from served import LIFE, Stuck, ask, hello, loopbacks
 
+from tracker import serving as serving_module
 from tracker.core.listen_error import ListenError
 from tracker.serving import Address, Limits, serving
 
@@ -42,6 +45,25 @@ async def test_answer_is_the_applications_own():
         head, _, body = (await ask(address)).partition(b"\r\n\r\n")
     names = [line.partition(b":")[0].lower() for line in head.split(b"\r\n")[1:]]
     assert (sorted(names), body) == ([b"content-length", b"date"], b"hello")
+
+
+async def test_it_rests_while_nobody_is_connected(monkeypatch):
+    """Without a connection it wakes for nothing; who comes after a day is given that day's date, and is looked after."""
+    ticks, seconds = [], [1_000_000_000]
+    tick = serving_module._Server.on_tick
+    monkeypatch.setattr(serving_module._Server, "on_tick", lambda self, count: ticks.append(count) or tick(self, count))
+    monkeypatch.setattr(serving_module, "_PATROL", 0.01)
+    monkeypatch.setattr(uvicorn.server, "time", SimpleNamespace(time=lambda: seconds[0]))
+    async with serving(hello, "127.0.0.1", 0) as address:
+        await anyio.sleep(0.2)
+        assert len(ticks) == 1
+        seconds[0] += 86_400
+        assert b"date: Mon, 10 Sep 2001 01:46:40 GMT" in await ask(address)
+        async with await anyio.connect_tcp(*address):
+            patrolled = len(ticks)
+            with anyio.fail_after(LIFE):
+                while len(ticks) < patrolled + 3:  # noqa: ASYNC110 - it is a count that is waited for
+                    await anyio.sleep(0.01)
 
 
 async def test_port_is_free_again_afterwards():

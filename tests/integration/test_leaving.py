@@ -118,7 +118,7 @@ async def test_idle_one_leaves_at_once(tmp_path):
         leaving = bench.deliverer()
         async with anyio.create_task_group() as group:
             group.start_soon(leaving.run)
-            while await states(bench) != ["delivered"] * 20 or bench.loop.overdue(anyio.current_time() + 3000, 0.0):
+            while await states(bench) != ["delivered"] * 20 or bench.loop.expected_at < anyio.current_time() + 3000:
                 await anyio.wait_all_tasks_blocked()
             leaving.leave()
 

@@ -63,3 +63,22 @@ def test_who_is_not_at_work_is_not_missed(progress, loop, overdue):
     other.end()
     assert overdue(1e9) == ["one"]
     assert progress.loop("one") is loop
+
+
+def test_until_when_nobody_can_hang(progress, loop):
+    """Whoever looks then, and no earlier, misses nobody: also not one who begins, or ends a long wait, meanwhile."""
+    assert progress.quiet_until(100.0) == progress.quiet_until(130.0) == 160.0
+    long = loop.wait(140.0, 3600.0)
+    assert progress.quiet_until(140.0) == 200.0
+    loop.go_on(long, 141.0)
+    assert progress.quiet_until(200.0) == 201.0
+
+
+def test_who_hangs_already_is_no_reason_to_look_again(progress, loop):
+    """Nor is one who is not at work."""
+    loop.beat(100.0)
+    assert progress.quiet_until(170.0) == 230.0
+    progress.loop("other").begin(165.0)
+    assert progress.quiet_until(170.0) == 225.0
+    progress.loop("other").end()
+    assert progress.quiet_until(170.0) == 230.0

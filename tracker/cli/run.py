@@ -4,7 +4,6 @@ import os
 import resource
 import sys
 from contextlib import suppress
-from typing import Final
 
 import anyio
 import click
@@ -18,9 +17,6 @@ from tracker.core.listen_error import ListenError
 from tracker.core.ports import StorageError
 from tracker.repetition import Repetition
 from tracker.tasks import task_group
-
-LOOK_EVERY: Final = 10.0
-"""Seconds between two looks for what was kept back for long enough."""
 
 
 @click.command(epilog=examples("run", "--config tracker.toml run --verbose"))
@@ -68,5 +64,5 @@ async def _run(config: Config, read: daemon.Reading, repetition: Repetition) -> 
 
 async def _tell_now_and_then(repetition: Repetition) -> None:
     while True:
-        await anyio.sleep(LOOK_EVERY)
-        repetition.tell_due()
+        seconds = repetition.tell_due()
+        await anyio.sleep(seconds)

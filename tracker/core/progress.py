@@ -8,6 +8,7 @@ Times are seconds of a clock that never jumps.
 """
 
 from collections.abc import Iterator
+from math import inf
 
 PATIENCE = 60.0
 """Seconds, where nobody says otherwise: far longer than any step takes that tells of nothing."""
@@ -45,9 +46,10 @@ class Loop:
         self.beat(now)
         del self._waits[wait]
 
-    def overdue(self, now: float, patience: float) -> bool:
-        """Whether it hangs: one of its waits should have ended `patience` ago, or it has none and was not heard of since."""
-        return self._at_work > 0 and now > min(self._waits.values(), default=self._heard_at) + patience
+    @property
+    def expected_at(self) -> float:
+        """When it was to be heard of: by the first of its waits to end, or from when it was last. Never, unless at work."""
+        return min(self._waits.values(), default=self._heard_at) if self._at_work > 0 else inf
 
 
 class Progress:
@@ -62,4 +64,10 @@ class Progress:
         return self._loops.setdefault(name, Loop())
 
     def overdue(self, now: float) -> Iterator[str]:
-        return (name for name, loop in self._loops.items() if loop.overdue(now, self._patience))
+        """Those that hang: `patience` ago they were to be heard of."""
+        return (name for name, loop in self._loops.items() if now > loop.expected_at + self._patience)
+
+    def quiet_until(self, now: float) -> float:
+        """Until when nobody can be found to hang who is not `overdue` now: what is told from now on gives longer."""
+        expected = [at for loop in self._loops.values() if (at := loop.expected_at + self._patience) >= now]
+        return min([now + self._patience, *expected])

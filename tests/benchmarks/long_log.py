@@ -1,0 +1,118 @@
+"""A log of years in minutes: `python long_log.py EVENTS DATABASE` writes the rows that the product would have written.
+
+A job has fifty events, one after the other: it is created, starts, gets on, and ends. The log spans a year and ends now; the
+newest jobs are those of `canned`, and run. Of the deliveries those of the last thirty days are left: one receiver was told
+everything; one how jobs ended, of which each hundredth was given up; one is out of reach, and is told later. The bodies are a
+third shorter than usual, for want of disk.
+"""
+
+import sqlite3
+import sys
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+from canned import job
+
+from tracker.clock import now
+from tracker.core.event import iso
+from tracker.store.schema import migrate
+
+PER_JOB = 50
+ACTIVE = 1_000
+ACCOUNT = "default"
+YEAR = 365 * 86_400_000
+KEPT = 30 * 86_400_000
+LATER = 4_000_000_000_000
+"""Unix milliseconds, in a hundred years."""
+
+_TYPES = ["batch.created", "batch.started", *["batch.progress"] * (PER_JOB - 3), "batch.completed"]
+_JOBS_AT_ONCE = 400
+_DONE = {"status": "SUCCESS", "completed_requests": 1000, "succeeded_requests": 990}
+
+
+def write(path: Path, events: int, active: int = ACTIVE) -> None:
+    """Make the database `path` of so many events; its last `active` jobs are the first of `canned`."""
+    migrate(path)
+    end, ended = now(), events // PER_JOB - active
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.executescript("PRAGMA synchronous = OFF; PRAGMA cache_size = -500000")
+        lives = iter(
+            [_Life(number, _ended(number, end - YEAR + YEAR * number // ended), end) for number in range(ended)]
+            + [_Life(ended + number, job(number), end) for number in range(active)]
+        )
+        while some := list(islice(lives, _JOBS_AT_ONCE)):
+            _insert(connection, some)
+        since = end - YEAR
+        connection.execute("INSERT INTO accounts VALUES (?, ?, ?, ?)", (ACCOUNT, since, since // 1000, end // 1000))
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _insert(connection, lives):
+    connection.execute("BEGIN")
+    for table in (_Life.events, _Life.jobs, _Life.deliveries, _Life.attempts):  # in the order of what refers to what
+        rows = [row for life in lives for row in table(life)]
+        if rows:
+            marks = ",".join("?" * len(rows[0]))
+            connection.executemany(f"INSERT INTO {table.__name__} VALUES ({marks})", rows)  # noqa: S608 - of names here
+    connection.execute("COMMIT")
+
+
+def _ended(number, created):
+    at = created // 1000
+    times = {"created_at": at, "started_at": at + 60, "completed_at": at + 60 * (PER_JOB - 1)}
+    return job(number) | _DONE | times | {"id": str(UUID(int=number + 2**64, version=4))}
+
+
+class _Life:
+    """A job from its creation to its end, an event a minute, as the rows of the tables that its methods are named by."""
+
+    def __init__(self, number, data, end):
+        self.id = data["id"]
+        self.data = data
+        self.is_active = data["status"] != "SUCCESS"
+        self.types = [*_TYPES[:-1], "batch.progress"] if self.is_active else _TYPES
+        self.seqs = range(number * PER_JOB + 1, (number + 1) * PER_JOB + 1)
+        self.at = [data["created_at"] * 1000 + step * 60_000 for step in range(PER_JOB)]
+        self.is_told = not self.is_active and self.at[-1] > end - KEPT
+        self.is_given_up = number % 100 == 0
+
+    def events(self):
+        shown = {name: value for name, value in self.data.items() if value is not None and name != "input_files"}
+        told = msgspec.json.encode(shown).decode()
+        for step, (seq, type_, at) in enumerate(zip(self.seqs, self.types, self.at, strict=True)):
+            id_, moment = f"evt_{seq:032x}", iso(at)
+            body = (
+                f'{{"id":"{id_}","object":"event","type":"{type_}","seq":{seq},"account":"{ACCOUNT}",'
+                f'"created_at":{at // 1000},"timestamp":"{moment}","observed_at":"{moment}",'
+                f'"changes":{{"completed_requests":[{step},{step + 1}]}},"data":{told}}}'
+            )
+            yield seq, id_, type_, ACCOUNT, self.id, at // 1000, moment, 0, body
+
+    def jobs(self):
+        first, last, created = iso(self.at[0]), iso(self.at[-1]), self.data["created_at"]
+        told = msgspec.json.encode(self.data).decode()
+        yield ACCOUNT, self.id, self.data["status"], self.is_active, 0, created, first, last, self.seqs[-1], told
+
+    def deliveries(self):
+        if self.is_told:
+            stream, (seq, type_, at) = f"{ACCOUNT}/{self.id}", (self.seqs[-1], self.types[-1], self.at[-1])
+            for each in zip(self.seqs, self.types, self.at, strict=True):
+                yield "everything", each[0], stream, each[1], "delivered", 0, each[2], None, each[2]
+            came_to = ("dead", 1, at, at, at) if self.is_given_up else ("delivered", 0, at, None, at)
+            yield "ends", seq, stream, type_, *came_to
+            yield "unreachable", seq, stream, type_, "pending", 1, LATER, at, None
+
+    def attempts(self):
+        if self.is_told:
+            for seq, at in zip(self.seqs, self.at, strict=True):
+                yield "everything", seq, 1, at, at, "delivered", 200, "HTTP 200", ""
+            came_to = ("server", 500, "HTTP 500", "no") if self.is_given_up else ("delivered", 200, "HTTP 200", "")
+            yield "ends", self.seqs[-1], 1, self.at[-1], self.at[-1], *came_to
+            yield "unreachable", self.seqs[-1], 1, self.at[-1], self.at[-1], "network", None, "refused", ""
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[2]), int(sys.argv[1]))

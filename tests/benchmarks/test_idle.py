@@ -1,0 +1,68 @@
+"""What the daemon costs while nothing happens: how often it wakes, and its CPU."""
+
+import asyncio
+import re
+from pathlib import Path
+
+import anyio
+import pytest
+from canned import apart
+from tracking import Installation
+
+from tracker.config import load
+from tracker.daemon import daemon
+
+pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
+
+WINDOW = 5.5
+"""Seconds; the store is probed every five."""
+
+SETTLED = 45.0
+"""Seconds after which the long form measures: by then the first contact is over."""
+
+MINUTE = 60.0
+
+_WAITS = re.compile(r"^voluntary_ctxt_switches:\t(\d+)$", re.MULTILINE)
+
+
+async def test_only_what_is_due_wakes_it(count, tmp_path, monkeypatch):
+    """Between sweeps nothing but the probe of the store, the look for what is late and a look at the loops is slept for."""
+    async with apart(10) as url:
+        installation = Installation(tmp_path, url, poll_interval="1h")
+        async with daemon(load(str(installation.config), installation.environment)) as running:
+            while running._health.not_ready_because():  # noqa: ASYNC110 - the end of the first sweep is no event here
+                await anyio.sleep(0.05)
+            loop, slept_for = asyncio.get_running_loop(), []
+            sleep = loop.call_at
+            monkeypatch.setattr(loop, "call_at", lambda when, *more, **how: slept_for.append(when) or sleep(when, *more, **how))
+            await anyio.sleep(WINDOW)
+            monkeypatch.undo()
+    count(f"what is slept for in {WINDOW} s").note("an idle daemon, and the benchmark", len(slept_for))
+    assert 2 <= len(slept_for) <= 6
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+async def test_idle(count, tmp_path):
+    """With 1,000 active jobs looked at every 15 s, as by default, a minute takes less than 0.5 % of a core."""
+    async with apart(1_000) as url:
+        installation = Installation(tmp_path, url, poll_interval="15s", requests_per_second=1, request_timeout="10s")
+        async with installation.running() as tracker:
+            await anyio.sleep(SETTLED)
+            before = _spent(tracker.process.pid)
+            await anyio.sleep(MINUTE)
+            cpu, *woken = (after - was for after, was in zip(_spent(tracker.process.pid), before, strict=True))
+    share, wakes = count("idle, 1,000 jobs: % of a core"), count("idle, 1,000 jobs: wake-ups a second")
+    share.note("target", 0.5)
+    share.note("batch-tracker run", cpu / MINUTE * 100)
+    for name, number in zip(("the loop", "all threads"), woken, strict=True):
+        wakes.note(name, number / MINUTE)
+    assert cpu / MINUTE < 0.005
+
+
+def _spent(process):
+    """Seconds of CPU, and how often the loop's thread and all threads have waited for something."""
+    threads = {thread.name: thread for thread in Path(f"/proc/{process}/task").iterdir()}
+    waits = {name: int(_WAITS.search((thread / "status").read_text())[1]) for name, thread in threads.items()}
+    cpu = sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads.values()) / 1e9
+    return cpu, waits[str(process)], sum(waits.values())
