@@ -1,6 +1,7 @@
 """Owns a server on loopback that plays scenes: whatever bytes, pauses and ends a test wants a client to meet."""
 
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -8,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 import anyio
 from anyio.abc import SocketAttribute, SocketStream, TaskStatus
 from anyio.streams.stapled import MultiListener
+from anyio.streams.tls import TLSListener
 
 Scene = Callable[[SocketStream], Awaitable[bool]]
 """Answers one request; whether the connection is kept for another."""
@@ -19,18 +21,20 @@ GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream)
 class Loopback:
     """A server that answers each request with the next of its scenes, the last one for ever."""
 
-    def __init__(self, *scenes: Scene) -> None:
+    def __init__(self, *scenes: Scene, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[bytes] = []  # as they came, heads and bodies
         self.accepts = 0
         self.gone = anyio.Event()  # a client has hung up
         self.url = ""
         self._scenes = list(scenes)
+        self._tls = tls
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
         async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
-            self.url = f"http://127.0.0.1:{_raw(listener).getsockname()[1]}"
+            origin = "https://localhost" if self._tls else "http://127.0.0.1"
+            self.url = f"{origin}:{_raw(listener).getsockname()[1]}"
             task_status.started()
-            await listener.serve(self._converse)
+            await (TLSListener(listener, self._tls, standard_compatible=False) if self._tls else listener).serve(self._converse)
 
     async def _converse(self, stream: SocketStream) -> None:
         self.accepts += 1
@@ -47,9 +51,9 @@ class Loopback:
 
 
 @asynccontextmanager
-async def loopback(*scenes: Scene) -> AsyncIterator[Loopback]:
+async def loopback(*scenes: Scene, tls: ssl.SSLContext | None = None) -> AsyncIterator[Loopback]:
     """A `Loopback` that listens while the context lasts."""
-    server = Loopback(*scenes)
+    server = Loopback(*scenes, tls=tls)
     async with anyio.create_task_group() as group:
         await group.start(server.run)
         yield server

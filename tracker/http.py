@@ -1,6 +1,6 @@
 """Owns every outgoing request: a total deadline, a cap on the body, no compression, redirects or cookies, no proxies unasked.
 
-The one module that imports httpx. What the network does is a value: an `Answer`, or `NoAnswer` and why.
+No module but this one and its transport imports httpx. What the network does is a value: an `Answer`, or `NoAnswer` and why.
 """
 
 import math
@@ -8,6 +8,7 @@ import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import lru_cache, partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final, NamedTuple, Self
 
@@ -15,7 +16,9 @@ import anyio
 import httpx
 import msgspec
 
+from tracker import __version__
 from tracker.pulse import Pulse
+from tracker.transport import Connection
 
 CONNECTIONS: Final = 16
 """At most, of one `HttpClient`."""
@@ -23,6 +26,10 @@ CONNECTIONS: Final = 16
 KEPT_IDLE: Final = 60.0
 """Seconds."""
 
+URLS: Final = 8
+"""So many that were asked last need not be read again."""
+
+_HEADERS: Final = {"accept": "*/*", "accept-encoding": "identity", "user-agent": f"batch-tracker/{__version__}"}
 _QUOTED: Final = re.compile(r"\bbytearray\b|\bb['\"]|(?<!\w)['\"]")
 
 
@@ -54,18 +61,15 @@ class NoAnswer(msgspec.Struct, frozen=True):
 
 
 class HttpClient:
-    """Requests over connections that are kept and re-used.
+    """Requests over connections that are kept and re-used, each of which is a transport of httpx for itself."""
 
-    Each connection is a client of httpx for itself: httpx looks through all the connections of a client for each request,
-    which for sixteen takes longer than the request.
-    """
-
-    def __init__(self, make: Callable[[], httpx.AsyncClient], pulse: Pulse) -> None:
-        """`make` gives a client of one connection; it is left when the `HttpClient` is."""
-        self._make = make
+    def __init__(self, connection: Callable[[], httpx.AsyncBaseTransport], pulse: Pulse) -> None:
+        """`connection` makes one; it is closed when the `HttpClient` is left."""
+        self._connection = connection
         self._pulse = pulse
         self._idle: list[_Idle] = []  # the one that was used last is used next: it is the likeliest to be connected
-        self._free = anyio.Semaphore(CONNECTIONS)
+        self._free = anyio.Semaphore(CONNECTIONS, fast_acquire=True)
+        self._url = lru_cache(URLS)(httpx.URL)  # reading one costs as much as signing ten webhooks
 
     async def __aenter__(self) -> Self:
         return self
@@ -76,38 +80,56 @@ class HttpClient:
     async def send(self, request: Request) -> Answer | NoAnswer:
         with self._pulse.waiting(request.deadline), anyio.move_on_after(request.deadline):
             try:
-                async with self._free, self._client() as client:
-                    return await _exchange(client, request)
+                async with self._free, self._connected() as connection:
+                    return await _exchange(connection, request, self._url(request.url))
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 return NoAnswer(_what_happened(error))
         return NoAnswer(f"no complete answer within {request.deadline:g} s")
 
     @asynccontextmanager
-    async def _client(self) -> AsyncIterator[httpx.AsyncClient]:
-        """One for a request alone; it is used again only if the request came to its end."""
-        client = self._idle.pop().client if self._idle else self._make()
+    async def _connected(self) -> AsyncIterator[httpx.AsyncBaseTransport]:
+        """A connection for a request alone; it is used again only if the request came to its end."""
+        await self._close_idle(since=anyio.current_time() - KEPT_IDLE)
+        connection = self._idle.pop().connection if self._idle else self._connection()
         try:
-            yield client
+            yield connection
         except BaseException:
             with anyio.CancelScope(shield=True):
-                await client.aclose()
+                await connection.aclose()
             raise
-        now = anyio.current_time()
-        self._idle.append(_Idle(client, now))
-        await self._close_idle(since=now - KEPT_IDLE)
+        self._idle.append(_Idle(connection, anyio.current_time()))
 
     async def _close_idle(self, since: float) -> None:
-        """Close what has not been used since then: nobody else would, and a burst should not cost connections for ever."""
-        with anyio.CancelScope(shield=True):
-            while self._idle and self._idle[0].at < since:
-                await self._idle.pop(0).client.aclose()
+        """Close what has not been used since then: a burst should not cost connections for ever, and routers forget them."""
+        while self._idle and self._idle[0].at < since:
+            with anyio.CancelScope(shield=True):
+                await self._idle.pop(0).connection.aclose()
 
 
 class _Idle(NamedTuple):
-    """A client that nobody uses, and the loop's time when it was last used."""
+    """A connection that nobody uses, and the loop's time when it was last used."""
 
-    client: httpx.AsyncClient
+    connection: httpx.AsyncBaseTransport
     at: float
+
+
+class _Proxied(httpx.AsyncBaseTransport):
+    """By the proxies of the environment, which httpx's client knows to find and to speak to."""
+
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        self._client = httpx.AsyncClient(
+            verify=tls,
+            timeout=None,  # noqa: S113 - the deadline of each request is stricter: it also ends an answer that drips
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEPT_IDLE),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # each request stands for itself
+            follow_redirects=False,
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._client.send(request, stream=True)
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
 
 
 @asynccontextmanager
@@ -118,32 +140,37 @@ async def http_client(
 
     Share `tls` (see `tls_context`): making one costs as much as many requests.
     """
-
-    def one_connection() -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            verify=tls,
-            trust_env=environment_proxies,
-            timeout=None,  # noqa: S113 - the deadline of each request is stricter: it also ends an answer that drips
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEPT_IDLE),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # each request stands for itself
-            follow_redirects=False,
-        )
-
-    async with HttpClient(one_connection, pulse or Pulse()) as client:
+    connection = partial(_Proxied if environment_proxies else Connection, tls)
+    async with HttpClient(connection, pulse or Pulse()) as client:
         yield client
 
 
 def tls_context() -> ssl.SSLContext:
-    return httpx.create_ssl_context(trust_env=False)
+    context = httpx.create_ssl_context(trust_env=False)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
-async def _exchange(client: httpx.AsyncClient, request: Request) -> Answer:
-    headers = {"accept-encoding": "identity", **request.headers}
-    async with client.stream(
-        request.method, request.url, params=request.params or None, headers=headers, content=request.content or None
-    ) as response:
+async def _exchange(connection: httpx.AsyncBaseTransport, request: Request, url: httpx.URL) -> Answer:
+    response = await connection.handle_async_request(_as_httpx(request, url))
+    try:
         body, truncated = await _read(response, request.body_limit)
-    return Answer(response.status_code, dict(response.headers), body, truncated)
+    finally:
+        await response.aclose()
+    return Answer(response.status_code, dict(response.headers.items()), body, truncated)
+
+
+def _as_httpx(request: Request, url: httpx.URL) -> httpx.Request:
+    made = httpx.Request(
+        request.method,
+        url,
+        params=request.params or None,
+        headers={**_HEADERS, **request.headers},
+        content=request.content or None,
+    )
+    if url.userinfo:
+        made = next(httpx.BasicAuth(url.username, url.password).sync_auth_flow(made))
+    return made
 
 
 async def _read(response: httpx.Response, limit: int) -> tuple[bytes, bool]:

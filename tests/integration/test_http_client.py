@@ -6,7 +6,7 @@ import anyio
 import pytest
 from loopback import answer, drips, hangs, head_of, loopback, sends
 
-from tracker.http import Answer, NoAnswer, Request, http_client, tls_context
+from tracker.http import KEPT_IDLE, Answer, NoAnswer, Request, http_client, tls_context
 
 SECRET = "T0-canary-B0"
 LIFE = 5.0
@@ -116,11 +116,17 @@ async def test_no_redirect_is_followed(client, status):
         assert elsewhere.accepts == 0
 
 
-async def test_no_cookie_is_kept(client):
+@pytest.mark.parametrize("proxies", [False, True])
+async def test_no_cookie_is_kept(tls, proxies):
     """What one answer sets is not sent with the next request: each stands for itself."""
-    async with loopback(sends(answer(b"", 200, "set-cookie: session=1; Path=/"))) as server:
+    async with (
+        loopback(sends(answer(b"", 200, "set-cookie: session=1; Path=/"))) as server,
+        http_client(tls, environment_proxies=proxies) as client,
+    ):
         for _ in range(2):
             await client.send(asking(server.url))
+        if proxies:
+            assert not client._idle[0].connection._client.cookies
     assert [dict(head_of(request)[1]).get("cookie") for request in server.requests] == [None, None]
 
 
@@ -213,18 +219,26 @@ async def test_cancelled_caller_is_cancelled(client):
     assert said == []
 
 
-async def test_burst_costs_no_connections_for_ever(client, monkeypatch):
+async def test_burst_costs_no_connections_for_ever(client):
     """Of the connections that a burst has made, those that nobody has used for long are closed with the next request."""
     async with loopback(sends(answer())) as server:
         async with anyio.create_task_group() as group:
             for _ in range(4):
                 group.start_soon(client.send, asking(server.url))
-        *unused, last = [each.client for each in client._idle]
-        monkeypatch.setattr("tracker.http.KEPT_IDLE", 0.0)
+        *unused, last = client._idle
+        client._idle[:3] = [each._replace(at=each.at - KEPT_IDLE - 1) for each in unused]
         assert isinstance(await client.send(asking(server.url)), Answer)
-    assert (len(unused), server.accepts) == (3, 4)
-    assert all(each.is_closed for each in unused)
-    assert not last.is_closed
+        assert ([each.connection for each in client._idle], server.accepts) == ([last.connection], 4)
+    assert [each.connection._stream for each in unused] == [None] * 3
+
+
+async def test_connection_that_was_idle_for_long_is_not_used_again(client):
+    """Routers forget connections and tell nobody: a request over one of them would wait for its deadline."""
+    async with loopback(sends(answer())) as server:
+        for _ in range(2):
+            assert isinstance(await client.send(asking(server.url)), Answer)
+            client._idle = [each._replace(at=each.at - KEPT_IDLE - 1) for each in client._idle]
+        assert server.accepts == 2
 
 
 async def test_connection_of_a_request_that_failed_is_not_used_again(client):

@@ -11,6 +11,7 @@ KEY = "canary-key"
 WHOLE = answer(b"x" * 100)
 CUT_SHORT = "RemoteProtocolError: peer closed connection without sending complete message body"
 SILENT = "RemoteProtocolError: Server disconnected without sending a response."
+UNSUPPORTED = "UnsupportedProtocol: the URL is neither http nor https, or names no host"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
@@ -111,8 +112,8 @@ async def test_server_without_tls_is_no_answer(ask):
     [
         (f"http://{SECRET}:port", "InvalidURL: Invalid port"),
         (f"http://é..{SECRET}", "InvalidURL: Invalid IDNA hostname"),
-        (f"{SECRET}://host", "UnsupportedProtocol: Request URL has an unsupported protocol"),
-        (f"http:///{SECRET}", "UnsupportedProtocol: Request URL is missing an"),
+        (f"{SECRET}://host", UNSUPPORTED),
+        (f"http:///{SECRET}", UNSUPPORTED),
     ],
 )
 async def test_malformed_url_is_not_told(ask, url, detail):

@@ -5,7 +5,6 @@ from typing import Final
 
 import msgspec
 
-from tracker import __version__
 from tracker.core.delivery import Delivery, Outcome, Result
 from tracker.core.slack import EventJson
 from tracker.core.slack_blocks import Payload
@@ -20,7 +19,7 @@ BODY_LIMIT: Final = 256 * 1024
 PAUSE_UNASKED: Final = 1.0
 """Seconds without a message after a 429 that does not say how long."""
 
-_HEADERS: Final = {"content-type": "application/json; charset=utf-8", "user-agent": f"batch-tracker/{__version__}"}
+_HEADERS: Final = {"content-type": "application/json; charset=utf-8"}
 
 
 class SlackWebhook:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from tracker import __version__
 from tracker.core.delivery import Delivery, Outcome
 from tracker.core.signing import SigningKey, signature_headers
 from tracker.http import HttpClient, Request
@@ -12,7 +11,7 @@ from tracker.notify.answer import outcome_of
 BODY_LIMIT: Final = 64 * 1024
 """Bytes of an answer that are read at most; nothing depends on them."""
 
-_HEADERS: Final = {"content-type": "application/json", "user-agent": f"batch-tracker/{__version__}"}
+_HEADERS: Final = {"content-type": "application/json"}
 
 
 class Webhook:

@@ -1,0 +1,173 @@
+"""A connection of its own: names and addresses, TLS, and what a server says that nobody asked for."""
+
+import datetime as dt
+import ssl
+
+import anyio
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from loopback import answer, head_of, loopback, sends
+
+from tracker.http import Answer, NoAnswer, Request, http_client, tls_context
+
+LIFE = 5.0
+"""Seconds within which whatever is awaited has to happen, however slow the machine."""
+
+
+class Certified:
+    """A certificate of localhost that signs itself: who shows it, and who trusts it."""
+
+    def __init__(self, folder):
+        key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+        day, now = dt.timedelta(days=1), dt.datetime.now(dt.UTC)
+        made = x509.CertificateBuilder(name, name, key.public_key(), 1, now - day, now + day)
+        made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        secret = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )  # fmt: skip
+        path = folder / "localhost.pem"
+        path.write_bytes(secret + made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        self.server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.server.load_cert_chain(path)
+        self.client = tls_context()
+        self.client.load_verify_locations(path)
+
+
+@pytest.fixture(scope="module")
+def certified(tmp_path_factory):
+    return Certified(tmp_path_factory.mktemp("certified"))
+
+
+@pytest.fixture(params=["http", "https"])
+async def between(request, certified):
+    """A client, and how to serve it: in the clear or encrypted."""
+    tls = certified.server if request.param == "https" else None
+    async with http_client(certified.client) as client:
+        yield client, lambda *scenes: loopback(*scenes, tls=tls)
+
+
+def asking(url, **changed):
+    return Request(**{"method": "GET", "url": url, "deadline": LIFE} | changed)
+
+
+async def test_connection_is_kept(between):
+    """Requests in turn share one connection, encrypted or not."""
+    client, serving = between
+    async with serving(sends(answer(b"x"))) as server:
+        assert [(await client.send(asking(server.url))).body for _ in range(4)] == [b"x"] * 4
+        assert server.accepts == 1
+
+
+async def test_answer_that_nobody_asked_for_answers_nothing(between):
+    """A second answer, with the first or while the connection is idle, is not taken for the next request's."""
+    client, serving = between
+    unasked, said_more = anyio.Event(), anyio.Event()
+
+    async def says_more(stream):
+        await stream.send(answer(b"second"))
+        await unasked.wait()
+        await stream.send(answer(b"stale"))
+        said_more.set()
+        return True
+
+    async with serving(sends(answer(b"first") + answer(b"stale")), says_more, sends(answer(b"third"))) as server:
+        bodies = [(await client.send(asking(server.url))).body for _ in range(2)]
+        unasked.set()
+        await said_more.wait()
+        bodies.append((await client.send(asking(server.url))).body)
+    assert bodies == [b"first", b"second", b"third"]
+    assert server.accepts == 3
+
+
+async def test_answer_that_came_encrypted_but_unread_answers_nothing(certified):
+    """What lies decrypted or undecrypted between socket and parser is not taken for the next request's answer either."""
+
+    async def says_two(stream):
+        first, second = answer(b"first"), answer(b"stale")
+        written = stream._ssl_object
+        written.write(first)
+        written.write(second)  # two records of TLS in one segment
+        await stream.transport_stream.send(stream._write_bio.read())
+        return True
+
+    scenes = says_two, sends(answer(b"second"))
+    async with loopback(*scenes, tls=certified.server) as server, http_client(certified.client) as client:
+        bodies = [(await client.send(asking(server.url))).body for _ in range(2)]
+    assert bodies == [b"first", b"second"]
+    assert server.accepts == 2
+
+
+async def test_who_cannot_be_trusted_is_told_nothing(certified):
+    """A certificate that nobody vouches for, or of another name, ends the connection before anything is sent."""
+    async with (
+        loopback(sends(answer()), tls=certified.server) as server,
+        http_client(tls_context()) as strict,
+        http_client(certified.client) as client,
+    ):
+        unknown = await strict.send(asking(server.url))
+        misnamed = await client.send(asking(server.url.replace("localhost", "127.0.0.1")))
+    assert {type(unknown), type(misnamed)} == {NoAnswer}
+    assert unknown.detail.startswith("ConnectError: [SSL: CERTIFICATE_VERIFY_FAILED]")
+    assert misnamed.detail.startswith("ConnectError: [SSL: CERTIFICATE_VERIFY_FAILED]")
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("proxies", [False, True])
+async def test_user_of_a_url_is_sent_as_authorization(certified, proxies):
+    """A user and a password in a URL, percent-encoded there, are what Basic authentication carries, and in no request line."""
+    async with loopback(sends(answer())) as server, http_client(certified.client, environment_proxies=proxies) as client:
+        said = await client.send(asking(server.url.replace("//", "//us%40er:pass%3Aword@") + "/hook"))
+        assert isinstance(said, Answer)
+    line, headers = head_of(server.requests[0])
+    assert line == "GET /hook HTTP/1.1"
+    assert dict(headers)["authorization"] == "Basic dXNAZXI6cGFzczp3b3Jk"
+
+
+async def test_address_of_version_6(certified):
+    """An IPv6 address is connected to, and named in the Host header as in the URL."""
+    heard = []
+
+    async def converse(stream):
+        async with stream:
+            heard.append(await stream.receive())
+            await stream.send(answer(b"six"))
+
+    async with await anyio.create_tcp_listener(local_host="::1") as listener, anyio.create_task_group() as group:
+        port = listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610 - it is not Django's
+        group.start_soon(listener.serve, converse)
+        async with http_client(certified.client) as client:
+            said = await client.send(asking(f"http://[::1]:{port}/"))
+        group.cancel_scope.cancel()
+    assert said.body == b"six"
+    assert dict(head_of(heard[0])[1])["host"] == f"[::1]:{port}"
+
+
+async def test_one_connection_goes_to_one_origin_at_a_time(certified):
+    """A client that asks several servers in turn asks each of them, and leaves none of its connections behind."""
+    async with loopback(sends(answer(b"a"))) as first, loopback(sends(answer(b"b"))) as second:
+        async with http_client(certified.client) as client:
+            bodies = [(await client.send(asking(server.url))).body for server in (first, second, first)]
+        with anyio.fail_after(LIFE):
+            await first.gone.wait()
+            await second.gone.wait()
+    assert bodies == [b"a", b"b", b"a"]
+    assert (first.accepts, second.accepts) == (2, 1)
+
+
+async def test_server_that_reads_nothing_and_hangs_up(certified):
+    """What cannot be written is no answer, however much of it there is."""
+
+    async def hang_up(stream):
+        await stream.receive(1)
+        await stream.aclose()
+
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as group:
+        port = listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610 - it is not Django's
+        group.start_soon(listener.serve, hang_up)
+        async with http_client(certified.client) as client:
+            said = await client.send(asking(f"http://127.0.0.1:{port}/", method="POST", content=bytes(32 * 1024 * 1024)))
+        group.cancel_scope.cancel()
+    assert said == NoAnswer("WriteError")
