@@ -1,6 +1,7 @@
 """A poller before a simulated API on one clock that the test sets, over real HTTP and real SQLite."""
 
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import msgspec
 
@@ -9,7 +10,7 @@ from tracker.metrics import Metrics
 from tracker.mistral import Mistral
 from tracker.pace import Pace
 from tracker.patience import Patience, Patient
-from tracker.poller import Poller
+from tracker.poller import Audience, Poller
 from tracker.serving import serving
 from tracker.simulator.server import Simulator
 from tracker.simulator.workspace import Workspace
@@ -21,13 +22,15 @@ HOUR = 3600.0
 
 
 class Watched:
-    """A workspace, its poller, and the clock of both; `sweep` gives a report and what the sweep cost."""
+    """A workspace, its poller, and the clock of both; `sweep` gives what was recorded and what that cost."""
 
     def __init__(self, path) -> None:
         self.at = float(BEGAN)
         self.workspace = Workspace()
         self.simulator = Simulator(self.workspace, lambda: self.at)
         self._path = path
+        self.told_active = []
+        self._recorded = []
         self.metrics = Metrics()
         self.metrics.configured({"default": 15.0}, [])
 
@@ -55,8 +58,11 @@ class Watched:
         """Sweep `after` so many seconds."""
         self.at += after
         before = self.simulator.requests.total()
+        self._recorded.clear()
         report = await self.poller.poll_once()
-        return report, self.simulator.requests.total() - before
+        events = tuple(event for change in self._recorded for event in change.events)
+        assert report.events == len(events)
+        return SimpleNamespace(events=events, failure=report.failure), self.simulator.requests.total() - before
 
     @asynccontextmanager
     async def running(self):
@@ -68,7 +74,8 @@ class Watched:
         ):
             provider = Mistral(http, address.url, "key", pace=Pace(1000.0), deadline=10.0, now=self._now)
             patient = Patient(provider, lambda: 0.5, Patience(first=0.0))
-            self.poller = Poller("default", patient, store, backfill=7 * 24 * HOUR, now=self._now)
+            audience = Audience(active=self.told_active.append, recorded=self._recorded.extend)
+            self.poller = Poller("default", patient, store, backfill=7 * 24 * HOUR, now=self._now, audience=audience)
             yield self
 
     def _now(self):

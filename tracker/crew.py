@@ -27,11 +27,11 @@ from tracker.janitor import Janitor
 from tracker.metrics import Metrics
 from tracker.pace import Pace
 from tracker.patience import Patient
-from tracker.poller import Poller
+from tracker.poller import Audience, Poller
 from tracker.pulse import Pulse
 from tracker.roster import Roster
 from tracker.store.writer import SqliteStore
-from tracker.watch import Watcher
+from tracker.watch import Watcher, say_recorded
 
 LEAVE_WITHIN: Final = 2.0
 """Seconds that what is under way gets when everybody goes; what is not settled by then the next daemon sends again."""
@@ -170,8 +170,9 @@ class _Watching:
             async with providing(
                 account, self._tls, self._pace, answered, environment_proxies=proxies, pulse=pulse
             ) as provider:
-                patient, active = Patient(provider, random.random, pulse=pulse), partial(metrics.is_active, account.name)
-                self.poller = Poller(account.name, patient, store, backfill=account.backfill, now=now, active=active)
+                patient = Patient(provider, random.random, pulse=pulse)
+                audience = Audience(partial(metrics.is_active, account.name), partial(say_recorded, account.name))
+                self.poller = Poller(account.name, patient, store, backfill=account.backfill, now=now, audience=audience)
                 await Watcher(self.poller, account.poll_interval, health, metrics, random.random, pulse).run()
 
 

@@ -13,17 +13,24 @@ from tracker.core.job import Page
 from tracker.core.plan import PAGE_SIZE
 from tracker.tasks import task_group
 
-SIDE_BY_SIDE: Final = 8
+SIDE_BY_SIDE: Final = 16
+"""Requests: as many as there are connections. Who waits for one of those uses up the time that its answer has."""
 
 
 class Reading:
     """One reading of one list: what it has shown, and the failure that ended it if one did."""
 
-    def __init__(self, fetch: Callable[[int, int], Awaitable[Page | Failure]], take: Callable[[Page], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        fetch: Callable[[int, int], Awaitable[Page | Failure]],
+        take: Callable[[Page], Awaitable[None]],
+        side_by_side: int = SIDE_BY_SIDE,
+    ) -> None:
         """`fetch(page, page_size)` asks for a page; `take` is given each page once it is there."""
         self.failure: Failure | None = None
         self._fetch = fetch
         self._take = take
+        self._side_by_side = side_by_side
         self._shown: set[str] = set()
         self._nameless: dict[int, int] = {}  # by page: malformed jobs without an id: they count, but cannot be told apart
         self._total = 0
@@ -87,7 +94,7 @@ class Reading:
                 await self._take(page)
 
         async with task_group() as group:
-            for _ in range(SIDE_BY_SIDE):
+            for _ in range(self._side_by_side):
                 group.start_soon(work)
 
     def _note(self, number: int, page: Page) -> None:
@@ -102,7 +109,7 @@ class Reading:
         if page.total is not None and (end <= page.total or not len(page)):
             self._total = self._said = page.total
             if end < page.total and not len(page):  # it is wrong: do not try every page down from there
-                self._ceiling = self._furthest + SIDE_BY_SIDE
+                self._ceiling = self._furthest + self._side_by_side
         else:  # not said, or less than is here: there is more as long as pages are full
             full = len(page) >= self._page_size or (number == 0 and len(page) > 0)
             self._total = self._found + full

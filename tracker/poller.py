@@ -1,24 +1,24 @@
 """Owns the left half of the flow: one sweep over an account, from the API's pages to the log.
 
-A sweep reads the lists that the plan chose, records each page as it comes, and then asks what became of the active jobs that
-no list showed: by windows of creation times while one request explains several of them, by id where it does not.
+A sweep reads the lists that the plan chose, records what they show while it goes on, and then asks what became of the active
+jobs that no list showed: by windows of creation times while one request explains several of them, by id where it does not.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import anyio
 
 from tracker.core.diff import Change, Known
-from tracker.core.eta import Histories, with_etas
-from tracker.core.event import Event
+from tracker.core.eta import History, with_etas
 from tracker.core.failure import Failure, Reason
 from tracker.core.job import Job, MalformedJob, Page
 from tracker.core.plan import FREE_OVERLAP, PAGE_SIZE, Census, Plan, advanced_watermark, plan, window_start
 from tracker.core.ports import Contact, ListQuery, Provider, Store
 from tracker.core.status import TERMINAL, is_recognized
 from tracker.core.sweep import NOTHING, Memory, Report, Sweep
-from tracker.listing import Reading
+from tracker.gathering import Gathering, gathering
+from tracker.listing import SIDE_BY_SIDE, Reading
 from tracker.tasks import task_group
 
 SWEEPS_UNTIL_APART: Final = 20
@@ -26,6 +26,20 @@ SWEEPS_UNTIL_APART: Final = 20
 
 WATERMARK_STEP: Final = 60
 """Seconds the watermark moves before it is worth a write of its own."""
+
+
+class Audience(NamedTuple):
+    """Whom a poller tells of what it does.
+
+    `active` is given the active jobs at the start of each sweep, in a dict that goes on changing with them; `recorded` is given
+    what was recorded, at once.
+    """
+
+    active: Callable[[dict[str, Job]], None] = lambda _jobs: None
+    recorded: Callable[[Sequence[Change]], None] = lambda _changes: None
+
+
+NOBODY: Final = Audience()
 
 
 class Poller:
@@ -39,17 +53,17 @@ class Poller:
         *,
         backfill: float,
         now: Callable[[], int],
-        active: Callable[[Mapping[str, Job]], None] = lambda _jobs: None,
+        audience: Audience = NOBODY,
     ) -> None:
-        """`backfill` is in seconds; `now` gives Unix milliseconds; `active` is told which jobs are, whenever that changed."""
+        """`backfill` is in seconds; `now` gives Unix milliseconds."""
         self.account = account
         self.provider = provider
         self.store = store
         self.now = now
         self._backfill = backfill
-        self._told_active = active
-        self._active: Mapping[str, Job] = {}
-        self.histories: Histories = {}
+        self._audience = audience
+        self._active: dict[str, Job] = {}
+        self.histories: dict[str, History] = {}
         self._memory: Memory = NOTHING
         self._watermark: tuple[float, float] | None = None  # the latest, and the loop's time when its reading began
         self._sweeps = 0
@@ -58,33 +72,31 @@ class Poller:
         """Sweep once. Raises `StorageError`; whatever the API does is in the report."""
         began = anyio.current_time()
         contact = await self._contact()
-        active = dict(await self.store.active(self.account))
-        self._are_active({id_: known.job for id_, known in active.items()})
+        known = dict(await self.store.active(self.account))
+        self._active = {id_: each.job for id_, each in known.items()}
+        self._audience.active(self._active)
         latest = contact.watermark if self._watermark is None else int(self._watermark[0])
         nth_newest = await self.store.created_of_newest(self.account, FREE_OVERLAP)
         window = window_start(contact, latest, nth_newest)
-        run = _Run(self, Sweep(self.account, contact, window, self._memory), active)
+        chosen = await self._plan(window, contact, known)
 
-        new = await run.read(await self._plan(window, contact, active))
-        if run.failure is None:
-            await run.chase()
-        watermark = self._moved_watermark(new, run.sweep, contact, began)
-        self._memory = await run.conclude(watermark)
+        async with gathering(self.record) as found:
+            run = _Run(self, Sweep(self.account, contact, window, self._memory), known, found)
+            new = await run.read(chosen)
+            if run.failure is None:
+                await run.chase()
+        self._memory = await run.conclude(self._moved_watermark(new, run.sweep, contact, began))
         self._sweeps += run.failure is None
         return run.report()
 
-    def changed(self, changes: Sequence[Change]) -> None:
-        """These changes were recorded just now."""
-        active = dict(self._active)  # another one: whoever was told of the last may still be reading it
+    async def record(self, changes: Sequence[Change], watermark: int | None = None) -> None:
+        """Record these changes and tell of them. Raises `StorageError`."""
+        await self.store.record(self.account, changes, watermark)
         for known in (change.known for change in changes):
-            active.pop(known.job.id, None)
+            self._active.pop(known.job.id, None)
             if known.active:
-                active[known.job.id] = known.job
-        self._are_active(active)
-
-    def _are_active(self, jobs: Mapping[str, Job]) -> None:
-        self._active = jobs
-        self._told_active(jobs)
+                self._active[known.job.id] = known.job
+        self._audience.recorded(changes)
 
     async def _contact(self) -> Contact:
         now = self.now()
@@ -116,21 +128,22 @@ class Poller:
 class _Run:
     """One sweep under way."""
 
-    def __init__(self, poller: Poller, sweep: Sweep, known: dict[str, Known]) -> None:
+    def __init__(self, poller: Poller, sweep: Sweep, known: dict[str, Known], found: Gathering) -> None:
+        """`known` are the active jobs; what is found becomes known."""
         self.sweep = sweep
         self.failure: Failure | None = None
         self._poller = poller
-        self._active = dict(known)
         self._known = known
-        self._events: list[Event] = []
-        self._backfilled: set[str] = set()
+        self._found = found
+        self._events = 0
+        self._backfilled = 0
         self._malformed: list[MalformedJob] = []
-        self._taken: list[Page] = []  # not recorded yet
-        self._recording = anyio.Lock()
 
     async def read(self, chosen: Plan) -> Reading:
         """Read the lists of the plan side by side; the reading of the new jobs is returned."""
-        new, active = self._reading(chosen.new), self._reading(chosen.active) if chosen.active else None
+        side_by_side = SIDE_BY_SIDE // 2 if chosen.active else SIDE_BY_SIDE
+        new = self._reading(chosen.new, side_by_side)
+        active = self._reading(chosen.active, side_by_side) if chosen.active else None
         async with task_group() as group:
             group.start_soon(new.read)
             if active:
@@ -152,28 +165,30 @@ class _Run:
 
     async def conclude(self, watermark: int | None) -> Memory:
         """Record what only now is believed, and the watermark."""
-        changes, memory = self.sweep.conclude(self._known, self._poller.now())
+        now = self._poller.now()
+        changes, memory = self.sweep.conclude(self._known, now)
         if changes or watermark is not None:
-            await self._record(changes, watermark)
+            await self._poller.record(self._noted(changes, now), watermark)
         return memory
 
     def report(self) -> Report:
         return Report(
-            events=tuple(self._events),
+            events=self._events,
             shown=len(self.sweep.shown),
             stale=self.sweep.stale,
             malformed=tuple(self._malformed),
             failure=self.failure,
-            backfilled=frozenset(self._backfilled),
+            backfilled=self._backfilled,
         )
 
-    def _reading(self, query: ListQuery) -> Reading:
+    def _reading(self, query: ListQuery, side_by_side: int) -> Reading:
         provider = self._poller.provider
-        return Reading(lambda page, size: provider.list_jobs(query, page, size), self._take)
+        return Reading(lambda page, size: provider.list_jobs(query, page, size), self._take, side_by_side)
 
-    def _left(self) -> Iterable[Job]:
+    def _left(self) -> list[Job]:
+        """Who was active and was not shown: whoever became known since has been."""
         unreadable = {job.id for job in self._malformed}
-        return (known.job for id_, known in self._active.items() if id_ not in self.sweep.shown and id_ not in unreadable)
+        return [each.job for id_, each in self._known.items() if id_ not in self.sweep.shown and id_ not in unreadable]
 
     async def _explain(self, left: list[Job], statuses: tuple[str, ...]) -> list[Job]:
         """Read windows from the oldest job in question on while each explains one at least; the rest is returned.
@@ -209,24 +224,20 @@ class _Run:
                 self.failure = answer
 
     async def _take(self, page: Page) -> None:
-        """Record what a page shows, and with it the pages that came while others were recorded: one commit for all."""
-        self._taken.append(page)
-        async with self._recording:
-            pages, self._taken = self._taken, []
-            self._malformed.extend(job for page in pages for job in page.malformed)
-            jobs = [job for page in pages for job in page.jobs]
-            unknown = {job.id for job in jobs if job.id not in self._known}
-            if unknown:
-                self._known.update(await self._poller.store.known(self._poller.account, unknown))
-            changes = self.sweep.observe(jobs, self._known, self._poller.now())
-            if changes:
-                await self._record(changes, None)
+        """Have recorded what a page shows."""
+        self._malformed.extend(page.malformed)
+        unknown = {job.id for job in page.jobs if job.id not in self._known}
+        if unknown:
+            for id_, stored in (await self._poller.store.known(self._poller.account, unknown)).items():
+                self._known.setdefault(id_, stored)  # another page may have told more meanwhile
+        now = self._poller.now()
+        changes = self._noted(self.sweep.observe(page.jobs, self._known, now), now)
+        if changes:
+            await self._found.add(changes)
 
-    async def _record(self, changes: Sequence[Change], watermark: int | None) -> None:
-        changes, histories = with_etas(changes, self._poller.histories, self._poller.now())
-        await self._poller.store.record(self._poller.account, changes, watermark)
-        self._poller.histories = histories
-        self._poller.changed(changes)
-        self._known.update({change.known.job.id: change.known for change in changes})
-        self._events.extend(event for change in changes for event in change.events)
-        self._backfilled.update(change.known.job.id for change in changes if change.backfilled)
+    def _noted(self, changes: Sequence[Change], now: int) -> Sequence[Change]:
+        """The changes as they are to be recorded, observed `now`; from here on they are known."""
+        self._known |= {change.known.job.id: change.known for change in changes}
+        self._events += sum(len(change.events) for change in changes)
+        self._backfilled += sum(change.backfilled for change in changes)
+        return with_etas(changes, self._poller.histories, now)

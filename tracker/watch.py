@@ -1,11 +1,12 @@
 """Owns the loop round the sweeps of one account: when the next one is due, and what is said of the last."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import anyio
 import structlog
 
+from tracker.core.diff import Change
 from tracker.core.event import Event
 from tracker.core.failure import Failure, Reason
 from tracker.core.health import Health
@@ -97,12 +98,8 @@ class Watcher:
         return max(backoff(self._interval, self._failures, cap, self._jitter()), failure.retry_after or 0.0)
 
     def _say(self, report: Report) -> None:
-        for event in report.events:
-            job = event.data["id"]
-            tell = self._log.debug if job in report.backfilled else getattr(self._log, _level(event))
-            tell(event.type, job=job, status=event.data["status"], **_worth(event.outcome))
         if report.backfilled:
-            self._log.info("backfilled", jobs=len(report.backfilled))
+            self._log.info("backfilled", jobs=report.backfilled)
         for job in report.malformed:
             self._log.warning("job.malformed", job=job.id, reason=job.reason)
         if report.failure:
@@ -110,7 +107,16 @@ class Watcher:
             self._log.warning("account.failing", **about)
         elif report.failure is None and self._failures:
             self._log.info("account.works_again", failed_sweeps=self._failures)
-        self._log.debug("sweep", shown=report.shown, events=len(report.events), stale=report.stale)
+        self._log.debug("sweep", shown=report.shown, events=report.events, stale=report.stale)
+
+
+def say_recorded(account: str, changes: Iterable[Change]) -> None:
+    """What a sweep of the account has just recorded, a line for each event."""
+    log = structlog.get_logger().bind(account=account)
+    for change in changes:
+        for event in change.events:
+            tell = log.debug if change.backfilled else getattr(log, _level(event))
+            tell(event.type, job=event.data["id"], status=event.data["status"], **_worth(event.outcome))
 
 
 def _level(event: Event) -> str:

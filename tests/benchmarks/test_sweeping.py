@@ -15,6 +15,7 @@ from canned import PAGE, job
 from limit import Limit
 from mistralai.client import Mistral as OfficialClient
 
+from tracker.gathering import SOON
 from tracker.http import http_client, tls_context
 from tracker.mistral import Mistral
 from tracker.pace import Pace
@@ -43,7 +44,7 @@ async def sweeping(path, jobs, latency):
                 )  # fmt: skip
                 poller = Poller("default", api, store, backfill=7 * DAYS, now=lambda: NOW)
                 logged = await poller.poll_once()
-                assert len(logged.events) == 2 * jobs  # created and started
+                assert logged.events == 2 * jobs  # created and started
                 calls.clear()
                 yield SimpleNamespace(poller=poller, calls=calls, url=url)
         finally:
@@ -68,11 +69,11 @@ async def test_sweeping(compare, count, tmp_path, jobs, runs):
             ours.calls.clear()
             with comparison.time("Poller.poll_once"):
                 report = await ours.poller.poll_once()
-            assert len(report.events) == len(found) == jobs // 100
+            assert report.events == len(found) == jobs // 100
             assert report.failure is None
             asked = len(ours.calls)
             with comparison.time("Poller.poll_once, quiet"):
-                assert (await ours.poller.poll_once()).events == ()
+                assert (await ours.poller.poll_once()).events == 0
             with comparison.time("the official client's list in turn"):
                 assert await _list_officially(ours.url, jobs) == jobs
             with comparison.time("the official client, a get per job", times=jobs / GETS):
@@ -95,9 +96,25 @@ async def test_sweeping_from_afar(compare, tmp_path):
             ours.calls.clear()
             with comparison.time("Poller.poll_once"):
                 report = await ours.poller.poll_once()
-            assert (report.events, report.shown, report.failure) == ((), jobs, None)
+            assert (report.events, report.shown, report.failure) == (0, jobs, None)
             assert len(ours.calls) == jobs // PAGE
     assert comparison.ratio("Poller.poll_once", "pages in turn: httpx") < 0.7
+
+
+async def test_a_sweep_makes_few_commits(count, tmp_path):
+    """What ten pages show is recorded with one commit, or one each time that a change has waited for others long enough."""
+    commits = []
+    async with sweeping(tmp_path / "tracker.db", 1_000, 0.0) as ours:
+        await _round(ours.url)
+        await ours.poller.store._database._connection.set_trace_callback(commits.append)
+        began = time.perf_counter()
+        report = await ours.poller.poll_once()
+        took = time.perf_counter() - began
+    noted = count("commits per sweep of 1,000 jobs")
+    noted.note("pages with changes", report.events)
+    noted.note("Poller.poll_once", commits.count("COMMIT"))
+    assert report.events == 10
+    assert 1 <= commits.count("COMMIT") <= 1 + took // SOON
 
 
 async def test_a_quiet_sweep_reads_no_job(tmp_path):

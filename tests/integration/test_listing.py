@@ -7,6 +7,7 @@ from moving_api import new_job
 
 from tracker.core.failure import Failure, Reason
 from tracker.core.job import MalformedJob, Page
+from tracker.http import CONNECTIONS
 from tracker.listing import SIDE_BY_SIDE, Reading
 
 RIGHT = object()
@@ -74,7 +75,7 @@ async def test_still_list_costs_each_page_once(length, numbers):
 
 
 async def test_pages_are_read_side_by_side():
-    """Eight requests are under way at once, not more, and not in turn."""
+    """As many requests as may are under way at once, not more, and not in turn."""
     jobs, under_way, most, full = List(2000), 0, 0, anyio.Event()
 
     async def fetch(number, page_size):
@@ -92,7 +93,7 @@ async def test_pages_are_read_side_by_side():
     reading = Reading(fetch, jobs.take)
     with anyio.fail_after(5):
         await reading.read()
-    assert (most, reading.whole, jobs.shows_all()) == (8, True, True)
+    assert (most, reading.whole, jobs.shows_all()) == (CONNECTIONS, True, True)
 
 
 @pytest.mark.parametrize(("maximum", "requests"), [(100, 3), (99, 4), (50, 5), (7, 36)])

@@ -1,6 +1,7 @@
 """The loop round the sweeps: when the next one is due, and what the log says of the last."""
 
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from structlog.testing import capture_logs
@@ -9,9 +10,9 @@ from tracker.core.failure import Failure, Reason
 from tracker.core.health import Health
 from tracker.core.job import Page, read_job
 from tracker.metrics import Metrics
-from tracker.poller import Poller
+from tracker.poller import Audience, Poller
 from tracker.store.writer import open_store
-from tracker.watch import Watcher
+from tracker.watch import Watcher, say_recorded
 
 NOW = 1_795_500_000_000
 COUNTERS = ("total_requests", "completed_requests", "succeeded_requests", "failed_requests")
@@ -40,7 +41,8 @@ async def watching(path, *answers):
     health, metrics = Health(["default"]), Metrics()
     metrics.configured({"default": 15.0}, [])
     async with open_store(path) as store:
-        poller = Poller("default", Scripted(*answers), store, backfill=0.0, now=lambda: NOW)
+        audience = Audience(recorded=partial(say_recorded, "default"))
+        poller = Poller("default", Scripted(*answers), store, backfill=0.0, now=lambda: NOW, audience=audience)
         with capture_logs() as lines:
             watcher = Watcher(poller, 15.0, health, metrics, lambda: 0.5)
             watcher.lines, watcher.health, watcher.metrics = lines, health, metrics

@@ -81,7 +81,7 @@ async def test_metrics_are_what_prometheus_reads(path):
     """The page comes in Prometheus's text format, whatever the loops have told."""
     async with surfaced(path) as app:
         app.metrics.configured({"one": 15.0}, [])
-        app.metrics.swept("one", Report(events=(), shown=1, stale=3, malformed=(), failure=None), NOW, 0.5)
+        app.metrics.swept("one", Report(events=0, shown=1, stale=3, malformed=(), failure=None), NOW, 0.5)
         answer = await app.get("/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     found = {family.name: family for family in text_string_to_metric_families(answer.text)}

@@ -124,18 +124,18 @@ def test_a_steady_job_is_foretold(every, rate, looks, noise):
 
 
 def observed(count, at, histories, **properties):
-    """A progress of one job to `count`, as a sweep records it: its event, and the histories from then on."""
+    """The event of a progress of one job to `count`, as a sweep records it."""
     before = job(completed_requests=max(0, count - 1), **properties)
     change = diff("default", Known(before), job(completed_requests=count, **properties), at)
-    (change,), histories = with_etas([change], histories, at)
-    return change.events[0], histories
+    (change,) = with_etas([change], histories, at)
+    return change.events[0]
 
 
 def test_progress_carries_it():
     """The third progress, after a minute, says when the job will have ended; those before it have no such key."""
     histories, events = {}, []
     for look in range(3):
-        event, histories = observed(100 + 100 * look, NOW + look * MINUTE, histories)
+        event = observed(100 + 100 * look, NOW + look * MINUTE, histories)
         events.append(json.loads(msgspec.json.encode(event)))
     assert ["eta" in event for event in events] == [False, False, True]
     assert events[2]["eta"] == iso(NOW + 9 * MINUTE)
@@ -145,10 +145,11 @@ def test_progress_carries_it():
 
 def test_only_progress_carries_it():
     """An update that is seen together with a progress says nothing of the end."""
-    _, histories = observed(100, NOW, {})
-    _, histories = observed(200, NOW + MINUTE, histories)
+    histories = {}
+    observed(100, NOW, histories)
+    observed(200, NOW + MINUTE, histories)
     change = diff("default", Known(job(completed_requests=200)), job(completed_requests=300, model="m"), NOW + 2 * MINUTE)
-    (change,), _ = with_etas([change], histories, NOW + 2 * MINUTE)
+    (change,) = with_etas([change], histories, NOW + 2 * MINUTE)
     written = [msgspec.to_builtins(event) for event in change.events]
     assert [(event["type"], "eta" in event) for event in written] == [("batch.progress", True), ("batch.updated", False)]
 
@@ -158,15 +159,15 @@ def test_two_observations_in_one_change():
     histories = {job().id: history((-120, 0), (-60, 100))}
     first = diff("default", Known(job(completed_requests=100)), job(completed_requests=200), NOW)
     second = diff("default", first.known, job(completed_requests=300), NOW)
-    (change,), _ = with_etas([msgspec.structs.replace(second, events=first.events + second.events)], histories, NOW)
+    (change,) = with_etas([msgspec.structs.replace(second, events=first.events + second.events)], histories, NOW)
     assert ["eta" in msgspec.to_builtins(event) for event in change.events] == [False, True]
 
 
 def test_the_id_is_the_same_with_and_without():
     """What is estimated does not make it another event."""
     histories = {job().id: history((-120, 0), (-60, 100))}
-    with_, _ = observed(300, NOW, histories)
-    without, _ = observed(300, NOW, {})
+    with_ = observed(300, NOW, histories)
+    without = observed(300, NOW, {})
     assert with_.eta != without.eta
     assert with_.id == without.id
 
@@ -174,11 +175,13 @@ def test_the_id_is_the_same_with_and_without():
 @pytest.mark.parametrize("status", ["QUEUED", "RUNNING", "CANCELLATION_REQUESTED", "SUCCESS", "FAILED", "NEW"])
 def test_only_running_jobs_have_a_history(status):
     """The memory holds what is running and nothing else, however a job stops running."""
-    grown = {job().id: history((0, 1))}
     for change in (
         first_seen("default", job(status=status), NOW),
         diff("default", Known(job(status="VALIDATING")), job(status=status), NOW),
     ):
-        assert (job().id in with_etas([change], grown, NOW)[1]) is (status == "RUNNING")
-    assert with_etas([deletion("default", Known(job()), NOW)], grown, NOW)[1] == {}
-    assert grown == {job().id: history((0, 1))}
+        histories = {job().id: history((0, 1))}
+        with_etas([change], histories, NOW)
+        assert (job().id in histories) is (status == "RUNNING")
+    histories = {job().id: history((0, 1))}
+    with_etas([deletion("default", Known(job()), NOW)], histories, NOW)
+    assert histories == {}

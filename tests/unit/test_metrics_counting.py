@@ -16,7 +16,7 @@ from tracker.metrics import Metrics
 from tracker.metrics.models import MODELS
 
 ACCOUNTS = {"one": 15.0, "two": 60.0}
-GOOD = Report(events=(), shown=1, stale=0, malformed=(), failure=None)
+GOOD = Report(events=0, shown=1, stale=0, malformed=(), failure=None)
 NOTHING_DONE = {"completed_requests": 0, "succeeded_requests": 0, "failed_requests": 0}
 
 
@@ -362,3 +362,20 @@ def test_labels_are_what_was_agreed(metrics):
     allowed |= {"outcome", "state", "part", "le"}
     ours = {name: family for name, family in families(metrics.render()).items() if name.startswith("batchtracker_")}
     assert {label for family in ours.values() for sample in family.samples for label in sample.labels} == allowed
+
+
+def test_active_jobs_go_on_while_they_are_read(metrics, monkeypatch):
+    """What becomes of the jobs shows without anybody telling, and a page that is being made is of one moment."""
+    jobs = {"a": job(id="a", status="RUNNING"), "b": job(id="b", status="RUNNING")}
+    metrics.is_active("one", jobs)
+    del jobs["b"]
+    monkeypatch.setattr(metrics.active, "most", 1)
+    assert samples(metrics.render())["batchtracker_job_series_omitted", (("account", "one"),)] == 0
+    jobs["c"] = job(id="c", status="RUNNING")
+
+    def render(snapshots, _most):
+        jobs.clear()
+        return repr([*snapshots["one"]]).encode()
+
+    monkeypatch.setattr(metrics.active._series, "render", render)
+    assert metrics.active.render_series() == b"['a', 'c']"

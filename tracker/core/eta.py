@@ -5,7 +5,7 @@ steps. The rate is that of the newer half, which follows a job that slows down w
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
@@ -66,19 +66,18 @@ def rate(history: History, total: int) -> float | None:
     return (history[-1].completed - first.completed) * 1000 / (history[-1].at - first.at)
 
 
-def with_etas(changes: Sequence[Change], histories: Histories, now: int) -> tuple[list[Change], Histories]:
-    """The changes, observed at `now`, with an estimate on each progress, and the histories once they are recorded."""
-    grown = dict(histories)
-    estimated = []
-    for change in changes:
-        job = change.known.job
-        if not change.known.active or job.status != RUNNING:
-            grown.pop(job.id, None)
-            estimated.append(change)
-            continue
-        grown[job.id] = extended(grown.get(job.id, ()), Sample(now, job.completed_requests))
-        estimated.append(_with_eta(change, eta(grown[job.id], job.total_requests)))
-    return estimated, grown
+def with_etas(changes: Iterable[Change], histories: dict[str, History], now: int) -> list[Change]:
+    """The changes, observed at `now`, with an estimate on each progress; `histories` then have what was observed."""
+    return [_estimated(change, histories, now) for change in changes]
+
+
+def _estimated(change: Change, histories: dict[str, History], now: int) -> Change:
+    job = change.known.job
+    if not change.known.active or job.status != RUNNING:
+        histories.pop(job.id, None)
+        return change
+    history = histories[job.id] = extended(histories.get(job.id, ()), Sample(now, job.completed_requests))
+    return _with_eta(change, eta(history, job.total_requests))
 
 
 def _start(history: History, total: int) -> Sample | None:

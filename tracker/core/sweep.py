@@ -12,7 +12,6 @@ from typing import Final
 import msgspec
 
 from tracker.core.diff import Change, Known, deletion, diff, first_seen, is_behind, without_losses
-from tracker.core.event import Event
 from tracker.core.failure import Failure
 from tracker.core.job import Job, MalformedJob
 from tracker.core.ports import Contact
@@ -30,17 +29,17 @@ NOTHING: Final = Memory()
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sweep came to. `failure` is why it was not whole; what it did see is recorded all the same.
+    """What a sweep came to, in numbers. `failure` is why it was not whole; what it did see is recorded all the same.
 
-    `backfilled` are the ids of jobs that were over before the account was first contacted.
+    `backfilled` is how many jobs were over before the account was first contacted.
     """
 
-    events: tuple[Event, ...]
+    events: int
     shown: int
     stale: int
     malformed: tuple[MalformedJob, ...]
     failure: Failure | None
-    backfilled: frozenset[str] = frozenset()
+    backfilled: int = 0
 
 
 class Sweep:

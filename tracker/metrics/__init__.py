@@ -89,8 +89,8 @@ class Metrics:
         """The event is in the log."""
         self.changes.logged(event, backfilled)
 
-    def is_active(self, account: str, jobs: Mapping[str, Job]) -> None:
-        """These jobs of the account, by id, are active now; whoever gives them does not change them any more."""
+    def is_active(self, account: str, jobs: dict[str, Job]) -> None:
+        """These jobs of the account, by id, are active now, and whatever the dict has later."""
         self.active.replaced(account, jobs)
         for model in {job.model for job in jobs.values()}:
             self.changes.has_model(account, model)

@@ -1,6 +1,6 @@
 """Owns what is said of the jobs that are active now: each by itself up to a number, and their sums by model."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from prometheus_client import generate_latest
@@ -16,29 +16,33 @@ _WHICH: Final = ("", " that are done", " that succeeded", " that failed")
 
 
 class ActiveJobs:
-    """The snapshots of the active jobs. They are replaced by the loops and read by scrapes, in another thread."""
+    """The active jobs. The loops change them, and scrapes read them in another thread."""
 
     def __init__(self, models: Models) -> None:
         self.most = 0
         self._models = models
         self._series = JobSeries()
-        self._snapshots: Snapshots = {}
+        self._accounts: dict[str, dict[str, Job]] = {}
 
     def configured(self, accounts: Iterable[str], most: int) -> None:
         """Have these accounts alone, and series for the `most` oldest jobs."""
-        self._snapshots = {account: self._snapshots.get(account, {}) for account in accounts}
+        self._accounts = {account: self._accounts.get(account, {}) for account in accounts}
         self.most = most
 
-    def replaced(self, account: str, jobs: Mapping[str, Job]) -> None:
-        """These jobs of the account are active now; whoever gives them does not change them any more."""
-        if account in self._snapshots:
-            self._snapshots = {**self._snapshots, account: jobs}
+    def replaced(self, account: str, jobs: dict[str, Job]) -> None:
+        """These jobs of the account are active now, and whatever they become."""
+        if account in self._accounts:
+            self._accounts = {**self._accounts, account: jobs}
 
     def render_series(self) -> bytes:
-        return self._series.render(self._snapshots, self.most)
+        return self._series.render(self._snapshots(), self.most)
 
     def render_sums(self) -> bytes:
-        return generate_latest(_Sums(self._snapshots, self._models))
+        return generate_latest(_Sums(self._snapshots(), self._models))
+
+    def _snapshots(self) -> Snapshots:
+        """The jobs of now: while a dict is copied no other thread can change it."""
+        return {account: dict(jobs) for account, jobs in self._accounts.items()}
 
 
 class _Sums(Collector):

@@ -1,0 +1,165 @@
+"""What a sweep has found and not recorded yet: when it is recorded, in how many commits, and what a failure leaves."""
+
+import gc
+
+import anyio
+import pytest
+from moving_api import new_job
+
+from tracker.core.event import Event
+from tracker.core.job import Page
+from tracker.core.ports import StorageError
+from tracker.gathering import MOST_AT_ONCE, gathering
+from tracker.poller import Audience, Poller
+from tracker.store.writer import open_store
+
+NOW = 1_795_500_000
+
+
+class Recorder:
+    """What was recorded, a list for each commit. While `blocked` it waits; it raises where it is told to."""
+
+    def __init__(self, *, fails=False):
+        self.commits = []
+        self.asked = anyio.Event()
+        self.go_on = anyio.Event()
+        self._fails = fails
+
+    async def record(self, changes):
+        self.commits.append(changes)
+        self.asked.set()
+        await self.go_on.wait()
+        if self._fails:
+            raise StorageError("the disk is full")
+
+
+async def test_what_is_added_is_recorded_before_the_sweep_ends():
+    """A sweep may take minutes: what it finds is recorded soon for all that, together with what came meanwhile."""
+    recorder = Recorder()
+    recorder.go_on.set()
+    with anyio.fail_after(5):
+        async with gathering(recorder.record) as found:
+            await found.add(["first"])
+            await found.add(["second"])
+            assert recorder.commits == []
+            await recorder.asked.wait()
+            assert recorder.commits == [["first", "second"]]
+            await found.add(["third"])
+    assert recorder.commits == [["first", "second"], ["third"]]
+
+
+async def test_end_waits_for_nothing(monkeypatch):
+    """When the sweep has read all, what it found last is recorded at once."""
+    monkeypatch.setattr("tracker.gathering.SOON", 3600.0)
+    recorder = Recorder()
+    recorder.go_on.set()
+    with anyio.fail_after(5):
+        async with gathering(recorder.record) as found:
+            await found.add(["first"])
+            await found.add([])
+            await found.add(["second"])
+    assert recorder.commits == [["first", "second"]]
+
+
+async def test_who_finds_more_than_is_recorded_at_once_waits(monkeypatch):
+    """What waits to be recorded has a bound: who adds too much goes on once it is recorded."""
+    monkeypatch.setattr("tracker.gathering.SOON", 3600.0)
+    recorder, added = Recorder(), []
+
+    async def add(found):
+        for number in range(3):
+            await found.add([number] * MOST_AT_ONCE)
+            added.append(number)
+
+    with anyio.fail_after(5):
+        async with gathering(recorder.record) as found, anyio.create_task_group() as group:
+            group.start_soon(add, found)
+            await recorder.asked.wait()
+            await anyio.wait_all_tasks_blocked()
+            assert added == []
+            recorder.go_on.set()
+    assert added == [0, 1, 2]
+    assert [len(changes) for changes in recorder.commits] == [MOST_AT_ONCE] * 3
+
+
+async def test_who_is_cancelled_takes_nothing_along(monkeypatch):
+    """A list that fails cancels those who read it, who may just be recording what another list has shown: it is recorded."""
+    monkeypatch.setattr("tracker.gathering.SOON", 3600.0)
+    recorder, recorded = Recorder(), []
+
+    async def record(changes):
+        await recorder.record(changes)
+        recorded.append(changes)
+
+    with anyio.fail_after(5):
+        async with gathering(record) as found, anyio.create_task_group() as group:
+            await found.add(["another's"])
+            group.start_soon(found.add, ["mine"] * MOST_AT_ONCE)
+            await recorder.asked.wait()
+            group.cancel_scope.cancel()
+            recorder.go_on.set()
+    assert recorded == [["another's", *["mine"] * MOST_AT_ONCE]]
+
+
+async def test_nothing_is_recorded_after_what_could_not_be():
+    """Later changes build on earlier ones: after a commit that failed none of this sweep comes, and the failure gets out."""
+    recorder = Recorder(fails=True)
+
+    async def sweep():
+        async with gathering(recorder.record) as found, anyio.create_task_group() as group:
+            await found.add(["first"])
+            await recorder.asked.wait()
+            for _ in range(3):
+                group.start_soon(found.add, ["later"] * MOST_AT_ONCE)
+            await anyio.wait_all_tasks_blocked()
+            recorder.go_on.set()
+            await anyio.sleep_forever()
+
+    with anyio.fail_after(5), pytest.raises(StorageError):
+        await sweep()
+    assert recorder.commits == [["first"]]
+
+
+class Pages:
+    """A provider of so many new jobs in one list, whose pages from the second on wait for `answers`."""
+
+    def __init__(self, jobs):
+        self._jobs = [new_job(f"job-{number}", NOW + number) for number in range(jobs)]
+        self.answers = anyio.Event()
+
+    async def list_jobs(self, _query, page, page_size):
+        if page:
+            await self.answers.wait()
+        return Page(tuple(self._jobs[page * page_size : (page + 1) * page_size]), (), len(self._jobs))
+
+
+async def test_page_is_told_though_the_next_does_not_come(tmp_path):
+    """The events of a page are in the log and told while the sweep still waits for the API."""
+    pages, told = Pages(150), []
+
+    def recorded(changes):
+        told.extend(change.known.job.id for change in changes)
+        pages.answers.set()
+
+    async with open_store(tmp_path / "tracker.db") as store:
+        poller = Poller("default", pages, store, backfill=0.0, now=lambda: NOW * 1000, audience=Audience(recorded=recorded))
+        with anyio.fail_after(10):
+            report = await poller.poll_once()
+    assert (len(told), report.failure) == (150, None)
+
+
+async def test_first_contact_does_not_hold_all_events(tmp_path, monkeypatch):
+    """However many jobs there are at first, of their events no more are in memory at a time than a few commits take."""
+    monkeypatch.setattr("tracker.gathering.MOST_AT_ONCE", 100)
+    monkeypatch.setattr("tracker.poller.SIDE_BY_SIDE", 4)
+    pages, held = Pages(3_000), []
+    pages.answers.set()
+
+    def recorded(_changes):
+        held.append(sum(isinstance(each, Event) for each in gc.get_objects()))
+
+    async with open_store(tmp_path / "tracker.db") as store:
+        poller = Poller("default", pages, store, backfill=0.0, now=lambda: NOW * 1000, audience=Audience(recorded=recorded))
+        report = await poller.poll_once()
+    assert report.events == 3_000
+    assert 100 <= max(held) <= 2 * (100 + 4 * 100)
