@@ -28,7 +28,7 @@ class Watched:
         self.at = float(BEGAN)
         self.workspace = Workspace()
         self.simulator = Simulator(self.workspace, lambda: self.at)
-        self._path = path
+        self.path = path
         self.told_active = []
         self._recorded = []
         self.metrics = Metrics()
@@ -70,7 +70,7 @@ class Watched:
         async with (
             serving(self.simulator.app, "127.0.0.1", 0) as address,
             http_client(tls_context()) as http,
-            open_store(self._path, told=self.metrics.logged) as store,
+            open_store(self.path, told=self.metrics.logged) as store,
         ):
             provider = Mistral(http, address.url, "key", pace=Pace(1000.0), deadline=10.0, now=self._now)
             patient = Patient(provider, lambda: 0.5, Patience(first=0.0))

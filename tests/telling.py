@@ -42,20 +42,24 @@ class Telling:
         async with AsyncExitStack() as stack:
             self.store = await stack.enter_async_context(open_store(self.path, subscriptions))
             await self.store.contact("default", Contact(since=0, horizon=0))
-            self.deliverers = {}
+            self.deliverers, self._webhooks = {}, {}
             for name, url in urls.items():
                 http = await stack.enter_async_context(http_client(tls))
-                webhook = Webhook(http, url, [parse_secret(SECRET)], timeout=self.timeout, now=self.clock)
-                self.deliverers[name] = Deliverer(
-                    name,
-                    Terms(retry=self._retry, hold=900.0),
-                    webhook,
-                    self.store.outbox,
-                    now=self.clock,
-                    jitter=lambda: 0.5,
-                    settled=lambda settlement: self.outcomes.append(settlement.outcome),
-                )
+                self._webhooks[name] = Webhook(http, url, [parse_secret(SECRET)], timeout=self.timeout, now=self.clock)
+                self.appoint(name)
             yield self
+
+    def appoint(self, name="pipeline"):
+        """A new deliverer takes the place of the receiver's, knowing nothing but what is in the store."""
+        self.deliverers[name] = Deliverer(
+            name,
+            Terms(retry=self._retry, hold=900.0),
+            self._webhooks[name],
+            self.store.outbox,
+            now=self.clock,
+            jitter=lambda: 0.5,
+            settled=lambda settlement: self.outcomes.append(settlement.outcome),
+        )
 
     async def record(self, *jobs):
         """Log what these observations change, in one transaction."""

@@ -4,7 +4,7 @@ import json
 from contextlib import asynccontextmanager
 
 import anyio
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from tracker.serving import serving
@@ -22,7 +22,10 @@ class Receiver:
 
     async def __call__(self, scope, receive, send):
         request = Request(scope, receive)
-        body = await request.body()
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return
         number = len(self.got)
         event = json.loads(body)
         self.got.append(event)

@@ -1,0 +1,151 @@
+"""Owns the operations of the store, each on copies of one database: as it is meant to be, and then cancelled at each await."""
+
+import shutil
+import sqlite3
+import threading
+from contextlib import asynccontextmanager, closing
+
+import anyio
+from cancelling import WITHIN, at_every_await, by_its_scope
+from observations import CONTACT, SINCE, moved, seen, seen_many
+from outboxes import EVERYTHING, FAILED, FOR_EVER, attempted, claimed, failing
+
+from tracker.core.circuit import Circuit
+from tracker.core.delivery import Result
+from tracker.core.event import plain_event
+from tracker.core.overdue import UNREACHABLE
+from tracker.core.replay import Replay
+from tracker.store.verify import verify
+from tracker.store.writer import open_store
+
+
+class Material:
+    """A database with a bit of everything, and what is to be done to copies of it, the same each time."""
+
+    def __init__(self, path):
+        self.path = path
+        self.changes = []
+        self.event = plain_event(UNREACHABLE, "default", {"reason": "network"}, SINCE)
+        self.turn = plain_event("receiver.recovered", "", {"receiver": "pipeline"}, SINCE)
+        self.settlements = []
+
+    async def make(self):
+        """Of eight deliveries four were delivered long ago, one is dead, one has failed once; the receiver is failing."""
+        async with open_store(self.path, [EVERYTHING]) as store:
+            await store.contact("default", CONTACT)
+            first = seen_many(8)
+            await store.record("default", first)
+            deliveries = await claimed(store)
+            ends = [attempted(each, Result.DELIVERED, SINCE) for each in deliveries[:4]]
+            ends += [attempted(deliveries[4], FAILED, SINCE, attempts=0), attempted(deliveries[5], FAILED, SINCE)]
+            await store.outbox.settle("pipeline", ends, failing(9))
+            self.changes = [moved(first[6], status="RUNNING"), *seen_many(3, "new", status="RUNNING")]
+            self.settlements = [attempted(each, Result.DELIVERED, SINCE + 10) for each in await claimed(store, hold=FOR_EVER)]
+            assert len(self.settlements) == 3
+        return self
+
+
+OPERATIONS = {
+    "contact": lambda store, _: store.contact("another", CONTACT),
+    "record": lambda store, material: store.record("default", material.changes, 100),
+    "append": lambda store, material: store.append([material.event]),
+    "settle": lambda store, material: store.outbox.settle("pipeline", material.settlements, Circuit(), [material.turn]),
+    "claim": lambda store, _: store.outbox.claim("pipeline", SINCE, 900.0, 100, ()),
+    "replay of the dead": lambda store, _: store.replay(Replay(receiver="pipeline", dead=True), SINCE),
+    "replay of a range": lambda store, _: store.replay(Replay(receiver="pipeline", from_seq=2), SINCE),
+    "enable": lambda store, _: store.enable("pipeline"),
+    "prune": lambda store, _: store.prune(SINCE + 1),
+    "card": lambda store, _: store.cards.put("slack", "default/job-1", "{}"),
+    "probe": lambda store, _: store.probe(),
+    "active": lambda store, _: store.active("default"),
+}
+
+
+class Trial:
+    """One operation on copies of the database: as it is meant to be, and then cancelled at each of its awaits."""
+
+    def __init__(self, material, operation, folder):
+        self._material, self._operation, self._folder = material, operation, folder
+        self._copies = 0
+
+    async def run(self, cancelling):
+        """Where it was cancelled."""
+        self._cancelling = cancelling
+        self._states = [_content(self._material.path)]  # that it may leave: before, after, and after each of its commits
+        async with self._store(used=lambda path: self._states.append(_content(path))) as (store, path, heard):
+            await self._operation(store, self._material)
+            self._heard = heard()
+            assert _content(path) == self._states[-1]
+        return await at_every_await(self._cancelled)
+
+    async def _cancelled(self, at):
+        async with self._store() as (store, path, heard):
+            awaits = await self._cancelling(at, lambda: self._operation(store, self._material))
+            where = f"cancelled at {awaits.hit}"
+            if connection := store._database._connection:
+                await connection.execute("SELECT 1")  # when it has done what nobody waits for any more
+                assert not connection.in_transaction, f"a transaction is open, {where}"
+            is_free(path)
+            content = _content(path)
+            assert content in self._states, f"half of it is there, {where}"
+            if self._cancelling is by_its_scope:  # the other way ends the loop, and who listens with it
+                happened = content == self._states[-1] != self._states[0]
+                assert heard() == (self._heard if happened else ([], False)), f"others were told something else, {where}"
+            await _goes_on(store, path)
+        return awaits
+
+    @asynccontextmanager
+    async def _store(self, used=lambda _path: None):
+        """A store of a copy, and what has been heard of it; sound in the end, with no thread left."""
+        self._copies += 1
+        path, told = self._folder / f"{self._copies}.db", []
+        shutil.copy(self._material.path, path)
+        async with open_store(
+            path,
+            [EVERYTHING],
+            told=lambda event, _backfilled: told.append(event.id),
+            used=lambda _use, _well: used(path),
+        ) as store:
+            changed = store.outbox.changed("pipeline")
+            yield store, path, lambda: (list(told), changed.is_set())
+        assert verify(path).differences == ()
+        no_connection_is_left()
+
+
+async def _goes_on(store, path):
+    """What is in memory is what is in the file, and the next change is recorded."""
+    with anyio.fail_after(WITHIN):
+        active = {id_: known.job.status for id_, known in (await store.active("default")).items()}
+        assert active == dict(select(path, "SELECT id, status FROM jobs WHERE account = 'default' AND active"))
+        await store.record("default", [seen("after")])
+    assert select(path, "SELECT job FROM events ORDER BY seq DESC LIMIT 1") == [("after",)]
+
+
+def is_free(path):
+    """Another connection could write at once."""
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
+        try:
+            other.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            raise AssertionError("a transaction is open still") from error
+        other.execute("ROLLBACK")
+
+
+def _content(path):
+    """Every row of every table, as another connection sees them."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as other:
+        tables = [name for (name,) in other.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
+        return [other.execute(f"SELECT '{name}', * FROM {name} ORDER BY 2, 3, 4").fetchall() for name in tables]  # noqa: S608
+
+
+def select(path, sql, *parameters):
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as other:
+        return other.execute(sql, parameters).fetchall()
+
+
+def no_connection_is_left():
+    """No thread of a connection lives on: it would keep the process from ending."""
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            thread.join(WITHIN)
+            assert not thread.is_alive()
