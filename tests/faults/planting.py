@@ -7,15 +7,19 @@ import os
 import textwrap
 
 COMMIT_BEFORE_THE_OUTBOX = """
-    import aiosqlite, anyio
-    whole = aiosqlite.Connection.executemany
-    async def halved(self, sql, rows):
-        if "INSERT INTO deliveries" in sql:
-            await self.execute("COMMIT")
-            await anyio.sleep(0.3)  # or it would be hit too seldom to be counted on
-            await self.execute("BEGIN IMMEDIATE")
-        return await whole(self, sql, rows)
-    aiosqlite.Connection.executemany = halved
+    import time
+    from tracker.store.outbox import SqliteOutbox
+    whole = SqliteOutbox.log
+    class Halved:
+        def __init__(self, connection):
+            self.connection, self.execute = connection, connection.execute
+        def executemany(self, sql, rows):
+            if "INSERT INTO deliveries" in sql:
+                self.execute("COMMIT")
+                time.sleep(0.3)  # or it would be hit too seldom to be counted on
+                self.execute("BEGIN IMMEDIATE")
+            return self.connection.executemany(sql, rows)
+    SqliteOutbox.log = lambda self, connection, entries: whole(self, Halved(connection), entries)
 """
 
 SETTLED_BEFORE_IT_IS_SENT = """

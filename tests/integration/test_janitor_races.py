@@ -118,8 +118,8 @@ async def test_verify_knows_what_is_over(store, path):
 
 async def logged(store, event):
     """Log it as no guard would."""
-    async with store._database.transaction("testing") as connection:
-        await store.outbox.log(connection, [Entry(event, event.data["id"])])
+    entries = [Entry(event, event.data["id"])]
+    await store._database.write("testing", lambda connection: store.outbox.log(connection, entries))
 
 
 async def test_what_was_not_written_is_said_the_next_time(store, path):

@@ -113,8 +113,7 @@ class Trial:
     async def _memory_is_true(self):
         """The store remembers of the active jobs what a new one would read."""
         store = self.poller.store
-        async with store._database.connected("testing") as connection:
-            read = await ActiveJobs().read(connection, "default")
+        read = await store._database.read("testing", lambda connection: ActiveJobs().read(connection, "default"))
         assert await store.active("default") == read
 
     def _move(self, kind, which):

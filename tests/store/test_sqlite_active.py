@@ -143,13 +143,13 @@ async def test_reading_again_asks_nothing(store):
     assert any("FROM jobs" in sql for sql in asked)
 
 
-async def test_many_are_read_in_pieces(store, path):
-    """However many there are, all are read, in pieces of a bounded size."""
+async def test_many_are_read_at_once(store, path):
+    """However many there are, one statement reads them all."""
     changes = [seen(f"{number}", metadata={"n": "é"}) for number in range(4_500)]
     await store.record("default", changes)
     asked = await statements(store)
     assert await store.active("default") == in_the_table(path, "default")
-    assert len(asked) == 4
+    assert len(asked) == 1
 
 
 def test_words_are_shared():

@@ -99,9 +99,12 @@ async def test_reading_sees_what_is_committed_and_does_not_wait(path):
     """In the middle of a transaction the facts are those of before it."""
     async with open_store(path) as store:
         await store.record("default", [seen("a")])
-        async with store._database.transaction("testing") as connection:
-            await connection.execute("UPDATE jobs SET status = 'FAILED'")
-            assert [row for row in SqliteFacts(path).jobs() if row[3]] == [("default", "QUEUED", False, 1)]
+
+        def work(connection):
+            connection.execute("UPDATE jobs SET status = 'FAILED'")
+            return [row for row in SqliteFacts(path).jobs() if row[3]]
+
+        assert await store._database.write("testing", work) == [("default", "QUEUED", False, 1)]
 
 
 async def test_every_committed_event_is_told_once(path):

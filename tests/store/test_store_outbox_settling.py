@@ -1,5 +1,7 @@
 """What an outbox makes of an attempt: settled with its circuit and its events or not at all, and what is superseded."""
 
+from operator import methodcaller
+
 import msgspec
 import pytest
 from observations import CONTACT, SINCE, moved, progress, seen, seen_many
@@ -230,6 +232,5 @@ async def test_log_is_as_append_only_as_before(store):
     await attempt(store, 1, DELIVERED)
     for statement in ("UPDATE events SET body = '{}'", "DELETE FROM events", "REPLACE INTO events SELECT * FROM events"):
         with pytest.raises(StorageError, match=r"the log is append-only|seq must grow by one"):
-            async with store._database.transaction("tampering") as connection:
-                await connection.execute(statement)
+            await store._database.write("tampering", methodcaller("execute", statement))
     assert await states(store) == ["delivered"]

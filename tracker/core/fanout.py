@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -22,12 +22,15 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Mapping[str, str] = {}
 
 
+ANYTHING: Final = Match()
+
+
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     """What a receiver wants to know. `delay` (seconds) lets events gather before the first attempt."""
 
     receiver: str
     events: tuple[str, ...]
-    match: Match = Match()
+    match: Match = ANYTHING
     delay: float = 0.0
 
 
@@ -54,8 +57,8 @@ def _wants(subscription: Subscription, event: Event) -> bool:
     if not _is_among(event.type, subscription.events):
         return False
     match = subscription.match
-    if event.type.startswith("receiver."):
-        return True  # it has no account, and is of no job
+    if match == ANYTHING or event.type.startswith("receiver."):
+        return True  # the latter has no account, and is of no job
     if not _fits(match.account, event.account):
         return False
     return not event.type.startswith("batch.") or _matches_job(match, event.data)

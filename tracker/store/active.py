@@ -5,22 +5,18 @@ the changes that it has committed are what is in the file. After an error it is 
 all is read anew.
 """
 
+import sqlite3
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-import aiosqlite
 import msgspec
 
 from tracker.core.diff import Change, Known
 from tracker.core.job import Job
 from tracker.store.stored import stored_job
 
-_AT_ONCE: Final = 2_000
-"""Rows that are in memory beside the jobs that are made of them."""
-
-_ACTIVE: Final = """SELECT id, data FROM jobs INDEXED BY jobs_active
-WHERE account = ? AND active AND id > ? ORDER BY id LIMIT ?"""
+_ACTIVE: Final = "SELECT id, data FROM jobs INDEXED BY jobs_active WHERE account = ? AND active"
 """Left to itself SQLite takes the primary key, and reads every job that there ever was."""
 
 _WORDS: Final = ("status", "endpoint", "model", "object")
@@ -38,21 +34,21 @@ class Draft:
 
 
 class ActiveJobs:
-    """By account. `read` and `change` are for who has the connection."""
+    """By account. `read` and `change` are for who has the connection, in its thread."""
 
     def __init__(self) -> None:
-        self._connection: aiosqlite.Connection | None = None
+        self._connection: sqlite3.Connection | None = None
         self._jobs: dict[str, dict[str, Known]] = {}
         self._drafts: dict[str, Draft] = {}
 
-    async def read(self, connection: aiosqlite.Connection, account: str) -> Mapping[str, Known]:
+    def read(self, connection: sqlite3.Connection, account: str) -> Mapping[str, Known]:
         """Every active job of `account`, by id, as it is now: later changes do not show."""
         self._look_at(connection)
         if account not in self._jobs:
-            self._jobs[account] = await _read(connection, account)
+            self._jobs[account] = _read(connection, account)
         return dict(self._jobs[account])
 
-    def change(self, connection: aiosqlite.Connection, account: str) -> Draft:
+    def change(self, connection: sqlite3.Connection, account: str) -> Draft:
         """A transaction begins to change jobs of `account`: unless its draft is `committed`, all is read anew."""
         self._look_at(connection)
         draft = self._drafts[account] = Draft(account, self._jobs.pop(account, None))
@@ -69,22 +65,16 @@ class ActiveJobs:
                 draft.jobs[id_] = Known(lean(change.known.job))
         self._jobs[draft.account] = draft.jobs
 
-    def _look_at(self, connection: aiosqlite.Connection) -> None:
+    def _look_at(self, connection: sqlite3.Connection) -> None:
         if connection is not self._connection:
             self._connection = connection
             self._jobs.clear()
             self._drafts.clear()
 
 
-async def _read(connection: aiosqlite.Connection, account: str) -> dict[str, Known]:
-    found: dict[str, Known] = {}
-    last = ""
-    while rows := list(await connection.execute_fetchall(_ACTIVE, (account, last, _AT_ONCE))):
-        for id_, data in rows:
-            job = lean(stored_job(id_, data))
-            found[job.id] = Known(job)
-            last = id_
-    return found
+def _read(connection: sqlite3.Connection, account: str) -> dict[str, Known]:
+    jobs = (lean(stored_job(id_, data)) for id_, data in connection.execute(_ACTIVE, (account,)))
+    return {job.id: Known(job) for job in jobs}
 
 
 def lean(job: Job) -> Job:

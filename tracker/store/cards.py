@@ -1,6 +1,11 @@
 """Owns where Slack's cards are: which message shows which job, so that it can be updated in place after a restart too."""
 
+from typing import Final
+
 from tracker.store.connection import Database
+
+_PUT: Final = """INSERT INTO cards (receiver, stream, card) VALUES (?, ?, ?)
+ON CONFLICT (receiver, stream) DO UPDATE SET card = excluded.card"""
 
 
 class SqliteCards:
@@ -14,9 +19,4 @@ class SqliteCards:
         return str(found[0][0]) if found else None
 
     async def put(self, receiver: str, stream: str, card: str) -> None:
-        async with self._database.transaction("keeping a card") as connection:
-            await connection.execute(
-                "INSERT INTO cards (receiver, stream, card) VALUES (?, ?, ?) "
-                "ON CONFLICT (receiver, stream) DO UPDATE SET card = excluded.card",
-                (receiver, stream, card),
-            )
+        await self._database.write("keeping a card", lambda connection: connection.execute(_PUT, (receiver, stream, card)))

@@ -3,8 +3,9 @@
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import aiosqlite
@@ -12,10 +13,13 @@ import anyio
 
 from tracker.core.health import Use
 from tracker.core.ports import StorageError
-from tracker.store.connecting import connect
+from tracker.store.connecting import connect, run
 from tracker.store.schema import IDENTITY, check
 
-_PRAGMAS: Final = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;"
+_PRAGMAS: Final = """PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;
+PRAGMA temp_store = MEMORY;  -- what undoes one statement of a transaction: in a file it takes longer than most statements"""
+
+T = TypeVar("T")
 
 Used = Callable[[Use, bool], None]
 """Told each time what the database was used for, and whether that went well."""
@@ -44,25 +48,25 @@ class Database:
         async with self.connected("reading") as connection:
             return list(await connection.execute_fetchall(sql, parameters))
 
-    @asynccontextmanager
-    async def transaction(self, what: str, use: Use = Use.WRITE) -> AsyncIterator[aiosqlite.Connection]:
-        """All or nothing: what is not committed is undone with the connection, or by hand where that is still good."""
+    async def read(self, what: str, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` makes of what it reads, in the connection's thread."""
+        async with self.connected(what) as connection:
+            return await run(connection, work)
+
+    async def write(self, what: str, work: Callable[[sqlite3.Connection], T], use: Use = Use.WRITE) -> T:
+        """All or nothing: `work` in a transaction, from BEGIN to COMMIT in one go in the connection's thread.
+
+        What is not committed is undone with the connection, or by hand where that is still good.
+        """
         async with self.connected(what, use) as connection:
-            await connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                await connection.execute("COMMIT")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
-                    raise
-                await connection.rollback()  # reading goes on; opened anew on a full disk it might not
-                raise self._failed(what, error) from error
+            return await run(connection, partial(_transact, work))
 
     @asynccontextmanager
     async def connected(self, what: str, use: Use = Use.LOOK) -> AsyncIterator[aiosqlite.Connection]:
         """The connection, for one task at a time and never cancelled half-way: a cancelled COMMIT raises but commits.
 
-        After an error the connection is forgotten: nothing but a fresh look tells what is in the file.
+        After an error the connection is forgotten: nothing but a fresh look tells what is in the file. A full disk leaves it
+        as it was: reading goes on, and opened anew it might not.
         """
         async with self._lock:
             with anyio.CancelScope(shield=True):
@@ -74,8 +78,9 @@ class Database:
                     raise
                 except (sqlite3.Error, OSError) as error:
                     self._used(use, False)  # noqa: FBT003
-                    await self._forget()
-                    raise self._failed(what, error) from error
+                    if not _is_full(error):
+                        await self._forget()
+                    raise StorageError(f"{self._path}: {what} failed: {error}") from error
                 except BaseException:
                     await self._forget()
                     raise
@@ -84,7 +89,7 @@ class Database:
         """The connection to the file that has the path: SQLite would go on writing to one that was moved or deleted."""
         file = _file_at(self._path)
         if self._connection and self._file != file:
-            await self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # or the WAL would get into the new file
+            await self._connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")  # or the WAL would get into the new file
             await self._forget()
             raise StorageError(f"{self._path}: the file was moved, deleted or replaced while it was in use")
         if file is None:  # aiosqlite would leave a thread behind that tells nobody that it could not open it
@@ -94,14 +99,27 @@ class Database:
             self._file = file
         return self._connection
 
-    def _failed(self, what: str, error: Exception) -> StorageError:
-        return StorageError(f"{self._path}: {what} failed: {error}")
-
     async def _forget(self) -> None:
         connection, self._connection = self._connection, None
         if connection:
             with suppress(sqlite3.Error):
                 await connection.close()
+
+
+def _transact(work: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        done = work(connection)
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        if _is_full(error):
+            connection.rollback()
+        raise
+    return done
+
+
+def _is_full(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
 def _file_at(path: Path) -> tuple[int, int] | None:
@@ -118,7 +136,8 @@ async def _connect(path: Path) -> aiosqlite.Connection:
     try:
         await connection.executescript(_PRAGMAS)
         check(path, next(iter(await connection.execute_fetchall(IDENTITY))))
-        await connection.execute("PRAGMA wal_checkpoint")  # anew: a kernel that could not write a page may think it clean
+        # Anew: a kernel that could not write a page may think it clean.
+        await connection.execute_fetchall("PRAGMA wal_checkpoint")
     except BaseException:
         await connection.close()
         raise

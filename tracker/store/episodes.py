@@ -1,9 +1,9 @@
 """Owns what the log says of time that passes: how long a job has been as it is, and what was told of that and of accounts."""
 
+import sqlite3
 from collections.abc import Iterable
 from typing import Any, Final
 
-import aiosqlite
 import msgspec
 
 from tracker.core.event import ACCOUNT_TYPES, Event, from_iso
@@ -40,9 +40,9 @@ def standings(rows: Iterable[tuple[Any, ...]]) -> list[Standing]:
     ]
 
 
-async def is_current(connection: aiosqlite.Connection, event: Event) -> bool:
+def is_current(connection: sqlite3.Connection, event: Event) -> bool:
     """Whether the job that `event` is about is still active, and as the event has it; what is about no job always is."""
     if "id" not in event.data:
         return True
-    rows = await connection.execute_fetchall(_JOB, (event.account, event.data["id"]))
+    rows = connection.execute(_JOB, (event.account, event.data["id"]))
     return any(parse_job(data.encode()) == read_job(event.data) for (data,) in rows)

@@ -6,11 +6,10 @@ one sends it again, with the same id and the same bytes.
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import cache
+from typing import Any, Final, NamedTuple, TypeVar
 
-import aiosqlite
 import anyio
 import msgspec
 
@@ -30,8 +29,11 @@ _INSERT_DELIVERY: Final = """
 INSERT INTO deliveries (receiver, seq, stream, type, state, attempts, due_at) VALUES (?, ?, ?, ?, 'pending', 0, ?)"""
 
 _SUPERSEDE: Final = """
-UPDATE deliveries INDEXED BY deliveries_stream SET state = 'superseded', ended_at = ?4
-WHERE receiver = ?1 AND stream = ?2 AND seq < ?3 AND state = 'pending' AND type = 'batch.progress'"""
+UPDATE deliveries INDEXED BY deliveries_stream SET state = 'superseded', ended_at = new.due_at
+FROM (SELECT receiver, stream, seq, due_at FROM deliveries INDEXED BY deliveries_of_event WHERE seq >= ?) AS new
+WHERE deliveries.receiver = new.receiver AND deliveries.stream = new.stream AND deliveries.seq < new.seq
+  AND deliveries.state = 'pending' AND deliveries.type = 'batch.progress'"""
+"""By the deliveries from that seq on."""
 
 _SELECT: Final = """SELECT d.receiver, d.seq, e.id, d.type, d.stream, d.attempts, e.body
 FROM deliveries AS d INDEXED BY deliveries_due CROSS JOIN events AS e ON e.seq = d.seq"""
@@ -100,8 +102,12 @@ _PRUNE: Final = """DELETE FROM deliveries WHERE (receiver, seq) IN (
 _PRUNED_AT_ONCE: Final = 1000
 """Deliveries; others want to write too."""
 
+_encode: Final = msgspec.json.Encoder().encode
+
 _FOR_EVER: Final = 2**61
 """Milliseconds; longer than SQLite's integers leave room for."""
+
+T = TypeVar("T")
 
 
 class Entry(NamedTuple):
@@ -161,30 +167,27 @@ class SqliteOutbox:
             self._grown.set()
             self._grown = anyio.Event()
 
-    @asynccontextmanager
-    async def transaction(self, what: str) -> AsyncIterator[aiosqlite.Connection]:
+    async def write(self, what: str, work: Callable[[sqlite3.Connection], T]) -> T:
         """As the database's. Where the disk fails it all deliverers look again: COMMIT may have committed nevertheless."""
         try:
-            async with self._database.transaction(what) as connection:
-                yield connection
+            return await self._database.write(what, work)
         except StorageError as error:
             if isinstance(error.__cause__, sqlite3.OperationalError):
                 self.wake([*self._changed])
             raise
 
-    async def log(self, connection: aiosqlite.Connection, entries: Sequence[Entry]) -> "Logged":
+    def log(self, connection: sqlite3.Connection, entries: Sequence[Entry]) -> Logged:
         """Within a transaction: number events and insert them with their deliveries."""
-        rows = await connection.execute_fetchall("SELECT coalesce(max(seq), 0) FROM events")
-        first_seq = int(next(iter(rows))[0]) + 1
+        ((last_seq,),) = connection.execute("SELECT coalesce(max(seq), 0) FROM events")
+        first_seq = last_seq + 1
         numbered = [
-            entry._replace(event=msgspec.structs.replace(entry.event, seq=seq)) for seq, entry in enumerate(entries, first_seq)
+            Entry(msgspec.structs.replace(event, seq=seq), job, backfilled)
+            for seq, (event, job, backfilled) in enumerate(entries, first_seq)
         ]
-        await connection.executemany(_INSERT_EVENT, map(_event_row, numbered))
-        deliveries = [row for entry in numbered if not entry.backfilled for row in self._delivery_rows(entry.event)]
-        if deliveries:
-            await connection.executemany(_INSERT_DELIVERY, deliveries)
-            superseding = [(receiver, stream, seq, due_at) for receiver, seq, stream, _, due_at in deliveries]
-            await connection.executemany(_SUPERSEDE, superseding)
+        connection.executemany(_INSERT_EVENT, map(_event_row, numbered))
+        deliveries = list(_delivery_rows(self._subscriptions, (entry.event for entry in numbered if not entry.backfilled)))
+        connection.executemany(_INSERT_DELIVERY, deliveries)
+        connection.execute(_SUPERSEDE, (first_seq,))
         return Logged(first_seq, {receiver for receiver, *_ in deliveries}, numbered)
 
     async def circuit(self, receiver: str) -> Circuit:
@@ -211,21 +214,21 @@ class SqliteOutbox:
     async def settle(
         self, receiver: str, settlements: Sequence[Settlement], circuit: Circuit, events: Sequence[Event] = ()
     ) -> None:
-        async with self.transaction("settling deliveries") as connection:
-            await connection.executemany(_SETTLE, map(_settle_row, settlements))
-            await connection.executemany(_INSERT_ATTEMPT, map(_attempt_row, settlements))
-            before = await self._failures(connection, receiver)
-            await connection.execute(_UPSERT_RECEIVER, (receiver, *msgspec.structs.astuple(circuit)))
+        def work(connection: sqlite3.Connection) -> Logged:
+            connection.executemany(_SETTLE, map(_settle_row, settlements))
+            connection.executemany(_INSERT_ATTEMPT, map(_attempt_row, settlements))
+            before = _failures(connection, receiver)
+            connection.execute(_UPSERT_RECEIVER, (receiver, *msgspec.structs.astuple(circuit)))
             if before >= TRIP and not circuit.is_open:
-                await connection.execute(_RELEASE, (receiver, settlements[-1].ended_at))
-            logged = await self.log(connection, [Entry(event, None) for event in events])
-        self.committed(logged)
+                connection.execute(_RELEASE, (receiver, settlements[-1].ended_at))
+            return self.log(connection, [Entry(event, None) for event in events])
+
+        self.committed(await self.write("settling deliveries", work))
         self.wake([receiver])
 
     async def rewind(self, receiver: str, now: int) -> int:
-        delays = [each.delay for each in self._subscriptions if each.receiver == receiver]
-        async with self.transaction("setting waits back") as connection:
-            return await rewind(connection, receiver, now, _milliseconds(max(delays, default=0.0)))
+        delay = _milliseconds(max((each.delay for each in self._subscriptions if each.receiver == receiver), default=0.0))
+        return await self.write("setting waits back", lambda connection: rewind(connection, receiver, now, delay))
 
     async def unended(self) -> dict[str, int]:
         """How many deliveries to those who are subscribed now are pending, and how many are dead."""
@@ -236,20 +239,24 @@ class SqliteOutbox:
         """Forget deliveries, with their attempts, that ended well before then (Unix milliseconds); how many they were."""
         pruned = 0
         while True:
-            async with self._database.transaction("pruning deliveries") as connection:
-                cursor = await connection.execute(_PRUNE, (before, _PRUNED_AT_ONCE))
-            pruned += cursor.rowcount
-            if cursor.rowcount < _PRUNED_AT_ONCE:
+            some = await self._database.write(
+                "pruning deliveries", lambda connection: connection.execute(_PRUNE, (before, _PRUNED_AT_ONCE)).rowcount
+            )
+            pruned += some
+            if some < _PRUNED_AT_ONCE:
                 return pruned
 
-    async def _failures(self, connection: aiosqlite.Connection, receiver: str) -> int:
-        rows = await connection.execute_fetchall("SELECT failures FROM receivers WHERE name = ?", (receiver,))
-        return next((int(failures) for (failures,) in rows), 0)
 
-    def _delivery_rows(self, event: Event) -> Iterator[tuple[Any, ...]]:
-        observed_at = from_iso(event.observed_at)
-        for subscription in fan_out(self._subscriptions, event):
-            due_at = observed_at + _milliseconds(subscription.delay)
+def _failures(connection: sqlite3.Connection, receiver: str) -> int:
+    rows = connection.execute("SELECT failures FROM receivers WHERE name = ?", (receiver,))
+    return next((int(failures) for (failures,) in rows), 0)
+
+
+def _delivery_rows(subscriptions: Iterable[Subscription], events: Iterable[Event]) -> Iterator[tuple[Any, ...]]:
+    moment_of = cache(from_iso)  # what is recorded together was mostly observed together
+    for event in events:
+        for subscription in fan_out(subscriptions, event):
+            due_at = moment_of(event.observed_at) + _milliseconds(subscription.delay)
             yield subscription.receiver, event.seq, stream_of(event), event.type, due_at
 
 
@@ -259,7 +266,7 @@ def _milliseconds(seconds: float) -> int:
 
 def _event_row(entry: Entry) -> tuple[Any, ...]:
     event = entry.event
-    body = msgspec.json.encode(event).decode()
+    body = _encode(event).decode()
     return (
         event.seq, event.id, event.type, event.account, entry.job, event.created_at, event.observed_at, entry.backfilled, body
     )  # fmt: skip

@@ -1,8 +1,7 @@
 """Owns replaying: deliveries that ended, or never were, made pending again, and a receiver that was disabled enabled."""
 
+import sqlite3
 from typing import Any, Final
-
-import aiosqlite
 
 from tracker.core.circuit import Circuit
 from tracker.core.event import iso
@@ -37,16 +36,18 @@ async def replay(database: Database, which: Replay, now: int) -> Replayed:
     circuit. Raises `StorageError`; nobody is woken.
     """
     sql, *parameters = _statement(which)
-    async with database.transaction("replaying deliveries") as connection:
-        cursor = await connection.execute(sql, (now, which.receiver, *parameters))
-        enabled = await _try_again(connection, which.receiver) if cursor.rowcount or which.dead else False
-        return Replayed(deliveries=cursor.rowcount, enabled=enabled)
+
+    def work(connection: sqlite3.Connection) -> Replayed:
+        deliveries = connection.execute(sql, (now, which.receiver, *parameters)).rowcount
+        enabled = _try_again(connection, which.receiver) if deliveries or which.dead else False
+        return Replayed(deliveries=deliveries, enabled=enabled)
+
+    return await database.write("replaying deliveries", work)
 
 
 async def enable(database: Database, receiver: str) -> bool:
     """Have a receiver that is failing or disabled tried again at once; whether it was disabled. Raises `StorageError`."""
-    async with database.transaction("enabling a receiver") as connection:
-        return await _try_again(connection, receiver)
+    return await database.write("enabling a receiver", lambda connection: _try_again(connection, receiver))
 
 
 def _statement(which: Replay) -> tuple[Any, ...]:
@@ -59,11 +60,11 @@ def _statement(which: Replay) -> tuple[Any, ...]:
     return (_DEAD,)
 
 
-async def _try_again(connection: aiosqlite.Connection, receiver: str) -> bool:
+def _try_again(connection: sqlite3.Connection, receiver: str) -> bool:
     """Have the receiver probed now, if it is failing or disabled; whether it was disabled."""
-    for failures, quiet_until, disabled in await connection.execute_fetchall(_CIRCUIT, (receiver,)):
+    for failures, quiet_until, disabled in connection.execute(_CIRCUIT, (receiver,)).fetchall():
         before = Circuit(failures=failures, quiet_until=quiet_until, disabled=bool(disabled))
         after = before.probed_again()
-        await connection.execute(_SET_CIRCUIT, (receiver, after.failures, after.quiet_until, after.disabled))
+        connection.execute(_SET_CIRCUIT, (receiver, after.failures, after.quiet_until, after.disabled))
         return before.disabled
     return False

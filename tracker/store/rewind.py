@@ -4,9 +4,8 @@ So nothing waits longer than twice what was meant. Attempts keep the times that 
 last of them did has begun anew already.
 """
 
+import sqlite3
 from typing import Final
-
-import aiosqlite
 
 _TRIED: Final = """
 UPDATE deliveries SET due_at = due_at - began_at + ?2, first_failed_at = min(first_failed_at, ?2)
@@ -29,12 +28,12 @@ UPDATE receivers SET since = min(since, ?2),
 WHERE name = ?1 AND (since > ?2 OR quiet_until > ?2)"""
 
 
-async def rewind(connection: aiosqlite.Connection, receiver: str, now: int, delay: int) -> int:
+def rewind(connection: sqlite3.Connection, receiver: str, now: int, delay: int) -> int:
     """Within a transaction: have nothing of `receiver` wait for what is over; how many deliveries that concerns.
 
     `now` is Unix milliseconds, `delay` how many of them an event waits before its first attempt.
     """
-    tried = await connection.execute(_TRIED, (receiver, now))
-    never_tried = await connection.execute(_NEVER_TRIED, (receiver, now, delay))
-    await connection.execute(_CIRCUIT, (receiver, now))
+    tried = connection.execute(_TRIED, (receiver, now))
+    never_tried = connection.execute(_NEVER_TRIED, (receiver, now, delay))
+    connection.execute(_CIRCUIT, (receiver, now))
     return tried.rowcount + never_tried.rowcount

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import accumulate, islice
@@ -17,12 +18,12 @@ from tracker.core.health import Tally, Use
 from tracker.core.overdue import Standing
 from tracker.core.ports import Contact, StorageError
 from tracker.core.replay import Replay, Replayed
-from tracker.store.active import ActiveJobs
+from tracker.store.active import ActiveJobs, Draft
 from tracker.store.cards import SqliteCards
 from tracker.store.connection import Database, Used
 from tracker.store.episodes import LAST_OF_ACCOUNT, STANDINGS, decode_event, is_current, standings
 from tracker.store.lock import locked
-from tracker.store.outbox import Entry, SqliteOutbox, Told
+from tracker.store.outbox import Entry, Logged, SqliteOutbox, Told
 from tracker.store.replay import enable, replay
 from tracker.store.schema import MIGRATIONS, migrate
 from tracker.store.stored import stored_job
@@ -39,7 +40,17 @@ _UPSERT_JOB: Final = """
 INSERT INTO jobs (account, id, status, active, deleted, created_at, first_seen_at, observed_at, seq, data)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (account, id) DO UPDATE SET status = excluded.status, active = excluded.active, deleted = excluded.deleted,
-  created_at = excluded.created_at, observed_at = excluded.observed_at, seq = excluded.seq, data = excluded.data"""
+  created_at = excluded.created_at, observed_at = excluded.observed_at, seq = excluded.seq, data = excluded.data
+WHERE seq < excluded.seq"""
+
+_PROGRESS_OF_JOB: Final = """
+UPDATE jobs SET observed_at = ?8, seq = ?9, data = ?10 WHERE account = ?1 AND id = ?2 AND seq < ?9"""
+"""As the other with the same row, where counters alone are different: most of what happens, and no index has to know."""
+
+_encode: Final = msgspec.json.Encoder().encode
+
+_AS_IT_IS: Final = f"PRAGMA user_version = {len(MIGRATIONS)}"
+"""Writes the first page as it is."""
 
 
 class SqliteStore:
@@ -55,14 +66,13 @@ class SqliteStore:
     async def contact(self, account: str, first: Contact) -> Contact:
         found = await self._contact(account)
         if found is None:
-            async with self._database.transaction("writing the first contact") as connection:
-                await connection.execute(_INSERT_ACCOUNT, (account, first.since, first.horizon))
+            row = (account, first.since, first.horizon)
+            await self._database.write("writing the first contact", lambda connection: connection.execute(_INSERT_ACCOUNT, row))
             found = await self._contact(account)
         return found or first
 
     async def active(self, account: str) -> Mapping[str, Known]:
-        async with self._database.connected("reading") as connection:
-            return await self._active.read(connection, account)
+        return await self._database.read("reading", lambda connection: self._active.read(connection, account))
 
     async def known(self, account: str, ids: Collection[str]) -> Mapping[str, Known]:
         wanted, found = list(ids), {}
@@ -90,9 +100,11 @@ class SqliteStore:
         self._unrecorded = None
 
     async def append(self, events: Sequence[Event]) -> list[Event]:
-        async with self.outbox.transaction("appending events") as connection:
-            current = [event for event in events if await is_current(connection, event)]
-            logged = await self.outbox.log(connection, [Entry(event, event.data.get("id")) for event in current])
+        def work(connection: sqlite3.Connection) -> tuple[list[Event], Logged]:
+            current = [event for event in events if is_current(connection, event)]
+            return current, self.outbox.log(connection, [Entry(event, event.data.get("id")) for event in current])
+
+        current, logged = await self.outbox.write("appending events", work)
         self.outbox.committed(logged)
         return current
 
@@ -118,8 +130,7 @@ class SqliteStore:
         It commits a change that changes nothing. A full disk may have room for that and none for the next record.
         """
         try:
-            async with self._database.transaction("probing", Use.TRIAL) as connection:
-                await connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")  # the first page, written as it is
+            await self._database.write("probing", lambda connection: connection.execute(_AS_IT_IS), Use.TRIAL)
         except StorageError as error:
             return str(error)
         return self._unrecorded
@@ -136,15 +147,17 @@ class SqliteStore:
         )
 
     async def _record(self, account: str, changes: Sequence[Change], watermark: int | None) -> None:
-        async with self.outbox.transaction("recording events") as connection:
-            active = self._active.change(connection, account)
+        def work(connection: sqlite3.Connection) -> tuple[Draft, Logged]:
+            draft = self._active.change(connection, account)
             entries = [Entry(event, change.known.job.id, change.backfilled) for change in changes for event in change.events]
-            logged = await self.outbox.log(connection, entries)
-            last_seqs = accumulate((len(change.events) for change in changes), initial=logged.first_seq - 1)
-            await connection.executemany(_UPSERT_JOB, map(_job_row, changes, islice(last_seqs, 1, None)))
+            logged = self.outbox.log(connection, entries)
+            _write_jobs(connection, changes, logged.first_seq)
             if watermark is not None:
-                await connection.execute("UPDATE accounts SET watermark = ? WHERE name = ?", (watermark, account))
-        self._active.committed(active, changes)
+                connection.execute("UPDATE accounts SET watermark = ? WHERE name = ?", (watermark, account))
+            return draft, logged
+
+        draft, logged = await self.outbox.write("recording events", work)
+        self._active.committed(draft, changes)
         self.outbox.committed(logged)
 
     async def _contact(self, account: str) -> Contact | None:
@@ -190,10 +203,24 @@ def _known(rows: list[Any]) -> dict[str, Known]:
     return {id_: Known(stored_job(id_, data), bool(deleted)) for id_, deleted, data in rows}
 
 
+def _write_jobs(connection: sqlite3.Connection, changes: Sequence[Change], first_seq: int) -> None:
+    last_seqs = accumulate((len(change.events) for change in changes), initial=first_seq - 1)
+    rows: dict[bool, list[tuple[Any, ...]]] = {True: [], False: []}
+    for change, seq in zip(changes, islice(last_seqs, 1, None), strict=True):
+        rows[_is_progress(change)].append(_job_row(change, seq))
+    connection.executemany(_UPSERT_JOB, rows[False])
+    if connection.executemany(_PROGRESS_OF_JOB, rows[True]).rowcount < len(rows[True]):
+        connection.executemany(_UPSERT_JOB, rows[True])  # the table may not have a job that another file had
+
+
+def _is_progress(change: Change) -> bool:
+    return all(event.type == "batch.progress" for event in change.events)
+
+
 def _job_row(change: Change, seq: int) -> tuple[Any, ...]:
     known, job = change.known, change.known.job
     first, last = change.events[0].observed_at, change.events[-1].observed_at
-    data = msgspec.json.encode(job.to_data()).decode()
+    data = _encode(job.to_data()).decode()
     return (
         change.account, job.id, job.status, known.active, known.deleted, job.created_at, first, last, seq, data
     )  # fmt: skip
