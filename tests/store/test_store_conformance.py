@@ -150,6 +150,23 @@ async def test_two_changes_of_one_job_in_one_record(engine, store):
     assert (await engine.jobs())["default", "job-1"]["seq"] == 2
 
 
+@pytest.mark.parametrize(
+    "statuses", [("RUNNING", "SUCCESS"), ("SUCCESS", "RUNNING"), ("RUNNING", "RUNNING"), ("QUEUED", "RUNNING")]
+)
+@pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
+async def test_progress_among_other_changes_of_a_job_in_one_record(engine, store, statuses, known):
+    """Progress before or behind other changes of its job, or of a job that is not there: the last of them is what is known."""
+    first = seen(status="RUNNING", total_requests=9)
+    if known:
+        await store.record("default", [first])
+    second = moved(first, completed_requests=1, status=statuses[0])
+    third = moved(second, completed_requests=2, status=statuses[1])
+    await store.record("default", [second, third])
+    job = (await engine.jobs())["default", "job-1"]
+    assert (job["status"], job["completed_requests"], job["seq"]) == (statuses[1], 2, 4 if known else 2)
+    assert await store.active("default") == ({"job-1": third.known} if third.known.active else {})
+
+
 async def test_first_seen_stays(engine, store):
     """When a job was first seen stays as it was, when it was last observed does not."""
     first = seen()
