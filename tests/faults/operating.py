@@ -85,6 +85,8 @@ class Trial:
             if connection := store._database._connection:
                 await connection.execute("SELECT 1")  # when it has done what nobody waits for any more
                 assert not connection.in_transaction, f"a transaction is open, {where}"
+            else:
+                no_connection_is_left()
             is_free(path)
             content = _content(path)
             assert content in self._states, f"half of it is there, {where}"

@@ -12,7 +12,9 @@ from sweeping import BEGAN, HOUR, Watched
 from telling import Telling, a_job
 
 import tracker.store.connection
+from tracker.core.health import Use
 from tracker.poller import Poller
+from tracker.store.connecting import run
 from tracker.store.connection import Database
 from tracker.store.outbox import SqliteOutbox
 from tracker.store.verify import verify
@@ -197,7 +199,20 @@ def _unshielded(monkeypatch):
     monkeypatch.setattr(tracker.store.connection, "anyio", unshielded)
 
 
+def _in_hops(monkeypatch):
+    async def write(database, what, work, use=Use.WRITE):
+        async with database.connected(what, use) as connection:
+            await connection.execute("BEGIN IMMEDIATE")
+            done = await run(connection, work)
+            await connection.execute("COMMIT")
+            return done
+
+    monkeypatch.setattr(Database, "write", write)
+
+
 def _goes_on_after_an_error(monkeypatch):
+    _in_hops(monkeypatch)
+
     async def forget_nothing(_database):
         pass
 
@@ -206,12 +221,13 @@ def _goes_on_after_an_error(monkeypatch):
 
 
 def _commits_early(monkeypatch):
+    _in_hops(monkeypatch)
     log = SqliteOutbox.log
 
-    async def committed_halfway(outbox, connection, entries):
-        logged = await log(outbox, connection, entries)
-        await connection.execute("COMMIT")
-        await connection.execute("BEGIN IMMEDIATE")
+    def committed_halfway(outbox, connection, entries):
+        logged = log(outbox, connection, entries)
+        connection.execute("COMMIT")
+        connection.execute("BEGIN IMMEDIATE")
         return logged
 
     monkeypatch.setattr(SqliteOutbox, "log", committed_halfway)
@@ -239,9 +255,9 @@ async def test_a_deliverer_that_settles_before_it_sends_is_found(tmp_path, monke
 
     async def claimed_for_good(outbox, receiver, *how):
         found = await claim(outbox, receiver, *how)
-        async with outbox.transaction("claiming") as connection:
-            for each in found:
-                await connection.execute("UPDATE deliveries SET state = 'delivered' WHERE seq = ?", (each.seq,))
+        claimed = [(each.seq,) for each in found]
+        settling = "UPDATE deliveries SET state = 'delivered' WHERE seq = ?"
+        await outbox.write("claiming", lambda connection: connection.executemany(settling, claimed))
         return found
 
     monkeypatch.setattr(SqliteOutbox, "claim", claimed_for_good)
