@@ -108,10 +108,11 @@ class Deliverer:
                 self._pulse.beat()
             await self._settle_ended()
             changed = self._outbox.changed(self.receiver)
-            await self._start_due(group)
+            now = await self._follow_clock()
+            await self._start_due(group, now)
             if not self._under_way and (self._leaving or not forever):
                 return
-            await self._nap(changed, await self._seconds_to_next())
+            await self._nap(changed, await self._seconds_to_next(now))
 
     async def _nap(self, changed: Waiting, seconds: float) -> None:
         """Wait for a change. With nothing under way that may well take so long; else it is an attempt that is waited for."""
@@ -129,8 +130,7 @@ class Deliverer:
         self._latest = now
         return now
 
-    async def _start_due(self, group: TaskGroup) -> None:
-        now = await self._follow_clock()
+    async def _start_due(self, group: TaskGroup, now: int) -> None:
         room = self._known_circuit.room(now, SIDE_BY_SIDE) - len(self._under_way)
         if room <= 0:
             return
@@ -216,11 +216,11 @@ class Deliverer:
         else:
             log.warning("delivery.failed", **about, again_at=iso(settlement.due_at))
 
-    async def _seconds_to_next(self) -> float:
-        now = self._now()
-        due = await self._outbox.next_due(self.receiver, now, self._terms.hold)
-        moments = [at for at in (due, self._known_circuit.quiet_until) if at is not None and at > now]
-        return min((min(moments) - now) / 1000 if moments else LONGEST_SLEEP, LONGEST_SLEEP)
+    async def _seconds_to_next(self, looked_at: int) -> float:
+        """Until something is due that was not when it was last looked: that may be by now."""
+        due = await self._outbox.next_due(self.receiver, looked_at, self._terms.hold)
+        moments = [at for at in (due, self._known_circuit.quiet_until) if at is not None and at > looked_at]
+        return min(max(min(moments) - self._now(), 0) / 1000 if moments else LONGEST_SLEEP, LONGEST_SLEEP)
 
     @property
     def _known_circuit(self) -> Circuit:

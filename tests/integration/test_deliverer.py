@@ -84,7 +84,7 @@ class Bench:
 
     async def due_next(self):
         """Set the clock to when the deliverer would wake by itself."""
-        self.now += round(await self.deliverer._seconds_to_next() * 1000)
+        self.now += round(await self.deliverer._seconds_to_next(self.now) * 1000)
 
 
 async def test_events_arrive_once_in_order_with_their_own_bytes(tmp_path):
@@ -320,6 +320,26 @@ async def test_commit_wakes_the_deliverer(tmp_path):
                 await receiver.wait_for(number)
             group.cancel_scope.cancel()
         assert [event["data"]["id"] for event in receiver.got] == ["job-1", "job-2", "job-3"]
+
+
+async def test_what_falls_due_while_it_is_looked_for_is_not_slept_over(tmp_path, monkeypatch):
+    """A delivery whose time comes after what is due was read, and before what is due next is, goes out at once."""
+    async with receiving(lambda number, _: 200 if number else 503) as receiver:
+        bench = Bench(tmp_path / "tracker.db")
+        async with bench.delivering(receiver.url) as deliverer, anyio.create_task_group() as group:
+            claim = bench.store.outbox.claim
+
+            async def takes_long(*arguments):
+                claimed = await claim(*arguments)
+                bench.now += 10_000
+                return claimed
+
+            monkeypatch.setattr(bench.store.outbox, "claim", takes_long)
+            await bench.log(job("a", "SUCCESS", 100))
+            group.start_soon(deliverer.run)
+            await receiver.wait_for(2)
+            group.cancel_scope.cancel()
+        assert receiver.bodies[0] == receiver.bodies[1]
 
 
 async def test_order_per_job_holds_whatever_fails(tmp_path):
