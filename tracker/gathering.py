@@ -27,7 +27,7 @@ class Gathering:
         self._group = group
         self._found: list[Change] = []
         self._ended = anyio.Event()
-        self._turn = anyio.Lock()
+        self._turn = anyio.Lock(fast_acquire=True)
         self._failed = False
 
     async def add(self, changes: Sequence[Change]) -> None:

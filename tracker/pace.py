@@ -14,7 +14,7 @@ class Pace:
         self._pulse = pulse or Pulse()
         self._next = 0.0  # when the next turn would be due if all came evenly
         self._paused_until = 0.0
-        self._queue = anyio.Lock()
+        self._queue = anyio.Lock(fast_acquire=True)  # a turn that is due costs no round of the event loop
         self._last = 0.0
         self._closed = anyio.Event()
         self.set_rate(rate)

@@ -188,7 +188,7 @@ class _Run:
     def _left(self) -> list[Job]:
         """Who was active and was not shown: whoever became known since has been."""
         unreadable = {job.id for job in self._malformed}
-        return [each.job for id_, each in self._known.items() if id_ not in self.sweep.shown and id_ not in unreadable]
+        return [self._known[id_].job for id_ in sorted(self._known.keys() - self.sweep.shown - unreadable)]
 
     async def _explain(self, left: list[Job], statuses: tuple[str, ...]) -> list[Job]:
         """Read windows from the oldest job in question on while each explains one at least; the rest is returned.

@@ -19,7 +19,7 @@ MAY_BE_ABSENT: Final = tuple(f.name for f in msgspec.structs.fields(Job) if not 
 """Properties that an answer may leave out; one that was there and is not any more was more likely left out than changed."""
 
 
-class Known(msgspec.Struct, frozen=True):
+class Known(msgspec.Struct, frozen=True, gc=False):  # in no cycle: the collector need not look at a hundred thousand
     """A job as the log has it; `deleted` once the API confirmed that it no longer has it."""
 
     job: Job

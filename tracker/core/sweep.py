@@ -6,7 +6,7 @@ answer is believed if the sweep before was given the very same, so that the prov
 "no such job", and for a property that an answer lacks. Absence from a list says nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -58,13 +58,18 @@ class Sweep:
         self._behind: dict[str, Job] = {}
         self._gone: set[str] = set()
 
-    def observe(self, jobs: Iterable[Job], known: Mapping[str, Known], now: int) -> list[Change]:
+    def observe(self, jobs: Sequence[Job], known: Mapping[str, Known], now: int) -> list[Change]:
         """The changes that `jobs` bring to what is `known` of them (Unix milliseconds)."""
+        self.shown.update([job.id for job in jobs])
+        if jobs:
+            self.newest = max(self.newest or 0, *[job.created_at for job in jobs])
         changes: dict[str, Change] = {}
         for job in jobs:
             earlier = changes.get(job.id)
-            change = self._observe(job, earlier.known if earlier else known.get(job.id), now)
-            if change:
+            before = earlier.known if earlier else known.get(job.id)
+            if before and job == before.job and not before.deleted:  # as most are
+                self._believed.add(job.id)
+            elif change := self._observe(job, before, now):
                 changes[job.id] = _joined(earlier, change) if earlier else change
         return list(changes.values())
 
@@ -85,13 +90,8 @@ class Sweep:
         return [change for change in changes if change], self._next_memory(behind, gone)
 
     def _observe(self, job: Job, known: Known | None, now: int) -> Change | None:
-        self.shown.add(job.id)
-        self.newest = max(self.newest or 0, job.created_at)
         if known is None:
             return self._first_seen(job, now)
-        if job == known.job and not known.deleted:
-            self._believed.add(job.id)
-            return None
         if not (known.deleted or is_behind(job, known.job)):
             self._believed.add(job.id)
             return diff(self.account, known, without_losses(job, known.job), now)
