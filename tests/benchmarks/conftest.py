@@ -23,7 +23,11 @@ class Comparison:
 
     def ratio(self, way, to):
         """How many times the median of `to` the median of `way` is."""
-        return statistics.median(self._seconds[way]) / statistics.median(self._seconds[to])
+        return self.median(way) / self.median(to)
+
+    def median(self, way):
+        """Seconds."""
+        return statistics.median(self._seconds[way])
 
     def told(self):
         """A line for each way."""

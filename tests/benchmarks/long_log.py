@@ -2,8 +2,7 @@
 
 A job has fifty events, one after the other: it is created, starts, gets on, and ends. The log spans a year and ends now; the
 newest jobs are those of `canned`, and run. Of the deliveries those of the last thirty days are left: one receiver was told
-everything; one how jobs ended, of which each hundredth was given up; one is out of reach, and is told later. The bodies are a
-third shorter than usual, for want of disk.
+everything; one how jobs ended, of which each hundredth was given up; one is out of reach, and is told later.
 """
 
 import sqlite3
@@ -36,12 +35,12 @@ _DONE = {"status": "SUCCESS", "completed_requests": 1000, "succeeded_requests": 
 def write(path: Path, events: int, active: int = ACTIVE) -> None:
     """Make the database `path` of so many events; its last `active` jobs are the first of `canned`."""
     migrate(path)
-    end, ended = now(), events // PER_JOB - active
+    end, over = now(), events // PER_JOB - active
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.executescript("PRAGMA synchronous = OFF; PRAGMA cache_size = -500000")
         lives = iter(
-            [_Life(number, _ended(number, end - YEAR + YEAR * number // ended), end) for number in range(ended)]
-            + [_Life(ended + number, job(number), end) for number in range(active)]
+            [_Life(number, ended(number, end - YEAR + YEAR * number // over), end) for number in range(over)]
+            + [_Life(over + number, job(number), end) for number in range(active)]
         )
         while some := list(islice(lives, _JOBS_AT_ONCE)):
             _insert(connection, some)
@@ -60,7 +59,8 @@ def _insert(connection, lives):
     connection.execute("COMMIT")
 
 
-def _ended(number, created):
+def ended(number, created):
+    """The job of that number, as it was in the end; `created` is Unix milliseconds."""
     at = created // 1000
     times = {"created_at": at, "started_at": at + 60, "completed_at": at + 60 * (PER_JOB - 1)}
     return job(number) | _DONE | times | {"id": str(UUID(int=number + 2**64, version=4))}
@@ -80,8 +80,7 @@ class _Life:
         self.is_given_up = number % 100 == 0
 
     def events(self):
-        shown = {name: value for name, value in self.data.items() if value is not None and name != "input_files"}
-        told = msgspec.json.encode(shown).decode()
+        told = msgspec.json.encode(self.data).decode()
         for step, (seq, type_, at) in enumerate(zip(self.seqs, self.types, self.at, strict=True)):
             id_, moment = f"evt_{seq:032x}", iso(at)
             body = (

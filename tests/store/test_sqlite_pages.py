@@ -16,7 +16,7 @@ from tracker.core.event import iso
 from tracker.core.fanout import Subscription, fan_out
 from tracker.core.filters import TYPES, DeliveryFilter, EventFilter, JobFilter, read_facts
 from tracker.core.pages import DeliveryKey, JobKey, Span
-from tracker.store import read_events, read_jobs
+from tracker.store import read_deliveries, read_events, read_jobs
 from tracker.store.reader import open_reader
 from tracker.store.writer import open_store
 
@@ -54,8 +54,8 @@ async def world(tmp_path_factory):
     return path
 
 
-async def all_jobs(reader, which, size):
-    found, after = [], None
+async def all_jobs(reader, which, size, after=None):
+    found = []
     for _ in range(200):
         page = await reader.jobs_page(after, which, size)
         assert len(page.jobs) <= size
@@ -99,9 +99,12 @@ JOB_FILTERS = [
 ]
 
 
+@pytest.mark.parametrize("bounded", [False, True])
 @pytest.mark.parametrize("which", JOB_FILTERS, ids=repr)
-async def test_pages_of_jobs_fit_together(world, which):
-    """Whatever the filter and however small the pages, every job that is wanted comes once, newest first, then as named."""
+async def test_pages_of_jobs_fit_together(world, which, bounded, monkeypatch):
+    """In pages of any size, within any bounds, every job that is wanted comes once, newest first, then as named."""
+    if bounded:
+        monkeypatch.setattr(read_jobs, "MOST_LOOKED_AT", 3)
     async with open_reader(world) as reader:
         everything = await reader.jobs()
         expected = sorted(filter(lambda job: wants(which, job), everything), key=place)
@@ -109,7 +112,7 @@ async def test_pages_of_jobs_fit_together(world, which):
             assert await all_jobs(reader, which, size) == expected
         if expected:
             start = JobKey(*(expected[0][name] for name in ("created_at", "account", "id")))
-            assert (await reader.jobs_page(start, which, 500)).jobs == expected[1:]
+            assert await all_jobs(reader, which, 500, start) == expected[1:]
 
 
 def wants(which, job):
@@ -235,9 +238,12 @@ DELIVERY_FILTERS = [
 ]
 
 
+@pytest.mark.parametrize("bounded", [False, True])
 @pytest.mark.parametrize("which", DELIVERY_FILTERS, ids=repr)
-async def test_pages_of_deliveries_go_both_ways(world, which):
+async def test_pages_of_deliveries_go_both_ways(world, which, bounded, monkeypatch):
     """Forwards and backwards, in pages of any size, the same deliveries come, each once, with their attempts."""
+    if bounded:
+        monkeypatch.setattr(read_deliveries, "MOST_LOOKED_AT", 3)
     async with open_reader(world) as reader:
         whole = await reader.deliveries((0, ""), DeliveryFilter(), 1000)
         expected = [
@@ -255,8 +261,9 @@ async def test_pages_of_deliveries_go_both_ways(world, which):
                 found += page.deliveries
                 if (beyond := page.next) is None:
                     break
-                assert beyond == DeliveryKey(found[-1]["seq"], found[-1]["receiver"])
+                assert bounded or beyond == DeliveryKey(found[-1]["seq"], found[-1]["receiver"])
             assert found == (expected[::-1] if newest_first else expected)
+        assert await reader.deliveries((0, ""), which, 1000) == expected
 
 
 async def test_what_a_receiver_was_not_told(world):
@@ -294,7 +301,7 @@ async def test_a_job_of_two_accounts(world):
 
 BY_CREATION = "(created_at>? AND created_at<?)"
 WAYS = [
-    ("jobs_page", (JobKey(9, "a", "x"), JobFilter(account="a", prefix="j"), 5), f"jobs USING INDEX jobs_newest {BY_CREATION}"),
+    ("jobs_page", (JobKey(9, "a", "x"), JobFilter(prefix="j"), 5), f"jobs USING INDEX jobs_newest {BY_CREATION}"),
     ("jobs_page", (None, JobFilter(active=True), 5), f"jobs USING INDEX jobs_newest_active {BY_CREATION}"),
     (
         "jobs_page",
@@ -307,6 +314,11 @@ WAYS = [
     ("events_page", (BACKWARDS, EventFilter(job="x"), 5), "events USING INDEX events_of_job (job=? AND seq>? AND seq<?)"),
     ("deliveries_page", (None, DeliveryFilter(), 5), "d USING INDEX deliveries_of_event ((seq,receiver)>(?,?))"),
     ("deliveries_page", (None, DeliveryFilter(states=("dead",)), 5), "d USING INDEX deliveries_open ((seq,receiver)>(?,?))"),
+    (
+        "deliveries_page",
+        (None, DeliveryFilter(receiver="one", states=("dead",)), 5),
+        "d USING INDEX deliveries_dead (receiver=? AND seq>?)",
+    ),
     ("deliveries_page", (None, DeliveryFilter(receiver="one"), 5), "d USING PRIMARY KEY (receiver=? AND seq>?)"),
     ("deliveries_page", (None, DeliveryFilter(job="x"), 5), "e USING INDEX events_of_job (job=? AND seq>?)"),
     ("backlog", ("one",), "deliveries USING INDEX deliveries_due (receiver=?)"),
@@ -322,6 +334,16 @@ async def test_pages_are_read_by_an_index_each(world, page, asked, way):
         plans += await _plans(world, page, *asked, newest_first=True)
         assert f"SEARCH {way}".replace(">", "<") in plans
     assert not [step for step in plans if "B-TREE" in step or step.startswith(("SCAN events", "SCAN jobs", "SCAN d"))]
+
+
+async def test_jobs_of_an_account_are_read_by_its_index(world):
+    """Jobs of other accounts are not passed over; what is sorted are those of one second."""
+    search = "jobs_created (account=? AND created_at>? AND created_at<?)"
+    plans = await _plans(world, "jobs_page", JobKey(9, "a", "x"), JobFilter(account="a", active=False), 5)
+    assert {step.replace("COVERING ", "") for step in plans} == {
+        f"SEARCH jobs USING INDEX {search}",
+        "USE TEMP B-TREE FOR RIGHT PART OF ORDER BY",
+    }
 
 
 async def _plans(path, page, *asked, **more):

@@ -3,7 +3,7 @@
 Globs are those of a receiver's `match`: `*`, `?`, `[abc]`, `[!abc]`, case and all.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -36,9 +36,14 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
         """Whether `takes` decides anything."""
         return self.model is not None or self.endpoint is not None or bool(self.text)
 
-    def takes(self, job: dict[str, Any]) -> bool:
+    @property
+    def passes_over(self) -> bool:
+        """Whether whoever goes through all jobs, the active ones, or those of a status may meet some that it does not want."""
+        return self.account is not None or bool(self.prefix) or self.active is False
+
+    def takes(self, job: "JobFacts") -> bool:
         """Whether it wants a job of which everything but the globs and the text was seen to."""
-        matches = _matches(self.model, job.get("model")) and _matches(self.endpoint, job.get("endpoint"))
+        matches = _matches(self.model, job.model) and _matches(self.endpoint, job.endpoint)
         return matches and (not self.text or self.text.casefold() in _words_of(job))
 
 
@@ -94,8 +99,31 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
     receiver: str | None = None
     job: str | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it wants nothing that has ended well."""
+        return bool(self.states) and not {*self.states} - {"pending", "dead"}
 
-class _JobFacts(msgspec.Struct, frozen=True):
+    @property
+    def passes_over(self) -> bool:
+        """Whether whoever goes through what is open, or what a receiver was told, may meet many that it does not want."""
+        return self.job is None and bool(self.states)
+
+
+class JobFacts(msgspec.Struct, frozen=True):
+    """What a filter asks of a job's JSON; each as it came."""
+
+    id: Any = None
+    model: Any = None
+    endpoint: Any = None
+    agent_id: Any = None
+    metadata: Any = None
+
+
+read_job_facts: Final = msgspec.json.Decoder(JobFacts).decode
+
+
+class _OfAJob(msgspec.Struct, frozen=True):
     id: str | None = None
     status: str | None = None
     model: Any = None  # as it came
@@ -107,7 +135,7 @@ class EventFacts(msgspec.Struct, frozen=True):
     type: str
     account: str
     observed_at: str
-    data: _JobFacts
+    data: _OfAJob
 
     @property
     def job(self) -> str | None:
@@ -121,9 +149,8 @@ def _matches(glob: str | None, value: Any) -> bool:
     return glob is None or (isinstance(value, str) and fnmatchcase(value, glob))
 
 
-def _words_of(job: Mapping[str, Any]) -> str:
+def _words_of(job: JobFacts) -> str:
     """What a text is looked for in, a line for each."""
-    metadata = job.get("metadata")
-    values = [job.get(name) for name in ("id", "model", "endpoint", "agent_id")]
-    values += metadata.values() if isinstance(metadata, dict) else ()
+    metadata = job.metadata.values() if isinstance(job.metadata, dict) else ()
+    values = (job.id, job.model, job.endpoint, job.agent_id, *metadata)
     return "\n".join(str(value) for value in values if value is not None).casefold()

@@ -54,7 +54,10 @@ class DeliveryKey(NamedTuple):
 
 
 class DeliveryPage(NamedTuple):
-    """Deliveries as JSON values, and the place from which to go on in the same direction; None where nothing is left."""
+    """Deliveries as JSON values, and the place from which to go on in the same direction; None where nothing is left.
+
+    It may hold fewer than asked for, even none, and yet there is more: a page costs no more than a bounded look.
+    """
 
     deliveries: list[dict[str, Any]]
     next: DeliveryKey | None

@@ -11,17 +11,29 @@ from tracker.core.filters import DeliveryFilter
 from tracker.core.pages import LARGEST_SEQ, Backlog, DeliveryKey, DeliveryPage
 from tracker.store.read_events import Look
 
-_ALL: Final = "deliveries AS d INDEXED BY deliveries_of_event CROSS JOIN events AS e ON e.seq = d.seq"
-_OPEN: Final = """deliveries AS d INDEXED BY deliveries_open CROSS JOIN events AS e
-  ON e.seq = d.seq AND d.state IN ('pending', 'dead')"""
-_OF_RECEIVER: Final = "deliveries AS d NOT INDEXED CROSS JOIN events AS e ON e.seq = d.seq AND d.receiver = ?4"
+MOST_LOOKED_AT: Final = 20_000
+"""Deliveries that one page may pass over by an index; some 30 ms."""
+
+_ALL: Final = ("deliveries AS d INDEXED BY deliveries_of_event", "TRUE")
+_OPEN: Final = ("deliveries AS d INDEXED BY deliveries_open", "d.state IN ('pending', 'dead')")
+_OF_RECEIVER: Final = ("deliveries AS d NOT INDEXED", "d.receiver = ?4")
+_DEAD_OF_RECEIVER: Final = ("deliveries AS d INDEXED BY deliveries_dead", "d.receiver = ?4 AND d.state = 'dead'")
+"""The deliveries as they are gone through, and which of them."""
+
+_WITH_EVENTS: Final = "{through} CROSS JOIN events AS e ON e.seq = d.seq AND {of}"
 _OF_JOB: Final = """events AS e INDEXED BY events_of_job CROSS JOIN deliveries AS d INDEXED BY deliveries_of_event
   ON d.seq = e.seq AND e.seq {beyond}= ?1 AND e.job = ?5"""
 
 _SELECT: Final = """SELECT {columns} FROM {source}
 WHERE (d.seq, d.receiver) {beyond} (?1, ?2) AND (?3 = '[]' OR d.state IN (SELECT value FROM json_each(?3)))
-  AND (?4 IS NULL OR d.receiver = ?4)
+  AND (?4 IS NULL OR d.receiver = ?4){within}
 ORDER BY {first}.seq {direction}, d.receiver {direction} LIMIT {limit}"""
+
+_WITHIN: Final = " AND (d.seq, d.receiver) {up_to} (?7, ?8)"
+
+_REACH: Final = """SELECT d.seq, d.receiver FROM {through}
+WHERE (d.seq, d.receiver) {beyond} (?1, ?2) AND {of}
+ORDER BY d.seq {direction}, d.receiver {direction} LIMIT 1 OFFSET ?6"""
 
 _COLUMNS: Final = "d.seq, d.receiver, e.id, d.type, e.account, e.job, d.state, d.due_at, d.ended_at"
 
@@ -47,18 +59,25 @@ async def read_deliveries(
     look: Look, beyond: DeliveryKey | None, which: DeliveryFilter, limit: int, *, newest_first: bool = False
 ) -> DeliveryPage:
     """Up to `limit` deliveries beyond that place, in the log's order or against it, each with its attempts."""
-    sql, *parameters = _statement(_COLUMNS, "?6", beyond, which, newest_first=newest_first)
-    rows = await look(sql, *parameters, limit + 1)
+    walk = _Walk(which, beyond, newest_first=newest_first)
+    end = await _reach(look, walk) if which.passes_over else None
+    rows = await look(walk.select(_COLUMNS, "?6", _WITHIN if end else ""), *walk.parameters, limit + 1, *(end or ()))
     attempts = await _attempts(look, [DeliveryKey(*row[:2]) for row in rows[:limit]])
     found = [_delivery(row, attempts[row[0], row[1]]) for row in rows[:limit]]
-    return DeliveryPage(found, DeliveryKey(*rows[limit - 1][:2]) if len(rows) > limit and found else None)
+    return DeliveryPage(found, DeliveryKey(*rows[limit - 1][:2]) if len(rows) > limit and found else end)
 
 
 async def before_last(look: Look, number: int, which: DeliveryFilter) -> DeliveryKey:
     """What the last `number` deliveries come after."""
-    sql, *parameters = _statement("d.seq, d.receiver", "1 OFFSET ?6", None, which, newest_first=True)
-    found = await look(sql, *parameters, number)
+    walk = _Walk(which, None, newest_first=True)
+    found = await look(walk.select("d.seq, d.receiver", "1 OFFSET ?6", ""), *walk.parameters, number)
     return DeliveryKey(*found[0]) if found else _FIRST
+
+
+async def _reach(look: Look, walk: "_Walk") -> DeliveryKey | None:
+    """The last delivery that one page may pass over; None where that is all."""
+    found = await look(walk.written(_REACH), *walk.parameters, MOST_LOOKED_AT - 1)
+    return DeliveryKey(*found[0]) if found else None
 
 
 async def read_circuits(look: Look) -> dict[str, Circuit]:
@@ -89,27 +108,31 @@ async def _attempts(look: Look, keys: Sequence[DeliveryKey]) -> dict[tuple[int, 
     return found
 
 
-def _statement(
-    columns: str, limit: str, beyond: DeliveryKey | None, which: DeliveryFilter, *, newest_first: bool
-) -> tuple[Any, ...]:
-    """The statement and its first five parameters; told to order by the table that it begins with, SQLite need not sort."""
-    sign, direction, start = ("<", "DESC", _LAST) if newest_first else (">", "ASC", _FIRST)
-    sql = _SELECT.format(
-        columns=columns,
-        source=_source(which).format(beyond=sign),
-        beyond=sign,
-        first="d" if which.job is None else "e",
-        direction=direction,
-        limit=limit,
-    )
-    return sql, *(beyond or start), json.dumps(list(which.states)), which.receiver, which.job
+class _Walk:
+    """Going through deliveries beyond a place, in the log's order or against it: statements and their first parameters."""
+
+    def __init__(self, which: DeliveryFilter, place: DeliveryKey | None, *, newest_first: bool) -> None:
+        beyond, up_to, direction, start = ("<", ">=", "DESC", _LAST) if newest_first else (">", "<=", "ASC", _FIRST)
+        through, of = _through(which)
+        self._parts = {"beyond": beyond, "up_to": up_to, "direction": direction, "through": through, "of": of}
+        self._is_of_job = which.job is not None
+        self.parameters = (*(place or start), json.dumps(list(which.states)), which.receiver, which.job)
+
+    def written(self, sql: str, **parts: str) -> str:
+        return sql.format(**self._parts, **parts)
+
+    def select(self, columns: str, limit: str, within: str) -> str:
+        """Told to order by the table that it begins with, SQLite need not sort."""
+        source, first = (_OF_JOB, "e") if self._is_of_job else (_WITH_EVENTS, "d")
+        about = {"source": self.written(source), "first": first, "within": self.written(within)}
+        return self.written(_SELECT, columns=columns, limit=limit, **about)
 
 
-def _source(which: DeliveryFilter) -> str:
-    """The tables, and the index that leads to few rows that are not wanted."""
-    if which.job is not None:
-        return _OF_JOB
-    if which.states and not {*which.states} - {"pending", "dead"}:
+def _through(which: DeliveryFilter) -> tuple[str, str]:
+    """What leads to few deliveries that are not wanted."""
+    if which.receiver is not None and {*which.states} == {"dead"}:
+        return _DEAD_OF_RECEIVER
+    if which.is_open:
         return _OPEN
     return _ALL if which.receiver is None else _OF_RECEIVER
 

@@ -10,10 +10,10 @@ from tracker.core.pages import LARGEST_SEQ, EventPage, Span
 Look = Callable[..., Awaitable[list[Any]]]
 """Runs a statement with its parameters, and returns the rows."""
 
-MOST_LOOKED_AT: Final = 500_000
-"""Events that one page may pass over by an index of their columns; a fraction of a second."""
+MOST_LOOKED_AT: Final = 100_000
+"""Events that one page may pass over by an index of their columns; some 30 ms."""
 
-MOST_LOOKED_INSIDE: Final = 20_000
+MOST_LOOKED_INSIDE: Final = 5_000
 """Events that one page may read whole, to find those that are wanted; likewise."""
 
 MOST_CHARACTERS: Final = 4 * 1024 * 1024

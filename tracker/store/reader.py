@@ -88,7 +88,13 @@ class Reader:
 
     async def deliveries(self, after: tuple[int, str], which: DeliveryFilter, limit: int = 500) -> list[dict[str, Any]]:
         """Up to `limit` deliveries `after` that of a seq and a receiver, in the log's order, each with its attempts."""
-        return (await self.deliveries_page(DeliveryKey(*after), which, limit)).deliveries
+        found: list[dict[str, Any]] = []
+        following: DeliveryKey | None = DeliveryKey(*after)
+        while following is not None and len(found) < limit:
+            page = await self.deliveries_page(following, which, limit - len(found))
+            found += page.deliveries
+            following = page.next
+        return found
 
     async def deliveries_page(
         self, beyond: DeliveryKey | None, which: DeliveryFilter, limit: int, *, newest_first: bool = False
