@@ -14,6 +14,23 @@ from tracker.core.job import COUNTERS, PROPERTIES, Job, Page, parse_job, parse_p
 REQUIRED = ("id", "status", "created_at", *COUNTERS)
 NULLABLE = tuple(name for name in ANSWER if name not in REQUIRED)
 BEYOND_THE_SCHEMA = ("agent_id", "errors", "outputs")
+INTEGERS = (1, 2**63 - 1, 2**63, 2**64, -(2**63) - 1, 10**308, -(10**308))
+VALUES = (
+    "true",
+    "null",
+    "-0",
+    "1.0",
+    "-0.0",
+    "1e2",
+    "0.1",
+    '""',
+    '"x"',
+    '"ü"',
+    r'"\u00fc\ud800"',
+    "{}",
+    "[]",
+    *map(str, INTEGERS),
+)
 
 scalars = st.one_of(
     st.none(),
@@ -144,6 +161,21 @@ def test_both_speeds_of_reading_agree(changed):
     assert isinstance(read, Job)
     assert parse_job(body(**changed)) == read
     assert parse_page(b'{"total": 1, "data": [%s]}' % body(**changed)) == Page((read,), (), 1)
+
+
+@pytest.mark.parametrize("name", ["metadata", *BEYOND_THE_SCHEMA])
+@pytest.mark.parametrize("lists", [0, 2, 70])
+def test_all_speeds_of_reading_agree_on_values(name, lists):
+    """A value is what it was, and of the type that it was, however deep it lies and whichever way it was read."""
+    jobs = []
+    for value in VALUES:
+        text = "[" * lists + value + "]" * lists
+        for nested in (text, f'{{"k": {text}}}', f'[{{"k": {text}}}]'):
+            body = json.dumps(ANSWER | {name: "HERE"}).replace('"HERE"', nested)
+            page = parse_page(f'{{"total": 1, "data": [{body}]}}'.encode())
+            assert repr(page.jobs) == repr((read_job(json.loads(body)),))
+            jobs += page.jobs
+    assert len(jobs) == 3 * len(VALUES)
 
 
 def test_a_job_is_a_value():

@@ -1,23 +1,31 @@
 """Owns the Job: a BatchJob as last observed, and how one is read from what the API sends.
 
-Reading has two speeds. A page in the shape we know is decoded in one pass into `Job`s. Anything else (an unknown
-property, a value of another type, text that is not quite JSON) is read again one job at a time: what a tracker can do
-without is kept as it came, and a job that lacks what it cannot do without becomes a `MalformedJob`, which costs only
-itself. What JSON writers, readers and databases disagree about does not get in: numbers beyond a float's range, lone
+Reading has three speeds. A page in the shape we know, of values that can do no harm, is decoded in one pass into `Job`s and
+trusted; with other values (text that is escaped, what is nested) each job is looked at. Anything else (an unknown property,
+a value of another type, text that is not quite JSON) is read again one job at a time: what a tracker can do without is kept
+as it came, and a job that lacks what it cannot do without becomes a `MalformedJob`, which costs only itself. What JSON writers, readers and databases disagree about does not get in: numbers beyond a float's range, lone
 surrogates, and nesting that a recursive reader may not survive. What would take far more time and memory to read than to
 send is not read at all.
 """
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from itertools import chain
 from operator import attrgetter
-from typing import Annotated, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, NamedTuple
 
 import msgspec
-from msgspec import UNSET, Meta
+from msgspec import UNSET, Meta, UnsetType
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    Value = TypeVar("Value", default=Any)  # a Job is a Job of any values
+else:
+    from typing import TypeVar
+
+    Value = TypeVar("Value")
 
 Counter = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -43,11 +51,11 @@ _TOO_MUCH: Final = f"expected at most {MOST_VALUES} values, found more"
 _OTHER: Final = "(other)"
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Job(msgspec.Struct, Generic[Value], frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """The sixteen properties of Mistral's BatchJob schema, three more that are sent today, and whatever else came.
 
     Timestamps are whole Unix seconds. `None` is null or absent. `extra` holds unknown properties, and known optional
-    ones whose value was not of their type, as they came.
+    ones whose value was not of their type, as they came. `Value` is what may stand where the schema lets stand anything.
     """
 
     id: Name
@@ -61,14 +69,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     created_at: UnixSeconds
     started_at: UnixSeconds | None = None
     completed_at: UnixSeconds | None = None
-    metadata: dict[str, Any] | None = None
+    metadata: dict[str, Value] | None = None
     total_requests: Counter
     completed_requests: Counter
     succeeded_requests: Counter
     failed_requests: Counter
-    agent_id: Any = UNSET
-    errors: Any = UNSET
-    outputs: Any = UNSET
+    agent_id: Value | UnsetType = UNSET
+    errors: Value | UnsetType = UNSET
+    outputs: Value | UnsetType = UNSET
     extra: dict[str, Any] = msgspec.field(default_factory=dict, name=_OTHER)
 
     def to_data(self) -> dict[str, Any]:
@@ -113,16 +121,20 @@ _FIELDS: Final = {f.encode_name: _Field(f.required, f.type) for f in msgspec.str
 PROPERTIES: Final = tuple(_FIELDS)
 
 
-class _KnownPage(msgspec.Struct):
+_Flat = str | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float | bool | None
+_Usual = _Flat | list[dict[str, _Flat]]
+"""Nested no deeper, and no integer beyond a float."""
+
+
+class _Listed(msgspec.Struct, Generic[Value]):
     total: Counter
-    data: tuple[Job, ...] | None = None
+    data: tuple[Job[Value], ...] | None = None
 
 
 _any_of = attrgetter("metadata", "agent_id", "errors", "outputs")
-_FLAT: Final = frozenset({str, float, bool, type(None)})
-"""Types of what is nested no deeper, and is no integer beyond a float."""
 
-_decode_page = msgspec.json.Decoder(_KnownPage).decode
+_decode_usual_page = msgspec.json.Decoder(_Listed[_Usual]).decode
+_decode_page = msgspec.json.Decoder(_Listed[Any]).decode
 _decode_job = msgspec.json.Decoder(Job).decode
 _Unreadable = (msgspec.MsgspecError, ValueError, RecursionError)
 
@@ -131,13 +143,15 @@ def parse_page(body: bytes) -> Page | Malformed:
     """Read a page of `GET /v1/batch/jobs`; `data` may be absent or null when the list is empty."""
     if _is_too_much(body):
         return Malformed(_TOO_MUCH)
-    try:
+    with suppress(*_Unreadable):
+        if _is_plain(body):
+            page = _decode_usual_page(body)
+            return Page(page.data or (), (), page.total)
+    with suppress(*_Unreadable):
         page = _decode_page(body)
-    except _Unreadable:
-        return _parse_unusual_page(body)
-    jobs = page.data or ()
-    usual = _are_plain(body, jobs) or all(map(_is_usual, jobs))
-    return Page(jobs, (), page.total) if usual else _parse_unusual_page(body)
+        if all(map(_is_usual, page.data or ())):
+            return Page(page.data or (), (), page.total)
+    return _parse_unusual_page(body)
 
 
 def parse_job(body: bytes) -> Job | MalformedJob:
@@ -174,17 +188,13 @@ def _is_too_much(body: bytes) -> bool:
     return len(body) > 2 * MOST_VALUES and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES
 
 
-def _are_plain(body: bytes, jobs: Iterable[Job]) -> bool:
-    """Whether each job can be seen to be usual without looking at it alone: false says nothing.
+def _is_plain(body: bytes) -> bool:
+    """Whether each job in it that is of `_Usual` values can be trusted without looking at it alone: false says nothing.
 
-    Text in ASCII that escapes no character holds no surrogate, and names a property as it is. Single bytes are looked for
-    because that is what is fast: twenty times as fast as looking for two.
+    Text that escapes no character holds no surrogate, and names a property as it is. Single bytes are looked for because that
+    is what is fast: twenty times as fast as looking for two.
     """
-    if not body.isascii() or b"\\" in body or _OTHER[0].encode() in body:
-        return False
-    metadata, *others = zip(*map(_any_of, jobs), strict=True) if jobs else ((),)
-    values = chain.from_iterable(map(dict.values, filter(None, metadata)))
-    return not any(chain.from_iterable(others)) and _FLAT.issuperset(map(type, values))
+    return b"\\" not in body and _OTHER[0].encode() not in body
 
 
 def _is_usual(job: Job) -> bool:
