@@ -10,7 +10,7 @@ from mistralai.client.models import ListBatchJobsResponse
 
 from tracker.core.diff import Known
 from tracker.core.job import parse_page
-from tracker.store.active import lean
+from tracker.store.sharing import Sharing
 
 pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
 
@@ -22,7 +22,8 @@ def test_memory_of_active_jobs(count):
     bodies = [page(JOBS, first) for first in range(0, JOBS, 100)]
 
     def ours():
-        return {job.id: Known(lean(job)) for body in bodies for job in parse_page(body).jobs}
+        sharing = Sharing()
+        return {job.id: Known(sharing.lean(job)) for body in bodies for job in parse_page(body).jobs}
 
     def theirs():
         return {job.id: job for body in bodies for job in ListBatchJobsResponse.model_validate_json(body).data}

@@ -5,17 +5,26 @@ import sqlite3
 from contextlib import closing, suppress
 
 import anyio
+import msgspec
 import pytest
 from observations import CONTACT, SINCE, gone, moved, seen, with_the_id_of
 
 from tracker.core.diff import Known
-from tracker.core.job import parse_job
+from tracker.core.job import parse_job, read_job
 from tracker.core.ports import StorageError
-from tracker.store.active import lean
 from tracker.store.schema import migrate
+from tracker.store.sharing import MOST, Sharing
 from tracker.store.writer import open_store
 
 ACCOUNTS = ("default", "other")
+COUNTERS = ("total_requests", "completed_requests", "succeeded_requests", "failed_requests")
+ANSWER = dict.fromkeys(COUNTERS, 1000) | {
+    "id": "1",
+    "status": "RUNNING",
+    "created_at": 1,
+    "model": "small",
+    "endpoint": "/v1/x",
+}
 
 
 @pytest.fixture
@@ -152,16 +161,25 @@ async def test_many_are_read_at_once(store, path):
     assert len(asked) == 1
 
 
-def test_words_are_shared():
-    """Jobs that have a status, a model and an endpoint in common have them in one piece, and are no other jobs for that."""
-    texts = [
-        f'{{"id": "{number}", "status": "RUNNING", "model": "small", "endpoint": "/v1/x", "created_at": 1, ' for number in "12"
-    ]
-    counters = '"total_requests": 0, "completed_requests": 0, "succeeded_requests": 0, "failed_requests": 0}'
-    jobs = [parse_job(f"{text}{counters}".encode()) for text in texts]
-    assert [lean(job) for job in jobs] == jobs
-    first, second = map(lean, jobs)
-    assert all(getattr(first, name) is getattr(second, name) for name in ("status", "model", "endpoint"))
+def test_what_jobs_have_in_common_is_kept_once():
+    """Jobs that have words, metadata and the like in common have them in one piece, and are no other jobs for that."""
+    others = {"metadata": {"team": "research"}, "errors": [], "tier": ["new"]}
+    jobs = [parse_job(msgspec.json.encode(ANSWER | others | {"id": id_})) for id_ in "12"]
+    sharing = Sharing()
+    first, second = map(sharing.lean, jobs)
+    assert [first, second] == jobs
+    for name in ("status", "model", "endpoint", "metadata", "errors", "extra", "total_requests"):
+        assert getattr(first, name) is getattr(second, name) is not None
+
+
+def test_what_is_alike_is_not_in_common():
+    """What merely compares equal (1, 1.0 and true, deep in metadata too) stays what it is, also after many other values."""
+    values = [1, 1.0, True, {"a": 1}, {"a": 1.0}, {"a": True}, [1], [True], {}, [], {"a": 1, "b": 2}, {"b": 2, "a": 1}]
+    jobs = [read_job(ANSWER | {"errors": value, "metadata": {"k": value}, "total_requests": 1}) for value in values]
+    jobs += [read_job(ANSWER | {"metadata": {"n": number}}) for number in range(MOST + 1)]
+    sharing = Sharing()
+    assert [repr(sharing.lean(job)) for job in jobs + jobs] == [repr(job) for job in jobs + jobs]
+    assert len(sharing) <= MOST
 
 
 async def test_another_file_is_read_anew(store, path):

@@ -3,9 +3,9 @@
 Reading has three speeds. A page in the shape we know, of values that can do no harm, is decoded in one pass into `Job`s and
 trusted; with other values (text that is escaped, what is nested) each job is looked at. Anything else (an unknown property,
 a value of another type, text that is not quite JSON) is read again one job at a time: what a tracker can do without is kept
-as it came, and a job that lacks what it cannot do without becomes a `MalformedJob`, which costs only itself. What JSON writers, readers and databases disagree about does not get in: numbers beyond a float's range, lone
-surrogates, and nesting that a recursive reader may not survive. What would take far more time and memory to read than to
-send is not read at all.
+as it came, and a job that lacks what it cannot do without becomes a `MalformedJob`, which costs only itself. What JSON
+writers, readers and databases disagree about does not get in: numbers beyond a float's range, lone surrogates, and nesting
+that a recursive reader may not survive. What would take far more time and memory to read than to send is not read at all.
 """
 
 import json

@@ -6,23 +6,15 @@ all is read anew.
 """
 
 import sqlite3
-import sys
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from tracker.core.diff import Change, Known
-from tracker.core.job import Job
+from tracker.store.sharing import Sharing
 from tracker.store.stored import stored_job
 
 _ACTIVE: Final = "SELECT id, data FROM jobs INDEXED BY jobs_active WHERE account = ? AND active"
 """Left to itself SQLite takes the primary key, and reads every job that there ever was."""
-
-_WORDS: Final = ("status", "endpoint", "model", "object")
-_CONTAINERS: Final = ("metadata", "errors", "outputs", "extra")
-_EMPTY: Final[Mapping[type, Any]] = {dict: {}, list: []}
-"""Nobody changes what a job holds."""
 
 
 class Draft:
@@ -40,12 +32,14 @@ class ActiveJobs:
         self._connection: sqlite3.Connection | None = None
         self._jobs: dict[str, dict[str, Known]] = {}
         self._drafts: dict[str, Draft] = {}
+        self._sharing = Sharing()
 
     def read(self, connection: sqlite3.Connection, account: str) -> Mapping[str, Known]:
         """Every active job of `account`, by id, as it is now: later changes do not show."""
         self._look_at(connection)
         if account not in self._jobs:
-            self._jobs[account] = _read(connection, account)
+            jobs = (stored_job(id_, data) for id_, data in connection.execute(_ACTIVE, (account,)))
+            self._jobs[account] = {job.id: Known(self._sharing.lean(job)) for job in jobs}
         return dict(self._jobs[account])
 
     def change(self, connection: sqlite3.Connection, account: str) -> Draft:
@@ -62,7 +56,7 @@ class ActiveJobs:
             id_ = change.known.job.id
             draft.jobs.pop(id_, None)  # the key with it: it is the id of the job that it leads to
             if change.known.active:
-                draft.jobs[id_] = Known(lean(change.known.job))
+                draft.jobs[id_] = Known(self._sharing.lean(change.known.job))
         self._jobs[draft.account] = draft.jobs
 
     def _look_at(self, connection: sqlite3.Connection) -> None:
@@ -70,18 +64,3 @@ class ActiveJobs:
             self._connection = connection
             self._jobs.clear()
             self._drafts.clear()
-
-
-def _read(connection: sqlite3.Connection, account: str) -> dict[str, Known]:
-    jobs = (lean(stored_job(id_, data)) for id_, data in connection.execute(_ACTIVE, (account,)))
-    return {job.id: Known(job) for job in jobs}
-
-
-def lean(job: Job) -> Job:
-    """`job`, its words, and what is empty in it, those that other jobs have: a thousand have few different ones."""
-    shared: dict[str, Any] = {name: sys.intern(word) for name in _WORDS if (word := getattr(job, name))}
-    for name in _CONTAINERS:
-        value = getattr(job, name)
-        if value in ({}, []):
-            shared[name] = _EMPTY[type(value)]
-    return msgspec.structs.replace(job, **shared)
