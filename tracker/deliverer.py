@@ -21,7 +21,7 @@ from tracker.pulse import Pulse
 from tracker.tasks import task_group
 
 SIDE_BY_SIDE: Final = 16
-"""Attempts under way at a time; httpx slows down beyond."""
+"""Attempts under way at a time; a receiver is asked for no more."""
 
 LONGEST_SLEEP: Final = 3600.0
 """Seconds; what is further away is looked at again."""
@@ -207,17 +207,21 @@ class Deliverer:
     def _say(self, settlement: Settlement) -> None:
         self._told(settlement)
         delivery, outcome = settlement.delivery, settlement.outcome
-        log = self._log.bind(**subject(delivery.stream), seq=delivery.seq, event_id=delivery.event_id, type=delivery.type)
-        about = {"attempt": delivery.attempts + 1, "reason": outcome.result.value, "detail": outcome.detail}
+        about = {**subject(delivery.stream), "seq": delivery.seq, "event_id": delivery.event_id, "type": delivery.type}
+        about["attempt"] = delivery.attempts + 1
         if outcome.delivered:
-            log.debug("delivered", attempt=delivery.attempts + 1)
-        elif settlement.state == "dead":
-            log.error("delivery.dead", **about, all=f"batch-tracker deliveries --state dead --receiver {self.receiver}")
+            self._log.debug("delivered", **about)
+            return
+        about |= {"reason": outcome.result.value, "detail": outcome.detail}
+        if settlement.state == "dead":
+            self._log.error("delivery.dead", **about, all=f"batch-tracker deliveries --state dead --receiver {self.receiver}")
         else:
-            log.warning("delivery.failed", **about, again_at=iso(settlement.due_at))
+            self._log.warning("delivery.failed", **about, again_at=iso(settlement.due_at))
 
     async def _seconds_to_next(self, looked_at: int) -> float:
         """Until something is due that was not when it was last looked: that may be by now."""
+        if len(self._under_way) >= SIDE_BY_SIDE:  # an attempt that ends makes room, and wakes
+            return LONGEST_SLEEP
         due = await self._outbox.next_due(self.receiver, looked_at, self._terms.hold)
         moments = [at for at in (due, self._known_circuit.quiet_until) if at is not None and at > looked_at]
         return min(max(min(moments) - self._now(), 0) / 1000 if moments else LONGEST_SLEEP, LONGEST_SLEEP)

@@ -67,6 +67,12 @@ class Count:
             yield f"{self._name:<34} {way:<34} {number:>13,.6g} {number / baseline:>8.2f} x"
 
 
+@pytest.fixture(scope="session")
+def anyio_backend():
+    """The loop that the daemon has."""
+    return "asyncio", {"use_uvloop": True}
+
+
 @pytest.fixture
 def told(request):
     """Where what has figures to tell is put."""

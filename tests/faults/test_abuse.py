@@ -16,13 +16,13 @@ from tracker.serving import serving
 
 NAME = "receiver.test"
 RESOLVER = """
-    import pathlib, socket
-    resolve = socket.getaddrinfo
-    def turned(host, *arguments, **more):
+    import pathlib, anyio._core._sockets as sockets
+    resolve = sockets.getaddrinfo
+    async def turned(host, *arguments, **more):
         if host in ({name!r}, {name!r}.encode()):
             host = pathlib.Path({file!r}).read_text()
-        return resolve(host, *arguments, **more)
-    socket.getaddrinfo = turned
+        return await resolve(host, *arguments, **more)
+    sockets.getaddrinfo = turned
 """
 EVIL = {"origin": "https://evil.example"}
 DEAD = {"receiver": "pipeline", "dead": True}

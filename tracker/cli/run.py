@@ -35,7 +35,7 @@ def command(config: str | None, verbose: bool) -> None:
 
     try:
         try:
-            anyio.run(_run, loaded, read, told.repetition)
+            anyio.run(_run, loaded, read, told.repetition, backend_options={"use_uvloop": True})
         finally:
             told.repetition.tell_all()
     except* (StorageError, ListenError) as group:
