@@ -14,7 +14,7 @@ COMMIT_BEFORE_THE_OUTBOX = """
         def __init__(self, connection):
             self.connection, self.execute = connection, connection.execute
         def executemany(self, sql, rows):
-            if "INSERT INTO deliveries" in sql:
+            if rows and "INSERT INTO deliveries" in sql:
                 self.execute("COMMIT")
                 time.sleep(0.3)  # or it would be hit too seldom to be counted on
                 self.execute("BEGIN IMMEDIATE")
