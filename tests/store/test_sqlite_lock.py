@@ -93,7 +93,7 @@ async def test_two_names_of_one_file_share_the_lock(tmp_path, through):
 async def test_a_link_to_itself_is_refused(path):
     """A symbolic link that leads nowhere is an error that says so."""
     path.symlink_to(path)
-    assert await refusal(path) == f"{path}: cannot be made: Too many levels of symbolic links"
+    assert await refusal(path) == f"{path}: cannot be opened: Too many levels of symbolic links"
 
 
 async def test_the_lock_of_another_database_is_another(tmp_path):

@@ -5,8 +5,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from tracker.core.ports import StorageError
+
+_LOCKS: Final = Path("/proc/locks")
+"""Linux's list: number, FLOCK, ADVISORY, WRITE, the process, the file as major:minor:inode, from, to."""
 
 
 class InUseError(StorageError):
@@ -33,6 +37,26 @@ def locked(database: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def held(database: Path) -> Iterator[None]:
+    """Hold the file itself while the context lasts, if there is one; raises `InUseError` as `locked` does.
+
+    Whoever comes by another name of the file, a hard link, or after its lock file was deleted, finds `DATABASE.lock` free.
+    Nothing in the process may have the database open when the context ends: closing a file ends SQLite's locks on it, too.
+    """
+    try:
+        descriptor = os.open(database, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:  # whoever opens it next says why
+        descriptor = -1
+    try:
+        if descriptor >= 0:
+            _hold(descriptor, database)
+        yield
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
 def give_to_owner_of(like: Path, made: int | Path) -> None:
     """Let what root makes belong to whom `like` belongs to: a service that is not root has to open it. SQLite does the same."""
     if os.geteuid() == 0:
@@ -46,7 +70,30 @@ def _take(descriptor: int, database: Path) -> None:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     except BlockingIOError as error:
-        holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
-        raise InUseError(f"{database}: in use by another batch-tracker, process {holder}") from error
+        raise _in_use(database, os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()) from error
     except OSError as error:
         raise StorageError(f"{database}: cannot be locked: {error.strerror}") from error
+
+
+def _hold(descriptor: int, database: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise _in_use(database, _holder(descriptor)) from error
+    except OSError as error:
+        raise StorageError(f"{database}: cannot be locked: {error.strerror}") from error
+
+
+def _in_use(database: Path, holder: str) -> InUseError:
+    return InUseError(f"{database}: in use by another batch-tracker, process {holder or 'unknown'}")
+
+
+def _holder(descriptor: int) -> str:
+    """The process that holds the file; empty where the system does not tell."""
+    status = os.fstat(descriptor)
+    file = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    try:
+        locks = [line.split() for line in _LOCKS.read_text().splitlines()]
+    except OSError:
+        return ""
+    return next((words[4] for words in locks if words[1] == "FLOCK" and words[5] == file), "")

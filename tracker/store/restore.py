@@ -8,7 +8,7 @@ import msgspec
 
 from tracker.core.ports import StorageError
 from tracker.store.backup import Contents, UnfitTargetError, copy, proved
-from tracker.store.lock import give_to_owner_of, locked
+from tracker.store.lock import give_to_owner_of, held, locked
 from tracker.store.partial import COMPANIONS, partial, sync_directory
 from tracker.store.schema import check_any_version, migrate
 from tracker.store.writer import place
@@ -35,7 +35,7 @@ def restore(backup: Path, database: Path, moment: str) -> Restored:
     database = place(database)
     if os.path.realpath(backup) == str(database):
         raise UnfitTargetError(f"{backup}: this is the database itself, expected a backup of it")
-    with locked(database), partial(database) as (path, give_the_name):
+    with locked(database), held(database), partial(database) as (path, give_the_name):
         copy(backup, path, check_any_version)
         migrate(path)
         contents = proved(backup, path)

@@ -9,10 +9,9 @@ from typing import Final
 from urllib.parse import quote
 
 from tracker.core.ports import StorageError
+from tracker.store.header import judge
 
 APPLICATION_ID: Final = 0x42_54_52_4B  # "BTRK"
-
-_MAGIC: Final = b"SQLite format 3\0"
 
 _SCHEMA_1: Final = """
 CREATE TABLE accounts (
@@ -169,19 +168,17 @@ def migrate(path: Path, migrations: tuple[str, ...] = MIGRATIONS) -> None:
     """
     newest = len(migrations)
     try:
-        _make(path)
-        if _is_no_database(path):
-            raise StorageError(f"{path}: expected a batch-tracker database, found another kind of file; it is left as it was")
+        judge(made(path), APPLICATION_ID)
         with suppress(sqlite3.OperationalError), closing(sqlite3.connect(read_only(path), uri=True)) as connection:
-            _version(path, connection.execute(IDENTITY).fetchone(), newest)  # for writing, it would fold a foreign WAL in
+            version = _version(path, connection.execute(IDENTITY).fetchone(), newest)  # for writing, it would fold the WAL in
+            if 0 < version < newest:
+                _check_whole(path, connection)
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             version = _version(path, connection.execute(IDENTITY).fetchone(), newest)
             _apply(connection, migrations[version:], newest)
             connection.execute("PRAGMA journal_mode = WAL")
     except sqlite3.Error as error:
         raise StorageError(f"{path}: expected a batch-tracker database, SQLite says: {error}") from error
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be made: {error.strerror}") from error
 
 
 def check(path: Path, identity: Iterable[int]) -> None:
@@ -220,20 +217,19 @@ def read_only(path: Path) -> str:
     return f"file:{quote(str(path))}?mode=ro"
 
 
-def _make(path: Path) -> None:
-    """Make the file, for its owner alone: metadata of jobs is nobody else's. SQLite gives its WAL the same mode."""
-    with suppress(FileExistsError):
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        os.fchmod(descriptor, 0o600)  # whatever the umask is
-        os.close(descriptor)
+def made(path: Path) -> Path:
+    """The path, the file made if need be, for its owner alone: metadata of jobs is nobody else's.
 
-
-def _is_no_database(path: Path) -> bool:
-    """Whether it holds something else: SQLite overwrites a file with zeros in the right places, as any short one is to it."""
-    if path.is_dir() or path.with_name(path.name + "-journal").exists():
-        return False
-    with path.open("rb") as file:
-        return file.read(len(_MAGIC)) not in (b"", _MAGIC)
+    SQLite gives its WAL the same mode. Raises `StorageError` where it cannot be made.
+    """
+    try:
+        with suppress(FileExistsError):
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            os.fchmod(descriptor, 0o600)  # whatever the umask is
+            os.close(descriptor)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be made: {error.strerror}") from error
+    return path
 
 
 def _version(path: Path, identity: Iterable[int], newest: int) -> int:
@@ -245,6 +241,13 @@ def _version(path: Path, identity: Iterable[int], newest: int) -> int:
     if application != APPLICATION_ID and (tables or version or application):
         raise StorageError(f"{path}: expected a batch-tracker database, found one of another program; it is left as it was")
     return version
+
+
+def _check_whole(path: Path, connection: sqlite3.Connection) -> None:
+    """What is damaged is left as it was, for whoever can save something of it."""
+    said = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if said != "ok":
+        raise StorageError(f"{path}: it is damaged, so it is not brought up to date, SQLite says: {said}")
 
 
 def _apply(connection: sqlite3.Connection, migrations: tuple[str, ...], newest: int) -> None:

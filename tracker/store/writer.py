@@ -22,10 +22,10 @@ from tracker.store.active import ActiveJobs, Draft
 from tracker.store.cards import SqliteCards
 from tracker.store.connection import Database, Used
 from tracker.store.episodes import LAST_OF_ACCOUNT, STANDINGS, decode_event, is_current, standings
-from tracker.store.lock import locked
+from tracker.store.lock import held, locked
 from tracker.store.outbox import Entry, Logged, SqliteOutbox, Told
 from tracker.store.replay import enable, replay
-from tracker.store.schema import MIGRATIONS, migrate
+from tracker.store.schema import MIGRATIONS, made, migrate
 from tracker.store.stored import stored_job
 
 _IDS_AT_ONCE: Final = 10_000
@@ -179,7 +179,7 @@ async def open_store(
     hears how the database is.
     """
     path = place(path)
-    with locked(path):
+    with locked(path), held(made(path)):
         migrate(path)
         database = Database(path, used)
         try:

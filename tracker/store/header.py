@@ -1,0 +1,65 @@
+"""Owns what the first bytes of a file say of whose it is, read without SQLite.
+
+SQLite undoes what a killed writer left before it tells anything of a file: nothing that may be done to a file of somebody else.
+"""
+
+import struct
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tracker.core.ports import StorageError
+
+_MAGIC: Final = b"SQLite format 3\0"
+_HEADER: Final = struct.Struct(">16x H 42x I 4x I 28x B 2x H")
+"""Page size, `user_version`, `application_id`; of the table of tables, which the first page begins with, kind and rows."""
+
+_PAGE_SIZES: Final = (1, *(2**power for power in range(9, 16)))  # 1 stands for 65,536
+_LEAF: Final = 13
+
+_JOURNAL: Final = struct.Struct(">8s 8x I")
+"""Magic bytes; the pages that the database had before the transaction that the journal undoes."""
+_JOURNAL_MAGIC: Final = bytes.fromhex("d9d505f920a163d7")
+
+
+class _Header(NamedTuple):
+    page_size: int
+    version: int
+    application: int
+    kind: int
+    rows: int
+
+    def is_of_another(self, application: int) -> bool:
+        """Whether it is surely another program's; one that holds nothing and has no number may become anybody's."""
+        if self.page_size not in _PAGE_SIZES:
+            return False  # it is damaged, and SQLite has words for that
+        if self.application:
+            return self.application != application
+        return bool(self.version or self.rows or self.kind != _LEAF)
+
+
+def judge(path: Path, application: int) -> None:
+    """Raise `StorageError` where the file is surely not one of `application`; what only SQLite can tell passes."""
+    try:
+        if path.is_dir() or _was_empty(path.with_name(path.name + "-journal")):
+            return
+        header = _first(path, _HEADER.size)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be opened: {error.strerror}") from error
+    if header and not header.startswith(_MAGIC):
+        raise StorageError(f"{path}: expected a batch-tracker database, found another kind of file; it is left as it was")
+    if len(header) == _HEADER.size and _Header(*_HEADER.unpack(header)).is_of_another(application):
+        raise StorageError(f"{path}: expected a batch-tracker database, found one of another program; it is left as it was")
+
+
+def _was_empty(journal: Path) -> bool:
+    """Whether the journal undoes the very first transaction: what there is of the file is nothing yet."""
+    try:
+        first = _first(journal, _JOURNAL.size)
+    except FileNotFoundError:
+        return False
+    return len(first) == _JOURNAL.size and _JOURNAL.unpack(first) == (_JOURNAL_MAGIC, 0)
+
+
+def _first(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size)
