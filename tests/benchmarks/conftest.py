@@ -61,6 +61,9 @@ class Count:
     def note(self, way, number):
         self._counts[way] = number
 
+    def of(self, way):
+        return self._counts[way]
+
     def told(self):
         baseline = next(iter(self._counts.values()))
         for way, number in self._counts.items():

@@ -254,7 +254,7 @@ async def test_a_cap(path, monkeypatch):
         await until(lambda: app.broadcast.followers == 4)
         async with followed(app):
             pass
-    assert MOST_FOLLOWERS == 64
+    assert 100 < MOST_FOLLOWERS < Limits().connections
 
 
 async def test_the_end(path):

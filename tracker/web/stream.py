@@ -22,7 +22,8 @@ from tracker.web.operation import Answer, Operation
 from tracker.web.problems import problem
 from tracker.web.tracker import Tracker
 
-MOST_FOLLOWERS: Final = 64
+MOST_FOLLOWERS: Final = 256
+"""Half of the connections that there may be."""
 
 _HEADERS: Final = {"content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no"}
 _HELLO: Final = b"retry: 2000\n: hello\n\n"
