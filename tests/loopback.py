@@ -45,7 +45,7 @@ class Loopback:
         self.gone.set()
 
     async def _answer(self, stream: SocketStream) -> bool:
-        self.requests.append(await _request(stream))
+        self.requests.append(await request_of(stream))
         scene = self._scenes.pop(0) if len(self._scenes) > 1 else self._scenes[0]
         return await scene(stream)
 
@@ -129,7 +129,7 @@ def _raw(of: SocketStream | MultiListener[SocketStream]) -> socket.socket:
     return of.extra(SocketAttribute.raw_socket)  # noqa: S610 - it is not Django's
 
 
-async def _request(stream: SocketStream) -> bytes:
+async def request_of(stream: SocketStream) -> bytes:
     """One request, whole; of a client that wants TLS its greeting, for it waits for an answer to that."""
     request = await stream.receive()
     while b"\r\n\r\n" not in request and not request.startswith(b"\x16"):

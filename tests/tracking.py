@@ -112,13 +112,15 @@ class Daemon:
 
     async def read_log(self) -> None:
         left = b""
-        async for chunk in self.process.stderr:
-            *whole, left = (left + chunk).split(b"\n")
-            self.lines += [json.loads(line) for line in whole]
+        try:
+            async for chunk in self.process.stderr:
+                *whole, left = (left + chunk).split(b"\n")
+                self.lines += [json.loads(line) for line in whole]
+                self._said.set()
+                self._said = anyio.Event()
+        finally:  # also where it says what is no line of a log
+            self.ended.set()
             self._said.set()
-            self._said = anyio.Event()
-        self.ended.set()
-        self._said.set()
 
     async def says(self, event: str, *, after: int = 0, **values: str) -> dict:
         """The first line of its log that tells `event`, with these values; of what came `after` so many lines."""

@@ -18,6 +18,9 @@ from anyio.streams.tls import TLSAttribute, TLSStream
 LONGEST_HEAD: Final = 100 * 1024
 """Bytes."""
 
+MOST_INTERIM: Final = 16
+"""1xx before an answer; without an end they would keep everybody else waiting."""
+
 _AT_ONCE: Final = 256 * 1024
 """Bytes read at a time: all that the event loop reads, or what is left would wait unseen for the next request."""
 
@@ -41,8 +44,7 @@ class Connection(httpx.AsyncBaseTransport):
         with _failing_as_httpx():
             stream = await self._connected(request.url)
             await self._send(stream, request)
-            while not isinstance(head := await self._next(stream), h11.Response):
-                pass  # 1xx
+            head = await self._head(stream)
         return httpx.Response(head.status_code, headers=head.headers.raw_items(), stream=_Body(self._data(stream), self))
 
     async def aclose(self) -> None:
@@ -101,6 +103,12 @@ class Connection(httpx.AsyncBaseTransport):
             await stream.send(data)
         except (anyio.BrokenResourceError, anyio.EndOfStream) as error:
             raise httpx.WriteError(str(error)) from error
+
+    async def _head(self, stream: ByteStream) -> h11.Response:
+        for _ in range(MOST_INTERIM + 1):
+            if isinstance(head := await self._next(stream), h11.Response):
+                return head
+        raise httpx.RemoteProtocolError("more interim answers than anybody has use for")
 
     async def _data(self, stream: ByteStream) -> AsyncIterator[bytes]:
         with _failing_as_httpx():

@@ -28,13 +28,16 @@ class Keeper:
     async def __call__(self, scope, receive, send):
         request = Request(scope, receive)
         try:
-            self.got.append((request.headers["webhook-id"], await request.body()))
+            self.keep(request.headers, await request.body())
         except ClientDisconnect:
             return
         self._arrived.set()
         self._arrived = anyio.Event()
         await self.answers.wait()
         await Response(status_code=self.status)(scope, receive, send)
+
+    def keep(self, headers, body):
+        self.got.append((headers["webhook-id"], body))
 
     @asynccontextmanager
     async def serving(self):

@@ -1,7 +1,7 @@
 """What the HTTP client says where there is no answer, and what it keeps to itself."""
 
 import pytest
-from loopback import answer, loopback, nobody, resets, sends
+from loopback import answer, hangs, loopback, nobody, resets, sends
 
 from tracker.http import NoAnswer, Request, http_client, tls_context
 
@@ -84,6 +84,20 @@ async def test_head_without_end_is_none(ask):
     async with loopback(scene) as server:
         said = await ask(server.url)
     assert said == NoAnswer("RemoteProtocolError: Receive buffer too long")
+
+
+async def test_interim_answers_without_end_are_none(ask):
+    """1xx that never end are given up long before the deadline: to read them would keep everybody else waiting."""
+    async with loopback(hangs(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 17 + answer())) as server:
+        said = await ask(server.url)
+    assert said == NoAnswer("RemoteProtocolError: more interim answers than anybody has use for")
+
+
+async def test_interim_answers_are_read_past(ask):
+    """A few 1xx before the answer are nothing that anybody need know."""
+    async with loopback(sends(b"HTTP/1.1 100 Continue\r\n\r\n" * 16 + answer(b"at last"))) as server:
+        said = await ask(server.url)
+    assert said.body == b"at last"
 
 
 async def test_refused_connection_is_no_answer(ask):

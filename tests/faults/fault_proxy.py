@@ -1,0 +1,152 @@
+"""Owns a TCP proxy before a receiver, which spoils what the two say to each other and knows what it has spoilt."""
+
+import random
+import socket
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import NamedTuple
+
+import anyio
+from loopback import GONE, Scene, answer, drips, hangs, head_of, request_of, resets, sends
+
+REFUSING = 0.2
+"""Seconds for which nobody listens."""
+
+
+class Fault(NamedTuple):
+    """What a client meets, and whether its request `arrives` all the same, and is to be taken as failed.
+
+    One that comes `before` meets whoever connects, and reads no request. After one that `refuses` nobody listens for a while.
+    """
+
+    scene: Scene
+    arrives: bool = False
+    fails: bool = True
+    before: bool = False
+    refuses: bool = False
+
+
+class FaultProxy:
+    """Before the receiver at `url`: a share of its requests, `rate`, meets one of `faults`; the others pass, to the byte."""
+
+    def __init__(self, url, faults, seed, rate):
+        self.met = []  # of each request its webhook-id, if it was read, and its fault, if it has met one
+        self.rate = rate
+        self.url = ""
+        self._host, _, self._path = url.removeprefix("http://").partition("/")
+        self._faults = faults
+        self._chance = random.Random(seed)
+        self._listening = anyio.CancelScope()
+
+    @asynccontextmanager
+    async def serving(self):
+        async with anyio.create_task_group() as group:
+            with _port() as port:
+                self.url = f"http://127.0.0.1:{port}/{self._path}"
+                await group.start(self._listen, port, group)
+                yield self
+                group.cancel_scope.cancel()
+
+    async def _listen(self, port, group, *, task_status):
+        while True:
+            async with await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=port) as listener:
+                task_status.started()
+                task_status = anyio.TASK_STATUS_IGNORED
+                with anyio.CancelScope() as self._listening:
+                    await listener.serve(self._converse, group)
+            await anyio.sleep(REFUSING)
+
+    async def _converse(self, stream):
+        with suppress(*GONE):
+            async with stream:
+                while await self._exchange(stream):
+                    pass
+
+    async def _exchange(self, stream):
+        """Answer one request, or spoil it; whether the connection is kept for another."""
+        if fault := self._draw(before=True):
+            self.met.append((None, fault))
+            return await fault.scene(stream)
+        request = await request_of(stream)
+        fault = self._draw(before=False)
+        self.met.append((dict(head_of(request)[1])["webhook-id"], fault))
+        said = await self._pass_on(request) if fault is None or fault.arrives else b""
+        if fault is None:
+            return await sends(said)(stream)
+        if fault.refuses:
+            self._listening.cancel()
+        return await fault.scene(stream)
+
+    def _draw(self, *, before):
+        fault = self._chance.choice(self._faults) if self._chance.random() < self.rate else None
+        return fault if fault and fault.before is before else None
+
+    async def _pass_on(self, request):
+        """What the receiver says, who says so without a body."""
+        host, _, port = self._host.partition(":")
+        async with await anyio.connect_tcp(host, int(port)) as receiver:
+            await receiver.send(request)
+            said = b""
+            while b"\r\n\r\n" not in said:
+                said += await receiver.receive()
+            return said
+
+
+@contextmanager
+def _port():
+    """A port that nobody else is given while nobody listens at it."""
+    with socket.socket() as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        yield kept.getsockname()[1]
+
+
+def again_and_again(first, more, pause=0.005):
+    """`first`, and then `more` without an end, until the client hangs up."""
+
+    async def scene(stream):
+        await stream.send(first)
+        while True:
+            await stream.send(more)
+            await anyio.sleep(pause)
+
+    return scene
+
+
+async def says_no_more(stream):
+    """Half of the connection is closed, without a word; the other half is open until the client hangs up."""
+    await stream.send_eof()
+    await stream.receive()
+    return False
+
+
+SAID = answer(b"taken", 200)
+
+FAULTS = {
+    # the request does not arrive
+    "refused": Fault(resets(), refuses=True),
+    "reset-at-once": Fault(resets(), before=True),
+    "answered-before-it-asked": Fault(sends(answer(b"", 408), keeps=False), before=True),
+    "reset": Fault(resets()),
+    "hung-up-on": Fault(sends(b"", keeps=False)),
+    "black-hole": Fault(hangs()),
+    "half-closed": Fault(says_no_more),
+    "too-many": Fault(sends(answer(b"", 429, "retry-after: 1"))),
+    "unavailable": Fault(sends(answer(b"", 503, "retry-after: 1"), keeps=False)),
+    # it arrives, and nobody knows
+    "answer-dropped": Fault(resets(), arrives=True),
+    "never-answered": Fault(hangs(), arrives=True),
+    "head-cut": Fault(sends(SAID[:20], keeps=False), arrives=True),
+    "body-cut": Fault(sends(SAID[:-2], keeps=False), arrives=True),
+    "reset-within-the-body": Fault(resets(SAID[:-2]), arrives=True),
+    "dripping": Fault(drips(SAID.replace(b"Said", b"S" * 500), 0.05), arrives=True),
+    "garbage": Fault(sends(bytes(range(256)) * 9, keeps=False), arrives=True),
+    "TLS": Fault(sends(b"\x15\x03\x03\x00\x02\x02\x28"), arrives=True),
+    "endless-head": Fault(again_and_again(b"HTTP/1.1 200 OK\r\n", b"x: y\r\n" * 1000), arrives=True),
+    "endlessly-103": Fault(again_and_again(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100), arrives=True),
+    "failed-after-all": Fault(sends(answer(b"sorry", 500)), arrives=True),
+    # it arrives, and its answer is strange and yet one
+    "100-first": Fault(sends(b"HTTP/1.1 100 Continue\r\n\r\n" + SAID), arrives=True, fails=False),
+    "until-it-closes": Fault(sends(b"HTTP/1.1 200 OK\r\n\r\ntaken", keeps=False), arrives=True, fails=False),
+    "endless-body": Fault(again_and_again(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536), arrives=True, fails=False),
+    "answered-twice": Fault(hangs(SAID + SAID), arrives=True, fails=False),
+}

@@ -1,0 +1,220 @@
+"""Receivers behind a proxy that resets, swallows and spoils: everything arrives, in order, no oftener than faults explain."""
+
+import json
+import os
+import signal
+import sqlite3
+from collections import Counter, defaultdict
+from contextlib import AsyncExitStack, closing
+from datetime import datetime
+from itertools import pairwise
+from statistics import median
+
+import anyio
+import pytest
+import standardwebhooks
+from fault_proxy import FAULTS, FaultProxy
+from keeping import Keeper, give
+from planting import A_NEW_ID_FOR_EACH_ATTEMPT, A_RESET_IS_TAKEN_FOR_YES, ALL_WAIT_FOR_ONE_ANOTHER, NOBODY_IS_WAITED_FOR, plant
+from proc import descriptors, memory
+from steered import begin, end
+from tracking import Installation, simulated
+from truth import Log
+
+from tracker.http import CONNECTIONS
+
+MINUTES = float(os.environ.get("DELIVERY_MINUTES", "10"))
+"""How long the long form lasts."""
+
+EVENTS = ("batch.created", "batch.started", "batch.completed")
+JOBS = 6
+TIMEOUT = 1.0
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+MEGABYTE = 1024 * 1024
+
+
+class Receiver(Keeper):
+    """One behind a proxy with some of the `FAULTS`; what it is sent has to be signed."""
+
+    def __init__(self, name, faults, seed, rate=0.3):
+        super().__init__(name, EVENTS)
+        self.unsigned = []
+        self._oracle = standardwebhooks.Webhook(SECRET)
+        self._spoiling = [FAULTS[fault] for fault in faults], seed, rate
+
+    def keep(self, headers, body):
+        super().keep(headers, body)
+        try:
+            self._oracle.verify(body, dict(headers))
+        except standardwebhooks.WebhookVerificationError:
+            self.unsigned.append(self.got[-1])
+
+    async def behind_a_proxy(self, stack, installation):
+        await stack.enter_async_context(self.serving())
+        self.proxy = await stack.enter_async_context(FaultProxy(self.url, *self._spoiling).serving())
+        self.url = self.proxy.url
+        give(installation, self, hold="forever", timeout=f"{TIMEOUT:g}s")
+        with installation.config.open("a") as config:
+            config.write('secret = { env = "SECRET" }\n')
+
+    def check(self, deliveries):
+        """All of its `deliveries` arrived as they should have, by what it has got and what its proxy has done."""
+        assert self.unsigned == []
+        assert self.proxy.rate == 0.0 or any(fault for _, fault in self.proxy.met), f"{self.name}: nothing was spoilt"
+        last, times, met = Counter(), Counter(self.ids), defaultdict(list)
+        for _, body in self.got:
+            event = json.loads(body)
+            job = event["data"]["id"]
+            assert last[job] <= event["seq"], f"{self.name}: {event['id']} came late"  # its copies too: `hold` is for ever
+            last[job] = event["seq"]
+        for id_, fault in self.proxy.met:
+            met[id_] += [fault] if fault else []
+        for delivery in deliveries:
+            assert delivery["state"] == "delivered"
+            _check_attempts(self.name, delivery["attempts"], met[delivery["event_id"]], times[delivery["event_id"]])
+
+
+def _check_attempts(name, attempts, met, times):
+    """Each fault that was `met` is in the log as a failed attempt, and each of the `times` but one is explained by one."""
+    failed = [attempt for attempt in attempts if attempt["result"] != "delivered"]
+    assert attempts[:-1] == failed, f"{name}: it was delivered, and went on"
+    assert len(failed) >= sum(fault.fails for fault in met), f"{name}: a fault was taken for an answer"
+    assert times - 1 <= len(failed) - sum(not fault.arrives for fault in met), f"{name}: sent again"
+    for attempt, following in pairwise(attempts):
+        asked = 1.0 if attempt["status"] in (429, 503) else 0.0
+        assert _seconds(attempt["ended_at"], following["began_at"]) >= asked, f"{name}: Retry-After was not honoured"
+
+
+class Attack:
+    """A daemon whose jobs begin and end, and whose receivers are hard to reach, but for the first, which is always well."""
+
+    def __init__(self, simulator, installation, receivers):
+        self.simulator, self.installation, self.receivers = simulator, installation, receivers
+        self.well, self.hanging, *_ = receivers
+        self.used = []  # descriptors, and bytes, from time to time
+
+    async def calm(self, process):
+        """A round in which nothing is spoilt, to compare with."""
+        spoilt = [each.proxy.rate for each in self.receivers]
+        for each in self.receivers:
+            each.proxy.rate = 0.0
+        await self.round(process)
+        for each, rate in zip(self.receivers, spoilt, strict=True):
+            each.proxy.rate = rate
+
+    async def hard(self, process):
+        """A round in which one receiver hangs until another, who is well, has heard of everything."""
+        self.hanging.proxy.rate = 1.0
+        await self.round(process)
+
+    async def round(self, process):
+        """Jobs begin and end, and everybody hears of it."""
+        jobs = begin(self.simulator, JOBS)
+        await self.well.reads(2 * JOBS)
+        for job in jobs:
+            end(self.simulator, job)
+        await self.well.reads(JOBS)
+        self.hanging.proxy.rate = 0.0
+        with anyio.fail_after(120):
+            while _pending(self.installation):
+                self.used.append((descriptors(process), memory(process, "VmRSS")))
+                await anyio.sleep(0.1)
+
+    async def check(self):
+        """What came of it: the number of deliveries, of failed attempts, and of copies."""
+        log = Log(self.installation.database)
+        log.has_all_that_was_received(*self.receivers)
+        log.has_a_delivery_for_each(*self.receivers)
+        log.was_received(*self.receivers, last=len(log.events))
+        told = await self.installation.command("deliveries", "--json")
+        deliveries = [json.loads(line) for line in told.stdout.splitlines()]
+        for receiver in self.receivers:
+            receiver.check([delivery for delivery in deliveries if delivery["receiver"] == receiver.name])
+        lags = _lags(log, deliveries, self.well)
+        calm, hard = median(lags[: 3 * JOBS]), median(lags[3 * JOBS :])
+        assert hard < 3 * calm + TIMEOUT / 2, f"one who is well waited for others: {hard:.1f} s, where {calm:.1f} s was usual"
+        failed = sum(attempt["result"] != "delivered" for delivery in deliveries for attempt in delivery["attempts"])
+        return len(deliveries), failed, sum(len(each.ids) - len(set(each.ids)) for each in self.receivers)
+
+
+def _pending(installation):
+    with closing(sqlite3.connect(f"file:{installation.database}?mode=ro", uri=True)) as connection:
+        return connection.execute("SELECT count(*) FROM deliveries WHERE state = 'pending'").fetchone()[0]
+
+
+def _lags(log, deliveries, receiver):
+    """Seconds from when something was observed to when the receiver had it."""
+    observed = {event["seq"]: event["observed_at"] for event in log.events}
+    of_receiver = (delivery for delivery in deliveries if delivery["receiver"] == receiver.name)
+    return [_seconds(observed[delivery["seq"]], delivery["ended_at"]) for delivery in of_receiver]
+
+
+def _seconds(since, until):
+    return (datetime.fromisoformat(until) - datetime.fromisoformat(since)).total_seconds()
+
+
+async def attacked(folder, faults, *, minutes=0.0, seed=1, bug=None):
+    """Receivers with one of the `faults` each, and one with all of them, for so long, but for one round at least."""
+    alone = [Receiver(fault, [fault], seed + number) for number, fault in enumerate(faults)]
+    receivers = [
+        Receiver("well", [], seed, 0.0),
+        Receiver("hanging", ["black-hole"], seed),
+        Receiver("mixed", faults, seed),
+        *alone,
+    ]
+    async with AsyncExitStack() as stack:
+        simulator = await stack.enter_async_context(simulated())
+        installation = Installation(folder, simulator.url, poll_interval="100ms")
+        installation.environment["SECRET"] = SECRET
+        for receiver in receivers:
+            await receiver.behind_a_proxy(stack, installation)
+        if bug:
+            plant(installation, bug)
+        attack = Attack(simulator, installation, receivers)
+        daemon = await stack.enter_async_context(installation.running())
+        until, rounds = anyio.current_time() + minutes * 60, 0
+        await attack.calm(daemon.process.pid)
+        while not rounds or anyio.current_time() < until:
+            await attack.hard(daemon.process.pid)
+            rounds += 1
+        assert await daemon.stop(signal.SIGTERM) == 0
+    deliveries, failed, copies = await attack.check()
+    told = {line["event"] for line in daemon.lines if line["level"] not in ("debug", "info")}
+    assert told <= {"delivery.failed", "receiver.failing"}
+    most, bytes_ = (max(each) for each in zip(*attack.used, strict=True))
+    figures = (
+        f"{deliveries} deliveries, {failed} failed attempts, {copies} copies, {most} descriptors, {bytes_ / MEGABYTE:.0f} MB"
+    )
+    print(f"{rounds} rounds: {figures}")  # noqa: T201 - of a long run
+    assert most < len(receivers) * CONNECTIONS + 50, figures
+    assert bytes_ < 150 * MEGABYTE, figures
+
+
+@pytest.mark.timeout(240)
+async def test_receivers_that_are_hard_to_reach(tmp_path):
+    """Everything arrives, signed and unchanged, in order, as often as faults explain; who is well waits for nobody."""
+    await attacked(tmp_path, FAULTS)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+async def test_receivers_that_stay_hard_to_reach(tmp_path):
+    """The same again and again, for minutes."""
+    await attacked(tmp_path, FAULTS, minutes=MINUTES)
+
+
+@pytest.mark.parametrize(
+    ("bug", "faults", "found"),
+    [
+        (A_RESET_IS_TAKEN_FOR_YES, ["answer-dropped"], "a fault was taken for an answer"),
+        (A_NEW_ID_FOR_EACH_ATTEMPT, ["answer-dropped"], "was sent what the log has not"),
+        (NOBODY_IS_WAITED_FOR, ["too-many"], "came late"),
+        (ALL_WAIT_FOR_ONE_ANOTHER, ["black-hole"], "one who is well waited for others"),
+    ],
+    ids=["a dropped answer is a yes", "a new id", "hold ignored", "all share their places"],
+)
+@pytest.mark.timeout(240)
+async def test_deliveries_that_are_wrong_are_found(tmp_path, bug, faults, found):
+    """A product with one of these bugs does not stand a single round."""
+    with pytest.raises(AssertionError, match=found):
+        await attacked(tmp_path, faults, bug=bug)
