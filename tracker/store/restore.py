@@ -37,12 +37,19 @@ def restore(backup: Path, database: Path, moment: str) -> Restored:
         raise UnfitTargetError(f"{backup}: this is the database itself, expected a backup of it")
     with locked(database), held(database), partial(database) as (path, give_the_name):
         copy(backup, path, check_any_version)
-        migrate(path)
+        _bring_up_to_date(path, backup)
         contents = proved(backup, path)
         give_to_owner_of(database if database.exists() else database.parent, path)
         aside = _set_aside(database, database.with_name(f"{database.name}.before-restore-{moment}"))
         give_the_name()
     return Restored(contents, aside)
+
+
+def _bring_up_to_date(copied: Path, backup: Path) -> None:
+    try:
+        migrate(copied)
+    except StorageError as error:
+        raise StorageError(f"{backup}: its copy cannot be brought up to date: {error}") from error
 
 
 def _set_aside(database: Path, aside: Path) -> Path | None:

@@ -1,0 +1,200 @@
+"""Databases of every schema that there was: brought up to date whole, also by a daemon that is killed while it does that."""
+
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections import Counter
+
+import anyio
+import pytest
+from databases import VERSIONS, Found, make
+from keeping import Keeper, give
+from loopback import nobody
+from planting import plant
+from tracking import COMMAND, Installation
+from truth import Log
+
+from tracker.store.schema import MIGRATIONS, migrate
+
+NEWEST = len(MIGRATIONS)
+STEP_BY_STEP = """
+    import time
+    from tracker.store import schema
+    def step_by_step(connection, migrations, newest):
+        for migration in migrations:
+            connection.executescript(migration)
+            time.sleep(0.3)
+        connection.execute(f"PRAGMA user_version = {newest}")
+    schema._apply = step_by_step
+"""
+
+
+@pytest.fixture
+def installation(tmp_path):
+    """One whose API nobody answers: its log stays as it is. It forgets no delivery."""
+    with nobody() as url:
+        installation = Installation(tmp_path, url)
+        config = installation.config.read_text().replace("[http]", 'keep_deliveries = "3650d"\n[http]')
+        installation.config.write_text(config)
+        yield installation
+
+
+def test_every_schema_is_as_it_was_released(tmp_path):
+    """A migration that somebody changed would make another schema than the one that files out there have."""
+    assert list(range(1, NEWEST + 1)) == VERSIONS
+    for version in VERSIONS:
+        migrate(tmp_path / f"{version}.db", MIGRATIONS[:version])
+        released = Found(make(tmp_path / f"released-{version}.db", version))
+        assert Found(tmp_path / f"{version}.db").schema == released.schema, version
+
+
+@pytest.mark.timeout(180)
+async def test_each_released_schema_is_opened(installation):
+    """`run` brings each up to date, with all that was in it, and delivers what was pending; then `verify` agrees."""
+    keeper = Keeper()
+    async with keeper.serving():
+        give(installation, keeper)
+        for version in VERSIONS:
+            for each in installation.database.parent.glob("tracker.db*"):
+                each.unlink()
+            before = Found(make(installation.database, version))
+            await _is_opened(installation, keeper, before)
+
+
+async def _is_opened(installation, keeper, before):
+    pending = [
+        seq
+        for receiver, seq, _, _, state, *_ in before.rows.get("deliveries", [])
+        if (receiver, state) == (keeper.name, "pending")
+    ]
+    bodies = {row[0]: (row[1], row[-1].encode()) for row in before.rows["events"]}
+    keeper.got.clear()
+    async with installation.running() as daemon:
+        while len(keeper.got) < len(pending):
+            await keeper.reads()
+        assert await daemon.stop(signal.SIGTERM) == 0
+    assert sorted(keeper.got) == sorted(bodies[seq] for seq in pending)
+    assert (await installation.command("verify")).returncode == 0
+    after = Found(installation.database)
+    Log(installation.database)
+    assert after.version == NEWEST
+    for name in ("accounts", "events", "jobs", "cards"):
+        assert after.rows[name] == before.rows.get(name, []), name
+    if "deliveries" in before.rows:
+        ended = lambda found: [row for row in found.rows["deliveries"] if row[1] not in pending]  # noqa: E731
+        assert ended(after) == ended(before)
+        assert set(before.rows["attempts"]) <= set(after.rows["attempts"])
+
+
+class Migrating:
+    """A daemon that is killed while it migrates a large database, at a random moment each time."""
+
+    def __init__(self, installation, seed, more):
+        self.installation = installation
+        self.found = Counter()
+        self._chance = random.Random(seed)
+        self._more = more
+        self._path = installation.database
+        newest = make(self._path.with_name("newest.db"), NEWEST)
+        self._newest = Found(newest).schema
+        self._renew()
+        began = time.perf_counter()
+        migrate(self._path)
+        self._lasts = time.perf_counter() - began
+        self._renew()
+
+    def _renew(self):
+        """An old file anew, as a daemon has left it, or a backup."""
+        for each in self._path.parent.glob("tracker.db*"):
+            each.unlink()
+        version = self._chance.choice(VERSIONS[:-1])
+        make(self._path, version, more=self._more, journal=self._chance.choice(("WAL", "DELETE")))
+        self._old = Found(self._path)
+
+    async def kill(self):
+        command = [*COMMAND, "--config", str(self.installation.config), "run"]
+        async with await anyio.open_process(
+            command, env=self.installation.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            try:
+                with anyio.fail_after(30):
+                    while not self._has_begun():  # noqa: ASYNC110 - another process's
+                        await anyio.sleep(0.001)
+                await anyio.sleep(self._chance.uniform(0, self._lasts))
+            finally:
+                process.kill()
+            assert await process.wait() == -signal.SIGKILL
+        self.look()
+
+    def _has_begun(self):
+        journals = [self._path.with_name(f"tracker.db-{each}") for each in ("wal", "journal")]
+        return any(each.exists() and each.stat().st_size for each in journals)
+
+    def look(self):
+        """It is sound, of the old schema or the newest and of none between, with the same rows: so says a copy.
+
+        What the killed one left is for the next one to clear up.
+        """
+        found = Found(self._copied())
+        assert found.sound, "damaged"
+        if found.version == self._old.version:
+            self.found["old"] += 1
+            assert found.schema == self._old.schema, "half of it is there"
+        else:
+            self.found["newest"] += 1
+            assert found.version == NEWEST
+            assert found.schema == self._newest, "half of it is there"
+        assert found.has_the_rows_of(self._old)
+        if found.version == NEWEST:
+            self._renew()
+
+    def _copied(self):
+        copy = self._path.with_name("copy.db")
+        for each in ("", "-wal", "-journal"):
+            copy.with_name(copy.name + each).unlink(missing_ok=True)
+            if self._path.with_name(self._path.name + each).exists():
+                shutil.copy(self._path.with_name(self._path.name + each), copy.with_name(copy.name + each))
+        return copy
+
+    async def complete(self):
+        """The next start that nobody kills brings it up to date."""
+        async with self.installation.running() as daemon:
+            assert await daemon.stop(signal.SIGTERM) == 0
+        found = Found(self._path)
+        assert (found.version, found.schema) == (NEWEST, self._newest)
+        assert found.has_the_rows_of(self._old)
+        Log(self._path)
+
+
+async def _killed(installation, kills, *, seed, more):
+    migrating = Migrating(installation, seed, more)
+    for _ in range(kills):
+        await migrating.kill()
+    await migrating.complete()
+    print(f"killed {kills} times while it migrated: {dict(migrating.found)}")  # noqa: T201 - the figures of a long run
+    return migrating.found
+
+
+@pytest.mark.timeout(240)
+async def test_kills_while_it_migrates(installation):
+    """After each kill the file is whole and of the old schema or of the newest, with the same rows; the next start ends it."""
+    assert (await _killed(installation, 5, seed=5, more=8_000))["old"]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+async def test_fifty_kills_while_it_migrates(installation):
+    """The same, fifty times, of a larger file."""
+    found = await _killed(installation, 50, seed=50, more=50_000)
+    assert found["old"]
+    assert found["newest"]
+
+
+@pytest.mark.timeout(120)
+async def test_a_migration_that_is_not_whole_is_found(installation):
+    """A product that migrates step by step leaves something between two schemas."""
+    plant(installation, STEP_BY_STEP)
+    with pytest.raises(AssertionError, match="half of it is there"):
+        await _killed(installation, 5, seed=5, more=2_000)
