@@ -21,6 +21,10 @@ class Comparison:
         """A context manager that measures one run of `way`, which stands for `times` as much; the first way is the baseline."""
         return _Timed(self._seconds.setdefault(way, []), self._clock, times)
 
+    def note(self, way, seconds):
+        """One run of `way` took so long, by whatever it was measured."""
+        self._seconds.setdefault(way, []).append(seconds)
+
     def ratio(self, way, to):
         """How many times the median of `to` the median of `way` is."""
         return self.median(way) / self.median(to)
@@ -28,6 +32,10 @@ class Comparison:
     def median(self, way):
         """Seconds."""
         return statistics.median(self._seconds[way])
+
+    def most(self, way):
+        """Seconds of the longest run."""
+        return max(self._seconds[way])
 
     def told(self):
         """A line for each way."""

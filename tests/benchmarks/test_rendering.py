@@ -1,8 +1,13 @@
-"""Rendering the series of active jobs: ours, and the same by prometheus_client's gauges."""
+"""Rendering the series of active jobs: ours, and the same by prometheus_client's gauges; and who waits meanwhile."""
 
+import gc
+import time
+
+import anyio
 import pytest
 from canned import job
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from surfaced import ACCOUNTS, surfaced
 
 from tracker.core.job import COUNTERS, read_job
 from tracker.metrics.series import JobSeries
@@ -16,9 +21,9 @@ BESIDE_THE_COUNTERS = 3  # info, creation, status
 def test_rendering_job_series(compare):
     """Both ways write the same page; ours should take 0.15 of the time at most."""
     comparison = compare(f"/metrics with {SERIES} series of jobs")
-    jobs = [read_job(job(number)) for number in range(SERIES // (len(COUNTERS) + BESIDE_THE_COUNTERS))]
-    active = {"default": {each.id: each for each in jobs}}
-    registry, series = _gauges(jobs), JobSeries()
+    jobs = _jobs(SERIES)
+    active = {"default": jobs}
+    registry, series = _gauges(jobs.values()), JobSeries()
     theirs = ours = b""
     for _ in range(9):
         with comparison.time("prometheus_client: gauges"):
@@ -30,6 +35,75 @@ def test_rendering_job_series(compare):
     assert ours == theirs
     assert comparison.ratio("JobSeries.render", "prometheus_client: gauges") < 0.5
     assert theirs.count(b'job="') > SERIES * 0.99
+
+
+def test_a_page_makes_nothing_to_collect(count):
+    """Once labels are known a page leaves next to nothing to the garbage collector, whose full rounds hold up the loop."""
+    jobs = _jobs(SERIES)
+    series = JobSeries()
+    series.render({"default": jobs}, len(jobs))
+    made = count("objects that the collector counts, for a page")
+    try:
+        gc.collect()
+        gc.disable()
+        page = series.render({"default": jobs}, len(jobs))
+        made.note(f"{SERIES} series", max(1, gc.get_count()[0]))
+    finally:
+        gc.enable()
+    assert page.count(b'job="') > SERIES * 0.99
+    assert made.of(f"{SERIES} series") < 200
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", [SERIES, 10 * SERIES])
+async def test_holding_the_loop(compare, count, tmp_path, number):
+    """While the page is made and sent nobody waits for the loop for more than 20 ms.
+
+    A turn of the loop counts for no more than the CPU that this process took during it: other processes are none of ours.
+    """
+    comparison = compare(f"{number} series: the longest of all turns")
+    jobs = _jobs(number)
+    gc.freeze()  # what pytest has in memory is no daemon's
+    async with surfaced(tmp_path / "tracker.db") as app:
+        app.metrics.configured(dict.fromkeys(ACCOUNTS, 15.0), (), len(jobs))
+        app.metrics.active.replaced(ACCOUNTS[0], jobs)
+        curl = ["curl", "-sf", "-o", str(tmp_path / "page"), f"{app.client.base_url}/metrics"]
+        for encoding in ("identity", "gzip"):
+            for _ in range(9):
+                await _note_turns(comparison, "nobody asks", anyio.sleep, 0.2)
+                with comparison.time(f"the whole answer, {encoding}"):
+                    await _note_turns(comparison, encoding, anyio.run_process, [*curl, "-H", f"accept-encoding: {encoding}"])
+    gc.unfreeze()
+    assert (tmp_path / "page").stat().st_size > number
+    worst = max(comparison.most(each) for each in ("identity", "gzip"))
+    longest = count(f"{number} series: ms that the loop was held")
+    longest.note("target", 20)
+    longest.note("the longest of 18 pages", worst * 1000)
+    assert worst < 0.1
+
+
+async def _note_turns(comparison, way, do, *arguments):
+    """Note the longest that the loop was held while that was done."""
+    longest = 0.0
+
+    async def watch():
+        nonlocal longest
+        while True:
+            wall, cpu = time.perf_counter(), time.process_time()
+            await anyio.sleep(0.001)
+            longest = max(longest, min(time.perf_counter() - wall - 0.001, time.process_time() - cpu))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch)
+        await do(*arguments)
+        group.cancel_scope.cancel()
+    comparison.note(way, longest)
+
+
+def _jobs(series):
+    """Active jobs that have so many series, by id."""
+    jobs = [read_job(job(number)) for number in range(series // (len(COUNTERS) + BESIDE_THE_COUNTERS))]
+    return {each.id: each for each in jobs}
 
 
 def _gauges(jobs):
