@@ -13,7 +13,7 @@ from tracker.tasks import task_group
 SOON: Final = 0.05
 """Seconds that a change waits for others, however long the sweep goes on."""
 
-MOST_AT_ONCE: Final = 1000
+MOST_AT_ONCE: Final = 500
 """So many changes wait for no others: what a commit takes, and memory holds of a sweep, has a bound."""
 
 Record = Callable[[Sequence[Change]], Awaitable[None]]

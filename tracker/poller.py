@@ -138,6 +138,7 @@ class _Run:
         self._events = 0
         self._backfilled = 0
         self._malformed: list[MalformedJob] = []
+        self._taking = anyio.Lock(fast_acquire=True)
 
     async def read(self, chosen: Plan) -> Reading:
         """Read the lists of the plan side by side; the reading of the new jobs is returned."""
@@ -224,16 +225,16 @@ class _Run:
                 self.failure = answer
 
     async def _take(self, page: Page) -> None:
-        """Have recorded what a page shows."""
+        """Have recorded what a page shows; one page at a time, for events that wait to be recorded take more than jobs do."""
         self._malformed.extend(page.malformed)
-        unknown = {job.id for job in page.jobs if job.id not in self._known}
-        if unknown:
-            for id_, stored in (await self._poller.store.known(self._poller.account, unknown)).items():
-                self._known.setdefault(id_, stored)  # another page may have told more meanwhile
-        now = self._poller.now()
-        changes = self._noted(self.sweep.observe(page.jobs, self._known, now), now)
-        if changes:
-            await self._found.add(changes)
+        async with self._taking:
+            unknown = {job.id for job in page.jobs if job.id not in self._known}
+            if unknown:
+                self._known.update(await self._poller.store.known(self._poller.account, unknown))
+            now = self._poller.now()
+            changes = self._noted(self.sweep.observe(page.jobs, self._known, now), now)
+            if changes:
+                await self._found.add(changes)
 
     def _noted(self, changes: Sequence[Change], now: int) -> Sequence[Change]:
         """The changes as they are to be recorded, observed `now`; from here on they are known."""

@@ -151,7 +151,6 @@ async def test_page_is_told_though_the_next_does_not_come(tmp_path):
 async def test_first_contact_does_not_hold_all_events(tmp_path, monkeypatch):
     """However many jobs there are at first, of their events no more are in memory at a time than a few commits take."""
     monkeypatch.setattr("tracker.gathering.MOST_AT_ONCE", 100)
-    monkeypatch.setattr("tracker.poller.SIDE_BY_SIDE", 4)
     pages, held = Pages(3_000), []
     pages.answers.set()
 
@@ -162,4 +161,4 @@ async def test_first_contact_does_not_hold_all_events(tmp_path, monkeypatch):
         poller = Poller("default", pages, store, backfill=0.0, now=lambda: NOW * 1000, audience=Audience(recorded=recorded))
         report = await poller.poll_once()
     assert report.events == 3_000
-    assert 100 <= max(held) <= 2 * (100 + 4 * 100)
+    assert 100 <= max(held) <= 2 * (100 + 100)

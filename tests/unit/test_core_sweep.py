@@ -118,6 +118,19 @@ def test_of_duplicates_in_one_sweep_the_more_advanced_wins(shown, types, stale, 
     assert (sweeps.stale, sweeps.memory) == (stale, NOTHING)
 
 
+@pytest.mark.parametrize("one_page", [True, False])
+@pytest.mark.parametrize(("then", "types"), [("RUNNING", []), ("SUCCESS", ["batch.completed"])])
+def test_what_is_contradicted_in_the_same_sweep_is_not_believed(then, types, one_page):
+    """A step back that the sweep before saw too is dropped, and forgotten, once the job is shown as it was or further on."""
+    sweeps = Sweeps(job())
+    stale = job(status="QUEUED")
+    sweeps([stale])
+    assert sweeps.memory != NOTHING
+    jobs = [stale, job(status=then)]
+    assert sweeps(*([jobs] if one_page else [[each] for each in jobs])) == types
+    assert (sweeps.stale, sweeps.memory) == (1, NOTHING)
+
+
 def test_a_new_job_that_is_shown_twice_on_a_page_is_one_change():
     """Its events are in order in one change, so that they commit together."""
     sweep = Sweep("default", CONTACT, WINDOW)

@@ -54,13 +54,11 @@ class Sweep:
         self._contact = contact
         self._oldest_of_interest = min(window, contact.horizon)
         self._memory = memory
-        self._believed: set[str] = set()
-        self._behind: dict[str, Job] = {}
+        self._behind: dict[str, Job] = {}  # of those shown, who was never shown otherwise
         self._gone: set[str] = set()
 
     def observe(self, jobs: Sequence[Job], known: Mapping[str, Known], now: int) -> list[Change]:
         """The changes that `jobs` bring to what is `known` of them (Unix milliseconds)."""
-        self.shown.update([job.id for job in jobs])
         if jobs:
             self.newest = max(self.newest or 0, *[job.created_at for job in jobs])
         changes: dict[str, Change] = {}
@@ -68,9 +66,10 @@ class Sweep:
             earlier = changes.get(job.id)
             before = earlier.known if earlier else known.get(job.id)
             if before and job == before.job and not before.deleted:  # as most are
-                self._believed.add(job.id)
+                self._behind.pop(job.id, None)
             elif change := self._observe(job, before, now):
                 changes[job.id] = _joined(earlier, change) if earlier else change
+            self.shown.add(job.id)
         return list(changes.values())
 
     def missing(self, job_id: str) -> None:
@@ -79,7 +78,7 @@ class Sweep:
 
     def conclude(self, known: Mapping[str, Known], now: int) -> tuple[list[Change], Memory]:
         """The changes that are believed because the sweep before saw the same, and what the next one has to remember."""
-        behind = {id_: job for id_, job in self._behind.items() if id_ not in self._believed}
+        behind = dict(self._behind)
         repeated = {id_: behind.pop(id_) for id_, job in list(behind.items()) if self._is_repeated(job)}
         self.stale -= len(repeated)
         gone = self._gone - self.shown
@@ -93,7 +92,7 @@ class Sweep:
         if known is None:
             return self._first_seen(job, now)
         if not (known.deleted or is_behind(job, known.job)):
-            self._believed.add(job.id)
+            self._behind.pop(job.id, None)
             return diff(self.account, known, without_losses(job, known.job), now)
         self._hold_back(job, known)
         return None
@@ -102,7 +101,6 @@ class Sweep:
         over = is_terminal(job.status)
         if over and job.created_at < self._oldest_of_interest:
             return None
-        self._believed.add(job.id)
         return first_seen(self.account, job, now, backfilled=over and self._was_over_before_us(job))
 
     def _was_over_before_us(self, job: Job) -> bool:
@@ -112,10 +110,10 @@ class Sweep:
 
     def _hold_back(self, job: Job, known: Known) -> None:
         self.stale += 1
-        if known.deleted or known.active:
-            other = self._behind.get(job.id)
-            if other is None or is_behind(other, job):
-                self._behind[job.id] = job
+        other = self._behind.get(job.id)
+        is_worse = is_behind(other, job) if other else job.id not in self.shown
+        if is_worse and (known.deleted or known.active):
+            self._behind[job.id] = job
 
     def _is_repeated(self, job: Job) -> bool:
         before = self._memory.behind.get(job.id)

@@ -16,3 +16,8 @@ def descriptors(pid: int) -> int:
 
 def threads(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/task"))  # noqa: PTH208 - likewise
+
+
+def cpu(pid: int) -> float:
+    """Seconds that all its threads have used."""
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in Path(f"/proc/{pid}/task").iterdir()) / 1e9

@@ -1,0 +1,106 @@
+"""How cost grows with the number of active jobs: the real command beside canned jobs, from its first contact on."""
+
+import re
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import anyio
+import httpx
+import pytest
+from canned import PAGE, apart
+from growth import Panel, drawing
+from proc import cpu, memory
+from tracking import Installation
+
+pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
+
+PLOT = Path(__file__).parent / "growth.svg"
+MB = 1_000_000
+SWEEPS = 3
+SIZES = (100, 1_000, 10_000, 100_000)
+
+
+async def _measured(folder, jobs):
+    """What so many jobs cost: the first contact, and a sweep that finds nothing."""
+    folder.mkdir()
+    pause = max(1, jobs / 5_000)  # far longer than a sweep takes, so that it has ended when its end is seen
+    async with apart(jobs) as url:
+        settings = {"poll_interval": f"{pause}s", "requests_per_second": 1000, "request_timeout": "30s", "backfill": "3650d"}
+        async with _watched(Installation(folder, url, **settings), pause / 4) as (pid, swept_after):
+            await swept_after(0)
+            first_contact, peak = cpu(pid), memory(pid, "VmHWM")
+            before, spent = await swept_after(1), cpu(pid)
+            await anyio.sleep(SWEEPS * pause)
+            after = await swept_after((await swept_after(1)).sweeps)
+            sweeps = after.sweeps - before.sweeps
+            return SimpleNamespace(
+                first_contact=first_contact,
+                peak=peak,
+                cpu=(cpu(pid) - spent) / sweeps,
+                requests=(after.requests - before.requests) / sweeps,
+                memory=memory(pid, "VmRSS"),
+            )
+
+
+@asynccontextmanager
+async def _watched(installation, pause):
+    """The daemon's process, and what waits until it has swept more than so often and tells what its metrics say then."""
+    async with installation.running() as daemon, httpx.AsyncClient(base_url=daemon.url, trust_env=False) as client:
+
+        async def swept_after(sweeps):
+            while True:
+                page = (await client.get("/metrics", timeout=60)).text
+                found = SimpleNamespace(
+                    sweeps=_sum(page, 'batchtracker_sweeps_total{account="default",result="ok"}'),
+                    requests=_sum(page, "batchtracker_api_requests_total{"),
+                )
+                if found.sweeps > sweeps:
+                    return found
+                await anyio.sleep(pause)
+
+        yield daemon.process.pid, swept_after
+
+
+def _sum(page, start):
+    return sum(float(value) for value in re.findall(rf"^{re.escape(start)}.* (\S+)$", page, re.MULTILINE))
+
+
+async def test_cost_grows_with_the_jobs(count, tmp_path):
+    """Ten times as many jobs are ten times as many requests, and hardly more than ten times the CPU."""
+    few, many = [await _measured(tmp_path / str(jobs), jobs) for jobs in SIZES[:2]]
+    for name in ("cpu", "requests", "memory"):
+        noted = count(f"{name} of a sweep that finds nothing")
+        noted.note("100 active jobs", getattr(few, name))
+        noted.note("1,000 active jobs", getattr(many, name))
+    assert many.requests == pytest.approx(10 * few.requests, rel=0.3)
+    assert many.cpu < 20 * few.cpu
+    assert many.memory < 2 * few.memory
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+async def test_growth_is_drawn(count, tmp_path):
+    """From 100 to 100,000 jobs, as the plot beside this file shows: requests are pages, and CPU grows as the jobs do."""
+    found = {jobs: await _measured(tmp_path / str(jobs), jobs) for jobs in SIZES}
+    for name in vars(found[100]):
+        noted = count(f"cost of active jobs: {name}")
+        for jobs, cost in found.items():
+            noted.note(f"{jobs:,} jobs", getattr(cost, name))
+    PLOT.write_text(
+        drawing(
+            [
+                Panel("CPU of a quiet sweep, s", {"": {jobs: cost.cpu for jobs, cost in found.items()}}),
+                Panel("Requests of a quiet sweep", {"": {jobs: cost.requests for jobs, cost in found.items()}}),
+                Panel(
+                    "Memory of the process, MB",
+                    {
+                        "": {jobs: cost.memory / MB for jobs, cost in found.items()},
+                        "at the first contact": {jobs: cost.peak / MB for jobs, cost in found.items()},
+                    },
+                ),
+            ]
+        )
+    )
+    assert all(cost.requests <= jobs / PAGE + 2 for jobs, cost in found.items())
+    assert found[100_000].cpu < 20 * found[10_000].cpu
