@@ -5,8 +5,7 @@ import json
 import random
 from typing import NamedTuple
 
-import loopback
-from loopback import Loopback, Scene, answer, drips, hangs, head_of, resets, sends
+from loopback import Loopback, Scene, answer, drips, hangs, head_of, request_of, resets, sends
 
 LIMIT = 16 * 1024 * 1024
 """Bytes of an answer that are read at most."""
@@ -116,7 +115,7 @@ class Hostile(Loopback):
         self._cases = cases
 
     async def _answer(self, stream) -> bool:
-        line, _ = head_of(await loopback._request(stream))
+        line, _ = head_of(await request_of(stream))
         account = line.split("/")[1]
         if not self.calm and account in self._cases:
             return await self._cases[account].scene(stream)
