@@ -115,8 +115,11 @@ class Janitor:
     async def _of_jobs(self, account: str, swept_at: int | None, limits: Limits) -> list[Event]:
         if swept_at is None or self._looked_at.get(account) == swept_at:
             return []
-        standings = await self._store.standings(account)
-        events = list(overdue(account, standings, limits, swept_at, self._now(), self._jumped_at))
+        events: list[Event] = []
+        after = ""
+        while standings := await self._store.standings(account, after):
+            events += overdue(account, standings, limits, swept_at, self._now(), self._jumped_at)
+            after = standings[-1].job.id
         if not events:
             self._looked_at[account] = swept_at
         return events

@@ -43,6 +43,21 @@ async def test_a_stall_counts_from_a_jump_of_the_clock(world):
     assert [(at / HOUR, type_) for at, type_, _ in world.told] == [(2, "batch.stalled")]
 
 
+async def test_of_many_each_is_told(world, monkeypatch):
+    """However many jobs are active they are read some at a time, each once, and none of them is left out."""
+    monkeypatch.setattr("tracker.store.writer.STANDINGS_AT_ONCE", 2)
+    ids = world.add(5, **SLOW)
+    async with world.running():
+        await world.go_on(2 * HOUR, QUARTER)
+        store, seen, after = world.poller.store, [], ""
+        while standings := await store.standings("default", after):
+            assert len(standings) <= 2
+            seen += [standing.job.id for standing in standings]
+            after = seen[-1]
+    assert seen == sorted(ids)
+    assert sorted(job for _, type_, job in world.told if type_ == "batch.stalled") == sorted(ids)
+
+
 async def test_what_the_log_has(world):
     """The events are in the log as they were returned, of the job as it was, and as the published schema has them."""
     world.add(1, **SLOW)

@@ -73,8 +73,8 @@ class Store(Protocol):
         One about a job that is not active any more, or not as the event has it, is left out.
         """
 
-    async def standings(self, account: str) -> Sequence[Standing]:
-        """How long each active job of `account` has been as it is."""
+    async def standings(self, account: str, after: str = "") -> Sequence[Standing]:
+        """How long active jobs of `account` have been as they are: the next some by id `after` that; none after the last."""
 
     async def last_of_account(self, account: str) -> Event | None:
         """The last event in the log that is about `account` itself."""

@@ -11,7 +11,7 @@ from tracker.core.job import Job, parse_job, read_job
 from tracker.core.overdue import DEADLINE, MOVES, STALLED, Standing
 
 STANDINGS: Final = f"""
-SELECT j.data, moved.observed_at,
+SELECT j.id, j.data, moved.observed_at,
   EXISTS (SELECT 1 FROM events AS e INDEXED BY events_of_job
     WHERE e.job = j.id AND e.account = j.account AND e.seq > moved.seq AND e.type = '{STALLED}'),
   EXISTS (SELECT 1 FROM events AS e INDEXED BY events_deadline
@@ -19,8 +19,11 @@ SELECT j.data, moved.observed_at,
 FROM jobs AS j INDEXED BY jobs_active CROSS JOIN events AS moved ON moved.seq = (
   SELECT e.seq FROM events AS e INDEXED BY events_of_job
   WHERE e.job = j.id AND e.account = j.account AND e.type IN {MOVES} ORDER BY e.seq DESC LIMIT 1)
-WHERE j.account = ? AND j.active"""  # noqa: S608 - of constants
+WHERE j.account = ? AND j.active AND j.id > ? ORDER BY j.id LIMIT ?"""  # noqa: S608 - of constants
 """The rows that `standings` takes: from an index each, and none of them reads a job's whole history."""
+
+STANDINGS_AT_ONCE: Final = 500
+"""What is read of so many jobs holds up nobody else."""
 
 LAST_OF_ACCOUNT: Final = f"""SELECT body FROM events INDEXED BY events_of_account
 WHERE job IS NULL AND account = ? AND type IN {ACCOUNT_TYPES} ORDER BY seq DESC LIMIT 1"""  # noqa: S608 - of constants
@@ -32,7 +35,7 @@ decode_event: Final = msgspec.json.Decoder(Event).decode
 
 def standings(rows: Iterable[tuple[Any, ...]]) -> list[Standing]:
     """One for each row whose job can be read."""
-    read = ((parse_job(data.encode()), *rest) for data, *rest in rows)
+    read = ((parse_job(data.encode()), *rest) for _, data, *rest in rows)
     return [
         Standing(job=job, moved_at=from_iso(moved_at), stalled=bool(stalled), warned=bool(warned))
         for job, moved_at, stalled, warned in read

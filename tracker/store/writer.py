@@ -21,7 +21,7 @@ from tracker.core.replay import Replay, Replayed
 from tracker.store.active import ActiveJobs, Draft
 from tracker.store.cards import SqliteCards
 from tracker.store.connection import Database, Used
-from tracker.store.episodes import LAST_OF_ACCOUNT, STANDINGS, decode_event, is_current, standings
+from tracker.store.episodes import LAST_OF_ACCOUNT, STANDINGS, STANDINGS_AT_ONCE, decode_event, is_current, standings
 from tracker.store.lock import held, locked
 from tracker.store.outbox import Entry, Logged, SqliteOutbox, Told
 from tracker.store.replay import enable, replay
@@ -108,8 +108,12 @@ class SqliteStore:
         self.outbox.committed(logged)
         return current
 
-    async def standings(self, account: str) -> list[Standing]:
-        return standings(await self._database.fetch(STANDINGS, account))
+    async def standings(self, account: str, after: str = "") -> list[Standing]:
+        while rows := await self._database.fetch(STANDINGS, account, after, STANDINGS_AT_ONCE):
+            if found := standings(rows):
+                return found
+            after = rows[-1][0]  # none of these can be read
+        return []
 
     async def last_of_account(self, account: str) -> Event | None:
         found = await self._database.fetch(LAST_OF_ACCOUNT, account)
