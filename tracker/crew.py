@@ -30,6 +30,7 @@ from tracker.patience import Patient
 from tracker.poller import Audience, Poller
 from tracker.pulse import Pulse
 from tracker.roster import Roster
+from tracker.sharing import Sharing
 from tracker.store.writer import SqliteStore
 from tracker.watch import Watcher, say_recorded
 
@@ -70,6 +71,7 @@ class Crew:
         self.means = means
         self._config = config
         self._tls = tls_context()
+        self._sharing = Sharing()
         self._paces: dict[str, tuple[str, Secret, Pace]] = {}
         self._janitor = Janitor(
             means.store,
@@ -136,7 +138,7 @@ class Crew:
         return _Watching(self.means, duty, self._tls, self._pace(duty.account))
 
     def _deliverer(self, duty: _Post) -> "_Delivering":
-        return _Delivering(self.means, duty, self._tls)
+        return _Delivering(self.means, duty, self._tls, self._sharing)
 
     def _pace(self, account: Account) -> Pace:
         """One for each key: neither its budget nor a pause that the API asked for begins anew with a new configuration."""
@@ -179,10 +181,11 @@ class _Watching:
 class _Delivering:
     """Delivers to a receiver until what is under way when it is told to leave has been settled."""
 
-    def __init__(self, means: Means, duty: _Post, tls: ssl.SSLContext) -> None:
+    def __init__(self, means: Means, duty: _Post, tls: ssl.SSLContext, sharing: Sharing) -> None:
         self._means = means
         self._duty = duty
         self._tls = tls
+        self._sharing = sharing
         self._pulse = means.pulse(f"receiver {duty.receiver.name}")
         self._pace = Pace(MESSAGES_PER_SECOND, self._pulse)
         self._left = False
@@ -208,6 +211,7 @@ class _Delivering:
                 jitter=random.random,
                 settled=metrics.deliveries.settled,
                 pulse=self._pulse,
+                sharing=self._sharing,
             )
             await self.deliverer.run()
 

@@ -18,6 +18,7 @@ from tracker.core.event import Event, iso, plain_event
 from tracker.core.fanout import subject
 from tracker.core.ports import Notifier, Outbox, StorageError, Waiting, Withdrawn
 from tracker.pulse import Pulse
+from tracker.sharing import Sharing
 from tracker.tasks import task_group
 
 SIDE_BY_SIDE: Final = 16
@@ -44,6 +45,7 @@ class Deliverer:
         jitter: Callable[[], float],
         settled: Callable[[Settlement], None] = lambda _settlement: None,
         pulse: Pulse | None = None,
+        sharing: Sharing | None = None,
     ) -> None:
         """`now` gives Unix milliseconds, `jitter` a number from 0 to 1; `settled` is told of each attempt."""
         self.receiver = receiver
@@ -54,6 +56,7 @@ class Deliverer:
         self._jitter = jitter
         self._told = settled
         self._pulse = pulse or Pulse()
+        self._sharing = sharing or Sharing()
         self._circuit: Circuit | None = None
         self._latest = math.inf  # what the clock said last; who knows what it said before
         self._under_way: set[int] = set()
@@ -101,6 +104,7 @@ class Deliverer:
                 yield group
         finally:
             self._under_way.clear()
+            self._sharing.tell(self.receiver, 0)
 
     async def _deliver(self, group: TaskGroup, *, forever: bool) -> None:
         while True:
@@ -131,8 +135,9 @@ class Deliverer:
         return now
 
     async def _start_due(self, group: TaskGroup, now: int) -> None:
-        room = self._known_circuit.room(now, SIDE_BY_SIDE) - len(self._under_way)
-        if room <= 0:
+        under_way = self._attempts_at_most
+        room = self._sharing.take(self.receiver, under_way, self._known_circuit.room(now, SIDE_BY_SIDE) - under_way)
+        if not room:
             return
         claimed = await self._outbox.claim(self.receiver, now, self._terms.hold, room, self._under_way)
         if self._storage_failed:  # and what could not be settled has been by now
@@ -143,6 +148,7 @@ class Deliverer:
                 return
             self._under_way.update(delivery.seq for delivery in message)
             group.start_soon(self._attempt, message)
+        self._sharing.tell(self.receiver, self._attempts_at_most)
 
     async def _messages(self, claimed: Sequence[Delivery]) -> list[Sequence[Delivery]]:
         """What goes out together: everything that has gathered, if it is a burst; else each by itself."""
@@ -220,11 +226,16 @@ class Deliverer:
 
     async def _seconds_to_next(self, looked_at: int) -> float:
         """Until something is due that was not when it was last looked: that may be by now."""
-        if len(self._under_way) >= SIDE_BY_SIDE:  # an attempt that ends makes room, and wakes
+        if self._attempts_at_most == SIDE_BY_SIDE:  # an attempt that ends makes room, and wakes
             return LONGEST_SLEEP
         due = await self._outbox.next_due(self.receiver, looked_at, self._terms.hold)
         moments = [at for at in (due, self._known_circuit.quiet_until) if at is not None and at > looked_at]
         return min(max(min(moments) - self._now(), 0) / 1000 if moments else LONGEST_SLEEP, LONGEST_SLEEP)
+
+    @property
+    def _attempts_at_most(self) -> int:
+        """A message may be of any number of deliveries, but no more are sent side by side."""
+        return min(len(self._under_way), SIDE_BY_SIDE)
 
     @property
     def _known_circuit(self) -> Circuit:

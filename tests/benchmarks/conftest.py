@@ -1,9 +1,11 @@
 """Benchmarks print their figures at the end of the run, and pass or fail by what was computed, never by how fast."""
 
+import logging
 import statistics
 import time
 
 import pytest
+import structlog
 
 FIGURE = "figure"
 """The property of a test's report that is a line of figures: reports are what workers hand over."""
@@ -14,12 +16,12 @@ class Comparison:
 
     def __init__(self, name, clock):
         self._name = name
-        self._clock = clock
+        self.clock = clock
         self._seconds = {}
 
     def time(self, way, times=1):
         """A context manager that measures one run of `way`, which stands for `times` as much; the first way is the baseline."""
-        return _Timed(self._seconds.setdefault(way, []), self._clock, times)
+        return _Timed(self._seconds.setdefault(way, []), self.clock, times)
 
     def note(self, way, seconds):
         """One run of `way` took so long, by whatever it was measured."""
@@ -82,6 +84,14 @@ class Count:
 def anyio_backend():
     """The loop that the daemon has."""
     return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture(autouse=True)
+def _quiet_log():
+    """Log from info on, as the daemon does: structlog, left to itself, would print each delivery, and be what is measured."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

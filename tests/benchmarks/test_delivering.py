@@ -1,6 +1,5 @@
 """Delivering to eight receivers that take 20 ms each: ours, signed, from the outbox and back, and one shared httpx client."""
 
-import logging
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
-import structlog
 from canned import job
 
 from tracker.core.delivery import Terms
@@ -27,14 +25,6 @@ pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
 NOW = 1_795_500_000_000
 RECEIVERS, AT_ONCE, LATENCY = 8, 64, 0.02
 SECRET = "whsec_Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5"
-
-
-@pytest.fixture(autouse=True)
-def _quiet_log():
-    """Log from info on, as the daemon does: structlog, left to itself, would print each delivery, and be what is measured."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize(("events", "runs"), [(40, 2), pytest.param(200, 5, marks=pytest.mark.long)])

@@ -21,6 +21,7 @@ from tracker.core.circuit import TRIP
 from tracker.core.ports import StorageError
 from tracker.deliverer import SIDE_BY_SIDE
 from tracker.serving import serving
+from tracker.sharing import Sharing
 
 HEAVY = {"note": "x" * 20_000}
 CLEAR_REFS = Path("/proc/self/clear_refs")
@@ -158,6 +159,64 @@ async def test_nothing_is_sent_again_while_nothing_can_be_written(tmp_path, monk
             group.cancel_scope.cancel()
         assert {seq for (seq,) in await telling.rows("seq", "attempts")} <= receiver.asked.keys()
         assert len(receiver.asked) < 2 * SIDE_BY_SIDE
+
+
+async def test_all_receivers_together_are_asked_for_no_more_than_there_are(tmp_path):
+    """Receivers that hang take what there is and no more; one that comes late has an attempt of its own in any case."""
+    hanging, sharing = Hanging(), Sharing(3 * SIDE_BY_SIDE // 2)
+    expected = {"/0": SIDE_BY_SIDE, "/1": SIDE_BY_SIDE // 2, "/2": 1, "/3": 1}
+    telling = Telling(tmp_path / "tracker.db", timeout=PATIENCE)
+    async with serving(hanging, "127.0.0.1", 0) as address, telling.to(**{path: address.url + path for path in expected}):
+        await telling.record(*[a_job(f"job-{number}") for number in range(2 * SIDE_BY_SIDE)])
+        async with anyio.create_task_group() as group:
+            for path, deliverer in telling.deliverers.items():
+                deliverer._sharing = sharing
+                group.start_soon(deliverer.deliver_due)
+                with anyio.fail_after(PATIENCE):
+                    await hanging.has(path, expected[path])
+            await anyio.sleep(0.1)  # one more would come now
+            asked = dict(hanging.asked)
+            hanging.over.set()
+        assert {state for (state,) in await telling.rows("state")} == {"delivered"}
+    assert asked == expected
+    assert set(hanging.asked.values()) == {2 * SIDE_BY_SIDE}
+
+
+async def test_attempts_that_are_not_made_are_there_for_others(tmp_path):
+    """A receiver counts with what it has under way, not with what it might have had, and once it is gone with nothing."""
+    hanging, sharing = Hanging(), Sharing(100)
+    telling = Telling(tmp_path / "tracker.db", timeout=PATIENCE)
+    async with serving(hanging, "127.0.0.1", 0) as address, telling.to(pipeline=address.url + "/0"):
+        await telling.record(a_job("job-1"), a_job("job-2"))
+        telling.deliverers["pipeline"]._sharing = sharing
+        async with anyio.create_task_group() as group:
+            group.start_soon(telling.deliverers["pipeline"].run)
+            with anyio.fail_after(PATIENCE):
+                await hanging.has("/0", 2)
+            assert sharing.take("another", 0, 100) == 98
+            group.cancel_scope.cancel()
+        assert sharing.take("another", 0, 100) == 100
+
+
+class Hanging:
+    """A receiver that answers nothing before all is `over`, and knows how often each path was asked."""
+
+    def __init__(self):
+        self.asked = Counter()
+        self.over = anyio.Event()
+        self._heard = anyio.Event()
+
+    async def has(self, path, times):
+        while self.asked[path] < times:
+            self._heard = anyio.Event()
+            await self._heard.wait()
+
+    async def __call__(self, scope, receive, send):
+        await Request(scope, receive).body()
+        self.asked[scope["path"]] += 1
+        self._heard.set()
+        await self.over.wait()
+        await Response()(scope, receive, send)
 
 
 async def test_commit_that_is_reported_as_failed_is_settled_once(tmp_path):

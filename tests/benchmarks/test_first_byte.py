@@ -1,0 +1,106 @@
+"""From the commit of an event to its first byte at the receiver, beside a bare client that an event of asyncio wakes."""
+
+import asyncio
+import statistics
+import time
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import anyio
+import pytest
+from first_byte import CAME, noting
+from telling import Telling, a_job
+
+from tracker.clock import now
+
+pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
+
+EVERY = 0.01
+"""Seconds from one event to the next."""
+
+BODY = b"x" * 1200
+BARE, OURS = "asyncio alone, its bytes ready", "Deliverer, woken by the commit"
+
+
+class Noting:
+    """A client that hands over when the first bytes came."""
+
+    def __init__(self, http):
+        self._http = http
+        self._came = asyncio.Queue()
+
+    async def send(self, request):
+        answer = await self._http.send(request)
+        self._came.put_nowait(float(answer.headers[CAME]))
+        return answer
+
+    async def came(self):
+        return await self._came.get()
+
+
+@asynccontextmanager
+async def bare(url):
+    """What wakes a client that has nothing to do but to send, and tells how long the first byte took."""
+    place = urlsplit(url)
+    reader, writer = await asyncio.open_connection(place.hostname, place.port)
+    request = b"POST /hook HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY)
+    due, done = asyncio.Event(), asyncio.Queue()
+
+    async def client():
+        while True:
+            await due.wait()
+            due.clear()
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            done.put_nowait(float(head.decode().partition(f"{CAME}: ")[2]))
+
+    async def wake():
+        began = time.monotonic()
+        due.set()
+        return await done.get() - began
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(client)
+        yield wake
+        group.cancel_scope.cancel()
+    writer.close()
+
+
+@asynccontextmanager
+async def ours(telling, url):
+    """What records an event, and tells how long after its commit the first byte came."""
+    committed = 0.0
+
+    def told(_event, _backfilled):
+        nonlocal committed
+        committed = time.monotonic()
+
+    async with telling.to(pipeline=url), anyio.create_task_group() as group:
+        webhook = telling._webhooks["pipeline"]
+        webhook._http = http = Noting(webhook._http)
+        telling.store.outbox._told = told
+        group.start_soon(telling.deliverers["pipeline"].run)
+
+        async def record(number):
+            await telling.record(a_job(f"job-{number}", "RUNNING"))
+            return await http.came() - committed
+
+        yield record
+        group.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("events", [100, pytest.param(2000, marks=pytest.mark.long)])
+async def test_commit_to_first_byte(compare, tmp_path, events):
+    """Each event is heard of at once. Targets: three times the bare client's median, 99 of 100 within 20 ms."""
+    comparison, taken = compare("commit to first byte, 100 a second"), []
+    telling = Telling(tmp_path / "tracker.db", events=("batch.created",), clock=now)
+    async with noting() as url, bare(url) as wake, ours(telling, url) as record:
+        began = anyio.current_time()
+        for number in range(events):
+            comparison.note(BARE, await wake())
+            taken.append(await record(number))
+            comparison.note(OURS, taken[-1])
+            await anyio.sleep_until(began + number * EVERY)
+    comparison.note("99 of 100 of them within", statistics.quantiles(taken, n=100)[-1])
+    assert min(taken) > 0
+    assert comparison.ratio(OURS, BARE) < 20

@@ -1,0 +1,26 @@
+"""What receivers share out among themselves."""
+
+from tracker.sharing import Sharing
+
+
+def test_no_more_than_there_are_and_one_in_any_case():
+    """What is left goes to whoever asks first; who has nothing under way gets one all the same, and who has gets none."""
+    sharing = Sharing(10)
+    assert [sharing.take(name, 0, 4) for name in "abcd"] == [4, 4, 2, 1]
+    assert [sharing.take(name, under_way, 4) for name, under_way in (("a", 4), ("d", 1))] == [0, 0]
+
+
+def test_what_was_not_begun_or_has_ended_is_there_for_others():
+    """A receiver that has fewer under way than it took leaves the rest."""
+    sharing = Sharing(10)
+    sharing.take("a", 0, 10)
+    sharing.tell("a", 3)
+    assert sharing.take("b", 0, 10) == 7
+    assert sharing.take("a", 0, 10) == 3
+
+
+def test_nothing_wanted_is_nothing_taken():
+    """A receiver that may begin nothing now takes nothing from the others."""
+    sharing = Sharing(10)
+    assert sharing.take("a", 2, -2) == 0
+    assert sharing.take("b", 0, 10) == 8
