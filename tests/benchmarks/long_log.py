@@ -20,6 +20,9 @@ from tracker.core.event import iso
 from tracker.store.schema import migrate
 
 PER_JOB = 50
+LIFE = PER_JOB * 60_000
+"""Milliseconds that a job lives for."""
+
 ACTIVE = 1_000
 ACCOUNT = "default"
 YEAR = 365 * 86_400_000
@@ -36,15 +39,15 @@ def write(path: Path, events: int, active: int = ACTIVE) -> None:
     """Make the database `path` of so many events; its last `active` jobs are the first of `canned`."""
     migrate(path)
     end, over = now(), events // PER_JOB - active
+    since = end - YEAR
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.executescript("PRAGMA synchronous = OFF; PRAGMA cache_size = -500000")
         lives = iter(
-            [_Life(number, ended(number, end - YEAR + YEAR * number // over), end) for number in range(over)]
+            [_Life(number, ended(number, since + (end - LIFE - since) * number // over), end) for number in range(over)]
             + [_Life(over + number, job(number), end) for number in range(active)]
         )
         while some := list(islice(lives, _JOBS_AT_ONCE)):
             _insert(connection, some)
-        since = end - YEAR
         connection.execute("INSERT INTO accounts VALUES (?, ?, ?, ?)", (ACCOUNT, since, since // 1000, end // 1000))
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

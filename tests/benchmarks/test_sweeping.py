@@ -1,17 +1,14 @@
 """A sweep over 1,000 and 10,000 active jobs: ours with its log, the limit of the machine, and the official client."""
 
 import sqlite3
-import sys
 import time
 from contextlib import asynccontextmanager, closing
 from math import ceil
-from pathlib import Path
 from types import SimpleNamespace
 
-import anyio
 import httpx
 import pytest
-from canned import PAGE, job
+from canned import PAGE, apart, job
 from limit import Limit
 from mistralai.client import Mistral as OfficialClient
 
@@ -32,23 +29,17 @@ GETS = 50
 @asynccontextmanager
 async def sweeping(path, jobs, latency):
     """A poller that has seen all jobs once, and what it asked for since."""
-    command = [sys.executable, str(Path(__file__).parent / "canned.py"), str(jobs), str(latency)]
-    async with await anyio.open_process(command, stderr=None) as server:
-        try:
-            url = (await server.stdout.receive()).decode().strip()
-            calls = []
-            async with http_client(tls_context()) as http, open_store(path) as store:
-                api = Mistral(
-                    *(http, url, "key"), pace=Pace(1000.0), deadline=30.0, now=lambda: NOW,
-                    answered=lambda call, _code, _seconds: calls.append(call),
-                )  # fmt: skip
-                poller = Poller("default", api, store, backfill=7 * DAYS, now=lambda: NOW)
-                logged = await poller.poll_once()
-                assert logged.events == 2 * jobs  # created and started
-                calls.clear()
-                yield SimpleNamespace(poller=poller, calls=calls, url=url)
-        finally:
-            server.kill()
+    calls = []
+    async with apart(jobs, latency) as url, http_client(tls_context()) as http, open_store(path) as store:
+        api = Mistral(
+            *(http, url, "key"), pace=Pace(1000.0), deadline=30.0, now=lambda: NOW,
+            answered=lambda call, _code, _seconds: calls.append(call),
+        )  # fmt: skip
+        poller = Poller("default", api, store, backfill=7 * DAYS, now=lambda: NOW)
+        logged = await poller.poll_once()
+        assert logged.events == 2 * jobs  # created and started
+        calls.clear()
+        yield SimpleNamespace(poller=poller, calls=calls, url=url)
 
 
 @pytest.mark.parametrize(("jobs", "runs"), [(1_000, 3), pytest.param(10_000, 7, marks=pytest.mark.long)])
