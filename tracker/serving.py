@@ -7,6 +7,7 @@ anybody has cleaned up.
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from email.utils import formatdate
 from functools import partial
 from typing import Final, NamedTuple, cast
 
@@ -76,7 +77,7 @@ class _Server(uvicorn.Server):
         self._stopping = anyio.Event()
         self._called = anyio.Event()
         self._ended = anyio.Event()
-        super().__init__(_config(self._app, partial(Connection, limits=limits, made=self._wake), limits.keep_alive))
+        super().__init__(_config(self._app, partial(Connection, limits=limits, made=self._welcome), limits.keep_alive))
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -91,7 +92,8 @@ class _Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         self.listening.set()
-        while not await self.on_tick(0):  # it also sets the date header
+        while not self.should_exit:
+            self._tell_date()
             for connection in list(self.server_state.connections):
                 cast("Connection", connection).patrol()
             await self._pause()
@@ -105,13 +107,18 @@ class _Server(uvicorn.Server):
             self._called = anyio.Event()
             await self._called.wait()
 
-    def _wake(self) -> None:
+    def _welcome(self) -> None:
+        """There is another connection; its request may be read before the loop above has had its turn."""
+        self._tell_date()
         self._called.set()
+
+    def _tell_date(self) -> None:
+        self.server_state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
 
     async def stop(self, grace: float) -> None:
         self.should_exit = True
         self._stopping.set()
-        self._wake()
+        self._called.set()
         with anyio.CancelScope(shield=True):
             with anyio.move_on_after(grace):
                 await self._ended.wait()
@@ -164,6 +171,7 @@ def _config(app: ASGIApp, connection: Callable[..., Connection], keep_alive: int
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        date_header=False,  # see `_tell_date`
         timeout_keep_alive=keep_alive,
     )
 

@@ -2,13 +2,13 @@
 
 import logging
 import signal
-from types import SimpleNamespace
+from email.utils import formatdate
 
 import anyio
+import anyio.to_thread
 import pytest
-import uvicorn
 from anyio.lowlevel import checkpoint
-from served import LIFE, Stuck, ask, hello, loopbacks
+from served import LIFE, Stuck, ask, hello, loopbacks, not_reading
 
 from tracker import serving as serving_module
 from tracker.core.listen_error import ListenError
@@ -47,18 +47,20 @@ async def test_answer_is_the_applications_own():
     assert (sorted(names), body) == ([b"content-length", b"date"], b"hello")
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio", ("asyncio", {"use_uvloop": True})], ids=["asyncio", "uvloop"])
 async def test_it_rests_while_nobody_is_connected(monkeypatch):
     """Without a connection it wakes for nothing; who comes after a day is given that day's date, and is looked after."""
     ticks, seconds = [], [1_000_000_000]
-    tick = serving_module._Server.on_tick
-    monkeypatch.setattr(serving_module._Server, "on_tick", lambda self, count: ticks.append(count) or tick(self, count))
+    pause = serving_module._Server._pause
+    monkeypatch.setattr(serving_module._Server, "_pause", lambda self: ticks.append(1) or pause(self))
     monkeypatch.setattr(serving_module, "_PATROL", 0.01)
-    monkeypatch.setattr(uvicorn.server, "time", SimpleNamespace(time=lambda: seconds[0]))
+    monkeypatch.setattr(serving_module, "formatdate", lambda *, usegmt: formatdate(seconds[0], usegmt=usegmt))
     async with serving(hello, "127.0.0.1", 0) as address:
         await anyio.sleep(0.2)
         assert len(ticks) == 1
         seconds[0] += 86_400
-        assert b"date: Mon, 10 Sep 2001 01:46:40 GMT" in await ask(address)
+        with not_reading(address) as raw:  # its request is there before its connection is made
+            assert b"date: Mon, 10 Sep 2001 01:46:40 GMT" in await anyio.to_thread.run_sync(raw.recv, 4096)
         async with await anyio.connect_tcp(*address):
             patrolled = len(ticks)
             with anyio.fail_after(LIFE):
