@@ -17,6 +17,9 @@ pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
 
 PLOT = Path(__file__).parent / "growth.svg"
 MB = 1_000_000
+UNLIMITED = {"backfill": "3650d", "stalled_after": "3650d", "timeout_hours": 8784}
+"""As long as may be, for canned jobs grow old."""
+
 SWEEPS = 3
 SIZES = (100, 1_000, 10_000, 100_000)
 
@@ -26,7 +29,7 @@ async def _measured(folder, jobs):
     folder.mkdir()
     pause = max(1, jobs / 5_000)  # far longer than a sweep takes, so that it has ended when its end is seen
     async with apart(jobs) as url:
-        settings = {"poll_interval": f"{pause}s", "requests_per_second": 1000, "request_timeout": "30s", "backfill": "3650d"}
+        settings = {"poll_interval": f"{pause}s", "requests_per_second": 1000, "request_timeout": "30s"} | UNLIMITED
         async with _watched(Installation(folder, url, **settings), pause / 4) as (pid, swept_after):
             await swept_after(0)
             first_contact, peak = cpu(pid), memory(pid, "VmHWM")
