@@ -84,6 +84,18 @@ ALL_WAIT_FOR_ONE_ANOTHER = """
     Webhook.send = in_turn
 """
 
+NO_CLOCK_IS_FOLLOWED = """
+    from tracker.store.outbox import SqliteOutbox
+    async def rewind(self, receiver, now):
+        return 0
+    SqliteOutbox.rewind = rewind
+"""
+
+NO_JUMP_IS_SEEN = """
+    from tracker.clock import Steadiness
+    Steadiness.since = lambda self: 0
+"""
+
 
 def synchronous(level):
     """The database as many a programme sets it, so that its commits are quicker and not always on disk."""

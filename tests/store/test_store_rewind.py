@@ -37,7 +37,30 @@ async def test_wait_that_began_later_than_now_begins_now(store):
         (3, now + 60_000, now),
     ]
     assert await store.outbox.next_due("pipeline", now, 0.0) == now + 60_000
-    assert await store.outbox.rewind("pipeline", now + 1000) == 0
+
+
+async def test_clock_that_is_set_back_step_by_step(store):
+    """What has begun anew by a clock that was still ahead, and waits since, is due once that is set back too."""
+    await store.record("default", [seen()])
+    circuit = msgspec.structs.replace(failing(TRIP), since=AHEAD, quiet_until=AHEAD + 120_000)
+    await attempt(store, 1, FAILED, at=AHEAD, wait=600.0, circuit=circuit)
+    step, now = SINCE + DAY, SINCE + 1000
+    await store.outbox.rewind("pipeline", step)
+    assert await rows(store, "due_at") == [(step + 600_000,)]
+    assert (await store.outbox.circuit("pipeline")).quiet_until == step + 120_000
+    await store.outbox.rewind("pipeline", now)
+    assert await rows(store, "due_at") == [(now,)]
+    assert (await store.outbox.circuit("pipeline")).quiet_until == now
+
+
+async def test_a_wait_after_a_true_attempt_is_true(store):
+    """However many attempts were made by the wrong clock before: the last one is what it waits after."""
+    await store.record("default", [seen()])
+    await attempt(store, 1, FAILED, at=AHEAD)
+    await store.outbox.rewind("pipeline", SINCE)
+    await attempt(store, 1, FAILED, at=SINCE + 60_000, wait=600.0)
+    assert await store.outbox.rewind("pipeline", SINCE + 61_000) == 0
+    assert await rows(store, "due_at") == [(SINCE + 660_000,)]
 
 
 async def test_what_was_never_tried_waits_as_long_as_events_gather(path):
@@ -62,8 +85,7 @@ async def test_quiet_that_began_later_than_now_begins_now(store, failed_at, quie
     circuit = msgspec.structs.replace(failing(TRIP), since=failed_at, quiet_until=failed_at + 120_000)
     await attempt(store, 1, FAILED, at=failed_at, circuit=circuit)
     now = SINCE + 1000
-    for _ in range(2):
-        await store.outbox.rewind("pipeline", now)
+    await store.outbox.rewind("pipeline", now)
     rewound = msgspec.structs.replace(circuit, since=min(failed_at, now), quiet_until=quiet_until)
     assert await store.outbox.circuit("pipeline") == rewound
 
