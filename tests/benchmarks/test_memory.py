@@ -1,12 +1,17 @@
-"""What an active job costs in memory: as the store remembers it, and as the official client's model."""
+"""What an active job costs in memory: as the store remembers it, as the official client's model, and in the whole daemon."""
 
 import gc
+import re
 import tracemalloc
 
+import anyio
+import httpx
 import msgspec
 import pytest
-from canned import page
+from canned import apart, page
 from mistralai.client.models import ListBatchJobsResponse
+from proc import memory
+from tracking import Installation
 
 from tracker.core.diff import Known
 from tracker.core.job import parse_page
@@ -15,6 +20,9 @@ from tracker.store.sharing import Sharing
 pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
 
 JOBS = 2_000
+MANY_JOBS = 100_000
+SWEEPS = 3
+MB = 1_000_000
 
 
 def test_memory_of_active_jobs(count):
@@ -36,6 +44,34 @@ def test_memory_of_active_jobs(count):
     for way, size in sizes.items():
         counted.note(way, size)
     assert sizes["ours"] < 0.4 * sizes["official client"]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+async def test_memory_of_the_daemon(count, tmp_path):
+    """The whole daemon with a hundred thousand active jobs, after its first contact and after a restart (target: 200 MB)."""
+    counted = count(f"MB of the daemon, {MANY_JOBS:,} jobs")
+    async with apart(MANY_JOBS) as url:
+        settings = {"poll_interval": "20s", "requests_per_second": 1000, "request_timeout": "30s", "backfill": "3650d"}
+        installation = Installation(tmp_path, url, **settings)
+        for begun in ("the first contact", "a restart"):
+            async with installation.running() as daemon:
+                await _swept(daemon.url, SWEEPS)
+                counted.note(f"after {begun}", memory(daemon.process.pid, "VmRSS") / MB)
+                counted.note(f"the most since {begun}", peak := memory(daemon.process.pid, "VmHWM") / MB)
+    assert peak < 300
+
+
+async def _swept(url, sweeps):
+    """Wait until the daemon has swept so often, and as its metrics say has all jobs."""
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        while True:
+            page = (await client.get("/metrics", timeout=60)).text
+            found = re.search(r'^batchtracker_sweeps_total\{account="default",result="ok"\} (\S+)$', page, re.MULTILINE)
+            if found and float(found[1]) >= sweeps:
+                assert f'batchtracker_jobs{{account="default",status="RUNNING"}} {float(MANY_JOBS)}' in page
+                return
+            await anyio.sleep(2)
 
 
 def _size(make):
