@@ -24,6 +24,7 @@ from outboxes import (
 from tracker.core.circuit import TRIP, Circuit
 from tracker.core.delivery import Result
 from tracker.core.event import plain_event
+from tracker.core.fanout import Subscription
 from tracker.core.ports import StorageError
 from tracker.store.writer import open_store
 
@@ -184,6 +185,18 @@ async def test_newer_event_supersedes_progress_and_nothing_else(store):
         (8, "pending", None),
         (9, "pending", None),
     ]
+
+
+async def test_progress_is_superseded_by_what_its_own_receiver_is_told(path):
+    """Whoever wants progress alone is still told the last of it when others are told the end of the job."""
+    counting = Subscription(receiver="counting", events=("batch.progress",))
+    first = seen(status="RUNNING", total_requests=9)
+    second = moved(first, completed_requests=1)
+    async with open_store(path, [EVERYTHING, counting]) as store:
+        await store.record("default", [first, second])
+        await store.record("default", [moved(second, status="SUCCESS")])
+        assert await rows(store, "seq, state") == [(1, "pending"), (2, "pending"), (3, "superseded"), (4, "pending")]
+        assert await rows(store, "seq, state", "counting") == [(3, "pending")]
 
 
 async def test_progress_and_its_successor_in_one_record(store):
