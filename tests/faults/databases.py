@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 SCHEMAS = Path(__file__).parents[1] / "data" / "schemas"
-"""N.sql is schema N as it was released; content.sql is rows for all of its tables."""
+"""N.sql is what schema N, as it was released, has beyond the one before; content.sql is rows for all of their tables."""
 
 VERSIONS = [int(each.stem) for each in sorted(SCHEMAS.glob("[0-9]*.sql"))]
 
@@ -28,7 +28,8 @@ INSERT INTO jobs SELECT account, more.job, status, active, deleted, created_at, 
 def make(path, version, *, more=0, journal="WAL"):
     """A database of that schema as its daemon left it, with so many `more` jobs."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.executescript(f"PRAGMA synchronous = OFF; BEGIN; {(SCHEMAS / f'{version}.sql').read_text()}")
+        released = "".join((SCHEMAS / f"{each}.sql").read_text() for each in range(1, version + 1))
+        connection.executescript(f"PRAGMA synchronous = OFF; BEGIN; {released}")
         there = {name for _, name in tables(connection)}
         for line in (SCHEMAS / "content.sql").read_text().splitlines():
             if line.split('"')[1] in there:

@@ -1,73 +1,3 @@
-CREATE TABLE accounts (
-  name TEXT PRIMARY KEY,
-  since INTEGER NOT NULL,     -- Unix milliseconds of the first contact
-  horizon INTEGER NOT NULL,   -- Unix seconds; see core.ports.Contact
-  watermark INTEGER           -- Unix seconds; NULL until the first reading was whole
-) STRICT;
-CREATE TABLE events (
-  seq INTEGER PRIMARY KEY,
-  id TEXT NOT NULL UNIQUE,
-  type TEXT NOT NULL,
-  account TEXT NOT NULL,
-  job TEXT,
-  created_at INTEGER NOT NULL,
-  observed_at TEXT NOT NULL,
-  backfilled INTEGER NOT NULL,
-  body TEXT NOT NULL          -- the event's JSON, the same on every surface
-) STRICT;
-CREATE TABLE jobs (
-  account TEXT NOT NULL,
-  id TEXT NOT NULL,
-  status TEXT NOT NULL,
-  active INTEGER NOT NULL,
-  deleted INTEGER NOT NULL,
-  created_at INTEGER NOT NULL,
-  first_seen_at TEXT NOT NULL,
-  observed_at TEXT NOT NULL,
-  seq INTEGER NOT NULL REFERENCES events (seq),  -- its last event
-  data TEXT NOT NULL,
-  PRIMARY KEY (account, id)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE deliveries (
-  receiver TEXT NOT NULL,
-  seq INTEGER NOT NULL REFERENCES events (seq),
-  stream TEXT NOT NULL,       -- what order is kept within; see core.fanout.stream_of
-  type TEXT NOT NULL,         -- the event's
-  state TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'dead', 'superseded')),
-  attempts INTEGER NOT NULL,  -- that have failed
-  due_at INTEGER NOT NULL,    -- Unix milliseconds, as all times here
-  first_failed_at INTEGER,
-  ended_at INTEGER,
-  PRIMARY KEY (receiver, seq)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE attempts (
-  receiver TEXT NOT NULL,
-  seq INTEGER NOT NULL,
-  number INTEGER NOT NULL,
-  began_at INTEGER NOT NULL,
-  ended_at INTEGER NOT NULL,
-  result TEXT NOT NULL,       -- core.delivery.Result
-  status INTEGER,
-  detail TEXT NOT NULL,
-  answer TEXT NOT NULL,       -- the first kB of a bad one
-  PRIMARY KEY (receiver, seq, number),
-  FOREIGN KEY (receiver, seq) REFERENCES deliveries (receiver, seq) ON DELETE CASCADE
-) STRICT, WITHOUT ROWID;
-CREATE TABLE receivers (
-  name TEXT PRIMARY KEY,      -- the rest is core.circuit.Circuit
-  failures INTEGER NOT NULL,
-  since INTEGER,
-  quiet_until INTEGER NOT NULL,
-  reason TEXT NOT NULL,
-  detail TEXT NOT NULL,
-  disabled INTEGER NOT NULL
-) STRICT;
-CREATE TABLE cards (
-  receiver TEXT NOT NULL,
-  stream TEXT NOT NULL,
-  card TEXT NOT NULL,         -- the message that shows the job, as notify.slack_bot writes it
-  PRIMARY KEY (receiver, stream)
-) STRICT, WITHOUT ROWID;
 CREATE TABLE job_counts (     -- how many jobs there are, so that nobody has to count them; the triggers below keep it
   account TEXT NOT NULL,
   status TEXT NOT NULL,       -- as the API has it, also one that nobody knows
@@ -75,25 +5,9 @@ CREATE TABLE job_counts (     -- how many jobs there are, so that nobody has to 
   jobs INTEGER NOT NULL,
   PRIMARY KEY (account, status, deleted)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX events_of_job ON events (job, seq);
-CREATE INDEX jobs_active ON jobs (account) WHERE active;
-CREATE INDEX jobs_created ON jobs (account, created_at);
-CREATE INDEX deliveries_due ON deliveries (receiver, due_at, seq) WHERE state = 'pending';
-CREATE INDEX deliveries_stream ON deliveries (receiver, stream, seq) WHERE state = 'pending';
-CREATE INDEX deliveries_of_event ON deliveries (seq);
-CREATE INDEX events_deadline ON events (account, job) WHERE type = 'batch.deadline';
-CREATE INDEX events_of_account ON events (account, seq) WHERE job IS NULL;
-CREATE INDEX deliveries_ended ON deliveries (ended_at) WHERE state IN ('delivered', 'superseded');
 CREATE INDEX jobs_newest ON jobs (created_at DESC, account, id);
 CREATE INDEX jobs_newest_active ON jobs (created_at DESC, account, id) WHERE active;
 CREATE INDEX deliveries_dead ON deliveries (receiver, seq) WHERE state = 'dead';
-CREATE TRIGGER events_without_gaps BEFORE INSERT ON events
-WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM events)
-BEGIN SELECT raise(ABORT, 'seq must grow by one'); END;
-CREATE TRIGGER events_never_replaced BEFORE INSERT ON events  -- REPLACE deletes without asking events_never_go
-WHEN EXISTS (SELECT 1 FROM events WHERE id = NEW.id) BEGIN SELECT raise(ABORT, 'the log is append-only'); END;
-CREATE TRIGGER events_never_change BEFORE UPDATE ON events BEGIN SELECT raise(ABORT, 'the log is append-only'); END;
-CREATE TRIGGER events_never_go BEFORE DELETE ON events BEGIN SELECT raise(ABORT, 'the log is append-only'); END;
 CREATE TRIGGER jobs_counted AFTER INSERT ON jobs BEGIN
   INSERT INTO job_counts VALUES (NEW.account, NEW.status, NEW.deleted, 1)
     ON CONFLICT (account, status, deleted) DO UPDATE SET jobs = jobs + 1;
@@ -107,5 +21,4 @@ END;
 CREATE TRIGGER jobs_not_counted AFTER DELETE ON jobs BEGIN
   UPDATE job_counts SET jobs = jobs - 1 WHERE account = OLD.account AND status = OLD.status AND deleted = OLD.deleted;
 END;
-PRAGMA application_id = 1112822347;
 PRAGMA user_version = 5;
