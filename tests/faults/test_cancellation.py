@@ -22,7 +22,7 @@ from tracker.store.writer import open_store
 
 PRUNED_AT_ONCE = 3
 LEAST_AWAITS = 2
-MANY_AWAITS = 20
+MANY_AWAITS = 15
 BEYOND = 10**6
 """No work here comes to that many awaits."""
 
