@@ -173,7 +173,11 @@ class _Watching:
                 account, self._tls, self._pace, answered, environment_proxies=proxies, pulse=pulse
             ) as provider:
                 patient = Patient(provider, random.random, pulse=pulse)
-                audience = Audience(partial(metrics.is_active, account.name), partial(say_recorded, account.name))
+                audience = Audience(
+                    active=partial(metrics.is_active, account.name),
+                    recorded=partial(say_recorded, account.name),
+                    gets_on=pulse.beat,
+                )
                 self.poller = Poller(account.name, patient, store, backfill=account.backfill, now=now, audience=audience)
                 await Watcher(self.poller, account.poll_interval, health, metrics, random.random, pulse).run()
 

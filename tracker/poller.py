@@ -4,8 +4,8 @@ A sweep reads the lists that the plan chose, records what they show while it goe
 jobs that no list showed: by windows of creation times while one request explains several of them, by id where it does not.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, NamedTuple, TypeVar
 
 import anyio
 
@@ -27,16 +27,19 @@ SWEEPS_UNTIL_APART: Final = 20
 WATERMARK_STEP: Final = 60
 """Seconds the watermark moves before it is worth a write of its own."""
 
+T = TypeVar("T")
+
 
 class Audience(NamedTuple):
     """Whom a poller tells of what it does.
 
     `active` is given the active jobs at the start of each sweep, in a dict that goes on changing with them; `recorded` is given
-    what was recorded, at once.
+    what was recorded, at once; `gets_on` is called whenever the store has answered.
     """
 
     active: Callable[[dict[str, Job]], None] = lambda _jobs: None
     recorded: Callable[[Sequence[Change]], None] = lambda _changes: None
+    gets_on: Callable[[], None] = lambda: None
 
 
 NOBODY: Final = Audience()
@@ -72,11 +75,11 @@ class Poller:
         """Sweep once. Raises `StorageError`; whatever the API does is in the report."""
         began = anyio.current_time()
         contact = await self._contact()
-        known = dict(await self.store.active(self.account))
+        known = dict(await self.answered(self.store.active(self.account)))
         self._active = {id_: each.job for id_, each in known.items()}
         self._audience.active(self._active)
         latest = contact.watermark if self._watermark is None else int(self._watermark[0])
-        nth_newest = await self.store.created_of_newest(self.account, FREE_OVERLAP)
+        nth_newest = await self.answered(self.store.created_of_newest(self.account, FREE_OVERLAP))
         window = window_start(contact, latest, nth_newest)
         chosen = await self._plan(window, contact, known)
 
@@ -91,27 +94,37 @@ class Poller:
 
     async def record(self, changes: Sequence[Change], watermark: int | None = None) -> None:
         """Record these changes and tell of them. Raises `StorageError`."""
-        await self.store.record(self.account, changes, watermark)
+        await self.answered(self.store.record(self.account, changes, watermark))
         for known in (change.known for change in changes):
             self._active.pop(known.job.id, None)
             if known.active:
                 self._active[known.job.id] = known.job
         self._audience.recorded(changes)
 
+    async def answered(self, answer: Awaitable[T]) -> T:
+        """The store's answer, for which a hundred accounts may queue longer than a loop may be silent: who has it gets on."""
+        found = await answer
+        self._audience.gets_on()
+        return found
+
     async def _contact(self) -> Contact:
         now = self.now()
-        return await self.store.contact(self.account, Contact(since=now, horizon=now // 1000 - int(self._backfill)))
+        first = Contact(since=now, horizon=now // 1000 - int(self._backfill))
+        return await self.answered(self.store.contact(self.account, first))
 
     async def _plan(self, window: int, contact: Contact, active: Mapping[str, Known]) -> Plan:
         oldest = min((known.job.created_at for known in active.values()), default=None)
         census = Census(
             active=len(active),
             oldest_active=oldest,
-            created_in_window=await self.store.count_created(self.account, window),
-            created_since_oldest_active=0 if oldest is None else await self.store.count_created(self.account, oldest - 1),
+            created_in_window=await self._count_created(window),
+            created_since_oldest_active=0 if oldest is None else await self._count_created(oldest - 1),
         )
         beyond_history = oldest is not None and oldest < contact.horizon  # what was created then the log does not know
         return plan(window, census, apart=beyond_history or self._sweeps % SWEEPS_UNTIL_APART == 0)
+
+    async def _count_created(self, after: int) -> int:
+        return await self.answered(self.store.count_created(self.account, after))
 
     def _moved_watermark(self, new: Reading, sweep: Sweep, contact: Contact, began: float) -> int | None:
         """Where the watermark stands now if that is worth recording; it moves only after a whole reading."""
@@ -230,7 +243,8 @@ class _Run:
         async with self._taking:
             unknown = {job.id for job in page.jobs if job.id not in self._known}
             if unknown:
-                self._known.update(await self._poller.store.known(self._poller.account, unknown))
+                known = self._poller.store.known(self._poller.account, unknown)
+                self._known.update(await self._poller.answered(known))
             now = self._poller.now()
             changes = self._noted(self.sweep.observe(page.jobs, self._known, now), now)
             if changes:

@@ -61,6 +61,29 @@ async def test_quiet_sweeps_come_at_the_interval(tmp_path):
     assert watcher.health.accounts["default"].due_at == NOW + 15_000
 
 
+class Noted:
+    """A store, and what it was asked for in `asked`."""
+
+    def __init__(self, store, asked):
+        self._store, self._asked = store, asked
+
+    def __getattr__(self, name):
+        self._asked.append(name)
+        return getattr(self._store, name)
+
+
+async def test_each_answer_of_the_store_shows_that_the_sweep_gets_on(tmp_path):
+    """Of a hundred accounts that begin at once each queues for the store again and again: that is no hang."""
+    heard = []
+    async with open_store(tmp_path / "tracker.db") as store:
+        audience = Audience(gets_on=lambda: heard.append("gets on"))
+        provider = Scripted(page(job("a", "RUNNING"), job("b", "QUEUED")))
+        await Poller("default", provider, Noted(store, heard), backfill=0.0, now=lambda: NOW, audience=audience).poll_once()
+    asked = heard[::2]
+    assert {"contact", "active", "created_of_newest", "count_created", "known", "record"} <= {*asked}
+    assert heard[1::2] == ["gets on"] * len(asked)
+
+
 @pytest.mark.parametrize(
     ("reason", "longest"),
     [(Reason.SERVER, 60.0), (Reason.NETWORK, 60.0), (Reason.UNAUTHORISED, 300.0), (Reason.NOT_ENABLED, 300.0)],
