@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeVar
 
 import anyio
+import msgspec
 
 from tracker.core.diff import Change, Known
 from tracker.core.eta import History, with_etas
 from tracker.core.failure import Failure, Reason
+from tracker.core.interning import Interning
 from tracker.core.job import Job, MalformedJob, Page
 from tracker.core.plan import FREE_OVERLAP, PAGE_SIZE, Census, Plan, advanced_watermark, plan, window_start
 from tracker.core.ports import Contact, ListQuery, Provider, Store
@@ -67,6 +69,7 @@ class Poller:
         self._audience = audience
         self._active: dict[str, Job] = {}
         self.histories: dict[str, History] = {}
+        self.interning = Interning()
         self._memory: Memory = NOTHING
         self._watermark: tuple[float, float] | None = None  # the latest, and the loop's time when its reading began
         self._sweeps = 0
@@ -252,7 +255,14 @@ class _Run:
 
     def _noted(self, changes: Sequence[Change], now: int) -> Sequence[Change]:
         """The changes as they are to be recorded, observed `now`; from here on they are known."""
+        changes = [_lean(change, self._poller.interning) for change in changes]
         self._known |= {change.known.job.id: change.known for change in changes}
         self._events += sum(len(change.events) for change in changes)
         self._backfilled += sum(change.backfilled for change in changes)
         return with_etas(changes, self._poller.histories, now)
+
+
+def _lean(change: Change, interning: Interning) -> Change:
+    """The change, of a job that can be kept for long."""
+    known = msgspec.structs.replace(change.known, job=interning.lean(change.known.job))
+    return msgspec.structs.replace(change, known=known)

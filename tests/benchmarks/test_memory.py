@@ -14,8 +14,8 @@ from proc import memory
 from tracking import Installation
 
 from tracker.core.diff import Known
+from tracker.core.interning import Interning
 from tracker.core.job import parse_page
-from tracker.store.sharing import Sharing
 
 pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
 
@@ -30,8 +30,8 @@ def test_memory_of_active_jobs(count):
     bodies = [page(JOBS, first) for first in range(0, JOBS, 100)]
 
     def ours():
-        sharing = Sharing()
-        return {job.id: Known(sharing.lean(job)) for body in bodies for job in parse_page(body).jobs}
+        interning = Interning()
+        return {job.id: Known(interning.lean(job)) for body in bodies for job in parse_page(body).jobs}
 
     def theirs():
         return {job.id: job for body in bodies for job in ListBatchJobsResponse.model_validate_json(body).data}

@@ -36,3 +36,13 @@ async def test_restart_tells_them_before_the_api_has_answered(world):
         report, _ = await world.sweep()
     assert report.failure
     assert world.told_active[-1].keys() == set(ids)
+
+
+async def test_a_job_is_in_memory_once(world):
+    """Metrics and store keep the same jobs, and what they have in common once, from the first sweep on."""
+    first, second = world.add(2, created=-10.0)
+    async with world.running() as watched:
+        await watched.sweep()
+        told, kept = watched.told_active[-1], await watched.poller.store.active("default")
+    assert [told[id_] is kept[id_].job for id_ in (first, second)] == [True, True]
+    assert told[first].metadata is told[second].metadata is not None

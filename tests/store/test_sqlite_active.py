@@ -10,10 +10,10 @@ import pytest
 from observations import CONTACT, SINCE, gone, moved, seen, with_the_id_of
 
 from tracker.core.diff import Known
+from tracker.core.interning import MOST, Interning
 from tracker.core.job import parse_job, read_job
 from tracker.core.ports import StorageError
 from tracker.store.schema import migrate
-from tracker.store.sharing import MOST, Sharing
 from tracker.store.writer import open_store
 
 ACCOUNTS = ("default", "other")
@@ -165,8 +165,8 @@ def test_what_jobs_have_in_common_is_kept_once():
     """Jobs that have words, metadata and the like in common have them in one piece, and are no other jobs for that."""
     others = {"metadata": {"team": "research"}, "errors": [], "tier": ["new"]}
     jobs = [parse_job(msgspec.json.encode(ANSWER | others | {"id": id_})) for id_ in "12"]
-    sharing = Sharing()
-    first, second = map(sharing.lean, jobs)
+    interning = Interning()
+    first, second = map(interning.lean, jobs)
     assert [first, second] == jobs
     for name in ("status", "model", "endpoint", "metadata", "errors", "extra", "total_requests"):
         assert getattr(first, name) is getattr(second, name) is not None
@@ -177,9 +177,9 @@ def test_what_is_alike_is_not_in_common():
     values = [1, 1.0, True, {"a": 1}, {"a": 1.0}, {"a": True}, [1], [True], {}, [], {"a": 1, "b": 2}, {"b": 2, "a": 1}]
     jobs = [read_job(ANSWER | {"errors": value, "metadata": {"k": value}, "total_requests": 1}) for value in values]
     jobs += [read_job(ANSWER | {"metadata": {"n": number}}) for number in range(MOST + 1)]
-    sharing = Sharing()
-    assert [repr(sharing.lean(job)) for job in jobs + jobs] == [repr(job) for job in jobs + jobs]
-    assert len(sharing) <= MOST
+    interning = Interning()
+    assert [repr(interning.lean(job)) for job in jobs + jobs] == [repr(job) for job in jobs + jobs]
+    assert len(interning) <= MOST
 
 
 async def test_another_file_is_read_anew(store, path):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from tracker.core.diff import Change, Known
-from tracker.store.sharing import Sharing
+from tracker.core.interning import Interning
 from tracker.store.stored import stored_job
 
 _ACTIVE: Final = "SELECT id, data FROM jobs INDEXED BY jobs_active WHERE account = ? AND active"
@@ -32,14 +32,14 @@ class ActiveJobs:
         self._connection: sqlite3.Connection | None = None
         self._jobs: dict[str, dict[str, Known]] = {}
         self._drafts: dict[str, Draft] = {}
-        self._sharing = Sharing()
+        self._interning = Interning()
 
     def read(self, connection: sqlite3.Connection, account: str) -> Mapping[str, Known]:
         """Every active job of `account`, by id, as it is now: later changes do not show."""
         self._look_at(connection)
         if account not in self._jobs:
             jobs = (stored_job(id_, data) for id_, data in connection.execute(_ACTIVE, (account,)))
-            self._jobs[account] = {job.id: Known(self._sharing.lean(job)) for job in jobs}
+            self._jobs[account] = {job.id: Known(self._interning.lean(job)) for job in jobs}
         return dict(self._jobs[account])
 
     def change(self, connection: sqlite3.Connection, account: str) -> Draft:
@@ -56,7 +56,7 @@ class ActiveJobs:
             id_ = change.known.job.id
             draft.jobs.pop(id_, None)  # the key with it: it is the id of the job that it leads to
             if change.known.active:
-                draft.jobs[id_] = Known(self._sharing.lean(change.known.job))
+                draft.jobs[id_] = change.known
         self._jobs[draft.account] = draft.jobs
 
     def _look_at(self, connection: sqlite3.Connection) -> None:

@@ -12,7 +12,7 @@ MOST: Final = 10_000
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class Sharing:
+class Interning:
     """Nobody changes what a job holds."""
 
     def __init__(self) -> None:
