@@ -1,10 +1,16 @@
 """`restore`: the backup is in the place of the database, and what was there is kept, whatever it was."""
 
+import errno
 import os
 import shutil
+import signal
 import sqlite3
+import sys
 from contextlib import closing
+from pathlib import Path
+from unittest.mock import Mock
 
+import anyio
 import pytest
 from observations import SINCE, seen, seen_many
 
@@ -96,6 +102,65 @@ async def test_a_bad_backup_changes_nothing(path, saved, spoil, said):
     assert {name: path.with_name(name).read_bytes() for name in before} == before
     assert verify(path).events == 12
     assert not [name for name in names(path) if "partial" in name or "before" in name]
+
+
+DYING = """
+import os, pathlib, signal, sys
+from tracker.store import aside, restore
+left = int(sys.argv[1])
+def dies_before(owner, name):
+    does = getattr(owner, name)
+    def counted(*arguments, **how):
+        global left
+        if str(arguments[0]).startswith(sys.argv[3]):  # the database, or what is beside it
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return does(*arguments, **how)
+    setattr(owner, name, counted)
+dies_before(aside, "link"), dies_before(pathlib.Path, "unlink"), dies_before(pathlib.Path, "replace")
+restore.restore(pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]), "MOMENT")
+"""
+
+
+async def test_killed_at_any_moment_it_leaves_the_old_one_or_the_new_one(path, saved):
+    """Whoever opens the database next finds all that was in it, its WAL too, or the backup; and so does another restore."""
+    originals = {suffix: path.with_name(path.name + suffix).read_bytes() for suffix in ("", "-wal")}
+    left, found = 0, []
+    while True:
+        for each in path.parent.glob(f"{path.name}*"):
+            each.unlink()
+        for suffix, content in originals.items():
+            path.with_name(path.name + suffix).write_bytes(content)
+        command = [sys.executable, "-c", DYING, str(left), str(saved), str(path)]
+        if (status := (await anyio.run_process(command, check=False)).returncode) == 0:
+            break
+        assert status == -signal.SIGKILL
+        async with open_store(path):
+            found.append(verify(path).events)
+        assert not list(path.parent.glob("*before*")), "it was taken back"
+        left += 1
+    assert found == [12] * left
+    assert left > 6
+    assert verify(path).events == 10
+
+
+@pytest.mark.parametrize("step", ["link", "unlink", "replace"])
+async def test_what_cannot_be_exchanged_stays(path, saved, monkeypatch, step):
+    """Where the file system refuses one of the steps, the database is as it was, with its WAL, and nothing else is left."""
+    refuses = Mock(side_effect=OSError(errno.EIO, "Input/output error"))
+    before = names(path)
+    with monkeypatch.context() as broken:
+        if step == "link":
+            broken.setattr("tracker.store.aside.link", refuses)
+        else:
+            does, there = getattr(Path, step), f"{path}-shm" if step == "unlink" else f"{path}.partial"
+            broken.setattr(Path, step, lambda each, *to, **how: (refuses if str(each) == there else does)(each, *to, **how))
+        with pytest.raises(StorageError, match="Input/output error"):
+            restore(saved, path, MOMENT)
+    refuses.assert_called_once()
+    assert names(path) == before
+    assert verify(path).events == 12
 
 
 async def test_never_under_a_running_daemon(path, saved):

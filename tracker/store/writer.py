@@ -19,6 +19,7 @@ from tracker.core.overdue import Standing
 from tracker.core.ports import Contact, StorageError
 from tracker.core.replay import Replay, Replayed
 from tracker.store.active import ActiveJobs, Draft
+from tracker.store.aside import take_back
 from tracker.store.cards import SqliteCards
 from tracker.store.connection import Database, Used
 from tracker.store.episodes import LAST_OF_ACCOUNT, STANDINGS, STANDINGS_AT_ONCE, decode_event, is_current, standings
@@ -184,6 +185,7 @@ async def open_store(
     """
     path = place(path)
     with locked(path), held(made(path)):
+        take_back(path)
         migrate(path)
         database = Database(path, used)
         try:
