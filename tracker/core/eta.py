@@ -6,7 +6,7 @@ steps. The rate is that of the newer half, which follows a job that slows down w
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -15,7 +15,9 @@ from tracker.core.event import Event, iso
 from tracker.core.job import Job
 from tracker.core.status import RUNNING
 
-MOST_SAMPLES: Final = 32
+MOST_SAMPLES: Final = 16
+"""Of a job: a hundred thousand may be under way."""
+
 LEAST_SAMPLES: Final = 3
 LEAST_TIME: Final = 60_000
 """Milliseconds."""
@@ -27,7 +29,7 @@ LATEST: Final = 253_402_300_799_000
 """Unix milliseconds, as far as ISO 8601 goes."""
 
 
-class Sample(NamedTuple):
+class Sample(msgspec.Struct, frozen=True, gc=False):  # the smallest that there is
     """So many requests were completed at this moment (Unix milliseconds)."""
 
     at: int
