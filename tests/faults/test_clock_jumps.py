@@ -19,7 +19,6 @@ from wrong_clock import WrongClock
 
 from tracker.core.circuit import TRIP
 from tracker.core.event import from_iso
-from tracker.deliverer import SIDE_BY_SIDE
 from tracker.simulator.faults import Faults, parse
 
 AHEAD, BEHIND = 2 * DAY, -2 * DAY
@@ -31,8 +30,8 @@ LOOK = 3.0
 """Seconds within which there was a sweep, and then a look at whether anything is late."""
 
 JUMPS, RESTARTED = 100, 0.2
-SWEEPS, ATTEMPTS = 15, 10
-"""A second at most of requests to the API, where there are five sweeps of two requests each, and of attempts that fail."""
+REQUESTS, ATTEMPTS = 10, 3
+"""A second at most: to the API, which is swept five times, and to the receiver in vain, until it is only probed."""
 
 
 class Answering(Keeper):
@@ -140,10 +139,9 @@ class Trial:
         self._check_events(log.events)
         self._check_times(log.events)
         failed = len(self.keeper.got) - self.keeper.taken.total()
-        assert failed <= ATTEMPTS * self._seconds + SIDE_BY_SIDE * len(self.wrong.settings), "a storm of attempts"
-        assert self.simulator.requests.total() <= SWEEPS * self._seconds + len(self.simulator.workspace.plans), (
-            "a storm of requests"
-        )
+        assert failed <= ATTEMPTS * self._seconds + TRIP * len(self.wrong.settings), "a storm of attempts"
+        requests = self.simulator.requests.total()
+        assert requests <= REQUESTS * self._seconds + len(self.simulator.workspace.plans), "a storm of requests"
         assert [line for line in self.daemon.lines if "exception" in line] == []
 
     def __str__(self):
@@ -206,9 +204,9 @@ async def nothing_is_late(folder, bug=""):
     async with trial(folder, bug, unreachable_after="20s") as it:
         await it.set(AHEAD)
         await anyio.sleep(LOOK)
-        it.simulator.faults = Faults(parse("500:1"))
-        await it.daemon.says("account.failing")
         await it.set(0.0)
+        it.simulator.faults = Faults(parse("500:1"))
+        await it.daemon.says("account.failing", after=len(it.daemon.lines))
         await it.set(AHEAD)
         await anyio.sleep(LOOK)
         it.simulator.faults = Faults()
@@ -232,7 +230,7 @@ async def test_a_clock_that_nobody_follows_is_found(tmp_path):
 
 async def test_a_jump_that_nobody_sees_is_found(tmp_path):
     """A daemon that takes a jump for time that passed tells what is not so."""
-    with pytest.raises(AssertionError, match="what is not so"):
+    with pytest.raises(AssertionError, match=r"what is not so|lacks \d+, account.recovered"):  # it may end before that is sent
         await nothing_is_late(tmp_path, NO_JUMP_IS_SEEN)
 
 

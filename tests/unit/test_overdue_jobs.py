@@ -49,6 +49,11 @@ def test_a_clock_that_jumped_makes_no_job_stand_still(moved_at, after, types):
     assert told(standing(MOVED + 1, warned=True), MOVED + 1 + after, jumped_at=MOVED) == types
 
 
+def test_a_sweep_that_is_still_to_come():
+    """That a sweep was whole two days later, by a clock that was set back since, is no witness of those two days."""
+    assert told(standing(), MOVED + 48 * HOUR, MOVED + HOUR - 1, jumped_at=MOVED) == []
+
+
 def test_a_move_that_is_still_to_come():
     """A job that moved by a clock that was ahead, and was set back while nobody ran, is not said to stand still."""
     assert told(standing(MOVED + 48 * HOUR, warned=True), MOVED + HOUR) == []

@@ -64,6 +64,7 @@ def overdue(
 
     `steady_since` is when the clock last jumped, 0 where it did not (all Unix milliseconds).
     """
+    swept_at = min(swept_at, now)  # by a clock that was ahead it may be a time that is still to come
     for standing in standings:
         if is_terminal(standing.job.status):
             continue
