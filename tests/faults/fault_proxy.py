@@ -35,7 +35,7 @@ class FaultProxy:
         self._host, _, self._path = url.removeprefix("http://").partition("/")
         self._faults = faults
         self._chance = random.Random(seed)
-        self._listening = anyio.CancelScope()
+        self._refuses = False
 
     @asynccontextmanager
     async def serving(self):
@@ -48,11 +48,11 @@ class FaultProxy:
 
     async def _listen(self, port, group, *, task_status):
         while True:
-            async with await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=port) as listener:
+            async with await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=port) as listeners:
                 task_status.started()
-                task_status = anyio.TASK_STATUS_IGNORED
-                with anyio.CancelScope() as self._listening:
-                    await listener.serve(self._converse, group)
+                task_status, self._refuses, (listener,) = anyio.TASK_STATUS_IGNORED, False, listeners.listeners
+                while not self._refuses:
+                    group.start_soon(self._converse, await listener.accept())
             await anyio.sleep(REFUSING)
 
     async def _converse(self, stream):
@@ -72,8 +72,7 @@ class FaultProxy:
         said = await self._pass_on(request) if fault is None or fault.arrives else b""
         if fault is None:
             return await sends(said)(stream)
-        if fault.refuses:
-            self._listening.cancel()
+        self._refuses = self._refuses or fault.refuses
         return await fault.scene(stream)
 
     def _draw(self, *, before):

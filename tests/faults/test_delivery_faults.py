@@ -93,21 +93,21 @@ class Attack:
         self.well, self.hanging, *_ = receivers
         self.used = []  # descriptors, and bytes, from time to time
 
-    async def calm(self, process):
+    async def calm(self, daemon):
         """A round in which nothing is spoilt, to compare with."""
         spoilt = [each.proxy.rate for each in self.receivers]
         for each in self.receivers:
             each.proxy.rate = 0.0
-        await self.round(process)
+        await self.round(daemon)
         for each, rate in zip(self.receivers, spoilt, strict=True):
             each.proxy.rate = rate
 
-    async def hard(self, process):
+    async def hard(self, daemon):
         """A round in which one receiver hangs until another, who is well, has heard of everything."""
         self.hanging.proxy.rate = 1.0
-        await self.round(process)
+        await self.round(daemon)
 
-    async def round(self, process):
+    async def round(self, daemon):
         """Jobs begin and end, and everybody hears of it."""
         jobs = begin(self.simulator, JOBS)
         await self.well.reads(2 * JOBS)
@@ -117,7 +117,8 @@ class Attack:
         self.hanging.proxy.rate = 0.0
         with anyio.fail_after(120):
             while _pending(self.installation):
-                self.used.append((descriptors(process), memory(process, "VmRSS")))
+                assert not daemon.ended.is_set(), f"it ended: {daemon.lines[-3:]}"
+                self.used.append((descriptors(daemon.process.pid), memory(daemon.process.pid, "VmRSS")))
                 await anyio.sleep(0.1)
 
     async def check(self):
@@ -173,9 +174,9 @@ async def attacked(folder, faults, *, minutes=0.0, seed=1, bug=None):
         attack = Attack(simulator, installation, receivers)
         daemon = await stack.enter_async_context(installation.running())
         until, rounds = anyio.current_time() + minutes * 60, 0
-        await attack.calm(daemon.process.pid)
+        await attack.calm(daemon)
         while not rounds or anyio.current_time() < until:
-            await attack.hard(daemon.process.pid)
+            await attack.hard(daemon)
             rounds += 1
         assert await daemon.stop(signal.SIGTERM) == 0
     deliveries, failed, copies = await attack.check()

@@ -1,0 +1,50 @@
+"""What a request costs: our transport, httpx's own transport, and httpx's client, each with a connection for every request."""
+
+import time
+from functools import partial
+
+import anyio
+import httpx
+import pytest
+from canned import apart
+
+from tracker.http import CONNECTIONS, HttpClient, Request, _Proxied, tls_context
+from tracker.pulse import Pulse
+from tracker.transport import Connection
+
+pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
+
+OURS, BARE, CLIENT = "a connection of ours", "a transport of httpx", "a client of httpx"
+
+
+@pytest.mark.parametrize(("requests", "runs"), [(400, 3), pytest.param(2000, 9, marks=pytest.mark.long)])
+async def test_asking(compare, requests, runs):
+    """All is answered, and ours costs less than what httpx has for it; that is why it is there."""
+    comparison, tls = compare(f"{requests:,} POST of 1.5 KB, 16 at once: CPU", time.process_time), tls_context()
+    limits = httpx.Limits(max_connections=1, max_keepalive_connections=1)
+    ways = {
+        OURS: partial(Connection, tls),
+        BARE: partial(httpx.AsyncHTTPTransport, verify=tls, limits=limits),
+        CLIENT: partial(_Proxied, tls),  # with no proxy to go by
+    }
+    async with apart(100) as url:
+        for _ in range(runs):
+            for way, connection in ways.items():
+                async with HttpClient(connection, Pulse()) as client:
+                    await _ask(client, url, CONNECTIONS)  # and be connected
+                    with comparison.time(way):
+                        await _ask(client, url, requests)
+    assert comparison.ratio(OURS, CLIENT) < 0.8
+
+
+async def _ask(client, url, times):
+    request = Request(method="POST", url=f"{url}/hook", content=b"x" * 1500)
+    remaining = iter(range(times))
+
+    async def ask():
+        for _ in remaining:
+            assert (await client.send(request)).status == 200
+
+    async with anyio.create_task_group() as group:
+        for _ in range(CONNECTIONS):
+            group.start_soon(ask)
