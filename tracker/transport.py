@@ -7,6 +7,7 @@ import select
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from socket import SocketType
 from typing import Final
 
 import anyio
@@ -67,7 +68,7 @@ class Connection(httpx.AsyncBaseTransport):
         if self._stream is None:
             self._stream = await self._connect(url)
             self._ready = select.poll()
-            self._ready.register(self._stream.extra(SocketAttribute.raw_socket), select.POLLIN)  # noqa: S610 - no SQL
+            self._ready.register(_socket_of(self._stream), select.POLLIN)
             self._origin = origin
             self._http = _conversation()
         return self._stream
@@ -141,6 +142,14 @@ class _Body(httpx.AsyncByteStream):
 
 def _conversation() -> h11.Connection:
     return h11.Connection(h11.CLIENT, max_incomplete_event_size=LONGEST_HEAD)
+
+
+def _socket_of(stream: ByteStream) -> SocketType:
+    """Its socket; uvloop has none any more where the server has reset the connection by now, which anyio does not expect."""
+    try:
+        return stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - no SQL
+    except AttributeError as error:
+        raise httpx.ConnectError("the connection was reset at once") from error
 
 
 async def _receive(stream: ByteStream) -> bytes:

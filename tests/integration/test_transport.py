@@ -1,7 +1,11 @@
 """A connection of its own: names and addresses, TLS, and what a server says that nobody asked for."""
 
 import datetime as dt
+import socket
 import ssl
+import struct
+import threading
+from contextlib import contextmanager, suppress
 
 import anyio
 import pytest
@@ -51,6 +55,48 @@ async def between(request, certified):
 
 def asking(url, **changed):
     return Request(**{"method": "GET", "url": url, "deadline": LIFE} | changed)
+
+
+@contextmanager
+def resetting():
+    """The URL of a server, in a thread, that resets each connection at once."""
+
+    def reset():
+        with suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=reset)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio", ("asyncio", {"use_uvloop": True})], ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_reset_at_any_moment_is_no_answer(anyio_backend, scheme):  # noqa: ARG001 - of both loops the daemon may run on
+    """A connection may be gone before anybody has had a look at it, and its socket with it."""
+    answers = []
+
+    async def ask(client, url):
+        answers.extend([await client.send(asking(url)) for _ in range(40)])
+
+    with resetting() as url:
+        async with http_client(tls_context()) as client, anyio.create_task_group() as group:
+            for _ in range(8):
+                group.start_soon(ask, client, url.replace("http", scheme))
+    assert len(answers) == 320
+    assert {type(each) for each in answers} == {NoAnswer}
+    assert {each.detail.partition(":")[0] for each in answers} <= {
+        "ConnectError",
+        "ReadError",
+        "WriteError",
+        "RemoteProtocolError",
+    }
 
 
 async def test_connection_is_kept(between):
