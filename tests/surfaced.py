@@ -12,7 +12,6 @@ from tracker.core.circuit import Circuit
 from tracker.core.delivery import Outcome, Result, settle
 from tracker.core.fanout import Subscription
 from tracker.core.health import Health
-from tracker.crew import Means
 from tracker.metrics import Metrics
 from tracker.serving import DEFAULTS, serving
 from tracker.store.pool import open_pool
@@ -22,6 +21,7 @@ from tracker.web.access import Access
 from tracker.web.app import create_app
 from tracker.web.broadcast import Broadcast
 from tracker.web.sessions import Sessions
+from tracker.workers import Means
 
 CONTROL = "canary-control-token"
 TOKEN = "canary-page-token"

@@ -4,64 +4,26 @@ Whoever that does not concern goes on undisturbed. A watcher is cancelled, which
 it writes whole; a deliverer settles first what it has under way, so that its successor does not send it again.
 """
 
-import random
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 import anyio
-import msgspec
 from anyio.abc import TaskGroup
 
-from tracker.build import MESSAGES_PER_SECOND, limits, notifier, providing, subscription, terms
+from tracker.build import limits, subscription
 from tracker.clock import Steadiness, now
-from tracker.config import Account, Config, Match, Receiver, Secret
+from tracker.config import Account, Config, Secret
 from tracker.core.eta import Histories
-from tracker.core.health import Health
-from tracker.core.progress import Progress
-from tracker.deliverer import Deliverer
-from tracker.http import http_client, tls_context
+from tracker.http import tls_context
 from tracker.janitor import Janitor
-from tracker.metrics import Metrics
 from tracker.pace import Pace
-from tracker.patience import Patient
-from tracker.poller import Audience, Poller
-from tracker.pulse import Pulse
 from tracker.roster import Roster
 from tracker.sharing import Sharing
-from tracker.store.writer import SqliteStore
-from tracker.watch import Watcher, say_recorded
+from tracker.workers import Delivering, Means, Post, Watch, Watching, post, watch
 
 LEAVE_WITHIN: Final = 2.0
 """Seconds that what is under way gets when everybody goes; what is not settled by then the next daemon sends again."""
-
-
-class Means(NamedTuple):
-    """What all who are at work share."""
-
-    store: SqliteStore
-    health: Health
-    metrics: Metrics
-    progress: Progress | None = None
-
-    def pulse(self, loop: str) -> Pulse:
-        return Pulse(self.progress.loop(loop) if self.progress else None)
-
-
-class _Watch(NamedTuple):
-    """All that a watcher depends on: another one is another watcher."""
-
-    account: Account
-    environment_proxies: bool
-
-
-class _Post(NamedTuple):
-    """All that a deliverer depends on."""
-
-    receiver: Receiver
-    environment_proxies: bool
 
 
 class Crew:
@@ -99,8 +61,8 @@ class Crew:
             config.metrics.max_job_series,
         )
         self._janitor.set_limits({account.name: limits(account) for account in config.accounts}, config.storage.keep_deliveries)
-        self._watchers.assign({account.name: _watch(config, account) for account in config.accounts})
-        self._deliverers.assign({receiver.name: _post(config, receiver) for receiver in config.receivers})
+        self._watchers.assign({account.name: watch(config, account) for account in config.accounts})
+        self._deliverers.assign({receiver.name: post(config, receiver) for receiver in config.receivers})
 
     @property
     def config(self) -> Config:
@@ -134,11 +96,11 @@ class Crew:
         with anyio.move_on_after(LEAVE_WITHIN):
             await self._deliverers.ended()
 
-    def _watcher(self, duty: _Watch) -> "_Watching":
-        return _Watching(self.means, duty, self._tls, self._pace(duty.account))
+    def _watcher(self, duty: Watch) -> Watching:
+        return Watching(self.means, duty, self._tls, self._pace(duty.account))
 
-    def _deliverer(self, duty: _Post) -> "_Delivering":
-        return _Delivering(self.means, duty, self._tls, self._sharing)
+    def _deliverer(self, duty: Post) -> Delivering:
+        return Delivering(self.means, duty, self._tls, self._sharing)
 
     def _pace(self, account: Account) -> Pace:
         """One for each key: neither its budget nor a pause that the API asked for begins anew with a new configuration."""
@@ -149,84 +111,3 @@ class Crew:
             self._paces[account.name] = known
         known[2].set_rate(account.requests_per_second)
         return known[2]
-
-
-class _Watching:
-    """Watches an account until it is cancelled."""
-
-    def __init__(self, means: Means, duty: _Watch, tls: ssl.SSLContext, pace: Pace) -> None:
-        self._means = means
-        self._duty = duty
-        self._tls = tls
-        self._pace = pace
-        self._scope = anyio.CancelScope()
-        self.poller: Poller | None = None  # until it runs
-
-    def leave(self) -> None:
-        self._scope.cancel()
-
-    async def run(self) -> None:
-        (account, proxies), (store, health, metrics, _) = self._duty, self._means
-        with self._scope:
-            pulse, answered = self._means.pulse(f"account {account.name}"), partial(metrics.accounts.answered, account.name)
-            async with providing(
-                account, self._tls, self._pace, answered, environment_proxies=proxies, pulse=pulse
-            ) as provider:
-                patient = Patient(provider, random.random, pulse=pulse)
-                audience = Audience(
-                    active=partial(metrics.is_active, account.name),
-                    recorded=partial(say_recorded, account.name),
-                    gets_on=pulse.beat,
-                )
-                self.poller = Poller(account.name, patient, store, backfill=account.backfill, now=now, audience=audience)
-                await Watcher(self.poller, account.poll_interval, health, metrics, random.random, pulse).run()
-
-
-class _Delivering:
-    """Delivers to a receiver until what is under way when it is told to leave has been settled."""
-
-    def __init__(self, means: Means, duty: _Post, tls: ssl.SSLContext, sharing: Sharing) -> None:
-        self._means = means
-        self._duty = duty
-        self._tls = tls
-        self._sharing = sharing
-        self._pulse = means.pulse(f"receiver {duty.receiver.name}")
-        self._pace = Pace(MESSAGES_PER_SECOND, self._pulse)
-        self._left = False
-        self.deliverer: Deliverer | None = None  # until it runs
-
-    def leave(self) -> None:
-        self._left = True
-        self._pace.close()
-        if self.deliverer:
-            self.deliverer.leave()
-
-    async def run(self) -> None:
-        if self._left:
-            return
-        (receiver, proxies), (store, _, metrics, _) = self._duty, self._means
-        async with http_client(self._tls, environment_proxies=proxies, pulse=self._pulse) as http:
-            self.deliverer = Deliverer(
-                receiver.name,
-                terms(receiver),
-                notifier(receiver, http, store.cards, self._pace),
-                store.outbox,
-                now=now,
-                jitter=random.random,
-                settled=metrics.deliveries.settled,
-                pulse=self._pulse,
-                sharing=self._sharing,
-            )
-            await self.deliverer.run()
-
-
-def _watch(config: Config, account: Account) -> _Watch:
-    """Without the limits, which are the janitor's business."""
-    watched = msgspec.structs.replace(account, stalled_after=0.0, timeout_hours=0.0, unreachable_after=0.0)
-    return _Watch(watched, config.environment_proxies)
-
-
-def _post(config: Config, receiver: Receiver) -> _Post:
-    """Without what the receiver wants to know, which is the outbox's business."""
-    told = msgspec.structs.replace(receiver, events=(), match=Match(), group_wait=0.0)
-    return _Post(told, config.environment_proxies)

@@ -24,7 +24,7 @@ from tracker.control import Control, announced
 from tracker.core.config_error import ConfigError
 from tracker.core.health import Health
 from tracker.core.progress import PATIENCE, Progress
-from tracker.crew import Crew, Means
+from tracker.crew import Crew
 from tracker.metrics import Metrics
 from tracker.serving import Address, serving
 from tracker.store.facts import SqliteFacts
@@ -39,6 +39,7 @@ from tracker.web.access import Access
 from tracker.web.app import create_app
 from tracker.web.broadcast import Broadcast
 from tracker.web.sessions import Sessions
+from tracker.workers import Means
 
 READ_WITHIN: Final = 10.0
 """Seconds that reading the configuration anew may take: a secret's file may lie where nobody answers."""

@@ -13,9 +13,10 @@ from tracker.core.health import Health
 from tracker.core.outlook import Outlook, outlook
 from tracker.core.ports import Reader
 from tracker.core.replay import Replay, Replayed
-from tracker.crew import Crew, Means
+from tracker.crew import Crew
 from tracker.store.pool import ReaderPool
 from tracker.web.broadcast import Broadcast
+from tracker.workers import Means
 
 
 class Surfaces:

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 from tracker.config import Account, Config, Http, Match, Receiver, Secret, Storage
 from tracker.core.health import Health
 from tracker.core.progress import Progress
-from tracker.crew import Crew, Means
+from tracker.crew import Crew
 from tracker.metrics import Metrics
 from tracker.store.writer import open_store
+from tracker.workers import Means
 
 
 @asynccontextmanager
