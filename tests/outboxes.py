@@ -23,9 +23,10 @@ async def seqs(store, **how):
     return [delivery.seq for delivery in await claimed(store, **how)]
 
 
-def attempted(delivery, result, at, *, wait=60.0, attempts=9, **outcome):
-    """What follows from an attempt that takes no time, of which there may be `attempts` more."""
-    return settle(delivery, Outcome(result=result, **outcome), (wait,) * attempts, (at, at), 0.5)
+def attempted(delivery, result, at, *, began_at=None, wait=60.0, attempts=9, **outcome):
+    """What follows from an attempt that took no time, unless it `began_at` another, of which there may be `attempts` more."""
+    span = at if began_at is None else began_at, at
+    return settle(delivery, Outcome(result=result, **outcome), (wait,) * attempts, span, 0.5)
 
 
 async def attempt(store, seq, result, *, at=SINCE + 10, circuit=None, events=(), **how):

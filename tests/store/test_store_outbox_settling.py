@@ -148,6 +148,16 @@ async def test_closing_circuit_makes_its_backlog_due(store):
     ]
 
 
+async def test_success_says_nothing_of_what_failed_after_it_began(store):
+    """What was refused while it was under way, with a wish of its own, waits as long as it was asked to."""
+    await store.record("default", seen_many(3))
+    await attempt(store, 1, FAILED, circuit=failing(TRIP), wait=600.0)
+    await attempt(store, 2, FAILED, at=SINCE + 500, circuit=failing(TRIP), wait=600.0)
+    await attempt(store, 3, DELIVERED, at=SINCE + 510, began_at=SINCE + 400, circuit=Circuit())
+    assert await seqs(store, now=SINCE + 600) == [1]
+    assert (await rows(store, "seq, due_at"))[1] == (2, SINCE + 600_500)
+
+
 async def test_backlog_of_an_outage_goes_out_in_order(store):
     """That a job's first event failed in an outage longer than `hold` does not let its later ones overtake it afterwards."""
     await store.record("default", [seen("a", status="SUCCESS"), seen("b")])

@@ -134,6 +134,14 @@ def test_rate_limit_outlasts_the_success_of_what_was_under_way():
     assert circuit.room(NOW + 120_000, WIDE) == WIDE
 
 
+def test_rate_limit_that_opened_it_outlasts_such_a_success_too():
+    """Five asked to be left in peace: one that was under way before closes the circuit, and nothing is sent for that."""
+    circuit = after([*[limited(120.0)] * TRIP, DELIVERED])
+    assert not circuit.is_open
+    assert circuit.room(NOW + 119_999, WIDE) == 0
+    assert circuit.room(NOW + 120_000, WIDE) == WIDE
+
+
 def test_shorter_wish_does_not_shorten_a_longer_one():
     """The latest moment that anyone named is the one that counts."""
     assert after([limited(120.0), limited(5.0)]).quiet_until == NOW + 120_000

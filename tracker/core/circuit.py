@@ -55,10 +55,11 @@ class Circuit(msgspec.Struct, frozen=True, kw_only=True):
         """The circuit after an attempt; `first_wait` (seconds) is the first wait between probes, `jitter` from 0 to 1.
 
         What fails while an open circuit is quiet was under way before: it is the same outage, and counts no further. What
-        succeeds then closes it, but a wish of a closed one to be left in peace outlasts that.
+        succeeds then closes it, but a wish to be left in peace outlasts that.
         """
         if outcome.delivered:
-            return Circuit(disabled=self.disabled, quiet_until=0 if self.is_open else self.quiet_until)
+            forgets = self.is_open and self.reason != Result.RATE_LIMITED.value
+            return Circuit(disabled=self.disabled, quiet_until=0 if forgets else self.quiet_until)
         late = self.is_open and now < self.quiet_until
         failures = self.failures + (not late)
         asked = (outcome.retry_after or 0.0) if outcome.result is Result.RATE_LIMITED else 0.0

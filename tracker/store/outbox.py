@@ -88,7 +88,9 @@ ON CONFLICT (name) DO UPDATE SET failures = excluded.failures, since = excluded.
 _RELEASE: Final = """
 UPDATE deliveries INDEXED BY deliveries_due
 SET due_at = min(due_at, ?2), first_failed_at = NULL  -- it was the receiver's failure: `hold` begins anew
-WHERE receiver = ?1 AND state = 'pending' AND (due_at > ?2 OR first_failed_at IS NOT NULL)"""
+WHERE receiver = ?1 AND state = 'pending' AND (due_at > ?2 OR first_failed_at IS NOT NULL) AND NOT EXISTS (
+  SELECT 1 FROM attempts AS a WHERE a.receiver = ?1 AND a.seq = deliveries.seq AND a.ended_at > ?3)"""
+"""By a success that began at ?3: of what has failed since it says nothing."""
 
 _UNENDED: Final = """
 SELECT 'pending', count(*) FROM deliveries INDEXED BY deliveries_due
@@ -220,7 +222,8 @@ class SqliteOutbox:
             before = _failures(connection, receiver)
             connection.execute(_UPSERT_RECEIVER, (receiver, *msgspec.structs.astuple(circuit)))
             if before >= TRIP and not circuit.is_open:
-                connection.execute(_RELEASE, (receiver, settlements[-1].ended_at))
+                began_at = max(each.began_at for each in settlements if each.outcome.delivered)
+                connection.execute(_RELEASE, (receiver, settlements[-1].ended_at, began_at))
             return self.log(connection, [Entry(event, None) for event in events])
 
         self.committed(await self.write("settling deliveries", work))
