@@ -165,7 +165,7 @@ async def attacked(folder, faults, *, minutes=0.0, seed=1, bug=None):
     ]
     async with AsyncExitStack() as stack:
         simulator = await stack.enter_async_context(simulated())
-        installation = Installation(folder, simulator.url, poll_interval="100ms")
+        installation = Installation(folder, simulator.url, poll_interval="100ms", request_timeout="30s")
         installation.environment["SECRET"] = SECRET
         for receiver in receivers:
             await receiver.behind_a_proxy(stack, installation)
