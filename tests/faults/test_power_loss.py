@@ -105,7 +105,7 @@ async def test_no_power_cut_loses_what_was_told(tmp_path):
 @pytest.mark.timeout(240)
 async def test_power_cuts_find_what_is_not_synced(tmp_path, level):
     """With synchronous NORMAL, or OFF, as many a program has it, they find that what was told is lost."""
-    assert "lost" in str((await _cut(tmp_path, 30, every=70, level=level, until_found=True)).found)
+    assert "lost" in str((await _cut(tmp_path, 30, every=10, level=level, until_found=True)).found)
 
 
 @pytest.mark.long
