@@ -7,7 +7,7 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
-from booted import REPOSITORY, booted, why_not
+from booted import CLONE, REPOSITORY, booted, why_not
 
 pytestmark = [
     pytest.mark.xdist_group("booted"),
@@ -54,7 +54,7 @@ def machine(tmp_path_factory):
     """The service as the guide's last commands install it, but that its API is a simulated one, which wants the key."""
     _, _, key, files, up = INSTALLING
     with booted(tmp_path_factory.mktemp("machine")) as machine:
-        machine.run("sh", "-ec", f"cd {REPOSITORY}\n{key} <<END\n{KEY}\nEND\n{files}")
+        machine.run("sh", "-ec", f"cd {CLONE}\n{key} <<END\n{KEY}\nEND\n{files}")
         shipped = (machine.root / CONFIG.lstrip("/")).read_text()
         machine.config = f'{shipped}base_url = "{API}"\npoll_interval = "200ms"\nrequests_per_second = 100\n'
         machine.write(CONFIG, machine.config)
