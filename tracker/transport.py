@@ -38,7 +38,7 @@ class Connection(httpx.AsyncBaseTransport):
         self._tls = tls
         self._origin: tuple[str, bytes, int | None] | None = None
         self._stream: ByteStream | None = None
-        self._ready = select.poll()  # to read
+        self._socket: SocketType  # of the stream
         self._http = _conversation()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -63,27 +63,14 @@ class Connection(httpx.AsyncBaseTransport):
 
     async def _connected(self, url: httpx.URL) -> ByteStream:
         origin = url.scheme, url.raw_host, url.port
-        if self._stream and (origin != self._origin or not self._is_quiet(self._stream)):
+        if self._stream and (origin != self._origin or not _is_quiet(self._stream, self._socket)):
             await self.aclose()
         if self._stream is None:
             self._stream = await self._connect(url)
-            self._ready = select.poll()
-            self._ready.register(_socket_of(self._stream), select.POLLIN)
+            self._socket = _socket_of(self._stream)
             self._origin = origin
             self._http = _conversation()
         return self._stream
-
-    def _is_quiet(self, stream: ByteStream) -> bool:
-        """Whether nothing has come that was not asked for, be it the end; nobody reads from a stream that is idle."""
-        if self._ready.poll(0):
-            return False
-        if isinstance(stream, TLSStream):
-            try:
-                stream.extra(TLSAttribute.ssl_object).read(1)  # noqa: S610 - no SQL
-            except ssl.SSLError as error:
-                return isinstance(error, ssl.SSLWantReadError)
-            return False
-        return True
 
     async def _connect(self, url: httpx.URL) -> ByteStream:
         if url.scheme not in _PORTS or not url.host:
@@ -144,11 +131,28 @@ def _conversation() -> h11.Connection:
     return h11.Connection(h11.CLIENT, max_incomplete_event_size=LONGEST_HEAD)
 
 
+def _is_quiet(stream: ByteStream, socket: SocketType) -> bool:
+    """Whether nothing has come that was not asked for, be it the end; nobody reads from a stream that is idle."""
+    if socket.fileno() < 0:
+        return False
+    readable = select.poll()  # not kept: once the socket is closed its number may be another's
+    readable.register(socket, select.POLLIN)
+    if readable.poll(0):
+        return False
+    if isinstance(stream, TLSStream):
+        try:
+            stream.extra(TLSAttribute.ssl_object).read(1)  # noqa: S610 - no SQL
+        except ssl.SSLError as error:
+            return isinstance(error, ssl.SSLWantReadError)
+        return False
+    return True
+
+
 def _socket_of(stream: ByteStream) -> SocketType:
     """Its socket; uvloop has none any more where the server has reset the connection by now, which anyio does not expect."""
     try:
         return stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - no SQL
-    except AttributeError as error:
+    except (AttributeError, ValueError) as error:
         raise httpx.ConnectError("the connection was reset at once") from error
 
 

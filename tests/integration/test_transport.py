@@ -5,7 +5,7 @@ import socket
 import ssl
 import struct
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import anyio
 import pytest
@@ -19,6 +19,9 @@ from tracker.http import Answer, NoAnswer, Request, http_client, tls_context
 
 LIFE = 5.0
 """Seconds within which whatever is awaited has to happen, however slow the machine."""
+
+
+BOTH_LOOPS = pytest.mark.parametrize("anyio_backend", ["asyncio", ("asyncio", {"use_uvloop": True})], ids=["asyncio", "uvloop"])
 
 
 class Certified:
@@ -76,7 +79,7 @@ def resetting():
         thread.join()
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio", ("asyncio", {"use_uvloop": True})], ids=["asyncio", "uvloop"])
+@BOTH_LOOPS
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_reset_at_any_moment_is_no_answer(anyio_backend, scheme):  # noqa: ARG001 - of both loops the daemon may run on
     """A connection may be gone before anybody has had a look at it, and its socket with it."""
@@ -97,6 +100,26 @@ async def test_reset_at_any_moment_is_no_answer(anyio_backend, scheme):  # noqa:
         "WriteError",
         "RemoteProtocolError",
     }
+
+
+@BOTH_LOOPS
+async def test_connection_that_is_gone_is_not_mistaken_for_another(anyio_backend, certified):  # noqa: ARG001 - as above
+    """A connection that the loop has closed meanwhile is made anew, also where another socket has its number by now."""
+    async with loopback(sends(answer(b"x"))) as server, http_client(certified.client) as client:
+        await client.send(asking(server.url))
+        transport = client._idle[0].connection._stream._transport
+        number = transport.get_extra_info("socket").fileno()
+        transport.abort()
+        with ExitStack() as others:
+            for _ in range(50):
+                await anyio.lowlevel.checkpoint()
+                pair = [others.enter_context(each) for each in socket.socketpair()]
+                if number in (each.fileno() for each in pair):
+                    break
+            else:
+                pytest.fail("no other socket got the number")
+            said = await client.send(asking(server.url))
+    assert (said.body, server.accepts) == (b"x", 2)
 
 
 async def test_connection_is_kept(between):
