@@ -114,13 +114,13 @@ class _Idle(NamedTuple):
 
 
 class _Proxied(httpx.AsyncBaseTransport):
-    """By the proxies of the environment, which httpx's client knows to find and to speak to."""
+    """By the proxies of the environment, which httpx's client knows to find and to speak to; each request connects anew."""
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         self._client = httpx.AsyncClient(
             verify=tls,
             timeout=None,  # noqa: S113 - the deadline of each request is stricter: it also ends an answer that drips
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEPT_IDLE),
+            limits=httpx.Limits(max_keepalive_connections=0),  # what nobody asked for would answer the next request
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # each request stands for itself
             follow_redirects=False,
         )

@@ -143,6 +143,17 @@ async def test_proxies_of_the_environment_need_asking(tls, monkeypatch, asked):
         assert (said.body, proxy.accepts, server.accepts) == ((b"proxy", 1, 0) if asked else (b"server", 0, 1))
 
 
+async def test_second_answer_of_a_proxy_answers_nothing(tls, monkeypatch):
+    """What a proxy says beyond an answer is not taken for the next request's answer either."""
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    async with loopback(sends(answer(b"first") + answer(b"stale")), sends(answer(b"second"))) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        async with http_client(tls, environment_proxies=True) as client:
+            bodies = [(await client.send(asking("http://receiver.example/"))).body for _ in range(2)]
+    assert bodies == [b"first", b"second"]
+
+
 async def test_connection_is_used_again(client):
     """Requests in turn share one connection, whatever their status."""
     async with loopback(sends(answer(b"x")), sends(answer(b"y", 503)), sends(answer())) as server:
