@@ -17,8 +17,7 @@ from tracker.core.job import COUNTERS
         ("SUCCESS", "RUNNING", True),
         ("SUCCESS", "FAILED", True),
         ("CANCELLED", "SUCCESS", True),
-        ("RUNNING", "PAUSED", False),
-        ("PAUSED", "QUEUED", False),
+        ("PAUSED", "SUCCESS", False),
         ("SUCCESS", "PAUSED", True),
     ],
 )
@@ -27,6 +26,14 @@ def test_the_status_decides_where_it_differs(known, seen, behind, counted):
     """A status that may follow is news even with smaller counters, and one that may not is old even with larger ones."""
     later = job(status=seen, completed_requests=900 + counted, output_file=None)
     assert is_behind(later, job(status=known)) is behind
+
+
+@pytest.mark.parametrize(("known", "seen"), [("RUNNING", "PAUSED"), ("PAUSED", "QUEUED"), ("PAUSED", "WAITING")])
+def test_the_rest_decides_where_a_status_is_outside_the_schema(known, seen):
+    """Nobody knows what comes after what there: an answer is old if a counter is smaller or a property is lost."""
+    assert not is_behind(job(status=seen), job(status=known))
+    assert is_behind(job(status=seen, completed_requests=ANSWER["completed_requests"] - 1), job(status=known))
+    assert is_behind(job(status=seen, started_at=None), job(status=known))
 
 
 @pytest.mark.parametrize("name", COUNTERS)

@@ -1,8 +1,8 @@
 """Owns the diff: what is known of a job and what was just seen of it, to the events in between.
 
-A status that may follow is news, whatever else the answer says. What lies behind (a status that may not follow, a counter
-that fell, a property that went away) is told apart by `is_behind`; the caller decides whether to believe it. Nothing is
-made up for what may have happened between two observations.
+A status of the schema that may follow is news, whatever else the answer says. What lies behind (a status that may not follow,
+a counter that fell, a property that went away) is told apart by `is_behind`; the caller decides whether to believe it. Nothing
+is made up for what may have happened between two observations.
 """
 
 from collections.abc import Iterator
@@ -45,7 +45,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 def is_behind(seen: Job, known: Job) -> bool:
     """Whether `seen` is an older state of the job than `known`, by all that can be told from the two."""
     if seen.status != known.status:
-        return not may_follow(known.status, seen.status)
+        if not may_follow(known.status, seen.status):
+            return True
+        if is_terminal(seen.status) or (is_recognized(seen.status) and is_recognized(known.status)):
+            return False  # nobody knows what a status outside the schema comes after: the rest of the answer has to tell
     return any(getattr(seen, name) < getattr(known, name) for name in COUNTERS) or bool(_lost(seen, known))
 
 
