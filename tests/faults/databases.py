@@ -61,7 +61,12 @@ class Found:
             }
 
     def has_the_rows_of(self, earlier):
-        return all(self.rows[name] == rows for name, rows in earlier.rows.items())
+        """All the columns that there were then."""
+        return all(
+            len(self.rows[name]) == len(rows)
+            and all(now[: len(then)] == then for now, then in zip(self.rows[name], rows, strict=True))
+            for name, rows in earlier.rows.items()
+        )
 
 
 def _plain(sql):

@@ -85,7 +85,8 @@ async def _is_opened(installation, keeper, before):
     if "deliveries" in before.rows:
         ended = lambda found: [row for row in found.rows["deliveries"] if row[1] not in pending]  # noqa: E731
         assert ended(after) == ended(before)
-        assert set(before.rows["attempts"]) <= set(after.rows["attempts"])
+        there = before.rows["attempts"]
+        assert set(there) <= {row[: len(there[0])] for row in after.rows["attempts"]}
 
 
 class Migrating:

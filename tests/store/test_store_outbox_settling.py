@@ -51,16 +51,16 @@ async def recorded_progress(store, count):
 
 
 async def test_every_attempt_is_kept_with_what_it_came_to(store):
-    """Attempts are numbered from 1, each with its moments, result, status, detail and the answer's beginning."""
+    """Attempts are numbered from 1, each with its moments, result, status, detail, the answer's beginning and what it asked."""
     await store.record("default", [seen()])
-    await attempt(store, 1, FAILED, at=SINCE + 10, status=502, detail="HTTP 502", answer="<html>")
+    await attempt(store, 1, FAILED, at=SINCE + 10, status=502, detail="HTTP 502", answer="<html>", retry_after=1.5)
     await attempt(store, 1, Result.NETWORK, at=LONG_AFTER, detail="ReadError")
     await attempt(store, 1, DELIVERED, at=2 * LONG_AFTER, status=204)
     found = await store._database.fetch("SELECT * FROM attempts ORDER BY number")
     assert [tuple(row) for row in found] == [
-        ("pipeline", 1, 1, SINCE + 10, SINCE + 10, "server", 502, "HTTP 502", "<html>"),
-        ("pipeline", 1, 2, LONG_AFTER, LONG_AFTER, "network", None, "ReadError", ""),
-        ("pipeline", 1, 3, 2 * LONG_AFTER, 2 * LONG_AFTER, "delivered", 204, "", ""),
+        ("pipeline", 1, 1, SINCE + 10, SINCE + 10, "server", 502, "HTTP 502", "<html>", 1500),
+        ("pipeline", 1, 2, LONG_AFTER, LONG_AFTER, "network", None, "ReadError", "", None),
+        ("pipeline", 1, 3, 2 * LONG_AFTER, 2 * LONG_AFTER, "delivered", 204, "", "", None),
     ]
     assert await rows(store, "state, attempts, first_failed_at, ended_at") == [("delivered", 2, SINCE + 10, 2 * LONG_AFTER)]
 
@@ -118,7 +118,13 @@ async def test_events_of_a_settlement_are_deliveries_of_the_others(path):
 
 @pytest.mark.parametrize(
     "circuit",
-    [Circuit(), failing(7), Circuit(failures=9, since=SINCE, quiet_until=SINCE + 5, reason="gone", detail="x", disabled=True)],
+    [
+        Circuit(),
+        failing(7),
+        Circuit(
+            failures=9, since=SINCE, quiet_until=SINCE + 5, asked_until=SINCE + 4, reason="gone", detail="x", disabled=True
+        ),
+    ],
 )
 async def test_circuit_survives(path, circuit):
     """How a receiver is outlives the process, and is each receiver's own."""
@@ -156,6 +162,21 @@ async def test_success_says_nothing_of_what_failed_after_it_began(store):
     await attempt(store, 3, DELIVERED, at=SINCE + 510, began_at=SINCE + 400, circuit=Circuit())
     assert await seqs(store, now=SINCE + 600) == [1]
     assert (await rows(store, "seq, due_at"))[1] == (2, SINCE + 600_500)
+
+
+async def test_closing_circuit_takes_back_no_wish(store):
+    """What a delivery was last asked to wait it waits, also once others are taken; what it was asked before is over."""
+    await store.record("default", seen_many(4))
+    await attempt(store, 1, FAILED, circuit=failing(TRIP), wait=600.0, retry_after=30.0)
+    await attempt(store, 2, FAILED, circuit=failing(TRIP), wait=20.0, retry_after=600.0)
+    await attempt(store, 3, FAILED, circuit=failing(TRIP), wait=0.1, retry_after=0.2)
+    await attempt(store, 3, FAILED, at=SINCE + 300, circuit=failing(TRIP), wait=600.0)
+    await attempt(store, 4, DELIVERED, at=SINCE + 510, began_at=SINCE + 500, circuit=Circuit())
+    due = [SINCE + 10 + 30_000, SINCE + 10 + 600_000, SINCE + 510]
+    assert await rows(store, "seq, due_at, first_failed_at") == [
+        *((seq, at, None) for seq, at in enumerate(due, 1)),
+        (4, SINCE + 510, None),
+    ]
 
 
 async def test_backlog_of_an_outage_goes_out_in_order(store):

@@ -132,11 +132,12 @@ async def test_streams_are_those_that_order_is_kept_within(path):
 @pytest.mark.parametrize(("failures", "kept"), [(1, TRIP), (TRIP + 3, TRIP + 3)])
 async def test_disabled_receiver_is_enabled_to_be_probed(store, failures, kept):
     """A receiver that said that it is gone is tried again, by one delivery first; that it was disabled is told, once."""
-    gone = Circuit(failures=failures, since=SINCE, quiet_until=LATER * 2, reason="gone", detail="HTTP 410", disabled=True)
+    quiet = {"quiet_until": LATER * 2, "asked_until": LATER * 2}
+    gone = Circuit(failures=failures, since=SINCE, **quiet, reason="gone", detail="HTTP 410", disabled=True)
     await attempted(store, (await claimed(store))[2], Result.GONE, circuit=gone)
     assert await store.replay(Replay(receiver="pipeline", seq=2), LATER) == Replayed(deliveries=1, enabled=True)
     probed = await store.outbox.circuit("pipeline")
-    assert probed == msgspec.structs.replace(gone, failures=kept, quiet_until=0, disabled=False)
+    assert probed == msgspec.structs.replace(gone, failures=kept, quiet_until=0, asked_until=0, disabled=False)
     assert probed.room(LATER, 16) == 1
     assert await store.replay(Replay(receiver="pipeline", seq=2), LATER) == Replayed(deliveries=1, enabled=False)
 
@@ -155,7 +156,7 @@ async def test_what_enables_where_nothing_is_replayed(store, wanted, enabled):
     ("circuit", "quiet_until"),
     [
         (Circuit(), 0),
-        (Circuit(failures=1, reason="rate_limited", quiet_until=LATER + 5), LATER + 5),
+        (Circuit(failures=1, reason="rate_limited", quiet_until=LATER + 5, asked_until=LATER + 5), LATER + 5),
         (Circuit(failures=TRIP, reason="server", quiet_until=LATER + 5), 0),
     ],
 )

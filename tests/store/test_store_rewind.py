@@ -82,12 +82,24 @@ async def test_what_was_never_tried_waits_as_long_as_events_gather(path):
 async def test_quiet_that_began_later_than_now_begins_now(store, failed_at, quiet_until):
     """A receiver is left in peace for as long as was meant, and has not failed since a time that is still to come."""
     await store.record("default", [seen()])
-    circuit = msgspec.structs.replace(failing(TRIP), since=failed_at, quiet_until=failed_at + 120_000)
+    circuit = msgspec.structs.replace(
+        failing(TRIP), since=failed_at, quiet_until=failed_at + 120_000, asked_until=failed_at + 120_000
+    )
     await attempt(store, 1, FAILED, at=failed_at, circuit=circuit)
     now = SINCE + 1000
     await store.outbox.rewind("pipeline", now)
-    rewound = msgspec.structs.replace(circuit, since=min(failed_at, now), quiet_until=quiet_until)
+    rewound = msgspec.structs.replace(circuit, since=min(failed_at, now), quiet_until=quiet_until, asked_until=quiet_until)
     assert await store.outbox.circuit("pipeline") == rewound
+
+
+async def test_what_was_asked_by_a_clock_that_was_ahead_is_over(store):
+    """Only what the last attempt was asked for holds back a delivery once its receiver takes others again."""
+    await store.record("default", seen_many(2))
+    await attempt(store, 1, FAILED, at=AHEAD, wait=0.1, retry_after=600.0)
+    await store.outbox.rewind("pipeline", SINCE)
+    await attempt(store, 1, FAILED, at=SINCE + 600_000, wait=600.0, circuit=failing(TRIP))
+    await attempt(store, 2, DELIVERED, at=SINCE + 600_020)
+    assert await rows(store, "seq, due_at") == [(1, SINCE + 600_020), (2, SINCE + 600_020)]
 
 
 async def test_nobody_else_is_concerned(store):

@@ -1,6 +1,5 @@
 """The circuit of a receiver: when it opens, how rarely it probes, what closes it, and what keeps it quiet."""
 
-import msgspec
 import pytest
 from core_samples import NOW
 from hypothesis import given
@@ -95,7 +94,7 @@ def test_failures_of_what_was_under_way_when_it_opened_do_not_lengthen_the_wait(
 def test_one_success_closes_it(failures):
     """Whatever it went through, after one success the circuit is as good as new."""
     circuit = after([FAILED] * failures).after(DELIVERED, NOW + 1, 5.0, 0.5)
-    assert msgspec.structs.replace(circuit, quiet_until=0) == Circuit()
+    assert circuit == Circuit()
     assert circuit.room(NOW + 1, WIDE) == WIDE
 
 
@@ -142,6 +141,25 @@ def test_rate_limit_that_opened_it_outlasts_such_a_success_too():
     assert circuit.room(NOW + 120_000, WIDE) == WIDE
 
 
+@pytest.mark.parametrize("others", [[FAILED], [FAILED] * TRIP, [Outcome(result=Result.NETWORK)] * WIDE])
+def test_rate_limit_outlasts_what_else_was_under_way(others):
+    """What fails otherwise, after it and before such a success, takes the patience back no more than that does."""
+    circuit = after([*[limited(120.0)] * TRIP, *others, DELIVERED, DELIVERED])
+    assert not circuit.is_open
+    assert circuit.room(NOW + 119_999, WIDE) == 0
+    assert circuit.room(NOW + 120_000, WIDE) == WIDE
+
+
+def test_wait_between_probes_is_no_wish():
+    """Who fails for long and then asks for a minute has that minute after a success, not the five before the next probe."""
+    circuit = after([FAILED] * TRIP)
+    for _ in range(8):
+        circuit = circuit.after(FAILED, now := circuit.quiet_until, 5.0, 1.0)
+    circuit = circuit.after(limited(60.0), now := circuit.quiet_until, 5.0, 1.0)
+    assert (circuit.quiet_until, circuit.asked_until) == (now + 300_000, now + 60_000)
+    assert circuit.after(DELIVERED, now + 1, 5.0, 1.0).quiet_until == now + 60_000
+
+
 def test_shorter_wish_does_not_shorten_a_longer_one():
     """The latest moment that anyone named is the one that counts."""
     assert after([limited(120.0), limited(5.0)]).quiet_until == NOW + 120_000
@@ -182,5 +200,4 @@ def test_whatever_happens_it_is_patient_and_never_for_ever(steps, first_wait, ji
 @given(steps=st.lists(results.filter(lambda result: result is not Result.GONE), max_size=40))
 def test_enabled_again_it_is_new(steps):
     """A circuit holds nothing that a success does not clear, but for a wish to be left in peace."""
-    circuit = after([Outcome(result=result) for result in steps] + [DELIVERED])
-    assert msgspec.structs.replace(circuit, quiet_until=0) == Circuit()
+    assert after([Outcome(result=result) for result in steps] + [DELIVERED]) == Circuit()

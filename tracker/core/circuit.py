@@ -24,13 +24,15 @@ SHORTEST_PROBE_WAIT: Final = 0.1
 class Circuit(msgspec.Struct, frozen=True, kw_only=True):
     """How a receiver is. Times are Unix milliseconds.
 
-    `since` is when the first of the `failures` in a row came; before `quiet_until` nothing is sent; `reason` and `detail` are
-    of the last failure. `disabled` is for good, until somebody enables it: the receiver said that it is gone.
+    `since` is when the first of the `failures` in a row came; before `quiet_until` nothing is sent, and up to `asked_until`
+    that is the receiver's own wish; `reason` and `detail` are of the last failure. `disabled` is for good, until somebody
+    enables it: the receiver said that it is gone.
     """
 
     failures: int = 0
     since: int | None = None
     quiet_until: int = 0
+    asked_until: int = 0
     reason: str = ""
     detail: str = ""
     disabled: bool = False
@@ -49,7 +51,7 @@ class Circuit(msgspec.Struct, frozen=True, kw_only=True):
         """The circuit once somebody says that the receiver is well: one delivery may prove it now, before the others follow."""
         if not self.is_open:
             return self
-        return msgspec.structs.replace(self, failures=max(self.failures, TRIP), quiet_until=0, disabled=False)
+        return msgspec.structs.replace(self, failures=max(self.failures, TRIP), quiet_until=0, asked_until=0, disabled=False)
 
     def after(self, outcome: Outcome, now: int, first_wait: float, jitter: float) -> "Circuit":
         """The circuit after an attempt; `first_wait` (seconds) is the first wait between probes, `jitter` from 0 to 1.
@@ -58,16 +60,17 @@ class Circuit(msgspec.Struct, frozen=True, kw_only=True):
         succeeds then closes it, but a wish to be left in peace outlasts that.
         """
         if outcome.delivered:
-            forgets = self.is_open and self.reason != Result.RATE_LIMITED.value
-            return Circuit(disabled=self.disabled, quiet_until=0 if forgets else self.quiet_until)
+            return Circuit(disabled=self.disabled, quiet_until=self.asked_until, asked_until=self.asked_until)
         late = self.is_open and now < self.quiet_until
         failures = self.failures + (not late)
         asked = (outcome.retry_after or 0.0) if outcome.result is Result.RATE_LIMITED else 0.0
+        asked_until = max(self.asked_until, now + round(asked * 1000)) if asked else self.asked_until
         wait = 0.0 if late or failures < TRIP else _probe_wait(first_wait, failures - TRIP + 1, jitter)
         return Circuit(
             failures=failures,
             since=now if self.since is None else self.since,
-            quiet_until=max(self.quiet_until, now + round(max(asked, wait) * 1000)),
+            quiet_until=max(self.quiet_until, now + round(wait * 1000), asked_until),
+            asked_until=asked_until,
             reason=outcome.result.value,
             detail=outcome.detail,
             disabled=self.disabled or outcome.result is Result.GONE,

@@ -77,19 +77,23 @@ WHERE receiver = ?1 AND seq = ?2 AND state IN ('pending', 'superseded')
   AND (?5 = 'delivered' OR attempts = ?8)  -- a failure of before a replay is nothing to the delivery that starts anew"""
 
 _INSERT_ATTEMPT: Final = """
-INSERT INTO attempts (receiver, seq, number, began_at, ended_at, result, status, detail, answer)
-SELECT ?1, ?2, coalesce(max(number), 0) + 1, ?3, ?4, ?5, ?6, ?7, ?8 FROM attempts WHERE receiver = ?1 AND seq = ?2"""
+INSERT INTO attempts (receiver, seq, number, began_at, ended_at, result, status, detail, answer, retry_after)
+SELECT ?1, ?2, coalesce(max(number), 0) + 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM attempts WHERE receiver = ?1 AND seq = ?2"""
 
 _UPSERT_RECEIVER: Final = """
-INSERT INTO receivers (name, failures, since, quiet_until, reason, detail, disabled) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO receivers (name, failures, since, quiet_until, asked_until, reason, detail, disabled)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET failures = excluded.failures, since = excluded.since, quiet_until = excluded.quiet_until,
-  reason = excluded.reason, detail = excluded.detail, disabled = excluded.disabled"""
+  asked_until = excluded.asked_until, reason = excluded.reason, detail = excluded.detail, disabled = excluded.disabled"""
 
-_RELEASE: Final = """
-UPDATE deliveries INDEXED BY deliveries_due
-SET due_at = min(due_at, ?2), first_failed_at = NULL  -- it was the receiver's failure: `hold` begins anew
-WHERE receiver = ?1 AND state = 'pending' AND (due_at > ?2 OR first_failed_at IS NOT NULL) AND NOT EXISTS (
-  SELECT 1 FROM attempts AS a WHERE a.receiver = ?1 AND a.seq = deliveries.seq AND a.ended_at > ?3)"""
+_OF_LAST: Final = "FROM attempts AS a WHERE a.receiver = ?1 AND a.seq = deliveries.seq ORDER BY a.number DESC LIMIT 1"
+
+_RELEASE: Final = f"""
+UPDATE deliveries INDEXED BY deliveries_due SET
+  first_failed_at = NULL,  -- it was the receiver's failure: `hold` begins anew
+  due_at = min(due_at, max(?2, coalesce((SELECT a.ended_at + a.retry_after {_OF_LAST}), ?2)))  -- but what it asked for it gets
+WHERE receiver = ?1 AND state = 'pending' AND (due_at > ?2 OR first_failed_at IS NOT NULL)
+  AND coalesce((SELECT a.ended_at {_OF_LAST}), ?3) <= ?3"""  # noqa: S608 - of constants
 """By a success that began at ?3: of what has failed since it says nothing."""
 
 _UNENDED: Final = """
@@ -193,7 +197,7 @@ class SqliteOutbox:
         return Logged(first_seq, {receiver for receiver, *_ in deliveries}, numbered)
 
     async def circuit(self, receiver: str) -> Circuit:
-        sql = "SELECT failures, since, quiet_until, reason, detail, disabled FROM receivers WHERE name = ?"
+        sql = "SELECT failures, since, quiet_until, asked_until, reason, detail, disabled FROM receivers WHERE name = ?"
         found = await self._database.fetch(sql, receiver)
         if not found:
             return Circuit()
@@ -295,4 +299,5 @@ def _attempt_row(settled: Settlement) -> tuple[Any, ...]:
     return (
         delivery.receiver, delivery.seq, settled.began_at, settled.ended_at,
         outcome.result.value, outcome.status, outcome.detail, outcome.answer,
+        None if outcome.retry_after is None else _milliseconds(outcome.retry_after),
     )  # fmt: skip

@@ -41,7 +41,7 @@ _ATTEMPTS: Final = """WITH wanted (receiver, seq) AS (VALUES %s)
 SELECT receiver, seq, number, began_at, ended_at, result, status, detail, answer
 FROM wanted CROSS JOIN attempts USING (receiver, seq) ORDER BY number"""
 
-RECEIVERS: Final = "SELECT name, failures, since, quiet_until, reason, detail, disabled FROM receivers"
+RECEIVERS: Final = "SELECT name, failures, since, quiet_until, asked_until, reason, detail, disabled FROM receivers"
 _PENDING: Final = "SELECT count(*), min(seq) FROM deliveries INDEXED BY deliveries_due WHERE receiver = ? AND state = 'pending'"
 _DEAD: Final = "SELECT count(*) FROM deliveries INDEXED BY deliveries_dead WHERE receiver = ? AND state = 'dead'"
 _OBSERVED: Final = "SELECT observed_at FROM events WHERE seq = ?"

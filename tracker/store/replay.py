@@ -25,8 +25,8 @@ ON CONFLICT (receiver, seq) DO UPDATE SET {_AGAIN}"""  # noqa: S608 - of constan
 _RANGE_OF_SEQS: Final = _RANGE % "seq BETWEEN ?3 AND coalesce(?4, seq)"
 _RANGE_OF_TIME: Final = _RANGE % "observed_at >= ?3 AND (?4 IS NULL OR observed_at < ?4)"
 
-_CIRCUIT: Final = "SELECT failures, quiet_until, disabled FROM receivers WHERE name = ?"
-_SET_CIRCUIT: Final = "UPDATE receivers SET failures = ?2, quiet_until = ?3, disabled = ?4 WHERE name = ?1"
+_CIRCUIT: Final = "SELECT failures, quiet_until, asked_until, disabled FROM receivers WHERE name = ?"
+_SET_CIRCUIT: Final = "UPDATE receivers SET failures = ?2, quiet_until = ?3, asked_until = ?4, disabled = ?5 WHERE name = ?1"
 
 
 async def replay(database: Database, which: Replay, now: int) -> Replayed:
@@ -62,9 +62,9 @@ def _statement(which: Replay) -> tuple[Any, ...]:
 
 def _try_again(connection: sqlite3.Connection, receiver: str) -> bool:
     """Have the receiver probed now, if it is failing or disabled; whether it was disabled."""
-    for failures, quiet_until, disabled in connection.execute(_CIRCUIT, (receiver,)).fetchall():
-        before = Circuit(failures=failures, quiet_until=quiet_until, disabled=bool(disabled))
+    for failures, quiet_until, asked_until, disabled in connection.execute(_CIRCUIT, (receiver,)).fetchall():
+        before = Circuit(failures=failures, quiet_until=quiet_until, asked_until=asked_until, disabled=bool(disabled))
         after = before.probed_again()
-        connection.execute(_SET_CIRCUIT, (receiver, after.failures, after.quiet_until, after.disabled))
+        connection.execute(_SET_CIRCUIT, (receiver, after.failures, after.quiet_until, after.asked_until, after.disabled))
         return before.disabled
     return False

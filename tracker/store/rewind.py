@@ -21,9 +21,10 @@ UPDATE deliveries INDEXED BY deliveries_due SET due_at = ?2 + ?3
 WHERE receiver = ?1 AND state = 'pending' AND due_at > ?2 + ?3 AND attempts = 0"""
 
 _CIRCUIT: Final = """
-UPDATE receivers SET since = min(since, ?2), quiet_until = coalesce((
-    SELECT ?2 + max(0, quiet_until - max(ended_at)) FROM attempts WHERE receiver = ?1
-    GROUP BY receiver HAVING max(ended_at) > ?2), quiet_until)
+UPDATE receivers SET since = min(since, ?2),
+  quiet_until = CASE WHEN last.ended_at > ?2 THEN ?2 + max(0, quiet_until - last.ended_at) ELSE quiet_until END,
+  asked_until = CASE WHEN last.ended_at > ?2 THEN ?2 + max(0, asked_until - last.ended_at) ELSE asked_until END
+FROM (SELECT max(ended_at) AS ended_at FROM attempts WHERE receiver = ?1) AS last
 WHERE name = ?1 AND (since > ?2 OR quiet_until > ?2)"""
 
 

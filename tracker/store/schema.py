@@ -152,7 +152,13 @@ CREATE INDEX jobs_newest_of_status ON jobs (status, created_at DESC, account, id
 CREATE INDEX deliveries_open ON deliveries (seq, receiver) WHERE state IN ('pending', 'dead');  -- pages of what is not over
 """
 
-MIGRATIONS: Final = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3, _SCHEMA_4, _SCHEMA_5, _SCHEMA_6)
+_SCHEMA_7: Final = """
+ALTER TABLE attempts ADD COLUMN retry_after INTEGER;  -- milliseconds; what the receiver asked for
+ALTER TABLE receivers ADD COLUMN asked_until INTEGER NOT NULL DEFAULT 0;
+UPDATE receivers SET asked_until = quiet_until WHERE failures < 5 OR reason = 'rate_limited';
+"""
+
+MIGRATIONS: Final = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3, _SCHEMA_4, _SCHEMA_5, _SCHEMA_6, _SCHEMA_7)
 """Migration N makes a file of version N - 1 one of version N."""
 
 

@@ -29,11 +29,11 @@ INSERT INTO "deliveries" VALUES('everything',9,'default/22222222-0000-4000-8000-
 INSERT INTO "deliveries" VALUES('everything',10,'default/44444444-0000-4000-8000-000000000000','batch.deleted','pending',0,1750000002000,NULL,NULL);
 INSERT INTO "deliveries" VALUES('everything',11,'default/11111111-0000-4000-8000-000000000000','batch.completed','pending',0,1750000005000,NULL,NULL);
 INSERT INTO "deliveries" VALUES('everything',12,'account:default','account.unreachable','pending',0,1750000009000,NULL,NULL);
-INSERT INTO "attempts" VALUES('everything',1,1,1750000010000,1750000010000,'delivered',204,'','');
-INSERT INTO "attempts" VALUES('everything',2,1,1750000010000,1750000010000,'server',503,'HTTP 503','busy');
-INSERT INTO "attempts" VALUES('everything',3,1,1750000010000,1750000010000,'delivered',204,'','');
-INSERT INTO "attempts" VALUES('everything',4,1,1750000010000,1750000010000,'server',503,'HTTP 503','');
-INSERT INTO "attempts" VALUES('everything',5,1,1750000010000,1750000010000,'delivered',204,'','');
-INSERT INTO "attempts" VALUES('everything',6,1,1750000010000,1750000010000,'delivered',204,'','');
-INSERT INTO "receivers" VALUES('everything',2,1750000000000,0,'server','HTTP 500',0);
+INSERT INTO "attempts" (receiver, seq, number, began_at, ended_at, result, status, detail, answer) VALUES('everything',1,1,1750000010000,1750000010000,'delivered',204,'','');
+INSERT INTO "attempts" (receiver, seq, number, began_at, ended_at, result, status, detail, answer) VALUES('everything',2,1,1750000010000,1750000010000,'server',503,'HTTP 503','busy');
+INSERT INTO "attempts" (receiver, seq, number, began_at, ended_at, result, status, detail, answer) VALUES('everything',3,1,1750000010000,1750000010000,'delivered',204,'','');
+INSERT INTO "attempts" (receiver, seq, number, began_at, ended_at, result, status, detail, answer) VALUES('everything',4,1,1750000010000,1750000010000,'server',503,'HTTP 503','');
+INSERT INTO "attempts" (receiver, seq, number, began_at, ended_at, result, status, detail, answer) VALUES('everything',5,1,1750000010000,1750000010000,'delivered',204,'','');
+INSERT INTO "attempts" (receiver, seq, number, began_at, ended_at, result, status, detail, answer) VALUES('everything',6,1,1750000010000,1750000010000,'delivered',204,'','');
+INSERT INTO "receivers" (name, failures, since, quiet_until, reason, detail, disabled) VALUES('everything',2,1750000000000,0,'server','HTTP 500',0);
 INSERT INTO "cards" VALUES('slack','default/11111111-0000-4000-8000-000000000000','{"channel":"C1","ts":"1.2"}');
