@@ -82,6 +82,20 @@ async def test_who_finds_more_than_is_recorded_at_once_waits(monkeypatch):
     assert [len(changes) for changes in recorder.commits] == [MOST_AT_ONCE] * 3
 
 
+async def test_commits_are_made_one_after_another():
+    """What was found later builds on what was found first, and is recorded once that is."""
+    recorder = Recorder()
+    with anyio.fail_after(5):
+        async with gathering(recorder.record) as found, anyio.create_task_group() as group:
+            group.start_soon(found.add, ["first"] * MOST_AT_ONCE)
+            await recorder.asked.wait()
+            group.start_soon(found.add, ["second"] * MOST_AT_ONCE)
+            await anyio.wait_all_tasks_blocked()
+            assert recorder.commits == [["first"] * MOST_AT_ONCE]
+            recorder.go_on.set()
+    assert recorder.commits == [["first"] * MOST_AT_ONCE, ["second"] * MOST_AT_ONCE]
+
+
 async def test_who_is_cancelled_takes_nothing_along(monkeypatch):
     """A list that fails cancels those who read it, who may just be recording what another list has shown: it is recorded."""
     monkeypatch.setattr("tracker.gathering.SOON", 3600.0)

@@ -15,6 +15,7 @@ import pytest
 from observations import SINCE, seen, seen_many
 
 from tracker.core.ports import StorageError
+from tracker.store.aside import set_aside, take_back
 from tracker.store.backup import UnfitTargetError, back_up
 from tracker.store.lock import InUseError
 from tracker.store.restore import restore
@@ -143,6 +144,19 @@ async def test_killed_at_any_moment_it_leaves_the_old_one_or_the_new_one(path, s
     assert found == [12] * left
     assert left > 6
     assert verify(path).events == 10
+
+
+async def test_no_name_goes_before_another_is_on_the_disk(path, saved, monkeypatch):  # noqa: ARG001 - which leaves a WAL
+    """Both ways the folder is synced while each file has two names: whenever the power fails, one of them is left."""
+    database, listed = path.with_name("tracker[1].db"), []
+    for suffix in ("", "-wal"):
+        path.with_name(path.name + suffix).replace(database.with_name(database.name + suffix))
+    before, aside = names(path), f"{database.name}.before-restore-{MOMENT}"
+    monkeypatch.setattr("tracker.store.aside.sync_directory", lambda _folder: listed.append(names(path)))
+    set_aside(database, MOMENT)
+    take_back(database)
+    assert listed == [sorted([*before, aside, f"{aside}-wal"]), sorted([*before, aside])]
+    assert names(path) == before
 
 
 @pytest.mark.parametrize("step", ["link", "unlink", "replace"])

@@ -9,6 +9,8 @@ import msgspec
 import pytest
 from observations import seen, seen_many
 
+from tracker.core.ports import StorageError
+from tracker.store.header import judge
 from tracker.store.reader import EventFilter, open_reader
 from tracker.store.schema import APPLICATION_ID, MIGRATIONS, migrate, wal_reset_affected
 from tracker.store.writer import open_store
@@ -66,6 +68,15 @@ async def test_settings_of_the_writer(path):
 async def _settings(store):
     names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
     return {name: (await store._database.fetch(f"PRAGMA {name}"))[0][0] for name in names}
+
+
+@pytest.mark.parametrize("pragma", [f"application_id = {APPLICATION_ID + 1}", "user_version = 3"])
+def test_another_programs_file_is_known_by_its_first_bytes(path, pragma):
+    """Also while it holds nothing: SQLite is not asked, which would undo first what its own program has begun."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA {pragma}")
+    with pytest.raises(StorageError, match="found one of another program"):
+        judge(path, APPLICATION_ID)
 
 
 async def test_the_file_says_whose_it_is(written):
