@@ -110,10 +110,10 @@ class _Life:
     def attempts(self):
         if self.is_told:
             for seq, at in zip(self.seqs, self.at, strict=True):
-                yield "everything", seq, 1, at, at, "delivered", 200, "HTTP 200", ""
-            came_to = ("server", 500, "HTTP 500", "no") if self.is_given_up else ("delivered", 200, "HTTP 200", "")
+                yield "everything", seq, 1, at, at, "delivered", 200, "HTTP 200", "", None
+            came_to = ("server", 500, "HTTP 500", "no", None) if self.is_given_up else ("delivered", 200, "HTTP 200", "", None)
             yield "ends", self.seqs[-1], 1, self.at[-1], self.at[-1], *came_to
-            yield "unreachable", self.seqs[-1], 1, self.at[-1], self.at[-1], "network", None, "refused", ""
+            yield "unreachable", self.seqs[-1], 1, self.at[-1], self.at[-1], "network", None, "refused", "", None
 
 
 if __name__ == "__main__":

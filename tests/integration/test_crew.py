@@ -47,7 +47,7 @@ def workers(crew):
         ({"account": {"stalled_after": 5.0, "timeout_hours": 1.0, "unreachable_after": 9.0}}, set()),
         ({"account": {"poll_interval": 60.0}}, {"two"}),
         ({"account": {"api_key": Secret("rotated")}}, {"two"}),
-        ({"receiver": {"events": ("batch.*",), "match": Match(model="small")}}, set()),
+        ({"receiver": {"events": ("batch.*",), "match": Match(model="small"), "group_wait": 5.0}}, set()),
         ({"receiver": {"url": Secret("http://127.0.0.1:2")}}, {"other"}),
         ({"receiver": {"secrets": (Secret("whsec_QUJD"),)}}, {"other"}),
         ({"receiver": {"hold": 1.0, "retry": (1.0,)}}, {"other"}),

@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 from loopback import answer, head_of, loopback, sends
 
 from tracker.http import Answer, NoAnswer, Request, http_client, tls_context
+from tracker.transport import LONGEST_HEAD, MOST_INTERIM
 
 LIFE = 5.0
 """Seconds within which whatever is awaited has to happen, however slow the machine."""
@@ -167,6 +168,79 @@ async def test_answer_that_came_encrypted_but_unread_answers_nothing(certified):
         bodies = [(await client.send(asking(server.url))).body for _ in range(2)]
     assert bodies == [b"first", b"second"]
     assert server.accepts == 2
+
+
+async def test_what_lies_beyond_what_is_read_at_once_answers_nothing(between):
+    """Whatever pieces an answer is read in, what came right behind it is not taken for the next request's answer."""
+    client, serving = between
+    first = answer(b"x" * 9000)
+    first = answer(b"x" * (9000 + -len(first) % 1024))
+    async with serving(sends(first + answer(b"stale")), sends(answer(b"second"))) as server:
+        bodies = [(await client.send(asking(server.url))).body for _ in range(2)]
+    assert len(first) % 1024 == 0
+    assert bodies[1] == b"second"
+
+
+async def test_connection_that_tls_has_closed_is_made_anew(certified):
+    """A server may say goodbye right behind its answer, and leave the connection as it is."""
+
+    async def says_goodbye(stream):
+        written = stream._ssl_object
+        written.write(answer(b"first"))
+        with suppress(ssl.SSLWantReadError):
+            written.unwrap()
+        await stream.transport_stream.send(stream._write_bio.read())
+        await anyio.sleep_forever()
+
+    scenes = says_goodbye, sends(answer(b"second"))
+    async with loopback(*scenes, tls=certified.server) as server, http_client(certified.client) as client:
+        bodies = [(await client.send(asking(server.url))).body for _ in range(2)]
+    assert bodies == [b"first", b"second"]
+
+
+EARLY = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "detail"),
+    [
+        (EARLY * MOST_INTERIM + answer(b"late"), None),
+        (EARLY * (MOST_INTERIM + 1) + answer(b"late"), "RemoteProtocolError: more interim answers than anybody has use for"),
+        (answer(b"late", 200, "x: " + "x" * (LONGEST_HEAD // 2)), None),
+        (answer(b"late", 200, "x: " + "x" * LONGEST_HEAD * 6), "RemoteProtocolError: Receive buffer too long"),
+        (b"", "RemoteProtocolError: Server disconnected without sending a response."),
+    ],
+    ids=["interim answers", "too many of them", "a long head", "too long a head", "nothing"],
+)
+async def test_an_answer_has_bounds(between, said, detail):
+    """A server that does not come to the point is left before the deadline, with the reason."""
+    client, serving = between
+    async with serving(sends(said, keeps=False)) as server:
+        answered = await client.send(asking(server.url))
+    assert answered == NoAnswer(detail) if detail else answered.body == b"late"
+
+
+@pytest.mark.parametrize(("url", "port"), [("http://receiver.example/", 80), ("https://receiver.example/", 443)])
+async def test_ports_by_scheme(certified, monkeypatch, url, port):
+    """A URL without a port stands for its scheme's."""
+    asked = []
+
+    async def connect(host, port, **_):
+        asked.append((host, port))
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("tracker.transport.anyio.connect_tcp", connect)
+    async with http_client(certified.client) as client:
+        assert isinstance(await client.send(asking(url)), NoAnswer)
+    assert asked == [("receiver.example", port)]
+
+
+@pytest.mark.parametrize("url", ["ftp://receiver.example/", "http:///hook", "receiver.example"])
+async def test_url_that_leads_nowhere(certified, url):
+    """What names no server, or none that speaks HTTP, is no answer."""
+    async with http_client(certified.client) as client:
+        said = await client.send(asking(url))
+    assert said == NoAnswer("UnsupportedProtocol: the URL is neither http nor https, or names no host")
 
 
 async def test_who_cannot_be_trusted_is_told_nothing(certified):

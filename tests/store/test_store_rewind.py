@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 from observations import CONTACT, SINCE, seen, seen_many
-from outboxes import DELIVERED, EVERYTHING, FAILED, OTHER, attempt, failing, rows, seqs
+from outboxes import DELIVERED, EVERYTHING, FAILED, OTHER, attempt, attempted, claimed, failing, rows, seqs
 
 from tracker.core.circuit import TRIP, Circuit
 from tracker.core.fanout import Subscription
@@ -100,6 +100,30 @@ async def test_what_was_asked_by_a_clock_that_was_ahead_is_over(store):
     await attempt(store, 1, FAILED, at=SINCE + 600_000, wait=600.0, circuit=failing(TRIP))
     await attempt(store, 2, DELIVERED, at=SINCE + 600_020)
     assert await rows(store, "seq, due_at") == [(1, SINCE + 600_020), (2, SINCE + 600_020)]
+
+
+async def test_a_wish_alone_begins_anew_too(store):
+    """A receiver that is well and asked to be left in peace is left in peace for as long as it asked."""
+    await store.record("default", [seen()])
+    wish = Circuit(quiet_until=AHEAD + 120_000, asked_until=AHEAD + 120_000)
+    await attempt(store, 1, FAILED, at=AHEAD, circuit=wish)
+    now = SINCE + 1000
+    await store.outbox.rewind("pipeline", now)
+    assert await store.outbox.circuit("pipeline") == Circuit(quiet_until=now + 120_000, asked_until=now + 120_000)
+
+
+async def test_attempts_of_others_say_nothing(store):
+    """That the clock was ahead while another receiver was tried changes nothing for one that was not."""
+    await store.record("default", [seen(status="SUCCESS")])
+    circuit = msgspec.structs.replace(failing(TRIP), quiet_until=SINCE + 120_010, asked_until=SINCE + 120_010)
+    await attempt(store, 1, DELIVERED)
+    await attempt(store, 2, FAILED, wait=600.0, circuit=circuit)
+    (others,) = await claimed(store, now=AHEAD, receiver="other")
+    await store.outbox.settle("other", [attempted(others, FAILED, AHEAD)], Circuit())
+    now = SINCE + 1000
+    assert await store.outbox.rewind("pipeline", now) == 0
+    assert (await rows(store, "seq, due_at"))[1] == (2, SINCE + 600_010)
+    assert await store.outbox.circuit("pipeline") == circuit
 
 
 async def test_nobody_else_is_concerned(store):
