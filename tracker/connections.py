@@ -20,14 +20,16 @@ _PIPELINED: Final = 8
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What a server puts up with; in seconds but for `connections` and `head` (bytes).
 
-    `head` and body may take `arrival` each, nothing of an answer may be taken for `answer`. `keep_alive` is how long an idle
-    connection is kept, `grace` how long a request may go on after the server was asked to stop.
+    `head` and body may take `arrival` each, nothing of an answer may be taken for `answer`. Of a body that was answered before
+    it had come whole, `unread` bytes more are put up with. `keep_alive` is how long an idle connection is kept, `grace` how
+    long a request may go on after the server was asked to stop.
     """
 
     connections: int = 512
     head: int = 16 * 1024
     arrival: float = 10.0
     answer: float = 10.0
+    unread: int = 1024 * 1024
     keep_alive: int = 30
     grace: float = 1.0
 
@@ -46,6 +48,7 @@ class Connection(HttpToolsProtocol):
         self._is_in_head = False
         self._head = 0  # bytes of an incomplete head
         self._heads = 0  # complete ones in what is being read
+        self._unread = 0  # bytes of the body that came after its answer
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -73,6 +76,7 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._is_in_head = True
+        self._unread = 0
         self._awaited_since = self.loop.time()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -86,6 +90,12 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         if len(self.pipeline) > _PIPELINED:
             self.transport.abort()
+
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        self._unread += len(body) * self.cycle.response_complete
+        if self._unread > self._limits.unread:  # it may have no end, and costs what it takes to read it
+            self.transport.close()
 
     def on_message_complete(self) -> None:
         self._awaited_since = None

@@ -19,7 +19,7 @@ UNAVAILABLE = (503,)
 
 
 async def status_of(address, sent: bytes, more: bytes = b"", *, who: int = 1) -> int | None:
-    """What the first line of the answer says; None where there is none. `more` is sent until the other side has had enough.
+    """What the first line of the answer says; None where there is none. `more` is sent until the other side has enough.
 
     `who` asks: each address may send a wrong token a few times only.
     """
@@ -28,8 +28,11 @@ async def status_of(address, sent: bytes, more: bytes = b"", *, who: int = 1) ->
         async with await anyio.connect_tcp(*address, local_host=f"127.0.{who >> 8}.{who & 255}") as stream:
             with suppress(*GONE):
                 await stream.send(sent)
+                sent_more = 0
                 while more:
                     await stream.send(more)
+                    sent_more += len(more)
+                    assert sent_more < 128 * 1024 * 1024, "it reads what it has no use for"
                 await stream.send_eof()
             while b"\r\n" not in said:
                 said += await stream.receive()

@@ -25,6 +25,13 @@ def no_complaint(caplog):
     assert [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.WARNING] == []
 
 
+async def reading(scope, receive, send):
+    """Says hello once the body has come whole."""
+    while (await receive()).get("more_body"):
+        pass
+    await hello(scope, receive, send)
+
+
 async def until_closed(stream):
     """All that is said until the connection ends."""
     said = b""
@@ -161,15 +168,42 @@ async def test_many_requests_at_once():
             app.release.set()
 
 
+async def test_a_body_that_nobody_reads():
+    """A body that was answered before its end is read on for a while, for the next request's sake, and not without an end."""
+    limits = Limits(arrival=3600.0, unread=100_000)
+    head = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+    chunk = b"8000\r\n%s\r\n" % bytes(0x8000)
+    async with serving(hello, "127.0.0.1", 0, limits) as address:
+        for _ in range(2):  # what was put up with before counts no more
+            async with await anyio.connect_tcp(*address) as stream:
+                for _ in range(2):
+                    await stream.send(head)
+                    assert b" 200 " in await stream.receive()
+                    await stream.send(chunk * 3 + b"0\r\n\r\n")
+                await stream.send(head)
+                assert b" 200 " in await stream.receive()
+                sent = 0
+                with anyio.fail_after(LONG), suppress(anyio.BrokenResourceError):
+                    while sent < 2**30:
+                        await stream.send(chunk)
+                        sent += len(chunk)
+                assert sent < 64 * 1024 * 1024, "what socket buffers hold, at most"
+
+
+async def test_a_body_that_is_read_may_be_larger():
+    """That limit is not one of bodies, which is the application's business."""
+    asked = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 300000\r\n\r\n" + bytes(300_000)
+    async with serving(reading, "127.0.0.1", 0, Limits(unread=1000)) as address:
+        assert b" 200 " in await ask(address, asked)
+
+
 async def test_what_comes_behind_a_body_is_not_kept():
     """Headers behind a body are thrown away."""
     seen = []
 
     async def app(scope, receive, send):
-        while (await receive()).get("more_body"):
-            pass
+        await reading(scope, receive, send)
         seen.append(scope["headers"])
-        await hello(scope, receive, send)
 
     asked = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx-late: 1\r\n\r\n"
     async with serving(app, "127.0.0.1", 0) as address:
