@@ -165,7 +165,7 @@ async def test_page_is_told_though_the_next_does_not_come(tmp_path):
 async def test_first_contact_does_not_hold_all_events(tmp_path, monkeypatch):
     """However many jobs there are at first, of their events no more are in memory at a time than a few commits take."""
     monkeypatch.setattr("tracker.gathering.MOST_AT_ONCE", 100)
-    pages, held = Pages(3_000), []
+    pages, held = Pages(1_200), []
     pages.answers.set()
 
     def recorded(_changes):
@@ -174,5 +174,5 @@ async def test_first_contact_does_not_hold_all_events(tmp_path, monkeypatch):
     async with open_store(tmp_path / "tracker.db") as store:
         poller = Poller("default", pages, store, backfill=0.0, now=lambda: NOW * 1000, audience=Audience(recorded=recorded))
         report = await poller.poll_once()
-    assert report.events == 3_000
+    assert report.events == 1_200
     assert 100 <= max(held) <= 2 * (100 + 100)
