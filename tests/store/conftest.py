@@ -2,6 +2,10 @@
 
 import pytest
 from engines import ENGINES
+from observations import CONTACT
+from outboxes import EVERYTHING, OTHER
+
+from tracker.store.writer import open_store
 
 
 @pytest.fixture(params=ENGINES)
@@ -19,3 +23,11 @@ async def store(engine):
 def path(tmp_path):
     """Where an SQLite database may be made."""
     return tmp_path / "tracker.db"
+
+
+@pytest.fixture
+async def with_receivers(path):
+    """An open SQLite store whose events go to `EVERYTHING` and `OTHER`, after the first contact."""
+    async with open_store(path, [EVERYTHING, OTHER]) as store:
+        await store.contact("default", CONTACT)
+        yield store

@@ -3,8 +3,8 @@
 import anyio
 import msgspec
 import pytest
-from observations import CONTACT, SINCE, gone, moved, seen, seen_many, with_the_id_of
-from outboxes import DELIVERED, EVERYTHING, FAILED, FOR_EVER, OTHER, attempt, attempted, claimed, rows, seqs, states
+from observations import SINCE, gone, moved, seen, seen_many, with_the_id_of
+from outboxes import DELIVERED, EVERYTHING, FAILED, FOR_EVER, attempt, attempted, claimed, rows, seqs, states
 
 from tracker.core.circuit import Circuit
 from tracker.core.event import plain_event
@@ -16,10 +16,8 @@ LATER = SINCE + 3_600_000
 
 
 @pytest.fixture
-async def store(path):
-    async with open_store(path, [EVERYTHING, OTHER]) as store:
-        await store.contact("default", CONTACT)
-        yield store
+def store(with_receivers):
+    return with_receivers
 
 
 async def test_claim_is_the_event_as_the_log_has_it(store):

@@ -4,13 +4,12 @@ from operator import methodcaller
 
 import msgspec
 import pytest
-from observations import CONTACT, SINCE, moved, progress, seen, seen_many
+from observations import SINCE, moved, progress, seen, seen_many
 from outboxes import (
     DELIVERED,
     EVERYTHING,
     FAILED,
     FOR_EVER,
-    OTHER,
     attempt,
     attempted,
     attempts_of,
@@ -33,10 +32,8 @@ GONE = plain_event("receiver.failing", "", {"receiver": "pipeline"}, SINCE)
 
 
 @pytest.fixture
-async def store(path):
-    async with open_store(path, [EVERYTHING, OTHER]) as store:
-        await store.contact("default", CONTACT)
-        yield store
+def store(with_receivers):
+    return with_receivers
 
 
 async def recorded_progress(store, count):

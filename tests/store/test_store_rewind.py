@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 from observations import CONTACT, SINCE, seen, seen_many
-from outboxes import DELIVERED, EVERYTHING, FAILED, OTHER, attempt, attempted, claimed, failing, rows, seqs
+from outboxes import DELIVERED, FAILED, attempt, attempted, claimed, failing, rows, seqs
 
 from tracker.core.circuit import TRIP, Circuit
 from tracker.core.fanout import Subscription
@@ -16,10 +16,8 @@ GATHERING = Subscription(receiver="pipeline", events=("*",), delay=10.0)
 
 
 @pytest.fixture
-async def store(path):
-    async with open_store(path, [EVERYTHING, OTHER]) as store:
-        await store.contact("default", CONTACT)
-        yield store
+def store(with_receivers):
+    return with_receivers
 
 
 async def test_wait_that_began_later_than_now_begins_now(store):
