@@ -155,6 +155,7 @@ async def test_success_says_nothing_of_what_failed_after_it_began(store):
     """What was refused while it was under way, with a wish of its own, waits as long as it was asked to."""
     await store.record("default", seen_many(3))
     await attempt(store, 1, FAILED, circuit=failing(TRIP), wait=600.0)
+    await attempt(store, 2, FAILED, circuit=failing(TRIP), wait=0.1)
     await attempt(store, 2, FAILED, at=SINCE + 500, circuit=failing(TRIP), wait=600.0)
     await attempt(store, 3, DELIVERED, at=SINCE + 510, began_at=SINCE + 400, circuit=Circuit())
     assert await seqs(store, now=SINCE + 600) == [1]
@@ -168,12 +169,23 @@ async def test_closing_circuit_takes_back_no_wish(store):
     await attempt(store, 2, FAILED, circuit=failing(TRIP), wait=20.0, retry_after=600.0)
     await attempt(store, 3, FAILED, circuit=failing(TRIP), wait=0.1, retry_after=0.2)
     await attempt(store, 3, FAILED, at=SINCE + 300, circuit=failing(TRIP), wait=600.0)
-    await attempt(store, 4, DELIVERED, at=SINCE + 510, began_at=SINCE + 500, circuit=Circuit())
-    due = [SINCE + 10 + 30_000, SINCE + 10 + 600_000, SINCE + 510]
-    assert await rows(store, "seq, due_at, first_failed_at") == [
-        *((seq, at, None) for seq, at in enumerate(due, 1)),
-        (4, SINCE + 510, None),
+    now = SINCE + 510
+    await attempt(store, 4, DELIVERED, at=now, began_at=SINCE + 500, circuit=Circuit())
+    assert (await rows(store, "seq, due_at, first_failed_at"))[:3] == [
+        (1, SINCE + 10 + 30_000, now),
+        (2, SINCE + 10 + 600_000, now),
+        (3, now, None),
     ]
+
+
+async def test_what_is_asked_to_wait_holds_back_for_no_longer_than_hold(store):
+    """A receiver that took others meanwhile gets the job's later events once `hold` is over, though this one waits on."""
+    await store.record("default", [seen("a", status="SUCCESS"), seen("b")])
+    await attempt(store, 1, FAILED, circuit=failing(TRIP), retry_after=3600.0)
+    await attempt(store, 3, DELIVERED, at=SINCE + 500)
+    assert await seqs(store, now=SINCE + 900_499) == []
+    assert await seqs(store, now=SINCE + 900_500) == [2]
+    assert await seqs(store, now=SINCE + 3_600_010) == [1]
 
 
 async def test_backlog_of_an_outage_goes_out_in_order(store):

@@ -86,14 +86,17 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET failures = excluded.failures, since = excluded.since, quiet_until = excluded.quiet_until,
   asked_until = excluded.asked_until, reason = excluded.reason, detail = excluded.detail, disabled = excluded.disabled"""
 
-_OF_LAST: Final = "FROM attempts AS a WHERE a.receiver = ?1 AND a.seq = deliveries.seq ORDER BY a.number DESC LIMIT 1"
-
-_RELEASE: Final = f"""
-UPDATE deliveries INDEXED BY deliveries_due SET
-  first_failed_at = NULL,  -- it was the receiver's failure: `hold` begins anew
-  due_at = min(due_at, max(?2, coalesce((SELECT a.ended_at + a.retry_after {_OF_LAST}), ?2)))  -- but what it asked for it gets
-WHERE receiver = ?1 AND state = 'pending' AND (due_at > ?2 OR first_failed_at IS NOT NULL)
-  AND coalesce((SELECT a.ended_at {_OF_LAST}), ?3) <= ?3"""  # noqa: S608 - of constants
+_RELEASE: Final = """
+UPDATE deliveries SET
+  due_at = min(due_at, max(?2, waits.asked_until)),  -- what it was asked to wait it waits
+  first_failed_at = CASE WHEN waits.asked_until > ?2 THEN ?2 END  -- it was the receiver's failure: `hold` begins anew
+FROM (
+  SELECT d.seq AS seq, coalesce(a.ended_at + a.retry_after, 0) AS asked_until
+  FROM deliveries AS d INDEXED BY deliveries_due LEFT JOIN attempts AS a ON a.receiver = d.receiver AND a.seq = d.seq
+    AND a.number = (SELECT max(number) FROM attempts WHERE receiver = d.receiver AND seq = d.seq)
+  WHERE d.receiver = ?1 AND d.state = 'pending' AND (d.due_at > ?2 OR d.first_failed_at IS NOT NULL)
+    AND coalesce(a.ended_at, ?3) <= ?3) AS waits
+WHERE deliveries.receiver = ?1 AND deliveries.seq = waits.seq"""
 """By a success that began at ?3: of what has failed since it says nothing."""
 
 _UNENDED: Final = """
