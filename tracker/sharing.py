@@ -20,5 +20,8 @@ class Sharing:
         return taken
 
     def tell(self, receiver: str, under_way: int) -> None:
-        """How many the receiver has under way now."""
-        self._under_way[receiver] = under_way
+        """How many the receiver has under way now; who has none is forgotten: names come and go."""
+        if under_way:
+            self._under_way[receiver] = under_way
+        else:
+            self._under_way.pop(receiver, None)

@@ -24,3 +24,12 @@ def test_nothing_wanted_is_nothing_taken():
     sharing = Sharing(10)
     assert sharing.take("a", 2, -2) == 0
     assert sharing.take("b", 0, 10) == 8
+
+
+def test_who_has_nothing_under_way_is_forgotten():
+    """Receivers come and go for years, by whatever names."""
+    sharing = Sharing(10)
+    sharing.take("a", 0, 4)
+    sharing.take("b", 0, 0)
+    sharing.tell("a", 0)
+    assert sharing._under_way == {}
