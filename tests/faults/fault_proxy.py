@@ -26,7 +26,10 @@ class Fault(NamedTuple):
 
 
 class FaultProxy:
-    """Before the receiver at `url`: a share of its requests, `rate`, meets one of `faults`; the others pass, to the byte."""
+    """Before the receiver at `url`: a share of its requests, `rate`, meets one of `faults`; the others pass, to the byte.
+
+    Which ones is drawn for ten at a time, to a tenth: of fifteen in a row at least one is spoilt, whatever the chance.
+    """
 
     def __init__(self, url, faults, seed, rate):
         self.met = []  # of each request its webhook-id, if it was read, and its fault, if it has met one
@@ -35,6 +38,7 @@ class FaultProxy:
         self._host, _, self._path = url.removeprefix("http://").partition("/")
         self._faults = faults
         self._chance = random.Random(seed)
+        self._drawn = {True: [], False: []}  # whether the next ones are spoilt, before anything is read or after
         self._refuses = False
 
     @asynccontextmanager
@@ -76,8 +80,16 @@ class FaultProxy:
         return await fault.scene(stream)
 
     def _draw(self, *, before):
-        fault = self._chance.choice(self._faults) if self._chance.random() < self.rate else None
+        fault = self._chance.choice(self._faults) if self._is_spoilt(self._drawn[before]) else None
         return fault if fault and fault.before is before else None
+
+    def _is_spoilt(self, drawn):
+        if self.rate in (0.0, 1.0):
+            return bool(self.rate)
+        if not drawn:
+            spoilt = round(self.rate * 10)
+            drawn += self._chance.sample([True, False], 10, counts=[spoilt, 10 - spoilt])
+        return drawn.pop()
 
     async def _pass_on(self, request):
         """What the receiver says, who says so without a body."""
