@@ -6,6 +6,8 @@ import pytest
 from grouping import Grouping
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ("hanging",)
+
 settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("repeatable")  # the same examples everywhere, and no verdict on how busy the machine is
 

@@ -6,6 +6,7 @@ import time
 
 import pytest
 import structlog
+from aiosqlite import Connection
 
 FIGURE = "figure"
 """The property of a test's report that is a line of figures: reports are what workers hand over."""
@@ -92,6 +93,19 @@ def _quiet_log():
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def hops(monkeypatch):
+    """What goes to the thread of a connection to SQLite and back, as it goes."""
+    gone, execute = [], Connection._execute
+
+    async def noted(connection, *arguments):
+        gone.append(arguments)
+        return await execute(connection, *arguments)
+
+    monkeypatch.setattr(Connection, "_execute", noted)
+    return gone
 
 
 @pytest.fixture

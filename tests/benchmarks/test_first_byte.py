@@ -4,6 +4,7 @@ import asyncio
 import statistics
 import time
 from contextlib import asynccontextmanager
+from math import inf
 from urllib.parse import urlsplit
 
 import anyio
@@ -17,6 +18,9 @@ pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
 
 EVERY = 0.01
 """Seconds from one event to the next."""
+
+HOPS = 6
+"""An event's: to log it, to claim it, to settle it, to claim the next, and twice to see how long there is none."""
 
 BODY = b"x" * 1200
 BARE, OURS = "asyncio alone, its bytes ready", "Deliverer, woken by the commit"
@@ -89,18 +93,25 @@ async def ours(telling, url):
         group.cancel_scope.cancel()
 
 
-@pytest.mark.parametrize("events", [100, pytest.param(2000, marks=pytest.mark.long)])
-async def test_commit_to_first_byte(compare, tmp_path, events):
-    """Each event is heard of at once. Targets: three times the bare client's median, 99 of 100 within 20 ms."""
-    comparison, taken = compare("commit to first byte, 100 a second"), []
+@pytest.mark.parametrize(("events", "most"), [(100, inf), pytest.param(2000, 20, marks=pytest.mark.long)])
+async def test_commit_to_first_byte(compare, count, hops, tmp_path, events, most):
+    """Each event is heard of at once. Targets: three times the bare client's median, 99 of 100 within 20 ms.
+
+    The short form has others beside it, whose turns on a core are longer than all of this: there hops alone decide.
+    """
+    comparison, counted, taken = compare("commit to first byte, 100 a second"), count("hops to SQLite for an event"), []
     telling = Telling(tmp_path / "tracker.db", events=("batch.created",), clock=now)
     async with noting() as url, bare(url) as wake, ours(telling, url) as record:
         began = anyio.current_time()
+        hops.clear()
         for number in range(events):
             comparison.note(BARE, await wake())
             taken.append(await record(number))
             comparison.note(OURS, taken[-1])
             await anyio.sleep_until(began + number * EVERY)
     comparison.note("99 of 100 of them within", statistics.quantiles(taken, n=100)[-1])
+    counted.note("expected at most", HOPS)
+    counted.note("Deliverer, and the log", len(hops) / events)
     assert min(taken) > 0
-    assert comparison.ratio(OURS, BARE) < 20
+    assert len(hops) <= HOPS * (events + 1)  # to begin with it looks once more
+    assert comparison.ratio(OURS, BARE) < most

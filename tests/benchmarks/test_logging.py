@@ -6,7 +6,6 @@ import time
 from contextlib import closing
 
 import pytest
-from aiosqlite import Connection
 from canned import job
 
 from tracker.core.diff import diff, first_seen
@@ -108,18 +107,10 @@ async def _rows(path, groups):
     return found
 
 
-async def test_hops_of_a_record(count, tmp_path, monkeypatch):
+async def test_hops_of_a_record(count, hops, tmp_path):
     """A record of a hundred changes goes to the connection's thread and back as often as a record of one."""
     counted = count("hops to SQLite and back per record")
     async with open_store(tmp_path / "tracker.db", RECEIVERS) as store:
-        hops = []
-        execute = Connection._execute
-
-        async def noted(connection, *arguments):
-            hops.append(arguments)
-            return await execute(connection, *arguments)
-
-        monkeypatch.setattr(Connection, "_execute", noted)
         for changes in (1, GROUP):
             batch = [first_seen("default", read_job(job(number)), NOW) for number in range(changes, 2 * changes)]
             hops.clear()
