@@ -17,12 +17,10 @@ from tracker.core.delivery import Delivery, Settlement, Terms, settle
 from tracker.core.event import Event, iso, plain_event
 from tracker.core.fanout import subject
 from tracker.core.ports import Notifier, Outbox, StorageError, Waiting, Withdrawn
+from tracker.core.window import SIDE_BY_SIDE, Window
 from tracker.pulse import Pulse
 from tracker.sharing import Sharing
 from tracker.tasks import task_group
-
-SIDE_BY_SIDE: Final = 16
-"""Attempts under way at a time; a receiver is asked for no more."""
 
 LONGEST_SLEEP: Final = 3600.0
 """Seconds; what is further away is looked at again."""
@@ -58,6 +56,7 @@ class Deliverer:
         self._pulse = pulse or Pulse()
         self._sharing = sharing or Sharing()
         self._circuit: Circuit | None = None
+        self._window = Window()
         self._latest = math.inf  # what the clock said last; who knows what it said before
         self._under_way: set[int] = set()
         self._ended: list[list[Settlement]] = []  # by message
@@ -127,6 +126,7 @@ class Deliverer:
         """What time it is; where the clock was set back, nothing waits until it is as late again."""
         now = self._now()
         if now < self._latest:
+            self._window = Window()  # when it was narrowed is told by the clock too
             async with self.stepping_aside():
                 waiting = await self._outbox.rewind(self.receiver, now)
             if waiting:
@@ -136,7 +136,7 @@ class Deliverer:
 
     async def _start_due(self, group: TaskGroup, now: int) -> None:
         under_way = self._attempts_at_most
-        room = self._sharing.take(self.receiver, under_way, self._known_circuit.room(now, SIDE_BY_SIDE) - under_way)
+        room = self._sharing.take(self.receiver, under_way, self._known_circuit.room(now, self._window.room) - under_way)
         if not room:
             return
         claimed = await self._outbox.claim(self.receiver, now, self._terms.hold, room, self._under_way)
@@ -187,15 +187,17 @@ class Deliverer:
         messages, self._ended = self._ended, []
         group = [settlement for message in messages for settlement in message]
         before = circuit = self._known_circuit
+        window = self._window
         for attempt, *_ in messages:
             circuit = circuit.after(attempt.outcome, attempt.ended_at, self._terms.retry[0], self._jitter())
+            window = window.after(attempt)
         try:
             await self._outbox.settle(self.receiver, group, circuit, self._turning_points(before, circuit))
         except BaseException:
             self._ended = messages + self._ended
             self._circuit = None  # whether it was committed is for the file to say
             raise
-        self._circuit = circuit
+        self._circuit, self._window = circuit, window
         self._under_way.difference_update(settlement.delivery.seq for settlement in group)
         self._pulse.beat()
         for settlement in group:
@@ -226,7 +228,7 @@ class Deliverer:
 
     async def _seconds_to_next(self, looked_at: int) -> float:
         """Until something is due that was not when it was last looked: that may be by now."""
-        if self._attempts_at_most == SIDE_BY_SIDE:  # an attempt that ends makes room, and wakes
+        if self._attempts_at_most >= self._window.room:  # an attempt that ends makes room, and wakes
             return LONGEST_SLEEP
         due = await self._outbox.next_due(self.receiver, looked_at, self._terms.hold)
         moments = [at for at in (due, self._known_circuit.quiet_until) if at is not None and at > looked_at]

@@ -16,7 +16,7 @@ from steered import begin, end
 from tracking import Installation, simulated
 from truth import Log
 
-from tracker.deliverer import SIDE_BY_SIDE
+from tracker.core.window import SIDE_BY_SIDE
 
 ROUNDS = 6
 NOTE = {"note": "x" * 4000}  # jobs that need room

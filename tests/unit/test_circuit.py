@@ -19,6 +19,10 @@ def limited(seconds):
     return Outcome(result=Result.RATE_LIMITED, detail="HTTP 429", status=429, retry_after=seconds)
 
 
+def unavailable(seconds):
+    return Outcome(result=Result.SERVER, detail="HTTP 503", status=503, retry_after=seconds)
+
+
 def after(outcomes, *, circuit=None, now=NOW, first_wait=5.0, jitter=1.0):
     """The circuit after `outcomes`, all at `now`."""
     circuit = circuit or Circuit()
@@ -109,17 +113,21 @@ def test_gone_disables_for_good(before):
         assert stays.room(NOW + 10 * 365 * 86_400_000, WIDE) == 0
 
 
+@pytest.mark.parametrize("asking", [limited, unavailable])
 @pytest.mark.parametrize("seconds", [0.5, 120.0, 3600.0])
-def test_rate_limit_quiets_the_receiver_as_long_as_it_asked(seconds):
-    """One 429 keeps everything back until the moment it named; the circuit itself stays closed."""
-    circuit = after([limited(seconds)])
+def test_who_asks_for_it_is_left_in_peace(asking, seconds):
+    """One 429 or 503 keeps everything back until the moment it named; the circuit itself stays closed."""
+    circuit = after([asking(seconds)])
     over = NOW + round(seconds * 1000)
     assert not circuit.is_open
     assert circuit.room(over - 1, WIDE) == 0
     assert circuit.room(over, WIDE) == WIDE
 
 
-@pytest.mark.parametrize("outcome", [limited(None), Outcome(result=Result.SERVER, status=503, retry_after=120.0)])
+@pytest.mark.parametrize(
+    "outcome",
+    [limited(None), *(Outcome(result=Result.SERVER, status=status, retry_after=120.0) for status in (500, 502, 504))],
+)
 def test_nobody_is_quieted_who_did_not_ask(outcome):
     """A 429 without a Retry-After, or a Retry-After that is about one delivery, keeps no other back."""
     assert after([outcome]).room(NOW, WIDE) == WIDE

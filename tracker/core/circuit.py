@@ -63,8 +63,7 @@ class Circuit(msgspec.Struct, frozen=True, kw_only=True):
             return Circuit(disabled=self.disabled, quiet_until=self.asked_until, asked_until=self.asked_until)
         late = self.is_open and now < self.quiet_until
         failures = self.failures + (not late)
-        asked = (outcome.retry_after or 0.0) if outcome.result is Result.RATE_LIMITED else 0.0
-        asked_until = max(self.asked_until, now + round(asked * 1000)) if asked else self.asked_until
+        asked_until = max(self.asked_until, now + round(outcome.peace * 1000)) if outcome.peace else self.asked_until
         wait = 0.0 if late or failures < TRIP else _probe_wait(first_wait, failures - TRIP + 1, jitter)
         return Circuit(
             failures=failures,

@@ -36,6 +36,17 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     def delivered(self) -> bool:
         return self.result is Result.DELIVERED
 
+    @property
+    def overloaded(self) -> bool:
+        """Whether the receiver, or what stands before it, has more to do than it can: 429, 502, 503, 504."""
+        return self.result is Result.RATE_LIMITED or self.status in (502, 503, 504)
+
+    @property
+    def peace(self) -> float:
+        """Seconds for which the receiver wants nothing at all: what a 429, or a 503 (RFC 9110 10.2.3), asked for."""
+        concerns_all = self.result is Result.RATE_LIMITED or self.status == 503
+        return (self.retry_after or 0.0) if concerns_all else 0.0
+
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """One event for one receiver. `attempts` have failed so far; `body` is the event's JSON, the same on every attempt."""

@@ -1,0 +1,94 @@
+"""How many attempts go out side by side: fewer after an answer that tells of overload, more as others succeed."""
+
+import pytest
+from core_samples import NOW
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracker.core.delivery import Delivery, Outcome, Result, settle
+from tracker.core.window import SIDE_BY_SIDE, Window
+
+DELIVERY = Delivery(receiver="pipeline", seq=1, event_id="evt_1", type="batch.created", stream="", attempts=0, body="{}")
+DELIVERED = Outcome(result=Result.DELIVERED, status=204)
+LIMITED = Outcome(result=Result.RATE_LIMITED, status=429)
+SLACK_LIMITED = Outcome(result=Result.RATE_LIMITED, status=200)
+
+
+def server(status):
+    return Outcome(result=Result.SERVER, status=status)
+
+
+def settled(outcome, began_at=NOW, ended_at=NOW):
+    return settle(DELIVERY, outcome, [5.0], (began_at, ended_at), 0.5)
+
+
+def in_turn(*outcomes, window=None):
+    """The window after attempts that each began when the one before had ended."""
+    window = window or Window()
+    for number, outcome in enumerate(outcomes):
+        window = window.after(settled(outcome, NOW + number, NOW + number + 1))
+    return window
+
+
+def test_it_begins_with_all():
+    """Nothing is known of a receiver: it is sent as many as anybody is."""
+    assert Window().room == SIDE_BY_SIDE == 16
+
+
+@pytest.mark.parametrize("outcome", [LIMITED, SLACK_LIMITED, server(502), server(503), server(504)])
+def test_overload_halves_it_down_to_one(outcome):
+    """Each answer of those after another, until nothing but one at a time is left."""
+    rooms = [in_turn(*[outcome] * times).room for times in range(7)]
+    assert rooms == [16, 8, 4, 2, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        server(500),
+        Outcome(result=Result.REFUSED, status=400),
+        Outcome(result=Result.REDIRECTED, status=302),
+        Outcome(result=Result.NETWORK),
+        Outcome(result=Result.GONE, status=410),
+    ],
+)
+def test_other_failures_say_nothing_of_load(outcome):
+    """What fails otherwise is for the circuit to count."""
+    assert in_turn(*[outcome] * 20) == Window()
+
+
+def test_what_was_under_way_together_narrows_it_once():
+    """Sixteen that were sent side by side, and all refused, are one overload; the first that began after it is another."""
+    window = Window()
+    for number in range(SIDE_BY_SIDE):
+        window = window.after(settled(LIMITED, NOW - number, NOW + number))
+    assert window.room == 8
+    assert window.after(settled(LIMITED, NOW - 1, NOW + 1000)).room == 8
+    assert window.after(settled(LIMITED, NOW, NOW + 1000)).room == 4
+
+
+def test_successes_widen_it_by_one_for_as_many_as_it_is_wide():
+    """From one at a time to all takes some half of the square of all: 128 successes, not 16."""
+    narrow = in_turn(*[LIMITED] * 4)
+    rooms = [in_turn(*[DELIVERED] * times, window=narrow).room for times in range(200)]
+    assert rooms[:3] == [1, 2, 2]
+    assert rooms == sorted(rooms)
+    assert rooms.index(SIDE_BY_SIDE) == pytest.approx(SIDE_BY_SIDE**2 / 2, rel=0.05)
+    assert rooms[-1] == SIDE_BY_SIDE
+
+
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from([DELIVERED, LIMITED, server(500), server(502)]), st.integers(0, 10_000), st.integers(0, 10_000)
+        ),
+        max_size=100,
+    )
+)
+def test_whatever_happens_something_goes_out(steps):
+    """There is always room for one, never for more than all, and for no more after a failure than before it."""
+    window = Window()
+    for outcome, began, took in steps:
+        before, window = window, window.after(settled(outcome, NOW + began, NOW + began + took))
+        assert 1 <= window.room <= SIDE_BY_SIDE
+        assert outcome.delivered or window.width <= before.width
