@@ -175,7 +175,6 @@ async def attacked(folder, faults, *, minutes=0.0, seed=1, bug=None):
     assert bytes_ < 150 * MEGABYTE, figures
 
 
-@pytest.mark.timeout(240)
 async def test_receivers_that_are_hard_to_reach(tmp_path):
     """Everything arrives, signed and unchanged, in order, as often as faults explain; who is well waits for nobody."""
     await attacked(tmp_path, FAULTS)
@@ -198,7 +197,6 @@ async def test_receivers_that_stay_hard_to_reach(tmp_path):
     ],
     ids=["a dropped answer is a yes", "a new id", "hold ignored", "all share their places"],
 )
-@pytest.mark.timeout(240)
 async def test_deliveries_that_are_wrong_are_found(tmp_path, bug, faults, found):
     """A product with one of these bugs does not stand a single round."""
     with pytest.raises(AssertionError, match=found):
