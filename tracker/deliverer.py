@@ -159,6 +159,9 @@ class Deliverer:
         return [[delivery] for delivery in claimed]
 
     async def _attempt(self, message: Sequence[Delivery]) -> None:
+        if any(attempt.outcome.peace for attempt, *_ in self._ended):  # since it was claimed: it will wait like all others
+            self._under_way.difference_update(delivery.seq for delivery in message)
+            return
         began_at = self._now()
         try:
             outcome = await self._notifier.send(message)

@@ -110,9 +110,9 @@ def error(name, **more):
     return JSONResponse({"ok": False, "error": name} | more)
 
 
-def slow_down(seconds):
+def slow_down(seconds, status=429):
     """Slack's way to ask for patience; None where it does not say how much."""
-    return JSONResponse({"ok": False, "error": "ratelimited"}, 429, {} if seconds is None else {"retry-after": seconds})
+    return JSONResponse({"ok": False, "error": "ratelimited"}, status, {} if seconds is None else {"retry-after": seconds})
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import anyio
 import pytest
+from loopback import answer, loopback, sends
 from starlette.responses import Response
 from telling import Telling, a_job
 
@@ -51,3 +52,44 @@ async def test_an_overloaded_receiver_is_sent_fewer_at_once(tmp_path, status):
         assert await telling.rows("DISTINCT state") == [("delivered",)]
     assert receiver.most == SIDE_BY_SIDE
     assert receiver.refused < COUNT / 2
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_what_was_asked_for_after_the_claim_counts(tmp_path, monkeypatch, status):
+    """Nothing begins once the receiver has asked for peace, be it claimed by then and the wish not in the database."""
+    asking, release, answered = anyio.Event(), anyio.Event(), anyio.Event()
+
+    async def in_the_end(stream):
+        asking.set()
+        await release.wait()
+        return await sends(answer(b"", status, "retry-after: 60"))(stream)
+
+    telling = Telling(tmp_path / "tracker.db", timeout=60.0)
+    async with loopback(in_the_end) as server, telling.to(pipeline=server.url), anyio.create_task_group() as group:
+        send, claim = telling._webhooks["pipeline"].send, telling.store.outbox.claim
+
+        async def sent(message):
+            outcome = await send(message)
+            answered.set()
+            return outcome
+
+        async def claimed(*arguments):
+            found = await claim(*arguments)
+            if found and asking.is_set():
+                release.set()
+                await answered.wait()
+            return found
+
+        monkeypatch.setattr(telling._webhooks["pipeline"], "send", sent)
+        monkeypatch.setattr(telling.store.outbox, "claim", claimed)
+        deliverer = telling.deliverers["pipeline"]
+        group.start_soon(deliverer.run)
+        await telling.record(a_job("a"))
+        await asking.wait()
+        await telling.record(a_job("b"))
+        with anyio.fail_after(30):
+            while (await telling.store.outbox.circuit("pipeline")).quiet_until != telling.now + 60_000:
+                await telling.store.outbox.changed("pipeline").wait()
+        deliverer.leave()
+    assert len(server.requests) == 1
+    assert [outcome.status for outcome in telling.outcomes] == [status]

@@ -53,8 +53,8 @@ def post(url: str, payload: Payload, timeout: float, **headers: str) -> Request:
 
 def keeping_pace(pace: Pace, outcome: Outcome) -> Outcome:
     """`outcome`, after which nobody who waits for a turn has one before Slack is ready again."""
-    if outcome.result is Result.RATE_LIMITED:
-        pace.pause(PAUSE_UNASKED if outcome.retry_after is None else outcome.retry_after)
+    unasked = outcome.result is Result.RATE_LIMITED and outcome.retry_after is None
+    pace.pause(PAUSE_UNASKED if unasked else outcome.peace)
     return outcome
 
 
