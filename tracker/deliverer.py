@@ -126,7 +126,7 @@ class Deliverer:
         """What time it is; where the clock was set back, nothing waits until it is as late again."""
         now = self._now()
         if now < self._latest:
-            self._window = Window()  # when it was narrowed is told by the clock too
+            self._window = Window(width=self._window.width)  # when it was narrowed, by the clock of before, says nothing now
             async with self.stepping_aside():
                 waiting = await self._outbox.rewind(self.receiver, now)
             if waiting:

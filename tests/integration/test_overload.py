@@ -93,3 +93,17 @@ async def test_what_was_asked_for_after_the_claim_counts(tmp_path, monkeypatch, 
         deliverer.leave()
     assert len(server.requests) == 1
     assert [outcome.status for outcome in telling.outcomes] == [status]
+
+
+async def test_overload_counts_after_a_clock_was_set_back_too(tmp_path):
+    """It is sent fewer and fewer at once, though the clock says that it was narrowed in a time to come."""
+    rooms = []
+    async with loopback(sends(answer(b"", 429))) as server:
+        telling = Telling(tmp_path / "tracker.db")
+        async with telling.to(pipeline=server.url):
+            for number, passed in enumerate((0, 1000, -86_400_000, 1000)):
+                telling.now += passed
+                await telling.record(a_job(f"job-{number}"))
+                await telling.deliver()
+                rooms.append(telling.deliverers["pipeline"]._window.room)
+    assert rooms == [8, 4, 2, 1]

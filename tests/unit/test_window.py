@@ -61,10 +61,10 @@ def test_what_was_under_way_together_narrows_it_once():
     """Sixteen that were sent side by side, and all refused, are one overload; the first that began after it is another."""
     window = Window()
     for number in range(SIDE_BY_SIDE):
-        window = window.after(settled(LIMITED, NOW - number, NOW + number))
+        window = window.after(settled(LIMITED, NOW + number, NOW + 100 + number))
     assert window.room == 8
-    assert window.after(settled(LIMITED, NOW - 1, NOW + 1000)).room == 8
-    assert window.after(settled(LIMITED, NOW, NOW + 1000)).room == 4
+    assert window.after(settled(LIMITED, NOW + 99, NOW + 1000)).room == 8
+    assert window.after(settled(LIMITED, NOW + 100, NOW + 1000)).room == 4
 
 
 def test_successes_widen_it_by_one_for_as_many_as_it_is_wide():
