@@ -29,10 +29,12 @@ def test_a_hang_fails_and_says_where(tmp_path):
     """What does not hear the alarm ends with its process, after each thread's stack; the next test is another worker's."""
     (tmp_path / "test_hangs.py").write_text(HANGS)
     options = ["-p", "hanging", "-n", "1", "-o", "hanging_grace=0.5", "-p", "no:cacheprovider", "-rA"]
+    options += ["-p", "xdist", "-p", "pytest_timeout", "-p", "anyio"]  # no others: they take longer than all of it
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
+    environment |= {"PYTHONPATH": str(TESTS), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options],
-        cwd=tmp_path, env=environment | {"PYTHONPATH": str(TESTS)}, capture_output=True, text=True, check=False, timeout=100,
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=100,
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr
     assert "1 failed, 1 passed" in done.stdout
