@@ -36,7 +36,7 @@ async def test_a_program_follows_a_workspace(tmp_path):
                     while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - asked over HTTP
                         await anyio.sleep(0.05)
                 assert (await client.get("/api/accounts")).json()["data"][0]["up"] is True
-                with anyio.fail_after(30):
+                with anyio.fail_after(5):
                     assert await daemon.stop(signal.SIGTERM) == 0
             everything = await installation.wait_for_events(lambda _: True)
     assert arrived == everything[: len(arrived)]

@@ -88,6 +88,7 @@ def test_it_copies_what_there_is_and_nothing_secret():
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_its_build_steps_build_it(tmp_path):
     """Run one by one, the steps of the build stage give an environment that has just what is pinned, and the command."""
     venv, folder = tmp_path / "opt", tmp_path

@@ -19,7 +19,7 @@ async def test_signal_ends_it_within_five_seconds_with_status_0(tmp_path, number
         async with installation.running() as daemon, httpx.AsyncClient(base_url=daemon.url) as client:
             while not simulator.requests["list"]:
                 await client.get("/healthz")
-            with anyio.fail_after(30):
+            with anyio.fail_after(5):
                 assert await daemon.stop(number) == 0
     told = [line["event"] for line in daemon.lines if line["event"] != "backfilled"]  # by the sweep that was under way
     assert told[-2:] == ["stopping", "stopped"]

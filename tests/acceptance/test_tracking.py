@@ -6,6 +6,7 @@ from collections import deque
 from datetime import datetime
 
 import anyio
+import pytest
 from mistralai.client import Mistral
 from tracking import Installation, life, simulated
 
@@ -55,6 +56,7 @@ class OneInSix(Faults):
         return self._ways[-1]
 
 
+@pytest.mark.timeout(240)
 async def test_one_request_in_six_failing_in_every_way_changes_nothing(tmp_path):
     """The log is the same truth when answers are refused, cut, garbled, stale, shifted, or never come."""
     async with simulated(speed=30.0) as simulator:
@@ -69,6 +71,7 @@ async def test_one_request_in_six_failing_in_every_way_changes_nothing(tmp_path)
         _check(installation, simulator, submitted, events, patience=None)
 
 
+@pytest.mark.timeout(180)
 async def test_ten_kills_lose_and_repeat_nothing(tmp_path):
     """A daemon that is killed ten times at any moment logs what one that lived would have."""
     chance = random.Random(11)

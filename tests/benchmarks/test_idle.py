@@ -46,6 +46,7 @@ def _counted(timer, calls):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 async def test_idle(count, tmp_path):
     """With 1,000 active jobs looked at every 15 s, as by default, a minute takes less than 0.5 % of a core."""
     async with apart(1_000) as url:

@@ -84,6 +84,16 @@ ALL_WAIT_FOR_ONE_ANOTHER = """
     Webhook.send = in_turn
 """
 
+ONE_IS_TOLD_LATER = """
+    import anyio
+    from tracker.deliverer import Deliverer
+    start = Deliverer._start_due
+    async def later(self, *arguments):
+        await anyio.sleep(self.receiver == "well")
+        await start(self, *arguments)
+    Deliverer._start_due = later
+"""
+
 NO_CLOCK_IS_FOLLOWED = """
     from tracker.store.outbox import SqliteOutbox
     async def rewind(self, receiver, now):

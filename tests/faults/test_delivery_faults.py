@@ -7,6 +7,7 @@ import sqlite3
 from collections import Counter, defaultdict
 from contextlib import AsyncExitStack, closing
 from datetime import datetime
+from itertools import pairwise
 from statistics import median
 
 import anyio
@@ -14,7 +15,14 @@ import pytest
 import standardwebhooks
 from fault_proxy import FAULTS, FaultProxy
 from keeping import Keeper, give
-from planting import A_NEW_ID_FOR_EACH_ATTEMPT, A_RESET_IS_TAKEN_FOR_YES, ALL_WAIT_FOR_ONE_ANOTHER, NOBODY_IS_WAITED_FOR, plant
+from planting import (
+    A_NEW_ID_FOR_EACH_ATTEMPT,
+    A_RESET_IS_TAKEN_FOR_YES,
+    ALL_WAIT_FOR_ONE_ANOTHER,
+    NOBODY_IS_WAITED_FOR,
+    ONE_IS_TOLD_LATER,
+    plant,
+)
 from proc import descriptors, memory
 from steered import begin, end
 from tracking import Installation, simulated
@@ -80,6 +88,9 @@ def _check_attempts(name, attempts, met, times):
     assert attempts[:-1] == failed, f"{name}: it was delivered, and went on"
     assert len(failed) >= sum(fault.fails for fault in met), f"{name}: a fault was taken for an answer"
     assert times - 1 <= len(failed) - sum(not fault.arrives for fault in met), f"{name}: sent again"
+    for attempt, following in pairwise(attempts):
+        asked = 1.0 if attempt["status"] in (429, 503) else 0.0
+        assert _seconds(attempt["ended_at"], following["began_at"]) >= asked, f"{name}: Retry-After was not honoured"
 
 
 def _check_peace(name, attempts):
@@ -122,8 +133,9 @@ class Attack:
         deliveries = [json.loads(line) for line in told.stdout.splitlines()]
         for receiver in self.receivers:
             receiver.check([delivery for delivery in deliveries if delivery["receiver"] == receiver.name])
-        took = median(_durations(deliveries, self.well))
+        took, late = median(_durations(deliveries, self.well)), median(_lateness(deliveries, self.well))
         assert took < 2 * TIMEOUT, f"one who is well waited for others: {took:.1f} s, where {TIMEOUT:g} s was the most"
+        assert late < TIMEOUT / 2, f"one who is well was told {late:.1f} s after others"
         failed = sum(attempt["result"] != "delivered" for delivery in deliveries for attempt in delivery["attempts"])
         return len(deliveries), failed, sum(len(each.ids) - len(set(each.ids)) for each in self.receivers)
 
@@ -137,6 +149,14 @@ def _durations(deliveries, receiver):
     """Seconds that the attempt took which delivered each: what comes before it a busy machine draws out too."""
     last = (delivery["attempts"][-1] for delivery in deliveries if delivery["receiver"] == receiver.name)
     return [_seconds(attempt["began_at"], attempt["ended_at"]) for attempt in last]
+
+
+def _lateness(deliveries, receiver):
+    """Seconds from the first attempt to tell anybody of each event to the first to tell the receiver."""
+    began = defaultdict(list)
+    for delivery in deliveries:
+        began[delivery["seq"]].append((delivery["attempts"][0]["began_at"], delivery["receiver"]))
+    return [_seconds(min(told)[0], at) for told in began.values() for at, name in told if name == receiver.name]
 
 
 def _seconds(since, until):
@@ -198,8 +218,9 @@ async def test_receivers_that_stay_hard_to_reach(tmp_path):
         (A_NEW_ID_FOR_EACH_ATTEMPT, ["answer-dropped"], "was sent what the log has not"),
         (NOBODY_IS_WAITED_FOR, ["too-many"], "came late"),
         (ALL_WAIT_FOR_ONE_ANOTHER, ["black-hole"], "one who is well waited for others"),
+        (ONE_IS_TOLD_LATER, ["black-hole"], "one who is well was told"),
     ],
-    ids=["a dropped answer is a yes", "a new id", "hold ignored", "all share their places"],
+    ids=["a dropped answer is a yes", "a new id", "hold ignored", "all share their places", "told later"],
 )
 async def test_deliveries_that_are_wrong_are_found(tmp_path, bug, faults, found):
     """A product with one of these bugs does not stand a single round."""

@@ -86,6 +86,7 @@ async def killed(folder, kills, *, seed, bug=None):
     print(f"killed {dict(killing.kills)}: {told}")  # noqa: T201 - the figures of a long run
 
 
+@pytest.mark.timeout(240)
 async def test_a_few_kills(tmp_path):
     """integrity_check, seq, a delivery for each event and receiver: all hold after each kill, and nothing told is missing."""
     await killed(tmp_path, 6, seed=6)
@@ -103,6 +104,7 @@ async def test_two_hundred_kills(tmp_path):
     [(COMMIT_BEFORE_THE_OUTBOX, "the jobs are not what the log says"), (SETTLED_BEFORE_IT_IS_SENT, "everything lacks")],
     ids=["commit before the outbox", "settled before it is sent"],
 )
+@pytest.mark.timeout(240)
 async def test_kills_find_what_is_not_whole(tmp_path, bug, found):
     """A product that commits its events before their deliveries, or settles before it sends, does not stand a few kills."""
     with pytest.raises(AssertionError, match=found):

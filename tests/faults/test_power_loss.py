@@ -95,6 +95,7 @@ async def _cut(folder, deliveries, cuts, level="FULL", *, until_found=False):
     return cuts
 
 
+@pytest.mark.timeout(240)
 async def test_no_power_cut_loses_what_was_told(tmp_path):
     """Of what anybody was sent before the cut nothing is lost, and the log, the jobs and the file are whole."""
     cuts = await _cut(tmp_path, 100, cuts=25)
@@ -103,6 +104,7 @@ async def test_no_power_cut_loses_what_was_told(tmp_path):
 
 
 @pytest.mark.parametrize("level", ["NORMAL", "OFF"])
+@pytest.mark.timeout(240)
 async def test_power_cuts_find_what_is_not_synced(tmp_path, level):
     """With synchronous NORMAL, or OFF, as many a program has it, they find that what was told is lost."""
     assert "lost" in str((await _cut(tmp_path, 30, cuts=100, level=level, until_found=True)).found)

@@ -131,17 +131,20 @@ def _fails(*points, errno=EIO):
         pytest.param(lambda it: lambda _: moved_away(it.database), "moved, deleted or|no such file", id="moved away"),
     ],
 )
+@pytest.mark.timeout(240)
 async def test_storage_that_fails_is_told_and_waited_for(tmp_path, breaking, said):
     """Not ready, and says so; nothing is sent that is not in the log; it recovers by itself; nothing is lost or sent twice."""
     reason = await _tried(tmp_path, breaking)
     assert any(words in reason for words in said.split("|")), reason
 
 
+@pytest.mark.timeout(240)
 async def test_what_could_not_be_synced_is_not_sent(tmp_path):
     """A COMMIT that failed for its sync alone is in the file: what it wrote is sent once that is on disk, and not before."""
     assert "disk I/O error" in await _tried(tmp_path, _fails(SYNC), under_way=False)
 
 
+@pytest.mark.timeout(240)
 async def test_full_disk_is_told_and_waited_for(tmp_path):
     """The same of a file system without a page left."""
     with small_file_system(tmp_path / "small", "2m") as folder:
@@ -165,6 +168,7 @@ async def test_storage_that_cannot_be_written_at_the_start_ends_it(tmp_path):
             Log(installation.database)
 
 
+@pytest.mark.timeout(240)
 async def test_what_is_sent_twice_is_found(tmp_path):
     """A product that forgets what became of a delivery where that cannot be written does not stand the trial."""
     with pytest.raises(AssertionError, match="sent again"):

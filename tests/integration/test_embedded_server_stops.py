@@ -80,12 +80,12 @@ async def test_request_that_refuses_to_end_is_left_behind():
 
 
 async def test_server_without_requests_stops_at_once():
-    """Nobody is waited for, and no grace is given to anybody."""
+    """Nobody is waited for: five of them start and stop in less time than one tick of uvicorn's each."""
     began = anyio.current_time()
     for _ in range(5):
         async with serving(hello, "127.0.0.1", 0, SLOW) as address:
             await ask(address)
-    assert anyio.current_time() - began < SLOW.grace
+    assert anyio.current_time() - began < 3
 
 
 async def test_request_that_has_ended_is_forgotten():

@@ -37,7 +37,7 @@ async def test_what_is_added_is_recorded_before_the_sweep_ends():
     """A sweep may take minutes: what it finds is recorded soon for all that, together with what came meanwhile."""
     recorder = Recorder()
     recorder.go_on.set()
-    with anyio.fail_after(30):
+    with anyio.fail_after(5):
         async with gathering(recorder.record) as found:
             await found.add(["first"])
             await found.add(["second"])
@@ -53,7 +53,7 @@ async def test_end_waits_for_nothing(monkeypatch):
     monkeypatch.setattr("tracker.gathering.SOON", 3600.0)
     recorder = Recorder()
     recorder.go_on.set()
-    with anyio.fail_after(30):
+    with anyio.fail_after(5):
         async with gathering(recorder.record) as found:
             await found.add(["first"])
             await found.add([])
@@ -71,7 +71,7 @@ async def test_who_finds_more_than_is_recorded_at_once_waits(monkeypatch):
             await found.add([number] * MOST_AT_ONCE)
             added.append(number)
 
-    with anyio.fail_after(30):
+    with anyio.fail_after(5):
         async with gathering(recorder.record) as found, anyio.create_task_group() as group:
             group.start_soon(add, found)
             await recorder.asked.wait()
@@ -85,7 +85,7 @@ async def test_who_finds_more_than_is_recorded_at_once_waits(monkeypatch):
 async def test_commits_are_made_one_after_another():
     """What was found later builds on what was found first, and is recorded once that is."""
     recorder = Recorder()
-    with anyio.fail_after(30):
+    with anyio.fail_after(5):
         async with gathering(recorder.record) as found, anyio.create_task_group() as group:
             group.start_soon(found.add, ["first"] * MOST_AT_ONCE)
             await recorder.asked.wait()
@@ -105,7 +105,7 @@ async def test_who_is_cancelled_takes_nothing_along(monkeypatch):
         await recorder.record(changes)
         recorded.append(changes)
 
-    with anyio.fail_after(30):
+    with anyio.fail_after(5):
         async with gathering(record) as found, anyio.create_task_group() as group:
             await found.add(["another's"])
             group.start_soon(found.add, ["mine"] * MOST_AT_ONCE)
@@ -129,7 +129,7 @@ async def test_nothing_is_recorded_after_what_could_not_be():
             recorder.go_on.set()
             await anyio.sleep_forever()
 
-    with anyio.fail_after(30), pytest.raises(StorageError):
+    with anyio.fail_after(5), pytest.raises(StorageError):
         await sweep()
     assert recorder.commits == [["first"]]
 

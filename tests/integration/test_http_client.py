@@ -9,7 +9,7 @@ from loopback import answer, drips, hangs, head_of, loopback, sends
 from tracker.http import KEPT_IDLE, Answer, NoAnswer, Request, http_client, tls_context
 
 SECRET = "T0-canary-B0"
-LIFE = 30.0
+LIFE = 5.0
 """Seconds within which whatever is cut off has to be over, however slow the machine."""
 
 

@@ -18,7 +18,7 @@ from tracker.notify.slack import SlackWebhook
 from tracker.pace import Pace
 from tracker.pulse import Pulse
 
-LIFE = 30.0
+LIFE = 10.0
 
 
 class Slow:

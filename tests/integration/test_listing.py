@@ -91,7 +91,7 @@ async def test_pages_are_read_side_by_side():
         return page
 
     reading = Reading(fetch, jobs.take)
-    with anyio.fail_after(30):
+    with anyio.fail_after(5):
         await reading.read()
     assert (most, reading.whole, jobs.shows_all()) == (CONNECTIONS, True, True)
 
@@ -267,7 +267,7 @@ async def test_failure_cuts_the_other_pages_off():
         return await jobs.fetch(number, page_size)
 
     reading = Reading(fetch, jobs.take)
-    with anyio.fail_after(30):
+    with anyio.fail_after(5):
         await reading.read()
     assert reading.failure is failure
     assert [len(page) for page in jobs.taken] == [100]

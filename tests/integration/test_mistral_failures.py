@@ -114,7 +114,7 @@ async def test_wish_for_patience_is_passed_on(tls, header, seconds, status):
     [(["retry-after: 0.4"], 0.4), (["retry-after: soon"], 1.0), ([], 1.0), (["retry-after: 0"], 0.0)],
 )
 async def test_pause_holds_every_request_of_the_account(api, headers, seconds):
-    """After a 429 no request is sent, of either call, before the time asked for, or a second, is over."""
+    """After a 429 no request is sent, of either call, before the time asked for, or a second, is over; soon after it is."""
     async with loopback(sends(answer(b"", 429, *headers)), sends(EMPTY)) as server:
         provider, sent = api(server.url), []
 
@@ -124,13 +124,13 @@ async def test_pause_holds_every_request_of_the_account(api, headers, seconds):
 
         began = anyio.current_time()
         await provider.list_jobs(ListQuery(), 0, 100)
-        with anyio.fail_after(seconds + 30):
+        with anyio.fail_after(seconds + 5):
             async with anyio.create_task_group() as group:
                 for _ in range(3):
                     group.start_soon(ask, provider.list_jobs(ListQuery(), 0, 100))
                     group.start_soon(ask, provider.get_job(ID))
     assert len(sent) == 6
-    assert min(sent) - began >= seconds - SLACK
+    assert seconds - SLACK <= min(sent) - began < seconds + 0.9
     assert len(server.requests) == 7
 
 
@@ -139,7 +139,7 @@ async def test_other_errors_pause_nothing(api):
     async with loopback(sends(answer(b"", 503, "retry-after: 3600")), sends(EMPTY)) as server:
         provider = api(server.url)
         await provider.list_jobs(ListQuery(), 0, 100)
-        with anyio.fail_after(30):
+        with anyio.fail_after(5):
             assert not isinstance(await provider.list_jobs(ListQuery(), 0, 100), Failure)
 
 

@@ -14,7 +14,7 @@ PASSING = (Reason.SERVER, Reason.NETWORK, Reason.MALFORMED, Reason.RATE_LIMITED)
 QUERY = ListQuery(statuses=("RUNNING",))
 PAGE = Page((new_job("a", 1),), (), 1)
 BAD = Failure(Reason.SERVER, "HTTP 503")
-HOUR = 3600.0
+LIFE = 5.0
 SLACK = 1e-6
 """Seconds that rounding may take away, or add."""
 
@@ -50,7 +50,7 @@ class Scripted:
 
 async def persist(provider, patience=USUAL, jitter=0.0):
     """What a list call gives in the end."""
-    with anyio.fail_after(HOUR):
+    with anyio.fail_after(LIFE):
         return await Patient(provider, lambda: jitter, patience).list_jobs(QUERY, 3, 100)
 
 
@@ -82,7 +82,7 @@ async def test_last_failure_is_the_one_returned():
 async def test_job_is_asked_for_again_too(answer):
     """A get call is repeated like a list call; a job that cannot be read is an answer, which asking does not improve."""
     provider = Scripted(BAD, answer, BAD)
-    with anyio.fail_after(HOUR):
+    with anyio.fail_after(LIFE):
         assert await Patient(provider, lambda: 0.0, Patience(first=0.0)).get_job("a") is answer
     assert provider.asked == ["a", "a"]
 

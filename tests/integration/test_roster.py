@@ -5,7 +5,7 @@ import pytest
 
 from tracker.roster import Roster
 
-LIFE = 30.0
+LIFE = 5.0
 
 
 class Worker:

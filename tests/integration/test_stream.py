@@ -267,7 +267,7 @@ async def test_the_end(path):
             ended.append(await follower.event())
 
     began = []
-    async with anyio.create_task_group() as group, surfaced(path, limits=Limits(grace=4 * LIFE)) as app:
+    async with anyio.create_task_group() as group, surfaced(path, limits=Limits(grace=30.0)) as app:
         started = anyio.Semaphore(0)
         for _ in range(20):
             group.start_soon(follow, app, started)

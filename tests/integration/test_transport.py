@@ -18,7 +18,7 @@ from loopback import answer, head_of, loopback, sends
 from tracker.http import Answer, NoAnswer, Request, http_client, tls_context
 from tracker.transport import LONGEST_HEAD, MOST_INTERIM
 
-LIFE = 30.0
+LIFE = 5.0
 """Seconds within which whatever is awaited has to happen, however slow the machine."""
 
 

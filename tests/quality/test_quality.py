@@ -25,5 +25,5 @@ def test_tool_has_nothing_to_say(command):
     if program is None and "BATCH_TRACKER_CI" not in os.environ:
         pytest.skip(f"{command[0]} is not installed: pip install -e '.[dev]'")
     assert program, f"{command[0]} is not installed, in CI it has to be"
-    done = subprocess.run([program, *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False, timeout=250)
+    done = subprocess.run([program, *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False, timeout=110)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from contextlib import closing
 
+import pytest
 from engines import Sqlite
 from observations import seen
 
@@ -44,6 +45,7 @@ def recorded_until_killed(path, directory, run, after):
         return after + len(process.stdout.read().splitlines())
 
 
+@pytest.mark.timeout(120)
 async def test_nothing_acknowledged_is_lost(path, request):
     """Of a process that is killed while it records, every record that returned is whole in the file, which is sound."""
     chance = random.Random(20250615)
