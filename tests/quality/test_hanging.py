@@ -9,11 +9,18 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 
 HANGS = """
-import anyio, pytest
+import time, anyio, pytest
 
 @pytest.fixture
 def anyio_backend():
     return "asyncio", {"use_uvloop": True}
+
+@pytest.mark.timeout(0.5)
+def test_in_time():
+    pass
+
+def test_longer_than_the_one_before_may_take():
+    time.sleep(1.2)
 
 @pytest.mark.anyio
 @pytest.mark.timeout(0.5)
@@ -37,6 +44,6 @@ def test_a_hang_fails_and_says_where(tmp_path):
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=100,
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "1 failed, 1 passed" in done.stdout
+    assert "1 failed, 3 passed" in done.stdout
     assert "FAILED test_hangs.py::test_that_hangs" in done.stdout
     assert re.search(r"Timeout \(>0\.5s\) from pytest-timeout|Timeout \(0:00:01\)!\nThread", done.stdout + done.stderr)
