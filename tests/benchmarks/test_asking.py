@@ -12,7 +12,7 @@ from tracker.http import CONNECTIONS, HttpClient, Request, _Proxied, tls_context
 from tracker.pulse import Pulse
 from tracker.transport import Connection
 
-pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
+pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 
 OURS, BARE, CLIENT = "a connection of ours", "a transport of httpx", "a client of httpx"
 

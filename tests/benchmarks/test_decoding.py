@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from tracker.core.job import Job, parse_page
 
-pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
+pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 
 RUNS = 100
 

@@ -20,7 +20,7 @@ from tracker.http import http_client, tls_context
 from tracker.notify.webhook import Webhook
 from tracker.store.writer import open_store
 
-pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
+pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 
 NOW = 1_795_500_000_000
 RECEIVERS, AT_ONCE, LATENCY = 8, 64, 0.02

@@ -8,7 +8,7 @@ import pytest
 from canned import apart
 from telling import Telling, a_job
 
-pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
+pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 
 RECEIVERS, RECORDED_AT_ONCE = 8, 250
 FIRST, LAST = "the first tenth", "the last tenth"

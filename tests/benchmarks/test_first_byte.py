@@ -14,7 +14,7 @@ from telling import Telling, a_job
 
 from tracker.clock import now
 
-pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
+pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 
 EVERY = 0.01
 """Seconds from one event to the next."""

@@ -13,7 +13,7 @@ from growth import Panel, drawing
 from proc import cpu, memory
 from tracking import Installation
 
-pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
+pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 
 PLOT = Path(__file__).parent / "growth.svg"
 MB = 1_000_000

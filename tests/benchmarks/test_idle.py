@@ -12,7 +12,7 @@ from tracking import Installation
 from tracker.config import load
 from tracker.daemon import daemon
 
-pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
+pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 
 WINDOW = 5.5
 """Seconds; the store is probed every five."""

@@ -14,7 +14,7 @@ from tracker.core.job import read_job
 from tracker.core.ports import Contact
 from tracker.store.writer import open_store
 
-pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
+pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 
 NOW = 1_795_500_000_000
 GROUP, GROUPS = 100, 40

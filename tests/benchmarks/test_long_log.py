@@ -16,7 +16,7 @@ from tracker.core.pages import Span
 from tracker.store import read_deliveries, read_events, read_jobs
 from tracker.store.reader import open_reader
 
-pytestmark = [pytest.mark.no_cover, pytest.mark.xdist_group("long_log")]  # counting lines would be what is measured
+pytestmark = [pytest.mark.no_cover, pytest.mark.slow, pytest.mark.xdist_group("long_log")]  # no_cover: it measures
 
 EVENTS = 10_000_000
 LENGTHS = (15_000, 60_000)

@@ -17,7 +17,7 @@ from tracker.core.diff import Known
 from tracker.core.interning import Interning
 from tracker.core.job import parse_page
 
-pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
+pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 
 JOBS = 2_000
 MANY_JOBS = 100_000

@@ -12,7 +12,7 @@ from surfaced import ACCOUNTS, surfaced
 from tracker.core.job import COUNTERS, read_job
 from tracker.metrics.series import JobSeries
 
-pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
+pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 
 SERIES = 10_000
 BESIDE_THE_COUNTERS = 3  # info, creation, status

@@ -11,7 +11,7 @@ from tracker.core.diff import first_seen
 from tracker.core.job import read_job
 from tracker.store.writer import open_store
 
-pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
+pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 
 RUNS = 5
 NOW = 1_795_500_000_000

@@ -13,7 +13,7 @@ from surfaced import surfaced
 
 from tracker.store.reader import Reader
 
-pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
+pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 
 AT_ONCE = 20
 """Events of a commit."""

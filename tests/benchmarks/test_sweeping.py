@@ -19,7 +19,7 @@ from tracker.pace import Pace
 from tracker.poller import Poller
 from tracker.store.writer import open_store
 
-pytestmark = pytest.mark.no_cover  # counting lines would be what is measured
+pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 
 NOW = 1_795_500_000_000
 DAYS = 86_400.0
