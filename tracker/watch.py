@@ -10,8 +10,10 @@ from tracker.core.diff import Change
 from tracker.core.event import Event
 from tracker.core.failure import Failure, Reason
 from tracker.core.health import Health
+from tracker.core.job_errors import error_summary
 from tracker.core.ports import StorageError
 from tracker.core.retry import backoff, spread
+from tracker.core.status import is_terminal
 from tracker.core.sweep import Report
 from tracker.metrics import Metrics
 from tracker.poller import Poller
@@ -116,7 +118,7 @@ def say_recorded(account: str, changes: Iterable[Change]) -> None:
     for change in changes:
         for event in change.events:
             tell = log.debug if change.backfilled else getattr(log, _level(event))
-            tell(event.type, job=event.data["id"], status=event.data["status"], **_worth(event.outcome))
+            tell(event.type, job=event.data["id"], status=event.data["status"], **_worth(event.outcome), **_errors(event))
 
 
 def _level(event: Event) -> str:
@@ -124,6 +126,12 @@ def _level(event: Event) -> str:
     if event.type in ("batch.failed", "batch.expired", "batch.unrecognized") or event.outcome == "all_failed":
         return "warning"
     return "info" if event.type in ("batch.completed", "batch.cancelled", "batch.deleted") else "debug"
+
+
+def _errors(event: Event) -> dict[str, str]:
+    """Why a job ended as it did, where the API says it."""
+    summary = error_summary(event.data) if is_terminal(event.data["status"]) else ""
+    return {"error": summary} if summary else {}
 
 
 def _worth(outcome: object) -> dict[str, object]:

@@ -161,6 +161,22 @@ async def test_batch_that_came_to_nothing_is_a_warning(tmp_path):
     }
 
 
+async def test_end_that_went_wrong_says_why(tmp_path):
+    """The line of an end has the job's errors as a sentence; a job that goes on, or that has no errors, has no such field."""
+    errors = [{"message": "rate limited\n", "count": 12}]
+    counters = {"total_requests": 20, "completed_requests": 20}
+    jobs = (
+        job("bad", "FAILED", **counters, errors=errors),
+        job("partial", "SUCCESS", **counters, succeeded_requests=8, failed_requests=12, errors=errors),
+        job("moves", "RUNNING", **counters, errors=errors),
+        job("silent", "FAILED", **counters, errors=None),
+    )
+    async with watching(tmp_path / "tracker.db", page(*jobs)) as watcher:
+        await watcher.sweep_once()
+    said = [(line["job"], line["error"]) for line in watcher.lines if "error" in line and line["event"] != "batch.created"]
+    assert said == [("bad", "12 requests: rate limited"), ("partial", "12 requests: rate limited")]
+
+
 async def test_store_that_fails_is_told_and_tried_again_soon(tmp_path):
     """A lost database is an error in the log, makes the daemon not ready, and is no failure of the account."""
     path = tmp_path / "tracker.db"
