@@ -5,7 +5,7 @@ it writes whole; a deliverer settles first what it has under way, so that its su
 """
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Final
 
 import anyio
@@ -34,6 +34,7 @@ class Crew:
         self._config = config
         self._tls = tls_context()
         self._sharing = Sharing()
+        self._settling: dict[str, anyio.Lock] = {}  # by receiver: one for all that work for it, one after the other
         self._paces: dict[str, tuple[str, Secret, Pace]] = {}
         self._janitor = Janitor(
             means.store,
@@ -82,12 +83,14 @@ class Crew:
 
     @asynccontextmanager
     async def stepping_aside(self, receiver: str) -> AsyncIterator[None]:
-        """Nobody settles anything of the receiver while the context lasts; then they look again how it is."""
-        async with AsyncExitStack() as stack:
-            for worker in self._deliverers.workers(receiver):
-                if worker.deliverer:
-                    await stack.enter_async_context(worker.deliverer.stepping_aside())
-            yield
+        """No attempt to the receiver is settled while the context lasts; then its circuit is read again."""
+        async with self._settling_of(receiver):
+            try:
+                yield
+            finally:  # also where it failed: COMMIT may have committed nevertheless
+                for worker in self._deliverers.workers(receiver):
+                    if worker.deliverer:
+                        worker.deliverer.command_changed()
 
     async def leave(self) -> None:
         """Let what is under way be settled, if that does not take long."""
@@ -100,7 +103,10 @@ class Crew:
         return Watching(self.means, duty, self._tls, self._pace(duty.account))
 
     def _deliverer(self, duty: Post) -> Delivering:
-        return Delivering(self.means, duty, self._tls, self._sharing)
+        return Delivering(self.means, duty, self._tls, self._sharing, self._settling_of(duty.receiver.name))
+
+    def _settling_of(self, receiver: str) -> anyio.Lock:
+        return self._settling.setdefault(receiver, anyio.Lock())
 
     def _pace(self, account: Account) -> Pace:
         """One for each key: neither its budget nor a pause that the API asked for begins anew with a new configuration."""

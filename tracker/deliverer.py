@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, nullcontext
 from typing import Final
 
 import anyio
+import msgspec
 import structlog
 from anyio.abc import TaskGroup
 
@@ -44,8 +45,12 @@ class Deliverer:
         settled: Callable[[Settlement], None] = lambda _settlement: None,
         pulse: Pulse | None = None,
         sharing: Sharing | None = None,
+        settling: anyio.Lock | None = None,
     ) -> None:
-        """`now` gives Unix milliseconds, `jitter` a number from 0 to 1; `settled` is told of each attempt."""
+        """`now` gives Unix milliseconds, `jitter` a number from 0 to 1; `settled` is told of each attempt.
+
+        `settling` is held while attempts are settled; whoever changes the receiver's deliveries meanwhile holds it instead.
+        """
         self.receiver = receiver
         self._terms = terms
         self._notifier = notifier
@@ -60,7 +65,8 @@ class Deliverer:
         self._latest = math.inf  # what the clock said last; who knows what it said before
         self._under_way: set[int] = set()
         self._ended: list[list[Settlement]] = []  # by message
-        self._settling = anyio.Lock()
+        self._settling = settling or anyio.Lock()
+        self._before_command: frozenset[int] = frozenset()  # what was under way when a command changed something
         self._failure: StorageError | None = None  # of an attempt, for the loop to tell
         self._storage_failed = False
         self._leaving = False
@@ -90,10 +96,18 @@ class Deliverer:
 
     @asynccontextmanager
     async def stepping_aside(self) -> AsyncIterator[None]:
-        """Settle nothing while the context lasts, and then look again how the receiver is: somebody else says so."""
+        """Settle nothing while the context lasts, in which a command changes something, and then read the circuit again."""
         async with self._settling:
-            yield
-            self._circuit = await self._outbox.circuit(self.receiver)
+            try:
+                yield
+            finally:  # also where it failed: COMMIT may have committed nevertheless
+                self.command_changed()
+
+    def command_changed(self) -> None:
+        """Read the circuit again. An attempt that is under way and fails says nothing of the receiver after the command."""
+        self._circuit = None
+        self._before_command = frozenset(self._under_way)
+        self._outbox.wake([self.receiver])
 
     @asynccontextmanager
     async def _attempts(self) -> AsyncIterator[TaskGroup]:
@@ -127,14 +141,17 @@ class Deliverer:
         now = self._now()
         if now < self._latest:
             self._window = Window(width=self._window.width)  # when it was narrowed, by the clock of before, says nothing now
-            async with self.stepping_aside():
+            async with self._settling:
                 waiting = await self._outbox.rewind(self.receiver, now)
+                self._circuit = await self._outbox.circuit(self.receiver)
             if waiting:
                 self._log.warning("clock.set_back", deliveries=waiting)
         self._latest = now
         return now
 
     async def _start_due(self, group: TaskGroup, now: int) -> None:
+        if self._circuit is None:  # a command has changed it, and wakes
+            return
         under_way = self._attempts_at_most
         room = self._sharing.take(self.receiver, under_way, self._known_circuit.room(now, self._window.room) - under_way)
         if not room:
@@ -192,19 +209,24 @@ class Deliverer:
         before = circuit = self._known_circuit
         window = self._window
         for attempt, *_ in messages:
+            if attempt.delivery.seq in self._before_command and not attempt.outcome.delivered:
+                continue
             circuit = circuit.after(attempt.outcome, attempt.ended_at, self._terms.retry[0], self._jitter())
             window = window.after(attempt)
         try:
-            await self._outbox.settle(self.receiver, group, circuit, self._turning_points(before, circuit))
+            applied = await self._outbox.settle(self.receiver, group, circuit, self._turning_points(before, circuit))
         except BaseException:
             self._ended = messages + self._ended
             self._circuit = None  # whether it was committed is for the file to say
             raise
         self._circuit, self._window = circuit, window
-        self._under_way.difference_update(settlement.delivery.seq for settlement in group)
+        settled = frozenset(settlement.delivery.seq for settlement in group)
+        self._under_way -= settled
+        self._before_command -= settled
         self._pulse.beat()
         for settlement in group:
-            self._say(settlement)
+            stands = settlement.outcome.delivered or settlement.delivery.seq in applied
+            self._say(settlement if stands else _replayed(settlement))
 
     def _turning_points(self, before: Circuit, after: Circuit) -> list[Event]:
         if before.is_open == after.is_open:
@@ -245,3 +267,8 @@ class Deliverer:
     @property
     def _known_circuit(self) -> Circuit:
         return self._circuit or Circuit()
+
+
+def _replayed(settlement: Settlement) -> Settlement:
+    """How it stands where a command has made the delivery pending again while it was under way: due at once."""
+    return msgspec.structs.replace(settlement, state="pending", due_at=settlement.ended_at)

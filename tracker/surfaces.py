@@ -60,7 +60,7 @@ class Surfaces:
     async def enable(self, receiver: str) -> bool:
         store = self._means.store
         async with self._crew.stepping_aside(receiver):
-            enabled = await store.enable(receiver)
+            enabled = await store.enable(receiver, now())
         store.outbox.wake([receiver])
         structlog.get_logger().info("enabled", receiver=receiver, was_disabled=enabled)
         return enabled

@@ -100,11 +100,12 @@ class Watching:
 class Delivering:
     """Delivers to a receiver until what is under way when it is told to leave has been settled."""
 
-    def __init__(self, means: Means, duty: Post, tls: ssl.SSLContext, sharing: Sharing) -> None:
+    def __init__(self, means: Means, duty: Post, tls: ssl.SSLContext, sharing: Sharing, settling: anyio.Lock) -> None:
         self._means = means
         self._duty = duty
         self._tls = tls
         self._sharing = sharing
+        self._settling = settling
         self._pulse = means.pulse(f"receiver {duty.receiver.name}")
         self._pace = Pace(MESSAGES_PER_SECOND, self._pulse)
         self._left = False
@@ -131,5 +132,6 @@ class Delivering:
                 settled=metrics.deliveries.settled,
                 pulse=self._pulse,
                 sharing=self._sharing,
+                settling=self._settling,
             )
             await self.deliverer.run()

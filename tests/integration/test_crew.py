@@ -9,6 +9,7 @@ from loopback import nobody
 from msgspec.structs import replace
 
 from tracker.config import Account, Config, Http, Match, Receiver, Secret, Storage
+from tracker.core.circuit import Circuit
 from tracker.core.health import Health
 from tracker.core.progress import Progress
 from tracker.crew import Crew
@@ -64,6 +65,19 @@ async def test_no_more_is_replaced_than_has_to_be(tmp_path, changes, replaced):
         receivers = hook, replace(other, **changes.get("receiver", {}))
         crew.apply(replace(config, accounts=accounts, receivers=receivers, **changes.get("config", {})))
         assert {name for name, worker in workers(crew).items() if worker is not before[name]} == replaced
+
+
+async def test_deliverer_that_starts_during_a_command_knows_what_the_command_did(tmp_path):
+    """A deliverer that takes over while a disabled receiver is being enabled reads the circuit once that is done."""
+    async with at_work(tmp_path) as (crew, config):
+        outbox, (_, other) = crew.means.store.outbox, config.receivers
+        await outbox.settle("other", [], Circuit(failures=9, since=1, disabled=True))
+        async with crew.stepping_aside("other"):
+            crew.apply(replace(config, receivers=(config.receivers[0], replace(other, hold=1.0))))
+            await anyio.wait_all_tasks_blocked()
+            assert await crew.means.store.enable("other", 1)
+        await anyio.wait_all_tasks_blocked()
+        assert not workers(crew)["other"].deliverer._circuit.disabled
 
 
 async def test_budget_and_pause_of_a_key_outlast_its_watcher(tmp_path):

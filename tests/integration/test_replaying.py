@@ -121,21 +121,22 @@ class Notifier:
 
 
 @asynccontextmanager
-async def two_under_way(database):
+async def two_under_way(database, told=lambda _settlement: None):
     """A store and a deliverer that has sent the ends of `a` and `b`, and waits for what comes of them."""
     async with open_store(database, [ENDS]) as store, anyio.create_task_group() as group:
         await log_ends(store, "a", "b")
         notifier = Notifier()
         terms = Terms(retry=(3600.0,), hold=900.0)
-        deliverer = Deliverer("pipeline", terms, notifier, store.outbox, now=now, jitter=lambda: 0.5)
+        deliverer = Deliverer("pipeline", terms, notifier, store.outbox, now=now, jitter=lambda: 0.5, settled=told)
         group.start_soon(deliverer.run)
         await notifier.began.wait()
         yield store, deliverer, notifier
         group.cancel_scope.cancel()
 
 
-async def test_what_fails_after_a_receiver_was_enabled_does_not_disable_it_again(tmp_path):
-    """A failure of before is added to how the receiver is now, not to how it was when it had said that it is gone."""
+@pytest.mark.parametrize("result", [Result.SERVER, Result.GONE])
+async def test_what_fails_after_a_receiver_was_enabled_does_not_disable_it_again(tmp_path, result):
+    """An attempt of before the command that fails, were it with 410, says nothing of the receiver that was enabled since."""
     database = tmp_path / "tracker.db"
     with anyio.fail_after(30):
         async with two_under_way(database) as (store, deliverer, notifier):
@@ -144,9 +145,28 @@ async def test_what_fails_after_a_receiver_was_enabled_does_not_disable_it_again
             assert (await store.outbox.circuit("pipeline")).disabled
             async with deliverer.stepping_aside():
                 assert (await store.replay(Replay(receiver="pipeline", dead=True), now())).enabled
-            notifier.may_answer("b", Result.SERVER)
-            await settled(database, lambda found: found[1]["attempts"])
+            notifier.may_answer("a", Result.DELIVERED)
+            notifier.may_answer("b", result)
+            notifier.came_of["b"] = [anyio.Event(), None]  # what is sent after the command waits
+            first, _ = await settled(database, lambda found: found[1]["attempts"] and found[0]["state"] == "delivered")
+            assert [attempt["result"] for attempt in first["attempts"]] == ["gone", "delivered"]
             assert not (await store.outbox.circuit("pipeline")).disabled
+
+
+async def test_replayed_delivery_whose_first_attempt_fails_is_tried_at_once(tmp_path):
+    """A replay while the first attempt is under way promises an attempt now: its failure does not lead to the old schedule."""
+    database = tmp_path / "tracker.db"
+    told = []
+    with anyio.fail_after(30):
+        async with two_under_way(database, told.append) as (store, deliverer, notifier):
+            async with deliverer.stepping_aside():
+                assert (await store.replay(Replay(receiver="pipeline", seq=2), now())).deliveries == 1
+            notifier.may_answer("a", Result.SERVER)
+            notifier.came_of["a"] = [anyio.Event(), None]
+            notifier.may_answer("a", Result.DELIVERED)
+            first, _ = await settled(database, lambda found: found[0]["state"] == "delivered")
+            assert [attempt["result"] for attempt in first["attempts"]] == ["server", "delivered"]
+    assert [(each.state, each.due_at == each.ended_at) for each in told] == [("pending", True), ("delivered", True)]
 
 
 async def test_nothing_is_settled_while_the_deliverer_steps_aside(tmp_path):

@@ -40,7 +40,7 @@ async def claimed(store, receiver="pipeline"):
 async def attempted(store, delivery, result, *, more=0, circuit=None):
     """Settle an attempt that came to `result`, and that may be followed by `more`."""
     settlement = settle(delivery, Outcome(result=result), (60.0,) * more, (SINCE + 50_000, SINCE + 50_100), 0.5)
-    await store.outbox.settle(delivery.receiver, [settlement], circuit or Circuit())
+    return await store.outbox.settle(delivery.receiver, [settlement], circuit or Circuit())
 
 
 async def test_one_delivery_is_made_anew(store):
@@ -54,7 +54,7 @@ async def test_one_delivery_is_made_anew(store):
     again = await rows(store)
     assert again == [(2, "pending", 0, LATER, None, None), *untouched[0][1:]]
     assert await rows(store, "other") == untouched[1]
-    assert (await claimed(store))[2] == before[2]
+    assert (await claimed(store))[2] == msgspec.structs.replace(before[2], replays=1)
 
 
 async def test_attempts_of_before_are_kept_and_counted_on(store):
@@ -187,6 +187,51 @@ async def test_attempt_that_is_under_way_during_a_replay(store, result, row):
     await attempted(store, under_way, result)
     assert (await rows(store))[0][: len(row)] == row
     assert (await store._database.fetch("SELECT count(*) FROM attempts"))[0][0] == 2
+
+
+@pytest.mark.parametrize(
+    ("which", "due_at"),
+    [(Replay(receiver="pipeline", seq=2), LATER), (Replay(receiver="pipeline", from_seq=2), LATER), (None, SINCE + 110_100)],
+    ids=["one", "range", "no replay"],
+)
+async def test_first_attempt_that_is_under_way_during_a_replay_and_fails(store, which, due_at):
+    """The failure of a first attempt does not make a replayed delivery wait out its schedule; without a replay it does."""
+    under_way = (await claimed(store))[2]
+    assert under_way.attempts == 0
+    if which:
+        await store.replay(which, LATER)
+    assert await attempted(store, under_way, Result.SERVER, more=1) == (set() if which else {2})
+    assert (await rows(store, columns="seq, due_at"))[0] == (2, due_at)
+
+
+async def test_replayed_progress_is_sent_though_there_is_newer(path):
+    """A range that was asked for is sent whole: the next event of a job supersedes only progress that nobody asked for."""
+    async with open_store(path, [Subscription(receiver="pipeline", events=("batch.*",))]) as store:
+        change = seen("job", status="RUNNING", now=SINCE)
+        for number in (1, 2, 3):
+            await store.record("default", [change])
+            change = moved(change, now=SINCE + number, completed_requests=number)
+        assert await rows(store, columns="seq, state") == [(1, "pending"), (2, "pending"), (3, "superseded"), (4, "pending")]
+        await store.replay(Replay(receiver="pipeline", from_seq=1, to_seq=3), LATER)
+        await store.record("default", [change])
+        wanted = [(1, "pending"), (2, "pending"), (3, "pending"), (4, "superseded"), (5, "pending")]
+        assert await rows(store, columns="seq, state") == wanted
+
+
+@pytest.mark.parametrize("result", [Result.DELIVERED, Result.SERVER])
+async def test_delivery_that_is_gone_when_its_attempt_is_settled(store, result):
+    """What was pruned, moved or dropped while it was under way is settled as nothing, and the next one is settled as ever."""
+    under_way = await claimed(store)
+    await store._database.write("", lambda connection: connection.execute("DELETE FROM deliveries WHERE seq = 2").rowcount)
+    assert await attempted(store, under_way[2], result) == set()
+    assert await attempted(store, under_way[4], result) == {4}
+
+
+async def test_enabling_has_what_waits_tried_at_once(store):
+    """A receiver that is said to be well again is tried now: no delivery waits out the schedule of its failures."""
+    await attempted(store, (await claimed(store))[2], Result.SERVER, more=1)
+    assert await store.enable("pipeline", SINCE + 60_000) is False
+    assert (await rows(store, columns="attempts, due_at"))[0] == (1, SINCE + 60_000)
 
 
 async def test_log_is_untouched(store):

@@ -49,7 +49,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One event for one receiver. `attempts` have failed so far; `body` is the event's JSON, the same on every attempt."""
+    """One event for one receiver. `attempts` have failed so far; `body` is the event's JSON, the same on every attempt.
+
+    `replays` is how often a command had made the delivery pending again when it was claimed.
+    """
 
     receiver: str
     seq: int
@@ -58,6 +61,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     stream: str
     attempts: int
     body: str
+    replays: int = 0
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):

@@ -147,8 +147,12 @@ class Outbox(Protocol):
 
     async def settle(
         self, receiver: str, settlements: Sequence[Settlement], circuit: Circuit, events: Sequence[Event] = ()
-    ) -> None:
-        """Commit what attempts came to, how the receiver is now, and the events that say so: all or nothing."""
+    ) -> Collection[int]:
+        """Commit what attempts came to, how the receiver is now, and the events that say so: all or nothing.
+
+        Returns the seqs of the deliveries that stand as settled. A failed attempt does not settle a delivery that was replayed,
+        moved or dropped while the attempt was under way.
+        """
 
 
 class Reader(Protocol):

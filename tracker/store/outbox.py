@@ -32,10 +32,10 @@ _SUPERSEDE: Final = """
 UPDATE deliveries INDEXED BY deliveries_stream SET state = 'superseded', ended_at = new.due_at
 FROM (SELECT receiver, stream, seq, due_at FROM deliveries INDEXED BY deliveries_of_event WHERE seq >= ?) AS new
 WHERE deliveries.receiver = new.receiver AND deliveries.stream = new.stream AND deliveries.seq < new.seq
-  AND deliveries.state = 'pending' AND deliveries.type = 'batch.progress'"""
-"""By the deliveries from that seq on."""
+  AND deliveries.state = 'pending' AND deliveries.type = 'batch.progress' AND deliveries.replays = 0"""
+"""By the deliveries from that seq on; what a replay asked for is sent all the same."""
 
-_SELECT: Final = """SELECT d.receiver, d.seq, e.id, d.type, d.stream, d.attempts, e.body
+_SELECT: Final = """SELECT d.receiver, d.seq, e.id, d.type, d.stream, d.attempts, e.body, d.replays
 FROM deliveries AS d INDEXED BY deliveries_due CROSS JOIN events AS e ON e.seq = d.seq"""
 """Left to itself SQLite takes the primary key here and below, and reads every delivery that there ever was."""
 
@@ -74,11 +74,12 @@ UPDATE deliveries SET attempts = ?3, due_at = ?4,
   ended_at = CASE WHEN ?5 = 'pending' THEN ended_at ELSE ?6 END,
   first_failed_at = CASE WHEN ?7 THEN coalesce(first_failed_at, ?6) ELSE first_failed_at END
 WHERE receiver = ?1 AND seq = ?2 AND state IN ('pending', 'superseded')
-  AND (?5 = 'delivered' OR attempts = ?8)  -- a failure of before a replay is nothing to the delivery that starts anew"""
+  AND (?5 = 'delivered' OR (attempts = ?8 AND replays = ?9))  -- what failed before a replay changes nothing"""
 
 _INSERT_ATTEMPT: Final = """
 INSERT INTO attempts (receiver, seq, number, began_at, ended_at, result, status, detail, answer, retry_after)
-SELECT ?1, ?2, coalesce(max(number), 0) + 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM attempts WHERE receiver = ?1 AND seq = ?2"""
+SELECT ?1, ?2, (SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE receiver = ?1 AND seq = ?2), ?3, ?4, ?5, ?6, ?7, ?8, ?9
+FROM deliveries WHERE receiver = ?1 AND seq = ?2  -- which may have been pruned, moved or dropped meanwhile"""
 
 _UPSERT_RECEIVER: Final = """
 INSERT INTO receivers (name, failures, since, quiet_until, asked_until, reason, detail, disabled)
@@ -222,19 +223,21 @@ class SqliteOutbox:
 
     async def settle(
         self, receiver: str, settlements: Sequence[Settlement], circuit: Circuit, events: Sequence[Event] = ()
-    ) -> None:
-        def work(connection: sqlite3.Connection) -> Logged:
-            connection.executemany(_SETTLE, map(_settle_row, settlements))
+    ) -> set[int]:
+        def work(connection: sqlite3.Connection) -> tuple[Logged, set[int]]:
+            applied = {each.delivery.seq for each in settlements if connection.execute(_SETTLE, _settle_row(each)).rowcount}
             connection.executemany(_INSERT_ATTEMPT, map(_attempt_row, settlements))
             before = _failures(connection, receiver)
             connection.execute(_UPSERT_RECEIVER, (receiver, *msgspec.structs.astuple(circuit)))
             if before >= TRIP and not circuit.is_open:
                 began_at = max(each.began_at for each in settlements if each.outcome.delivered)
                 connection.execute(_RELEASE, (receiver, settlements[-1].ended_at, began_at))
-            return self.log(connection, [Entry(event, None) for event in events])
+            return self.log(connection, [Entry(event, None) for event in events]), applied
 
-        self.committed(await self.write("settling deliveries", work))
+        logged, applied = await self.write("settling deliveries", work)
+        self.committed(logged)
         self.wake([receiver])
+        return applied
 
     async def rewind(self, receiver: str, now: int) -> int:
         delay = _milliseconds(max((each.delay for each in self._subscriptions if each.receiver == receiver), default=0.0))
@@ -284,8 +287,10 @@ def _event_row(entry: Entry) -> tuple[Any, ...]:
 
 def _deliveries(rows: Iterable[tuple[Any, ...]]) -> list[Delivery]:
     return [
-        Delivery(receiver=receiver, seq=seq, event_id=id_, type=type_, stream=stream, attempts=attempts, body=body)
-        for receiver, seq, id_, type_, stream, attempts, body in rows
+        Delivery(
+            receiver=receiver, seq=seq, event_id=id_, type=type_, stream=stream, attempts=attempts, body=body, replays=replays
+        )
+        for receiver, seq, id_, type_, stream, attempts, body, replays in rows
     ]
 
 
@@ -293,7 +298,7 @@ def _settle_row(settled: Settlement) -> tuple[Any, ...]:
     delivery, failed = settled.delivery, not settled.outcome.delivered
     return (
         delivery.receiver, delivery.seq, delivery.attempts + failed, settled.due_at, settled.state, settled.ended_at, failed,
-        delivery.attempts,
+        delivery.attempts, delivery.replays,
     )  # fmt: skip
 
 

@@ -158,7 +158,11 @@ ALTER TABLE receivers ADD COLUMN asked_until INTEGER NOT NULL DEFAULT 0;
 UPDATE receivers SET asked_until = quiet_until WHERE failures < 5 OR reason = 'rate_limited';
 """
 
-MIGRATIONS: Final = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3, _SCHEMA_4, _SCHEMA_5, _SCHEMA_6, _SCHEMA_7)
+_SCHEMA_8: Final = """
+ALTER TABLE deliveries ADD COLUMN replays INTEGER NOT NULL DEFAULT 0;  -- how often a command has made it pending again
+"""
+
+MIGRATIONS: Final = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3, _SCHEMA_4, _SCHEMA_5, _SCHEMA_6, _SCHEMA_7, _SCHEMA_8)
 """Migration N makes a file of version N - 1 one of version N."""
 
 

@@ -126,8 +126,8 @@ class SqliteStore:
     async def replay(self, which: Replay, now: int) -> Replayed:
         return await replay(self._database, which, now)
 
-    async def enable(self, receiver: str) -> bool:
-        return await enable(self._database, receiver)
+    async def enable(self, receiver: str, now: int) -> bool:
+        return await enable(self._database, receiver, now)
 
     async def probe(self) -> str | None:
         """What is wrong with the store; None where nothing is: it can write, and the last record did not fail.
