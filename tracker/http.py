@@ -7,7 +7,7 @@ import math
 import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import lru_cache, partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final, NamedTuple, Self
@@ -29,12 +29,19 @@ KEPT_IDLE: Final = 60.0
 URLS: Final = 8
 """So many that were asked last need not be read again."""
 
+BODY_GRACE: Final = 2.0
+"""Seconds for a body on which nothing depends: time to see what a bad answer says, and to use the connection again."""
+
 _HEADERS: Final = {"accept": "*/*", "accept-encoding": "identity", "user-agent": f"batch-tracker/{__version__}"}
 _QUOTED: Final = re.compile(r"\bbytearray\b|\bb['\"]|(?<!\w)['\"]")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What to ask. `params` may repeat a name. `deadline` (seconds) spans connecting, sending and the whole answer."""
+    """What to ask. `params` may repeat a name. `deadline` (seconds) spans connecting, sending and the whole answer.
+
+    Where `body_needed` a 2xx without its whole body is no answer. Any other answer is one by its head alone: its body is read
+    as far as it comes within `BODY_GRACE`.
+    """
 
     method: str
     url: str
@@ -43,10 +50,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     content: bytes = b""
     deadline: float = 10.0
     body_limit: int = 16 * 1024 * 1024
+    body_needed: bool = True
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A whole answer, or its first `body_limit` bytes if it was longer. Names of `headers` are in lower case."""
+    """An answer, or as much of it as was read: `truncated` if there was more. Names of `headers` are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -78,10 +86,10 @@ class HttpClient:
         await self._close_idle(since=math.inf)
 
     async def send(self, request: Request) -> Answer | NoAnswer:
-        with self._pulse.waiting(request.deadline), anyio.move_on_after(request.deadline):
+        with self._pulse.waiting(request.deadline + BODY_GRACE), anyio.move_on_after(request.deadline) as deadline:
             try:
                 async with self._free, self._connected() as connection:
-                    return await _exchange(connection, request, self._url(request.url))
+                    return await _exchange(connection, request, self._url(request.url), deadline)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 return NoAnswer(_what_happened(error))
         return NoAnswer(f"no complete answer within {request.deadline:g} s")
@@ -151,10 +159,16 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
-async def _exchange(connection: httpx.AsyncBaseTransport, request: Request, url: httpx.URL) -> Answer:
+async def _exchange(
+    connection: httpx.AsyncBaseTransport, request: Request, url: httpx.URL, deadline: anyio.CancelScope
+) -> Answer:
     response = await connection.handle_async_request(_as_httpx(request, url))
     try:
-        body, truncated = await _read(response, request.body_limit)
+        if request.body_needed and response.is_success:
+            body, truncated = await _read(response, request.body_limit)
+        else:
+            until, deadline.deadline = deadline.deadline, math.inf
+            body, truncated = await _read_what_comes(response, request.body_limit, until)
     finally:
         await response.aclose()
     return Answer(response.status_code, dict(response.headers.items()), body, truncated)
@@ -180,6 +194,19 @@ async def _read(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
         if len(body) > limit:
             return bytes(body[:limit]), True
     return bytes(body), False
+
+
+async def _read_what_comes(response: httpx.Response, limit: int, until: float) -> tuple[bytes, bool]:
+    """As `_read`, of a body that may be cut short, or not be over in time."""
+    body = bytearray()
+    with suppress(httpx.HTTPError), anyio.CancelScope(deadline=min(until, anyio.current_time() + BODY_GRACE)):
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > limit:
+                break
+        else:
+            return bytes(body), False
+    return bytes(body[:limit]), True
 
 
 def _what_happened(error: Exception) -> str:

@@ -10,7 +10,7 @@ from tracker.core.event import iso
 from tracker.core.failure import Failure, Reason, reason_of
 from tracker.core.job import Job, Malformed, MalformedJob, Page, parse_job, parse_page
 from tracker.core.ports import ListQuery
-from tracker.core.retry import retry_after
+from tracker.core.retry import wait_asked
 from tracker.http import Answer, HttpClient, NoAnswer, Request
 from tracker.pace import Pace
 
@@ -95,7 +95,7 @@ class Mistral:
     def _refusal(self, answer: Answer) -> Failure:
         text = answer.body[:_READ_OF_AN_ERROR].decode("utf-8", "replace").replace(self._api_key, "[redacted]")
         shown = " ".join(text.split())[:SHOWN_OF_AN_ERROR]
-        wait = retry_after(answer.headers.get("retry-after"), self._now())
+        wait = wait_asked(answer.headers, self._now())
         return Failure(reason_of(answer.status), f"HTTP {answer.status}: {shown}" if shown else f"HTTP {answer.status}", wait)
 
 

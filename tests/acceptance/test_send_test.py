@@ -6,6 +6,7 @@ import jsonschema
 import pytest
 import standardwebhooks
 from answering import PATH, SECRET, answering, installed
+from loopback import answer, loopback, sends
 
 from tracker.schemas import event_schema
 
@@ -53,6 +54,14 @@ async def test_refusal_is_told_in_plain_words(tmp_path, status, body, headers, s
     assert done.stderr.startswith("pipeline: ")
     assert done.stderr.endswith(said)
     assert "canary" not in done.stderr
+
+
+async def test_success_is_told_by_its_head(tmp_path):
+    """A receiver that says 200 and then drops the connection within its body has taken the event."""
+    async with loopback(sends(answer(b"taken, thank you")[:-5], keeps=False)) as receiver:
+        done = await installed(tmp_path, pipeline=receiver.url).command("send-test", "pipeline")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("pipeline: delivered in ")
 
 
 async def test_receiver_that_cannot_be_reached(tmp_path):

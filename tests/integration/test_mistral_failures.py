@@ -97,6 +97,9 @@ async def test_detail_of_an_error_is_a_short_line(api, body, shown):
         ("retry-after: soon", None),
         ("retry-after: -5", None),
         ("retry-after: 1\r\nretry-after: 2", None),
+        ("retry-after-ms: 250", 0.25),
+        ("retry-after-ms: 250\r\nretry-after: 7", 0.25),
+        ("retry-after: 7\r\nretry-after-ms: -1", 7.0),
         ("x-other: 1", None),
     ],
 )
@@ -132,6 +135,16 @@ async def test_pause_holds_every_request_of_the_account(api, headers, seconds):
     assert len(sent) == 6
     assert seconds - SLACK <= min(sent) - began < seconds + 0.9
     assert len(server.requests) == 7
+
+
+@pytest.mark.parametrize("status", [401, 429, 503])
+async def test_failure_is_told_by_its_head(api, status):
+    """An error whose body is cut short is not the network's: it keeps its status, its Retry-After and what came of the body."""
+    scene = sends(answer(b"no such key at all", status, "retry-after: 7")[:-7], keeps=False)
+    async with loopback(scene) as server:
+        failure = await api(server.url).get_job(ID)
+    assert (failure.reason is Reason.NETWORK, failure.retry_after) == (False, 7.0)
+    assert "no such key" in failure.detail
 
 
 async def test_other_errors_pause_nothing(api):

@@ -10,7 +10,7 @@ from core_samples import NOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracker.core.retry import LONGEST_WAIT, backoff, retry_after, spread
+from tracker.core.retry import LONGEST_WAIT, backoff, retry_after, spread, wait_asked
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,31 @@ from tracker.core.retry import LONGEST_WAIT, backoff, retry_after, spread
 def test_what_a_retry_after_asks_for(header, seconds):
     """Seconds or any form of HTTP date; a past date asks for nothing, nonsense is no wish, an hour is the most."""
     assert retry_after(header, NOW) == (seconds if seconds is None else pytest.approx(seconds, abs=1e-6))
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after-ms": "250"}, 0.25),
+        ({"retry-after-ms": " 1500.5 "}, 1.5005),
+        ({"retry-after-ms": "0", "retry-after": "7"}, 0.0),
+        ({"retry-after-ms": "1500", "retry-after": "7"}, 1.5),
+        ({"retry-after-ms": "9000", "retry-after": "7"}, 9.0),
+        ({"retry-after-ms": "soon", "retry-after": "7"}, 7.0),
+        ({"retry-after-ms": "-1", "retry-after": "7"}, 7.0),
+        ({"retry-after-ms": "nan", "retry-after": "7"}, 7.0),
+        ({"retry-after-ms": "", "retry-after": "soon"}, None),
+        ({"retry-after-ms": "1, 2"}, None),
+        ({"retry-after-ms": "Wed, 25 Jun 2025 14:20:44 GMT"}, None),
+        ({"retry-after-ms": "inf"}, LONGEST_WAIT),
+        ({"retry-after-ms": "9" * 400}, LONGEST_WAIT),
+    ],
+)
+def test_milliseconds_are_more_precise_than_seconds(headers, seconds):
+    """`retry-after-ms` wins over `retry-after` unless it is nonsense, and has the same bounds."""
+    assert wait_asked(headers, NOW) == seconds
 
 
 @pytest.fixture

@@ -1,11 +1,25 @@
 """Owns patience: what a Retry-After asks for, and how long to wait after a failure."""
 
 import math
+from collections.abc import Mapping
 from datetime import UTC
 from typing import Final
 
 LONGEST_WAIT: Final = 3600.0
 """Seconds; no Retry-After holds us longer, however large."""
+
+
+def wait_asked(headers: Mapping[str, str], now: int) -> float | None:
+    """Seconds that an answer asks for; None where it asks for none. Names of `headers` are in lower case.
+
+    `retry-after-ms` (milliseconds, as the official clients read it) is the more precise one and wins; where it is nonsense
+    `retry-after` holds. Both have the same bounds.
+    """
+    text = headers.get("retry-after-ms")
+    milliseconds = None if text is None else _as_seconds(text.strip())
+    if milliseconds is None or math.isnan(milliseconds):
+        return retry_after(headers.get("retry-after"), now)
+    return _bounded(milliseconds / 1000)
 
 
 def retry_after(header: str | None, now: int) -> float | None:
@@ -20,7 +34,7 @@ def retry_after(header: str | None, now: int) -> float | None:
         seconds = _as_date(header, now)
     if seconds is None or math.isnan(seconds):
         return None
-    return min(max(seconds, 0.0), LONGEST_WAIT)
+    return _bounded(seconds)
 
 
 def backoff(base: float, failures: int, cap: float, jitter: float) -> float:
@@ -35,6 +49,10 @@ def backoff(base: float, failures: int, cap: float, jitter: float) -> float:
 def spread(interval: float, jitter: float) -> float:
     """`interval` give or take a tenth, by `jitter` (0 to 1)."""
     return interval * (0.9 + 0.2 * jitter)
+
+
+def _bounded(seconds: float) -> float:
+    return min(max(seconds, 0.0), LONGEST_WAIT)
 
 
 def _as_seconds(text: str) -> float | None:

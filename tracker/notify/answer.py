@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from tracker.core.delivery import Outcome, Result
-from tracker.core.retry import retry_after
+from tracker.core.retry import wait_asked
 from tracker.http import Answer, NoAnswer
 from tracker.redaction import REDACTED
 
@@ -31,7 +31,7 @@ def outcome_of(answer: Answer | NoAnswer, now: int, url: str = "") -> Outcome:
         detail=f"HTTP {answer.status}",
         status=answer.status,
         answer=_without(url, answer.body)[:KEPT_OF_A_BAD_ANSWER].decode("utf-8", "replace"),
-        retry_after=retry_after(answer.headers.get("retry-after"), now),
+        retry_after=wait_asked(answer.headers, now),
     )
 
 

@@ -23,7 +23,10 @@ _HEADERS: Final = {"content-type": "application/json; charset=utf-8"}
 
 
 class SlackWebhook:
-    """The `Notifier` of an incoming webhook's secret URL; a burst is one digest."""
+    """The `Notifier` of an incoming webhook's secret URL; a burst is one digest.
+
+    Its errors have a status of their own, so the head of a 2xx is success. Slack's API is different: see `SlackBot`.
+    """
 
     def __init__(self, http: HttpClient, url: str, *, pace: Pace, timeout: float, now: Callable[[], int]) -> None:
         """Slack takes about one message a second; `timeout` (seconds) spans an exchange; `now` gives Unix milliseconds."""
@@ -36,7 +39,8 @@ class SlackWebhook:
     async def send(self, deliveries: Sequence[Delivery]) -> Outcome:
         payload = digest([event_of(delivery) for delivery in deliveries])
         await self._pace.turn()
-        answer = await self._http.send(post(self._url, payload, self._timeout))
+        request = msgspec.structs.replace(post(self._url, payload, self._timeout), body_needed=False)
+        answer = await self._http.send(request)
         return keeping_pace(self._pace, outcome_of(answer, self._now(), self._url))
 
 

@@ -7,7 +7,7 @@ import anyio
 import msgspec
 
 from tracker.core.delivery import Delivery, Outcome, Result
-from tracker.core.retry import retry_after
+from tracker.core.retry import wait_asked
 from tracker.core.slack import EventJson, card, job_of, thread
 from tracker.core.slack_blocks import Payload
 from tracker.core.slack_digest import digest
@@ -66,7 +66,8 @@ class SlackBot:
     """The `Notifier` of a channel.
 
     Calls that can be repeated come first, and the one that adds a message comes last, so that an attempt which fails half-way
-    leaves no copy when it is made again. One call is under way at a time: the pace allows no more, and a job gets one card.
+    leaves no copy when it is made again. Slack's API answers 200 to what it does not take, too, and says so in the body: here a
+    2xx is success only by its whole body. One call is under way at a time: the pace allows no more, and a job gets one card.
     """
 
     def __init__(
@@ -145,7 +146,7 @@ class SlackBot:
                 detail=said,
                 status=answer.status,
                 answer=answer.body[:KEPT_OF_A_BAD_ANSWER].decode("utf-8", "replace"),
-                retry_after=retry_after(answer.headers.get("retry-after"), self._now()),
+                retry_after=wait_asked(answer.headers, self._now()),
             )
         told = {name: getattr(outcome, name).replace(self._channel.token, REDACTED) for name in ("detail", "answer")}
         return msgspec.structs.replace(outcome, **told)
