@@ -97,3 +97,45 @@ def test_end_that_is_seen_late_is_drawn_when_it_was():
     """What ended while nobody looked is drawn where the API says that it ended, not where it was seen."""
     (point,) = points([event(1, "batch.completed", 3000, 1000, status="SUCCESS", completed_at=1_750_000_500)])
     assert point == Point(1_750_000_500, 1000, 1000, 0)
+
+
+def places(path):
+    """The x and y of each place of a line."""
+    return [tuple(map(float, place.split())) for place in path.strip("MZ").split("L")]
+
+
+END = Point(100, 200, 200, 0)
+OUT_OF_ORDER = {
+    "progress observed after the end": [Point(50, 200, 20, 0), Point(130, 200, 150, 0), END],
+    "all observed after the end": [Point(150, 200, 20, 0), Point(160, 200, 150, 0), END, Point(170, 200, 200, 0)],
+    "a clock set back": [Point(50, 200, 20, 0), Point(90, 200, 40, 5), Point(20, 200, 60, 5), Point(30, 200, 200, 5)],
+    "the end before the creation": [Point(-50, 200, 20, 0), Point(20, 200, 150, 0), Point(-40, 200, 200, 0)],
+    "equal times": [Point(50, 200, 20, 0), Point(50, 200, 30, 0), END, END],
+    "more completed than there are": [Point(50, 200, 250, 900), Point(100, 200, 300, 900)],
+    "a total that falls": [Point(50, 1000, 100, 0), Point(60, 90, 100, 0), Point(100, 100, 100, 0)],
+}
+
+
+@pytest.mark.parametrize("observed", OUT_OF_ORDER.values(), ids=OUT_OF_ORDER)
+def test_line_stays_in_its_frame(observed):
+    """Whatever order the times have, and whatever the counters say, lines go from left to right within the frame."""
+    drawn = chart(observed, began=0, ends=110)
+    for path in filter(None, (drawn.completed, drawn.area, drawn.failed, drawn.forecast)):
+        assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in places(path))
+    xs = [x for x, _ in places(drawn.completed)]
+    assert xs == sorted({*xs})
+    assert drawn.points[-1][1:] == observed[-1][1:]
+
+
+def test_progress_observed_after_the_end_is_before_it():
+    """The end is the last that is drawn, where the API says it was, and what was observed later by our clock leads up to it."""
+    drawn = chart([Point(50, 200, 20, 0), Point(130, 200, 150, 0), END], began=0)
+    assert drawn.completed == f"M0 {HEIGHT}L500 216L{WIDTH} 0"
+    assert drawn.times[-1] == "1m 40s"
+
+
+@pytest.mark.parametrize("completed_at", [None, "soon", 0, 1_749_999_999], ids=str)
+def test_end_that_cannot_be_is_drawn_where_it_was_seen(completed_at):
+    """An end before the creation would put the whole line before it."""
+    (point,) = points([event(1, "batch.failed", 600, 10, status="FAILED", completed_at=completed_at)])
+    assert point.at == 1_750_000_200

@@ -1,7 +1,7 @@
 """Owns the chart of a job's progress: its geometry, as a page draws it, and the figures behind it."""
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 
 from tracker.core.verdict import span
@@ -48,11 +48,12 @@ class Chart(NamedTuple):
 
 
 def chart(observed: Sequence[Point], began: float, ends: float | None = None) -> Chart | None:
-    """Draw what was `observed`, in the order of time, from `began` on, and what is to come by `ends`.
+    """Draw what was `observed`, in the order of the log, from `began` on, and what is to come by `ends`.
 
-    None where there is nothing to see: it takes two moments at which the job had requests.
+    The times may have any order: they come from two clocks, and either may be set back. None where there is nothing to see: it
+    takes two moments at which the job had requests.
     """
-    counted = _one_each([point for point in observed if point.total])
+    counted = _one_each(_in_time([point for point in observed if point.total]))
     if len(counted) < 2:
         return None
     drawn = thinned([Point(began, counted[0].total, 0, 0), *counted] if counted[0].at > began else counted, MOST_POINTS)
@@ -61,7 +62,7 @@ def chart(observed: Sequence[Point], began: float, ends: float | None = None) ->
 
     def place(at: float, value: float) -> str:
         x = (at - drawn[0].at) / (until - drawn[0].at) * WIDTH
-        return f"{_short(x)} {_short(HEIGHT - value / top * HEIGHT)}"
+        return f"{_short(x)} {_short(HEIGHT - min(value / top, 1) * HEIGHT)}"
 
     completed = _line(place(point.at, point.completed) for point in drawn)
     return Chart(
@@ -79,6 +80,12 @@ def thinned(points: Sequence[Point], most: int) -> tuple[Point, ...]:
     if len(points) <= most:
         return tuple(points)
     return tuple(points[round(step * (len(points) - 1) / (most - 1))] for step in range(most))
+
+
+def _in_time(points: Sequence[Point]) -> list[Point]:
+    """None of them later than the next: what was observed after an end, by the clock of that end, happened before it."""
+    times = list(accumulate((point.at for point in reversed(points)), min))
+    return [point._replace(at=at) for point, at in zip(points, reversed(times), strict=True)]
 
 
 def _one_each(points: Sequence[Point]) -> list[Point]:

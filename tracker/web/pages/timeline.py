@@ -63,10 +63,14 @@ def points(events: Iterable[Mapping[str, Any]]) -> Iterator[Point]:
     """The counters at each moment at which they were observed."""
     for event in events:
         data = event["data"]
-        at = min(
-            moment(event["observed_at"]).timestamp(), time_of(data, "completed_at") or inf
-        )  # an end may be seen long after
+        at = min(moment(event["observed_at"]).timestamp(), _ended_at(data))  # an end may be seen long after
         yield Point(at, data["total_requests"], data["completed_requests"], data["failed_requests"])
+
+
+def _ended_at(data: Mapping[str, Any]) -> float:
+    """When a job ended by the API; never, where it says nothing, or that it ended before it began."""
+    at = time_of(data, "completed_at")
+    return inf if at is None or at < data["created_at"] else at
 
 
 def _several(group: Sequence[Mapping[str, Any]]) -> str:
