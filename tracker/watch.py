@@ -10,11 +10,10 @@ from tracker.core.diff import Change
 from tracker.core.event import Event
 from tracker.core.failure import Failure, Reason
 from tracker.core.health import Health
-from tracker.core.job_errors import error_summary
 from tracker.core.ports import StorageError
 from tracker.core.retry import backoff, spread
-from tracker.core.status import is_terminal
 from tracker.core.sweep import Report
+from tracker.core.verdict import why
 from tracker.metrics import Metrics
 from tracker.poller import Poller
 from tracker.pulse import Pulse
@@ -130,8 +129,8 @@ def _level(event: Event) -> str:
 
 def _errors(event: Event) -> dict[str, str]:
     """Why a job ended as it did, where the API says it."""
-    summary = error_summary(event.data) if is_terminal(event.data["status"]) else ""
-    return {"error": summary} if summary else {}
+    reason = why(event.data)
+    return {"error": reason} if reason else {}
 
 
 def _worth(outcome: object) -> dict[str, object]:

@@ -139,3 +139,11 @@ def test_end_that_cannot_be_is_drawn_where_it_was_seen(completed_at):
     """An end before the creation would put the whole line before it."""
     (point,) = points([event(1, "batch.failed", 600, 10, status="FAILED", completed_at=completed_at)])
     assert point.at == 1_750_000_200
+
+
+def test_end_that_went_wrong_says_why():
+    """The line of an end gives the reason; those of a job that goes on do not repeat it."""
+    about = {"errors": [{"message": "rate limited", "count": 12}], "metadata": None}
+    lines = timeline([event(1, "batch.started", 0, **about), event(2, "batch.failed", 60, 20, status="FAILED", **about)])
+    assert "rate limited" not in lines[0].words
+    assert lines[1].words.replace("\u202f", " ") == "Batch failed: 20 of 1 000 requests done. 12 requests: rate limited"

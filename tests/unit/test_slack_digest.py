@@ -13,11 +13,12 @@ from tracker.core.slack_digest import digest
 from tracker.core.status import EVENT_OF
 
 TOTAL = {"total_requests": 10, "completed_requests": 10}
+LATE = [{"message": "late", "count": 9}]
 ENDS = {
     "success": {"status": "SUCCESS", "succeeded_requests": 10, "failed_requests": 0} | TOTAL,
     "partial": {"status": "SUCCESS", "succeeded_requests": 9, "failed_requests": 1} | TOTAL,
     "all_failed": {"status": "SUCCESS", "succeeded_requests": 0, "failed_requests": 10} | TOTAL,
-    "failed": {"status": "FAILED", "succeeded_requests": 5, "failed_requests": 0} | TOTAL,
+    "failed": {"status": "FAILED", "succeeded_requests": 5, "failed_requests": 0, "errors": LATE} | TOTAL,
 }
 TYPES = {"failed": "batch.failed"}
 
@@ -46,13 +47,19 @@ def test_fifty_jobs_end_together():
         "50 batches ended",
         *("*Completed with every request failed*", "1", "*Failed*", "3", "*Completed in part*", "2", "*Succeeded*", "44"),
         "*Among them*",
-        "Batch failed: all 10 requests failed · mistral-small-latest · job-49",
-        *(f"Batch failed: 10 of 10 requests done · mistral-small-latest · job-{number}" for number in (46, 47, 48)),
+        "Batch failed: all 10 requests failed · research · run: 7 · mistral-small-latest · job-49",
         *(
-            f"Batch completed: 9 of 10 requests succeeded, 1 failed · mistral-small-latest · job-{number}"
+            f"Batch failed: 10 of 10 requests done · 9 requests: late · research · run: 7 · mistral-small-latest · job-{number}"
+            for number in (46, 47, 48)
+        ),
+        *(
+            f"Batch completed: 9 of 10 requests succeeded, 1 failed · research · run: 7 · mistral-small-latest · job-{number}"
             for number in (44, 45)
         ),
-        *(f"Batch completed: all 10 requests succeeded · mistral-small-latest · job-{number}" for number in range(4)),
+        *(
+            f"Batch completed: all 10 requests succeeded · research · run: 7 · mistral-small-latest · job-{number}"
+            for number in range(4)
+        ),
         "and 40 more",
     ]
 

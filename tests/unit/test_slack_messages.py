@@ -38,21 +38,43 @@ def test_every_message_is_one_that_slack_takes(type_):
 
 
 def test_a_message_tells_everything():
-    """Verdict, bar, counters, duration, model, endpoint, account, id, files, metadata, errors, time and type, in this order."""
+    """Verdict, errors, bar, counters, duration, model, endpoint, account, id, files, metadata, time, type, in this order."""
     errors = [{"message": "Context length exceeded", "count": 1200}, {"message": "Odd", "count": "many"}, "plain"]
     sent = message(event(**DONE, errors=errors, happened_at=1_750_861_210))
     assert shown(sent).splitlines() == [
         "Batch completed: 990 of 1,000 requests succeeded, 10 failed",
+        *("*Errors*", "1,200 times: Context length exceeded", "Odd", "plain"),
         "███████████████████▒  100 %",
         *("*Done*", "1,000 of 1,000", "*Succeeded*", "990", "*Failed*", "10"),
         *("*Duration*", "3h 5m", "*Account*", "default", "*Job*", "5e8e2a1c-0a6c-4a5c-9a77-0d0b6a1f3c11"),
         *("*Model*", "mistral-small-latest", "*Endpoint*", "/v1/chat/completions"),
         *("*Output file*", "9c0a6c39-7a36-4c28-93a5-0e3b1e2d4f10", "*Error file*", "9c0a6c39-7a36-4c28-93a5-0e3b1e2d4f11"),
         *("*Metadata*", "team: research", "run: 7"),
-        *("*Errors*", "1,200 times: Context length exceeded", "Odd", "plain"),
         "<!date^1750861210^{date_short_pretty} {time}|2025-06-25 14:20 UTC>",
         f"batch.completed {event(**DONE, errors=errors, happened_at=1_750_861_210)['id']}",
     ]
+
+
+def test_why_a_job_failed_stands_first():
+    """A notification, the message and the line of the thread say it at once; of a job that goes on errors are only listed."""
+    errors = [{"message": "rate limited", "count": 12}, {"message": "too long", "count": 8}]
+    failed = event("batch.failed", {"status": ("RUNNING", "FAILED")}, status="FAILED", errors=errors)
+    reason = "12 requests: rate limited; 8 requests: too long"
+    counted = "Batch failed: 900 of 1,000 requests done, 20 failed"
+    sent = message(failed)
+    assert sent["text"] == f"{counted} (mistral-small-latest). {reason}"
+    assert shown(sent).splitlines()[1:4] == ["*Errors*", "12 requests: rate limited", "8 requests: too long"]
+    assert thread_line(failed) == f"{counted} (it was RUNNING). {reason}"
+    goes_on = message(event("batch.progress", errors=errors))
+    assert reason not in goes_on["text"]
+    assert shown(goes_on).splitlines()[1:3] == ["*Errors*", "12 requests: rate limited"]
+
+
+def test_job_that_counts_nothing_says_why_all_the_same():
+    """Where the input file was refused there are no counters, and the reason follows the verdict."""
+    counters = dict.fromkeys(("total_requests", "completed_requests", "succeeded_requests", "failed_requests"), 0)
+    refused = event("batch.failed", status="FAILED", model=None, errors=[{"message": "bad file", "count": 1}], **counters)
+    assert message(refused)["text"] == "Batch failed: bad file"
 
 
 def test_nothing_is_said_of_what_is_absent():

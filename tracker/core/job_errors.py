@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from tracker.core.one_line import cut, one_line
+
 MOST_SENTENCES: Final = 20
 """As many as a job keeps."""
 
@@ -20,6 +22,7 @@ _MOST_READ: Final = 1_000
 
 _LONGEST_READ: Final = 10 * LONGEST_SENTENCE
 _DEEPEST: Final = 4
+_NO_MESSAGE: Final = "an error without a message"
 _MESSAGES: Final = ("message", "error", "detail", "msg", "reason", "title")
 """Properties that hold a message, the usual one first."""
 
@@ -54,11 +57,6 @@ def error_summary(job: Mapping[str, Any], longest: int = LONGEST_SUMMARY) -> str
     return cut(fitting, longest)
 
 
-def cut(text: str, longest: int) -> str:
-    """`text` of at most `longest` characters, the last of them an ellipsis where some are missing."""
-    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
-
-
 def _errors(value: Any) -> list[Any]:
     """The errors one by one, whether they are a list, an object that holds one, or a single error."""
     if isinstance(value, dict) and isinstance(value.get("data"), list):
@@ -68,7 +66,7 @@ def _errors(value: Any) -> list[Any]:
 
 
 def _sentence(error: Any, job: Mapping[str, Any]) -> str:
-    message, count = _line(_message(error, _DEEPEST)), _count(error)
+    message, count = one_line(_message(error, _DEEPEST), LONGEST_SENTENCE) or _NO_MESSAGE, _count(error)
     if count is None:
         return cut(message, LONGEST_SENTENCE)
     if count <= (_whole(job.get("total_requests")) or 0):
@@ -88,7 +86,7 @@ def _message(error: Any, depth: int) -> str:
     for name in _MESSAGES:
         if error.get(name) and depth:
             return _message(error[name], depth - 1)
-    return ", ".join(_pairs(error)) or "an error without a message"
+    return ", ".join(_pairs(error))
 
 
 def _pairs(error: Mapping[str, Any]) -> Iterator[str]:
@@ -108,11 +106,6 @@ def _parsed(text: str) -> dict[str, Any] | None:
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _line(text: str) -> str:
-    words = " ".join(text[:_LONGEST_READ].split())
-    return "".join(filter(str.isprintable, words)).strip() or "an error without a message"
 
 
 def _count(error: Any) -> int | None:

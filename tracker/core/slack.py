@@ -10,6 +10,7 @@ from typing import Any, Final
 from tracker.core import verdict
 from tracker.core.event import outcome
 from tracker.core.job import Job, read_job
+from tracker.core.job_errors import error_sentences
 from tracker.core.slack_blocks import (
     Block,
     Payload,
@@ -34,6 +35,7 @@ MOST_LINES: Final = 10
 
 _CELLS: Final = 20
 _LONGEST_THREAD_LINE: Final = 280
+_LONGEST_FALLBACK: Final = 400
 _LATEST: Final = 253_402_300_799
 """Unix seconds, the end of the year 9999."""
 
@@ -44,7 +46,8 @@ def message(event: EventJson) -> Payload:
     words = headline(event)
     about = _about_job(event, job) if job else _about_other(event["data"])
     foot = [ours(moment(event["created_at"])), plain(line(f"{event['type']} {event['id']}"))]
-    return payload(line(_with_model(words, job)), [header(words), *about, context(*foot)])
+    said = verdict.explained(_with_model(words, job), event["data"]) if job else words
+    return payload(line(said, _LONGEST_FALLBACK), [header(words), *about, context(*foot)])
 
 
 def card(job_data: Mapping[str, Any], *, now_ms: int, eta: str | None = None, deleted: bool = False) -> Payload:
@@ -56,6 +59,7 @@ def card(job_data: Mapping[str, Any], *, now_ms: int, eta: str | None = None, de
     words = "Batch deleted" if deleted else verdict.of_status(job)
     blocks = [
         header(words),
+        *_errors(job_data),
         *_progress(job),
         *facts(("Status", job.status), ("Took", _duration(job)) if over else _so_far(job, now)),
         *_ending(None if over else eta, now),
@@ -63,7 +67,7 @@ def card(job_data: Mapping[str, Any], *, now_ms: int, eta: str | None = None, de
         context(ours(f"Updated {moment(now)}"), plain(line(job.id))),
     ]
     said = words if job.status == SUCCESS else f"{words}, {verdict.done(job)}"
-    return payload(line(_with_model(said, job)), blocks)
+    return payload(line(verdict.explained(_with_model(said, job), job_data), _LONGEST_FALLBACK), blocks)
 
 
 def thread_line(event: EventJson) -> str:
@@ -74,6 +78,8 @@ def thread_line(event: EventJson) -> str:
         words = "Batch updated: " + "; ".join(f"{name}: {_brief(was)} → {_brief(now)}" for name, (was, now) in changes.items())
     elif changes.get("status", [None])[0]:
         words = f"{words} (it was {changes['status'][0]})"
+    if job_of(event):
+        words = verdict.explained(words, event["data"])
     return line(words, _LONGEST_THREAD_LINE)
 
 
@@ -98,6 +104,7 @@ def job_of(event: EventJson) -> Job | None:
 
 
 def _about_job(event: EventJson, job: Job) -> Iterator[Block]:
+    yield from _errors(event["data"])
     yield from _progress(job)
     yield from _about(job, ("Duration", _duration(job)), ("Account", event["account"]), ("Job", job.id))
 
@@ -111,7 +118,11 @@ def _about(job: Job, *first: tuple[str, object]) -> Iterator[Block]:
         ("Error file", job.error_file),
     )
     yield from listed("Metadata", _few([f"{name}: {shown(value)}" for name, value in (job.metadata or {}).items()]))
-    yield from listed("Errors", _few(list(map(_error, job.errors if isinstance(job.errors, list) else []))))
+
+
+def _errors(data: Mapping[str, Any]) -> Iterator[Block]:
+    """Why a job went wrong, before all else."""
+    yield from listed("Errors", error_sentences(data, MOST_LINES))
 
 
 def _about_other(data: Mapping[str, Any]) -> Iterator[Block]:
@@ -161,14 +172,6 @@ def _ending(eta: str | None, now: int) -> Iterator[Block]:
 
 def _with_model(words: str, job: Job | None) -> str:
     return f"{words} ({job.model})" if job and job.model else words
-
-
-def _error(error: object) -> str:
-    """One of a job's errors: its message and how often it came, where it is in the shape that we know."""
-    if not isinstance(error, dict) or "message" not in error:
-        return shown(error)
-    count = error.get("count")
-    return f"{count:,} times: {shown(error['message'])}" if isinstance(count, int) else shown(error["message"])
 
 
 def _few(values: list[str]) -> list[str]:

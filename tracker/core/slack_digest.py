@@ -5,13 +5,17 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tracker.core.event import outcome
-from tracker.core.job import Job
+from tracker.core.job_title import job_title
 from tracker.core.slack import EventJson, headline, job_of, message
 from tracker.core.slack_blocks import Payload, facts, header, line, listed, payload
 from tracker.core.status import CANCELLED, FAILED, SUCCESS, TIMEOUT_EXCEEDED, is_terminal
+from tracker.core.verdict import why
 
 NAMED: Final = 10
 """Of a digest by name; the others are counted."""
+
+_LONGEST_REASON: Final = 100
+"""Characters, so that the line has room for the job."""
 
 _KINDS: Final[Mapping[str, str]] = {
     "account.unreachable": "Out of reach",
@@ -88,9 +92,13 @@ def _number(count: int, one: str, many: str) -> str:
 
 
 def _named(ranked: Sequence[EventJson]) -> list[str]:
-    named = [_name(headline(event), job_of(event)) for event in ranked[:NAMED]]
+    named = [_name(event) for event in ranked[:NAMED]]
     return [*named, f"and {len(ranked) - NAMED:,} more"] if len(ranked) > NAMED else named
 
 
-def _name(words: str, job: Job | None) -> str:
-    return " · ".join([words, job.model, job.id] if job and job.model else [words, job.id] if job else [words])
+def _name(event: EventJson) -> str:
+    job = job_of(event)
+    if job is None:
+        return headline(event)
+    data = event["data"]
+    return " · ".join(filter(None, (headline(event), why(data, _LONGEST_REASON), job_title(data), job.model, job.id)))

@@ -5,7 +5,17 @@ from typing import Any, Final
 
 from tracker.core.event import Changes, outcome
 from tracker.core.job import Job
-from tracker.core.status import CANCELLATION_REQUESTED, CANCELLED, FAILED, QUEUED, RUNNING, SUCCESS, TIMEOUT_EXCEEDED
+from tracker.core.job_errors import LONGEST_SUMMARY, error_summary
+from tracker.core.status import (
+    CANCELLATION_REQUESTED,
+    CANCELLED,
+    FAILED,
+    QUEUED,
+    RUNNING,
+    SUCCESS,
+    TIMEOUT_EXCEEDED,
+    is_terminal,
+)
 
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
@@ -45,6 +55,17 @@ def of_status(job: Job) -> str:
     if job.status == SUCCESS:
         return completed(job)
     return _STANDING.get(job.status, f"Batch has a status that nobody knows: {job.status}")
+
+
+def why(data: Mapping[str, Any], longest: int = LONGEST_SUMMARY) -> str:
+    """Why a job (its JSON) that is over went wrong, in one line; empty where it goes on, or the API gives no errors."""
+    return error_summary(data, longest) if is_terminal(str(data.get("status"))) else ""
+
+
+def explained(words: str, data: Mapping[str, Any]) -> str:
+    """`words` about a job (its JSON), and why it went wrong."""
+    reason = why(data)
+    return f"{words}{'. ' if ':' in words else ': '}{reason}" if reason else words
 
 
 def completed(job: Job) -> str:

@@ -6,11 +6,13 @@ from math import inf
 from typing import Any, Final, NamedTuple
 
 from tracker.core.job import Job, read_job, time_of
-from tracker.core.verdict import of_job, of_other, span
+from tracker.core.status import EVENT_OF, TERMINAL
+from tracker.core.verdict import explained, of_job, of_other, span, why
 from tracker.web.pages.chart import Point
 from tracker.web.pages.words import moment, number, spaced
 
 PROGRESS: Final = "batch.progress"
+_ENDS: Final = frozenset(EVENT_OF[status] for status in TERMINAL)
 LONG: Final = 0.2
 """The share of the whole from which on a gap is a long one."""
 
@@ -54,6 +56,8 @@ def words(event: Mapping[str, Any]) -> str:
         return of_other(type_, data)
     job = read_job(data)
     text = of_job(type_, job, event["changes"]) if isinstance(job, Job) else type_
+    if type_ in _ENDS and why(data):
+        return explained(spaced(text), data)
     if text == f"Batch {type_.removeprefix('batch.')}":
         return ""  # the type says that already, as it does below
     return spaced(text.removeprefix("Batch created: ").removeprefix("Batch in progress: "))
