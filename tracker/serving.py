@@ -154,6 +154,13 @@ class _Interruptible:
             request.cancel()
 
 
+def without_server_headers(receive: Receive) -> None:
+    """Give the answer to this request no header but the application's own: for one that has a `Date` of its own."""
+    exchange = getattr(receive, "__self__", None)  # uvicorn's `receive` is a method of the exchange
+    if exchange is not None:
+        exchange.default_headers = []
+
+
 def _transport_of(receive: Receive) -> object:
     """The connection of a request: uvicorn's `receive` is a method of the exchange that has it."""
     return getattr(getattr(receive, "__self__", None), "transport", None)

@@ -1,5 +1,6 @@
 """The faults to order, as a client on a socket meets them."""
 
+import re
 from email.utils import parsedate_to_datetime
 
 import anyio
@@ -7,7 +8,7 @@ import httpx
 import pytest
 
 from tracker.serving import serving
-from tracker.simulator.faults import ANY, KINDS, LIES, Faults, parse
+from tracker.simulator.faults import ANY, KINDS, LASTING, LIES, Faults, parse
 from tracker.simulator.population import Population
 from tracker.simulator.server import Simulator
 from tracker.simulator.workspace import Workspace
@@ -29,7 +30,11 @@ async def ask():
             simulator.faults = Faults(parse(f"{kind}:1") if kind else [], seed=1)
             return await client.request(method, path, params={"order_by": "created", "page": page})
 
-        ask.simulator = simulator
+        async def during(order):
+            simulator.faults = Faults(parse(order), seed=1)
+            return await client.get(PATH)
+
+        ask.simulator, ask.during = simulator, during
         yield ask
 
 
@@ -97,6 +102,47 @@ async def test_vanished_job_is_not_found_by_its_id(ask):
     assert [(await ask(kind, f"{PATH}/{job}")).status_code for kind in (None, "vanish")] == [200, 404]
 
 
+async def test_page_is_ignored(ask):
+    """Every page is the first one, of 20 jobs, though the total is that of the list."""
+    honest = (await ask(None)).json()
+    pages = [(await ask("ignored-page", page=page)).json() for page in range(3)]
+    assert pages[0] == pages[1] == pages[2]
+    assert pages[0]["data"] == honest["data"][:20]
+    assert pages[0]["total"] == honest["total"] > 100
+
+
+async def test_total_is_wrong_where_a_page_is_full(ask):
+    """The total of a full page ends with it; that of the last page, which is not full, is right."""
+    honest = (await ask(None)).json()
+    pages, rest = divmod(honest["total"], 100)
+    assert rest
+    totals = [(await ask("wrong-total", page=page)).json()["total"] for page in range(pages + 1)]
+    assert totals == [*range(100, honest["total"], 100), honest["total"]]
+
+
+async def test_there_are_no_jobs(ask):
+    """As with the key of another workspace every list is empty, and every job is not found."""
+    job = (await ask(None)).json()["data"][0]["id"]
+    assert (await ask("no-jobs")).json() == {"object": "list", "total": 0, "data": []}
+    assert (await ask("no-jobs", f"{PATH}/{job}")).status_code == 404
+
+
+async def test_replica_lags_by_3_seconds(ask):
+    """What a lagging replica answers is what an honest answer was 3 seconds before."""
+    ask.simulator.clock = lambda: BEGAN + 40
+    honest = (await ask(None)).json()
+    ask.simulator.clock = lambda: BEGAN + 43
+    assert (await ask("lagging")).json() == honest != (await ask(None)).json()
+
+
+async def test_date_is_that_of_the_apis_clock(ask):
+    """Each answer, honest or not, has one `Date`, by the clock that its timestamps are of."""
+    job = (await ask(None)).json()["data"][0]["id"]
+    for kind, path in ((None, PATH), ("500", PATH), ("stale", PATH), (None, f"{PATH}/{job}"), (None, f"{PATH}/none")):
+        (date,) = (await ask(kind, path)).headers.get_list("date")
+        assert parsedate_to_datetime(date).timestamp() == BEGAN
+
+
 @pytest.mark.parametrize("kind", LIES)
 async def test_lies_do_not_touch_what_changes_something(ask, kind):
     """A cancellation is refused or carried out, never both: spoilt answers are for reads."""
@@ -104,10 +150,48 @@ async def test_lies_do_not_touch_what_changes_something(ask, kind):
     assert (await ask(kind, f"{PATH}/{job}/cancel", "POST")).json()["id"] == job
 
 
+async def test_fault_lasts_as_long_as_ordered(ask):
+    """One that is ordered from the 60th to the 64th second after the first request strikes then, and at no other time."""
+    answers = []
+    await ask(None)
+    for after in (0, 59.9, 60, 63.9, 64):
+        ask.simulator.clock = lambda after=after: BEGAN + after
+        answers.append((await ask.during("no-jobs:1@60-64")).json()["total"] == 0)
+    assert answers == [False, False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("503", "found ''"),
+        ("503:2", "found '2'"),
+        ("503:x@1-2", "found 'x'"),
+        ("504:0.1", "found '504'"),
+        ("503:1@4", "found '4'"),
+        ("503:1@4-4", "found '4-4'"),
+        ("503:1@x-4", "found 'x-4'"),
+        ("poisoned:1@1-4", "a fault of requests"),
+    ],
+    ids=lambda text: text,
+)
+def test_mistake_in_an_order_is_named(text, found):
+    """What cannot be read of an order is quoted, with what is expected."""
+    with pytest.raises(ValueError, match=re.escape(found)) as mistake:
+        parse(text)
+    assert "expected" in str(mistake.value)
+
+
+def test_probabilities_sum_up_to_one_at_any_time():
+    """Faults may share all requests as long as no moment has more than all."""
+    Faults([*parse("500:0.6@0-10"), *parse("503:0.6@10-20"), *parse("poisoned:1"), *parse("late-output:1")])
+    with pytest.raises(ValueError, match="more than 1"):
+        Faults([*parse("500:0.6@0-10"), *parse("503:0.6@9-20")])
+
+
 def test_any_is_shared_out_among_all_kinds_that_pass():
-    """`any:P` has the probability P in all, over every kind but a bad key and a workspace without batch."""
+    """`any:P` has the probability P in all, over every kind but those that say something about the account or the API."""
     faults = parse("any:0.3")
-    assert {fault.kind for fault in faults} == set(KINDS) - {"401", "402"} == set(ANY)
+    assert {fault.kind for fault in faults} == set(KINDS) - set(LASTING) == set(ANY)
     assert sum(fault.probability for fault in faults) == pytest.approx(0.3)
 
 

@@ -1,29 +1,48 @@
 """Owns `batch-tracker simulate`: the stand-in for Mistral's batch API as a process."""
 
 import signal
+from collections.abc import Mapping
 
 import anyio
 import click
 
 from tracker.clock import now
 from tracker.serving import Address, serving
-from tracker.simulator.faults import KINDS, Fault, Faults, parse
+from tracker.simulator.faults import JOB_FAULTS, KINDS, LASTING, TIME_FAULTS, Fault, Faults, parse
 from tracker.simulator.population import ENDS, Population
 from tracker.simulator.server import Simulator
 from tracker.simulator.workspace import Workspace
 
+
+def _table(kinds: Mapping[str, str]) -> str:
+    return "\n".join(f"  {kind:<15} {meaning}" for kind, meaning in kinds.items())
+
+
 _EPILOG = f"""
 \b
-Faults, any of which may be given several times:
-{chr(10).join(f"  {kind:<10} {meaning}" for kind, meaning in KINDS.items())}
-  any        one of all of these but 401 and 402
+Faults of requests; P is the share of all requests, each drawn by chance.
+KIND:P@FROM-TO strikes between these seconds after the first request only.
+{_table(KINDS)}
+  any             all of these share P, but {", ".join(LASTING[:3])},
+                  {", ".join(LASTING[3:])}
 
-A created job whose metadata has `simulate` ends that way: {", ".join(ENDS)}.
+\b
+Faults of jobs; P is the share of all jobs.
+{_table(JOB_FAULTS)}
+
+\b
+Faults of creation times; P is the share of all minutes.
+{_table(TIME_FAULTS)}
+
+A created job whose metadata has `simulate` ends that way: {", ".join(ENDS)};
+or has that fault of jobs, and succeeds.
 
 \b
 Examples:
   batch-tracker simulate --jobs 50 --speed 10
   batch-tracker simulate --fault 429:0.1 --fault hang:0.02 --api-key test
+  batch-tracker simulate --fault no-jobs:1@60-64 --fault poisoned:0.01
+  batch-tracker simulate --fault lagging:0.5 --clock-ahead 10800
 """
 
 
@@ -53,17 +72,26 @@ def _faults(_ctx: click.Context, _parameter: click.Parameter, texts: tuple[str, 
 )
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same jobs and faults.")
 @click.option(
-    "--fault", "faults", multiple=True, callback=_faults, metavar="KIND:P", help="Spoil one request in 1/P so; see below."
+    "--fault", "faults", multiple=True, callback=_faults, metavar="KIND:P", help="Let this go wrong for the share P; see below."
 )
+@click.option("--clock-ahead", default=0.0, metavar="SECONDS", help="The API's clock is ahead by so much; negative: behind.")
 @click.option("--api-key", "api_keys", multiple=True, help="Accept this key; without any, every key is accepted.")
-def command(listen: Address, jobs: int, speed: float, seed: int, faults: list[Fault], api_keys: tuple[str, ...]) -> None:
+def command(
+    listen: Address,
+    jobs: int,
+    speed: float,
+    seed: int,
+    faults: list[Fault],
+    clock_ahead: float,
+    api_keys: tuple[str, ...],
+) -> None:
     """Serve a stand-in for Mistral's batch API, until SIGTERM or Ctrl-C."""
-    population = Population(seed, speed)
+    population = Population(seed, speed, faults)
     try:
         simulator = Simulator(
-            Workspace(arrivals=population.arrivals(jobs, clock())),
-            clock,
-            population=Population(seed + 1, speed),
+            Workspace(arrivals=population.arrivals(jobs, clock() + clock_ahead)),
+            lambda: clock() + clock_ahead,
+            population=Population(seed + 1, speed, faults),
             api_keys=api_keys,
             faults=Faults(faults, seed),
         )

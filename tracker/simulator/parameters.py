@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 from starlette.datastructures import QueryParams
 
-from tracker.simulator.population import ENDS
+from tracker.simulator.population import WISHES
 from tracker.simulator.workspace import Query
 
 LARGEST_PAGE: Final = 1000
@@ -50,7 +50,7 @@ class Submission(msgspec.Struct):
 
     @property
     def end(self) -> str | None:
-        """How the job is to end: `metadata.simulate`, one of `ENDS`."""
+        """How the job is to end, or what is wrong with it: `metadata.simulate`, one of `WISHES`."""
         return (self.metadata or {}).get("simulate")
 
     def properties(self, speed: float) -> dict[str, Any]:
@@ -77,8 +77,8 @@ def parse_submission(body: bytes) -> Submission:
         raise Invalid(("body", "input_files"), submission.input_files, "either input_files or requests")
     if not (submission.model or submission.agent_id):
         raise Invalid(("body", "model"), submission.model, "a model or an agent_id")
-    if submission.end not in (None, *ENDS):
-        raise Invalid(("body", "metadata", "simulate"), submission.end, f"one of {', '.join(ENDS)}")
+    if submission.end not in (None, *WISHES):
+        raise Invalid(("body", "metadata", "simulate"), submission.end, f"one of {', '.join(WISHES)}")
     return submission
 
 

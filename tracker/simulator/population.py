@@ -3,11 +3,13 @@
 Two populations of the same seed, size and speed have the same jobs, shifted by when they began.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from random import Random
 from typing import Any, Final
 from uuid import UUID
 
+from tracker.simulator.faults import JOB_FAULTS, Fault
+from tracker.simulator.oddities import afflicted, created_at, with_fault
 from tracker.simulator.world import Plan
 
 LIFETIME: Final = 200.0
@@ -33,12 +35,16 @@ _ENDS: Final = {
 ENDS: Final = ("success", "partial", "all_failed", "failed", "timeout_exceeded")
 """How `metadata.simulate` of a created job may ask it to end."""
 
+WISHES: Final = (*ENDS, *JOB_FAULTS)
+"""What else it may ask for: a fault of jobs."""
+
 
 class Population:
-    """Draws plans; `speed` divides every duration."""
+    """Draws plans; `speed` divides every duration, and those of `faults` that are of jobs or of seconds strike."""
 
-    def __init__(self, seed: int, speed: float = 1.0) -> None:
+    def __init__(self, seed: int, speed: float = 1.0, faults: Iterable[Fault] = ()) -> None:
         self._random = Random(seed)  # noqa: S311 - it has to be repeatable
+        self._faults = tuple(faults)
         self.speed = speed
 
     def arrivals(self, jobs: int, began: float) -> Iterator[Plan]:
@@ -49,10 +55,12 @@ class Population:
         while True:
             created += self._random.expovariate(jobs / LIFETIME) / self.speed
             (end,) = self._random.choices(tuple(_ENDS), tuple(_ENDS.values()))
-            yield self.plan(created, end, **self._submission())
+            yield self.plan(created_at(created, self._faults), end, **self._submission())
 
     def plan(self, created: float, end: str | None = None, **submitted: Any) -> Plan:
-        """A job as `submitted`, that will come to `end`, or to one of `ENDS` where that is None."""
+        """A job as `submitted`, that will come to `end`, or to one of `ENDS` where that is None or a fault of jobs."""
+        if end in JOB_FAULTS:
+            return with_fault(self.plan(created, "success", **submitted), end)
         chance, speed = self._random, self.speed
         submitted.setdefault("requests", round(20 * 10 ** chance.uniform(0, 2)))
         queued, running = chance.uniform(4, 50), chance.uniform(60, 330)
@@ -66,9 +74,8 @@ class Population:
             "cancelling": chance.uniform(5, 20) / speed,
             "timeout": 24 * 3600 / speed,
         }
-        return Plan(
-            **usual | submitted | self._ending(end or chance.choice(ENDS), created, queued + running, submitted["requests"])
-        )
+        ending = self._ending(end or chance.choice(ENDS), created, queued + running, submitted["requests"])
+        return afflicted(Plan(**usual | submitted | ending), self._faults)
 
     def _ending(self, end: str, created: float, lifetime: float, requests: int) -> dict[str, Any]:
         cut_short = lifetime * self._random.uniform(0.3, 0.9) / self.speed

@@ -20,6 +20,9 @@ RETRY_AFTER: Final = 1
 DRIP: Final = 0.2
 """Seconds between two bytes."""
 
+FIRST: Final = 20
+"""Jobs that are shown where the page is ignored."""
+
 _HTML: Final = b"<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>"
 _RATE_LIMITED: Final = {
     "message": "Requests rate limit exceeded",
@@ -34,6 +37,7 @@ _ERRORS: Final[dict[str, tuple[int, dict[str, Any]]]] = {
     "500": (500, {"message": "Internal server error", "type": "internal_server_error", "code": "3000"}),
     "401": (401, {"message": "Unauthorized", "type": "unauthorized", "code": "1000"}),
     "402": (402, {"message": "Batch is not enabled for this workspace", "type": "payment_required", "code": "1600"}),
+    "403": (403, {"message": "Forbidden", "type": "forbidden", "code": "1100"}),
     "404": (404, {"message": "Batch job not found", "type": "not_found", "code": "1500"}),
 }
 
@@ -59,7 +63,11 @@ def _retry_after(kind: str, at: float) -> dict[str, str]:
 
 
 def page_of(found: Sequence[T], page: int, page_size: int, lie: str | None, chance: Random) -> tuple[list[T], int]:
-    """What a page of `found` shows, and the total that goes with it: as if a job had come or gone, or were not there."""
+    """What a page of `found` shows, and the total that goes with it: spoilt where the lie is about either."""
+    if lie == "no-jobs":
+        return [], 0
+    if lie == "ignored-page":
+        page, page_size = 0, min(page_size, FIRST)
     first, total = page * page_size, len(found)
     if lie == "shift":
         by = chance.choice((-1, 1))
@@ -68,6 +76,8 @@ def page_of(found: Sequence[T], page: int, page_size: int, lie: str | None, chan
     if lie == "vanish" and shown:
         shown.pop(chance.randrange(len(shown)))
         total -= 1
+    if lie == "wrong-total" and len(shown) == page_size:
+        total = first + page_size
     return shown, total
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from uuid import NAMESPACE_OID, uuid5
 
 import msgspec
+from msgspec import UNSET
 
 from tracker.core.job import Job
 from tracker.core.status import (
@@ -46,6 +47,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     take) and `cancelling` last so many seconds. Of all requests `failures` would fail. `pace` bends the progress: above
     1 it begins slowly, below 1 it ends slowly. `validating_as` is a status outside the schema, shown from the start
     until the input is validated. `mine` is what `created_by_me` asks for.
+
+    What goes wrong with it: its cancellation is withdrawn `withdrawn_after` it was asked for; `total_falls_after` its creation
+    it has one request in a hundred fewer, and `model_lost_after` its model is null (all in seconds). For `settling` seconds
+    a SUCCESS has no files and its counters are short. From `misreported_after` its creation on an answer has the `misreported`
+    properties, or lacks those that are UNSET. A call of `poisoned` ("list", "get") that is to show it answers `poison` instead:
+    an HTTP status, or "no-id", a job without one.
     """
 
     id: str
@@ -73,12 +80,21 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     deleted_at: float | None = None
     validating_as: str | None = None
 
+    withdrawn_after: float | None = None
+    total_falls_after: float | None = None
+    model_lost_after: float | None = None
+    settling: float = 0.0
+    misreported: Mapping[str, Any] = {}
+    misreported_after: float = 0.0
+    poisoned: tuple[str, ...] = ()
+    poison: str = "500"
+
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         """Every status that the job will have had, in order; the last one is terminal."""
         steps: list[Step] = []
         for step in sorted(self._intended(), key=lambda each: each.at):
-            if steps and not may_follow(steps[-1].status, step.status):
+            if steps and not self._may_follow(steps[-1].status, step.status):
                 continue
             if steps and steps[-1].at == step.at:
                 steps.pop()  # it lasted no time at all
@@ -105,6 +121,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The moment of the last request, if nothing cuts the job short before."""
         return self.begun + self.running
 
+    def _may_follow(self, before: str, after: str) -> bool:
+        withdraws = self.withdrawn_after is not None and (before, after) == (CANCELLATION_REQUESTED, RUNNING)
+        return withdraws or may_follow(before, after)
+
     def _intended(self) -> Iterator[Step]:
         yield Step(self.created, QUEUED)
         yield Step(self.created + self.queued, self.validating_as or RUNNING)
@@ -113,7 +133,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if self.cancel_at is not None:
             asked_at = max(self.created, self.cancel_at)
             yield Step(asked_at, CANCELLATION_REQUESTED)
-            yield Step(asked_at + self.cancelling, CANCELLED)
+            if self.withdrawn_after is None:
+                yield Step(asked_at + self.cancelling, CANCELLED)
+            else:
+                yield Step(asked_at + self.withdrawn_after, RUNNING)
         yield Step(self.finished, SUCCESS)
         if self.fails_after is not None:
             yield Step(self.created + self.fails_after, FAILED)
@@ -136,14 +159,15 @@ def job_at(plan: Plan, at: float) -> Job:
     """The job as an honest API shows it at `at`, when it `exists`."""
     status = status_at(plan, at)
     over = is_terminal(status)
-    total, succeeded, failed = _count(plan, min(at, plan.ended))
+    settled = not (status == SUCCESS and at < plan.ended + plan.settling)
+    total, succeeded, failed = _count(plan, min(at, plan.ended) if settled else plan.ended - plan.running / 10)
     return Job(
         id=plan.id,
         input_files=plan.input_files,
         endpoint=plan.endpoint,
-        model=plan.model,
-        output_file=_file(plan, "output") if over and succeeded else None,
-        error_file=_file(plan, "error") if over and failed else None,
+        model=None if _is_over(plan, plan.model_lost_after, at) else plan.model,
+        output_file=_file(plan, "output") if over and settled and succeeded else None,
+        error_file=_file(plan, "error") if over and settled and failed else None,
         status=status,
         created_at=int(plan.created),
         started_at=int(plan.started) if plan.started <= at else None,
@@ -160,6 +184,14 @@ def job_at(plan: Plan, at: float) -> Job:
     )
 
 
+def answer_at(plan: Plan, at: float) -> dict[str, Any]:
+    """The job as the API writes it at `at`: `job_at`, but for what the plan has misreported."""
+    data = job_at(plan, at).to_data()
+    if at >= plan.created + plan.misreported_after:
+        data |= plan.misreported
+    return {name: value for name, value in data.items() if value is not UNSET}
+
+
 def outputs(plan: Plan, job: Job) -> list[dict[str, Any]] | None:
     """What `inline=true` adds to a job that is over: an answer for each request that succeeded."""
     if not is_terminal(job.status):
@@ -173,9 +205,16 @@ def _count(plan: Plan, at: float) -> tuple[int, int, int]:
     """Requests in all, succeeded and failed."""
     if at < plan.created + plan.validated:
         return 0, 0, 0
-    completed = int(plan.requests * _share(plan, at) ** plan.pace)
+    fewer = max(1, plan.requests // 100) if _is_over(plan, plan.total_falls_after, at) else 0
+    total = max(0, plan.requests - fewer)
+    completed = min(total, int(plan.requests * _share(plan, at) ** plan.pace))
     failed = completed * plan.failures // max(plan.requests, 1)
-    return plan.requests, completed - failed, failed
+    return total, completed - failed, failed
+
+
+def _is_over(plan: Plan, after: float | None, at: float) -> bool:
+    """Whether so many seconds after the creation are over; None never is."""
+    return after is not None and at >= plan.created + after
 
 
 def _share(plan: Plan, at: float) -> float:
