@@ -21,6 +21,7 @@ from tracker.web.access import Access
 from tracker.web.app import create_app
 from tracker.web.broadcast import Broadcast
 from tracker.web.sessions import Sessions
+from tracker.web.site import DIRECT
 from tracker.workers import Means
 
 CONTROL = "canary-control-token"
@@ -73,8 +74,8 @@ def configuration(path: Path) -> Config:
 
 
 @asynccontextmanager
-async def surfaced(path: Path, *, metrics=None, now=anyio.current_time, limits=DEFAULTS, **access):
-    """The served application; `access` is who may ask, `metrics` what renders them where that is not the usual."""
+async def surfaced(path: Path, *, metrics=None, now=anyio.current_time, limits=DEFAULTS, site=DIRECT, **access):
+    """The served application; `access` is who may ask, `site` where, `metrics` what renders them if not the usual."""
     config, health = configuration(path), Health(ACCOUNTS)
     names = iter(f"canary-session-{number}" for number in range(10**6))
     subscriptions = [Subscription(receiver=name, events=("*",)) for name in RECEIVERS]
@@ -87,7 +88,7 @@ async def surfaced(path: Path, *, metrics=None, now=anyio.current_time, limits=D
         crew, broadcast = Idle(config), Broadcast(apart.reader, store.outbox.grown)
         group.start_soon(broadcast.run)
         surfaces = Surfaces(Means(store, health, metrics or Metrics()), crew, pool, broadcast)
-        app = create_app(surfaces, Access(control=CONTROL, **access), Sessions(lambda: next(names), now))
+        app = create_app(surfaces, Access(control=CONTROL, **access), Sessions(lambda: next(names), now), site)
         async with serving(app, "127.0.0.1", 0, limits) as address, httpx.AsyncClient(base_url=address.url) as client:
             with closing(broadcast):
                 yield Surfaced(store, surfaces, crew, client)

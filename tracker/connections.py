@@ -7,6 +7,7 @@ many, the one that has asked for nothing for longest makes room: idle and slow c
 import asyncio  # noqa: TID251 - the embedded server's protocols are asyncio's
 from collections.abc import Callable
 from http import HTTPStatus
+from ipaddress import IPv6Address, ip_address
 from typing import Any, Final, cast
 
 import httptools
@@ -52,6 +53,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.client = self.client and (_plain(self.client[0]), self.client[1])
         self._made()  # before anything that it sends can be read
         self._awaited_since = self._idle_since = self.loop.time()
         if len(self.connections) > self._limits.connections:
@@ -148,3 +150,12 @@ class Connection(HttpToolsProtocol):
             min(idle, key=lambda each: each._idle_since).transport.abort()  # noqa: SLF001 - of its own kind
         else:
             self.refuse(503, "too many ask at once")
+
+
+def _plain(host: str) -> str:
+    """The address of a client as itself: of one that comes over IPv4 to a socket of IPv6, the IPv4 one."""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    return str((isinstance(address, IPv6Address) and address.ipv4_mapped) or address)

@@ -6,9 +6,10 @@
 import secrets
 import signal
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from typing import Final
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
@@ -26,7 +27,7 @@ from tracker.core.health import Health
 from tracker.core.progress import PATIENCE, Progress
 from tracker.crew import Crew
 from tracker.metrics import Metrics
-from tracker.serving import Address, serving
+from tracker.serving import Address, reached_locally, serving_on
 from tracker.store.facts import SqliteFacts
 from tracker.store.pool import open_pool
 from tracker.store.schema import wal_reset_affected
@@ -39,6 +40,7 @@ from tracker.web.access import Access
 from tracker.web.app import create_app
 from tracker.web.broadcast import Broadcast
 from tracker.web.sessions import Sessions
+from tracker.web.site import Site
 from tracker.workers import Means
 
 READ_WITHIN: Final = 10.0
@@ -53,7 +55,8 @@ async def run(config: Config, read: Reading, service: Service = BY_HAND) -> None
     log = structlog.get_logger()
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async with daemon(config, service) as running, task_group() as group:
-            log.info("ready", url=running.address.url, database=str(config.storage.path), version=__version__)
+            also = {"also": [each.url for each in running.addresses[1:]]} if running.addresses[1:] else {}
+            log.info("ready", url=running.address.url, **also, database=str(config.storage.path), version=__version__)
             running.systemd.ready()
             asked = _Asked()
             group.start_soon(running.reload_whenever, asked, read)
@@ -84,14 +87,19 @@ class _Asked:
 class Daemon:
     """A daemon that runs: where it listens, what it runs by, and whom it tells."""
 
-    def __init__(self, config: Config, crew: Crew, vigil: Vigil, systemd: Systemd, address: Address) -> None:
-        self.address = address
+    def __init__(self, config: Config, crew: Crew, vigil: Vigil, systemd: Systemd, addresses: Sequence[Address]) -> None:
+        self.addresses = addresses
         self.systemd = systemd
         self._config = config
         self._crew = crew
         self._vigil = vigil
         self._health, self._metrics = crew.means.health, crew.means.metrics
         self._log = structlog.get_logger()
+
+    @property
+    def address(self) -> Address:
+        """The first of those that it listens on."""
+        return self.addresses[0]
 
     async def reload_whenever(self, asked: _Asked, read: Reading) -> None:
         while True:
@@ -157,15 +165,23 @@ async def daemon(config: Config, service: Service = BY_HAND) -> AsyncIterator[Da
         broadcast = Broadcast(apart.reader, store.outbox.grown)
         group.start_soon(broadcast.run)
         surfaces = Surfaces(means, crew, pool, broadcast)
-        app = create_app(surfaces, _access(config.http, control), Sessions(secrets.token_urlsafe, anyio.current_time))
-        async with serving(app, config.http.host, config.http.port) as address:
+        sessions = Sessions(secrets.token_urlsafe, anyio.current_time)
+        app = create_app(surfaces, _access(config.http, control), sessions, _site(config.http))
+        async with serving_on(app, [(each.host, each.port) for each in config.http.listen]) as addresses:
+            address = reached_locally(addresses)
             with announced(config.storage.path, Control(address.url, control)), closing(broadcast):
                 group.start_soon(vigil.run)
-                yield Daemon(config, crew, vigil, systemd, address)
+                yield Daemon(config, crew, vigil, systemd, addresses)
                 await crew.leave()
         group.cancel_scope.cancel()
 
 
 def _access(http: Http, control: str) -> Access:
     token = http.token.reveal() if http.token else None
-    return Access(control=control, token=token, listen=http.host, hosts=http.hosts)
+    external = (urlsplit(http.external_url).hostname or "",) if http.external_url else ()
+    listen = tuple(each.host for each in http.listen)
+    return Access(control=control, token=token, listen=listen, hosts=(*http.hosts, *external))
+
+
+def _site(http: Http) -> Site:
+    return Site(base_path=http.base_path, external_url=http.external_url)

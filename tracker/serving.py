@@ -5,10 +5,11 @@ anybody has cleaned up.
 """
 
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from email.utils import formatdate
 from functools import partial
+from ipaddress import ip_address
 from typing import Final, NamedTuple, cast
 
 import anyio
@@ -35,6 +36,7 @@ class Address(NamedTuple):
 
 DEFAULTS = Limits()
 
+_ANYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - what is compared with
 _PATROL: Final = 1.0
 """Seconds."""
 
@@ -45,15 +47,31 @@ async def serving(app: ASGIApp, host: str, port: int, limits: Limits = DEFAULTS)
 
     On leaving, requests get `limits.grace` to end; then their connections are reset and they are cancelled.
     """
-    with _listen(host, port) as listener:
+    async with serving_on(app, [(host, port)], limits) as (address,):
+        yield address
+
+
+@asynccontextmanager
+async def serving_on(
+    app: ASGIApp, hosts: Sequence[tuple[str, int]], limits: Limits = DEFAULTS
+) -> AsyncIterator[Sequence[Address]]:
+    """As `serving`, at several hosts and ports; "::" takes IPv4 too, unless an IPv4 address has a port of its own there."""
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(_listen(host, port, hosts)) for host, port in hosts]
         server = _Server(app, limits)
         async with task_group() as group:
-            group.start_soon(server.run_on, listener)
+            group.start_soon(server.run_on, listeners)
             try:
                 await server.listening.wait()
-                yield Address(*listener.getsockname()[:2])
+                yield [Address(*listener.getsockname()[:2]) for listener in listeners]
             finally:
                 await server.stop(limits.grace)
+
+
+def reached_locally(addresses: Sequence[Address]) -> Address:
+    """Which of them a program of this machine does best to ask at."""
+    near = (each for each in addresses if each.host in _ANYWHERE or ip_address(each.host).is_loopback)
+    return next(near, addresses[0])
 
 
 async def serve(
@@ -83,10 +101,10 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
-    async def run_on(self, listener: socket.socket) -> None:
+    async def run_on(self, listeners: list[socket.socket]) -> None:
         with anyio.CancelScope(shield=True):  # `stop` ends it
             try:
-                await self.serve([listener])
+                await self.serve(listeners)
             finally:
                 self._ended.set()
 
@@ -183,10 +201,12 @@ def _config(app: ASGIApp, connection: Callable[..., Connection], keep_alive: int
     )
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, others: Sequence[tuple[str, int]] = ()) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    beside = any(":" not in other and its_port == port for other, its_port in others)
+    both = host == "::" and not beside and socket.has_dualstack_ipv6()
     try:
-        listener = socket.create_server((host, port), family=family)
+        listener = socket.create_server((host, port), family=family, dualstack_ipv6=both)
     except OSError as error:
         reason = str(error.strerror).partition(" (while")[0]  # Python's text repeats the address
         raise ListenError(f"cannot listen on {host} port {port}: {reason}") from None

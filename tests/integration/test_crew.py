@@ -8,7 +8,7 @@ import pytest
 from loopback import nobody
 from msgspec.structs import replace
 
-from tracker.config import Account, Config, Http, Match, Receiver, Secret, Storage
+from tracker.config import Account, Config, Http, Listen, Match, Receiver, Secret, Storage
 from tracker.core.circuit import Circuit
 from tracker.core.health import Health
 from tracker.core.progress import Progress
@@ -53,7 +53,7 @@ def workers(crew):
         ({"receiver": {"secrets": (Secret("whsec_QUJD"),)}}, {"other"}),
         ({"receiver": {"hold": 1.0, "retry": (1.0,)}}, {"other"}),
         ({"config": {"environment_proxies": True}}, {"one", "two", "hook", "other"}),
-        ({"config": {"storage": Storage("elsewhere.db", 1.0), "http": Http(port=1)}}, set()),
+        ({"config": {"storage": Storage("elsewhere.db", 1.0), "http": Http(listen=(Listen(port=1),))}}, set()),
     ],
 )
 async def test_no_more_is_replaced_than_has_to_be(tmp_path, changes, replaced):

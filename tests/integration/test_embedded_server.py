@@ -12,7 +12,7 @@ from served import LIFE, Stuck, ask, hello, loopbacks, not_reading
 
 from tracker import serving as serving_module
 from tracker.core.listen_error import ListenError
-from tracker.serving import Address, Limits, serving
+from tracker.serving import Address, Limits, reached_locally, serving, serving_on
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +86,54 @@ async def test_port_that_is_taken_is_told(host):
             async with serving(hello, *address):
                 pytest.fail("it listens")
     assert str(error.value) == f"cannot listen on {host} port {address.port}: Address already in use"
+
+
+@pytest.mark.skipif("::1" not in loopbacks(), reason="this machine has no IPv6")
+async def test_every_address_of_ipv6_is_every_address_of_ipv4_too():
+    """The address :: answers who comes over IPv4, whose address is written as such; a socket of IPv4 beside it is its own."""
+    clients = []
+
+    async def app(scope, receive, send):
+        clients.append(scope["client"][0])
+        await hello(scope, receive, send)
+
+    async with serving(app, "::", 0) as address:
+        for host in ("127.0.0.1", "::1"):
+            assert (await ask(Address(host, address.port))).startswith(b"HTTP/1.1 200 OK")
+        port = address.port
+    assert clients == ["127.0.0.1", "::1"]
+    async with serving_on(hello, [("::", port), ("127.0.0.1", port)]) as both:
+        for each in both:
+            assert (await ask(Address(each.host.replace("::", "::1"), each.port))).startswith(b"HTTP/1.1 200 OK")
+
+
+async def test_several_addresses():
+    """One server answers at each of its addresses, and stops at each; where one cannot be had it listens nowhere."""
+    async with serving_on(hello, [("127.0.0.1", 0), ("127.0.0.2", 0)]) as addresses:
+        assert [each.host for each in addresses] == ["127.0.0.1", "127.0.0.2"]
+        for each in addresses:
+            assert (await ask(each)).startswith(b"HTTP/1.1 200 OK")
+        free = Address("127.0.0.3", addresses[0].port)
+        with pytest.raises(ListenError):
+            async with serving_on(hello, [free, addresses[1]]):
+                pytest.fail("it listens")
+    for each in (free, *addresses):
+        with pytest.raises(OSError, match=r"(?i)connect"):
+            await anyio.connect_tcp(*each)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "near"),
+    [
+        (["192.0.2.1", "127.0.0.1"], "127.0.0.1"),
+        (["192.0.2.1", "0.0.0.0"], "0.0.0.0"),  # noqa: S104 - nothing listens there
+        (["192.0.2.1", "::"], "::"),
+        (["192.0.2.1", "2001:db8::1"], "192.0.2.1"),
+    ],
+)
+def test_programs_of_the_machine_ask_over_loopback(hosts, near):
+    """Of several addresses a command asks at one that loopback reaches; without one, at the first."""
+    assert reached_locally([Address(host, 1) for host in hosts]).host == near
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from loopback import nobody
 from receiving import receiving
 
-from tracker.config import Account, Config, Http, Receiver, Secret, Storage
+from tracker.config import Account, Config, Http, Listen, Receiver, Secret, Storage
 from tracker.control import Refused, ask_to_replay, control_file
 from tracker.core.delivery import Outcome, Result, Terms
 from tracker.core.diff import first_seen
@@ -41,7 +41,11 @@ async def running(database, url, **http):
     with nobody() as api:
         account = Account(name="default", api_key=Secret("key"), base_url=api, poll_interval=3600.0)
         config = Config(
-            source=None, storage=Storage(database), http=Http(port=0, **http), accounts=(account,), receivers=(receiver,)
+            source=None,
+            storage=Storage(database),
+            http=Http(listen=(Listen(port=0),), **http),
+            accounts=(account,),
+            receivers=(receiver,),
         )
         async with daemon(config):
             yield

@@ -88,8 +88,8 @@ OTHERS = [
             ["Tracker.Example.com:443", "localhost"],
             ["example.com", "x.tracker.example.com"],
         ),
-        ({"listen": "192.0.2.7"}, ["192.0.2.7:9471"], ["192.0.2.8:9471"]),
-        ({"listen": EVERYWHERE}, ["192.0.2.8:9471", "[2001:db8::1]:9471"], ["evil.example", "[evil.example]"]),
+        ({"listen": ("192.0.2.7",)}, ["192.0.2.7:9471"], ["192.0.2.8:9471"]),
+        ({"listen": ("192.0.2.9", EVERYWHERE)}, ["192.0.2.8:9471", "[2001:db8::1]:9471"], ["evil.example", "[evil.example]"]),
     ],
 )
 async def test_hosts(path, access, ours, others):

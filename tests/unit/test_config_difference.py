@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from tracker.config import Account, Config, Http, Receiver, Secret, Storage
+from tracker.config import Account, Config, Http, Listen, Receiver, Secret, Storage
 from tracker.config.difference import taken_over
 
 ONE, TWO = Account(name="one", api_key=Secret("key-one")), Account(name="two", api_key=Secret("key-two"))
@@ -29,7 +29,7 @@ OLD = Config(source="tracker.toml", storage=Storage(Path("a.db")), http=Http(), 
         ({"storage": Storage(Path("a.db"), 60.0)}, {"changed": ("storage.keep_deliveries",)}),
         ({"storage": Storage(Path("b.db"))}, {"restart": ("storage.path",)}),
         ({"storage": Storage(Path("b.db"), 60.0)}, {"changed": ("storage.keep_deliveries",), "restart": ("storage.path",)}),
-        ({"http": Http("127.0.0.1", 1)}, {"restart": ("http.listen",)}),
+        ({"http": Http(listen=(Listen("127.0.0.1", 1),))}, {"restart": ("http.listen",)}),
         ({"http": Http(token=Secret("canary"))}, {"restart": ("http.token",)}),
     ],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tracker import config
-from tracker.config import database_path, load
+from tracker.config import Listen, database_path, load
 from tracker.core.config_error import ConfigError
 
 KEY = {"MISTRAL_API_KEY": "key"}
@@ -61,7 +61,7 @@ def test_key_alone(system, home):
     (only,) = loaded.accounts
     assert (only.name, only.api_key.reveal(), only.base_url) == ("default", "key", "https://api.mistral.ai")
     assert (only.poll_interval, only.requests_per_second, only.backfill, only.request_timeout) == (15, 1, 604800, 10)
-    assert (loaded.http.host, loaded.http.port, loaded.http.token) == ("127.0.0.1", 9471, None)
+    assert (loaded.http.listen, loaded.http.token) == ((Listen("127.0.0.1", 9471),), None)
     assert loaded.storage.path == Path(home["HOME"]) / ".local/state/batch-tracker/tracker.db"
     assert (loaded.receivers, loaded.environment_proxies) == ((), False)
 

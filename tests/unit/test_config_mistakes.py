@@ -2,7 +2,7 @@
 
 import pytest
 
-from tracker.config import load
+from tracker.config import Listen, load
 from tracker.core.config_error import ConfigError
 
 ENVIRON = {"HOME": "/home/someone", "MISTRAL_API_KEY": "key", "TOKEN": "token"}
@@ -43,7 +43,7 @@ def mistakes(tmp_path):
         ("[metrics]\nmax_job_series = -1", "metrics.max_job_series: found -1, expected a whole number from 0 to 100000"),
         ("[metrics]\nmax_job_series = 1.0", "metrics.max_job_series: found 1.0, expected a whole number from 0 to 100000"),
         ("[metrics]\nmax_job_series = true", "metrics.max_job_series: found true, expected a whole number from 0 to 100000"),
-        ("[http]\nport = 1", "http.port: unknown key, expected one of hosts, listen, token"),
+        ("[http]\nport = 1", "http.port: unknown key, expected one of base_path, external_url, hosts, listen, token"),
         (
             '[http]\nhosts = "localhost"',
             'http.hosts: found a string, expected a list of names, such as ["tracker.example.com"]',
@@ -130,7 +130,7 @@ def test_listening_to_the_world_needs_a_token(mistakes, tmp_path, host):
     file = tmp_path / "with_token.toml"
     file.write_text(f"[http]\nlisten = '{host}:9471'\ntoken = {{ env = 'TOKEN' }}\n")
     http = load(str(file), ENVIRON).http
-    assert (http.host, http.port, http.token.reveal()) == (bare, 9471, "token")
+    assert (http.listen, http.token.reveal()) == ((Listen(bare, 9471),), "token")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_loopback_needs_no_token(tmp_path, listen, host, port):
     file = tmp_path / "tracker.toml"
     file.write_text(f"[http]\nlisten = '{listen}'\n")
     http = load(str(file), ENVIRON).http
-    assert (http.host, http.port, http.token) == (host, port, None)
+    assert (http.listen, http.token) == ((Listen(host, port),), None)
 
 
 @pytest.mark.parametrize(
@@ -254,3 +254,65 @@ def test_every_mistake_at_once(mistakes):
         f"accounts[1].name: found 4, {NAME}",
         'accounts[1].api_key: missing, expected { env = "MISTRAL_API_KEY" }',
     ]
+
+
+BASE_PATH = 'expected "/", or a path such as "/tracker"'
+OURS = 'expected a path that does not begin as one of our own, such as "/tracker"'
+EXTERNAL = 'expected an http or https URL, such as "https://ops.example.com/tracker"'
+
+
+@pytest.mark.parametrize(
+    ("lines", "mistake"),
+    [
+        ("listen = []", f"listen: found an empty list, {LISTEN}"),
+        ("listen = ['127.0.0.1:1', 2]", f"listen: found 2, {LISTEN}"),
+        ("listen = ['127.0.0.1:1', '127.0.0.1:1']", "listen: found '127.0.0.1:1' twice, expected each address once"),
+        (
+            "listen = ['127.0.0.1:1', '0.0.0.0:1']",
+            "listen: found '0.0.0.0', which is not loopback, and no http.token; expected a token to go with it",
+        ),
+        ("base_path = 5", f"base_path: found 5, {BASE_PATH}"),
+        ("base_path = 'tracker'", f"base_path: found 'tracker', {BASE_PATH}"),
+        ("base_path = '//'", f"base_path: found '//', {BASE_PATH}"),
+        ("base_path = '/a/../b'", f"base_path: found '/a/../b', {BASE_PATH}"),
+        ("base_path = '/a?b'", f"base_path: found '/a?b', {BASE_PATH}"),
+        ("base_path = '/%61'", f"base_path: found '/%61', {BASE_PATH}"),
+        ("base_path = '/jobs/tracker'", f"base_path: found '/jobs/tracker', {OURS}"),
+        ("external_url = 'ops.example.com'", f"external_url: found 'ops.example.com', {EXTERNAL}"),
+        (
+            "external_url = 'https://u:canary@ops.example.com'",
+            f"external_url: found a URL with credentials, a query or a fragment (not shown), {EXTERNAL}",
+        ),
+        ("external_url = 'https://ops.example.com/api'", f"external_url: found '/api', {OURS}"),
+        (
+            "external_url = 'https://ops.example.com/a'\nbase_path = '/b'",
+            "external_url: found the path '/a', expected that of http.base_path: '/b'",
+        ),
+        (
+            "external_url = 'https://ops.example.com/a'\nbase_path = '/'",
+            "external_url: found the path '/a', expected that of http.base_path: '/'",
+        ),
+    ],
+)
+def test_http(mistakes, lines, mistake):
+    """What can be wrong about where the server is."""
+    assert mistakes(f"[http]\n{lines}\n") == [f"http.{mistake}"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "base_path", "external_url"),
+    [
+        ("base_path = '/'", "", None),
+        ("base_path = '/tracker/'", "/tracker", None),
+        ("external_url = 'https://ops.example.com/'", "", "https://ops.example.com"),
+        ("external_url = 'https://ops.example.com:8443/a/b/'", "/a/b", "https://ops.example.com:8443/a/b"),
+        ("external_url = 'https://ops.example.com/a'\nbase_path = '/a/'", "/a", "https://ops.example.com/a"),
+    ],
+)
+def test_where_people_reach_it(tmp_path, lines, base_path, external_url):
+    """A slash at the end does not matter, and the path of `external_url` is the base path."""
+    file = tmp_path / "tracker.toml"
+    file.write_text(f"[http]\n{lines}\nlisten = ['127.0.0.1:1', '[::1]:1']\n")
+    http = load(str(file), ENVIRON).http
+    assert (http.base_path, http.external_url) == (base_path, external_url)
+    assert http.listen == (Listen("127.0.0.1", 1), Listen("::1", 1))

@@ -20,7 +20,7 @@ ENVIRON = {
     "SLACK_TOKEN": "xoxb-1",
 }
 SECTIONS = {
-    "http": {"hosts", "listen", "token"},
+    "http": {"base_path", "external_url", "hosts", "listen", "token"},
     "storage": {"path", "keep_deliveries"},
     "metrics": {"max_job_series"},
     "network": {"use_environment_proxies"},

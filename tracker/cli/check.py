@@ -33,7 +33,7 @@ def command(config: str | None, online: bool, running: bool) -> None:
     loaded = load(config)
     click.echo(f"{loaded.source or 'defaults and $MISTRAL_API_KEY'}: valid")
     click.echo(f"database  {loaded.storage.path}")
-    click.echo(f"listen    {loaded.http.host} port {loaded.http.port}")
+    click.echo("".join(f"listen    {each.host} port {each.port}\n" for each in loaded.http.listen), nl=False)
     click.echo("".join(f"account   {account.name} at {account.base_url}\n" for account in loaded.accounts), nl=False)
     click.echo("".join(f"receiver  {receiver.name} ({receiver.kind})\n" for receiver in loaded.receivers), nl=False)
     if online and not anyio.run(_ask_all, loaded):

@@ -18,7 +18,7 @@ from tracker.cli.demo_receivers import DemoReceiver
 from tracker.cli.live import LiveView, PlainView, Stage
 from tracker.cli.options import duration, examples
 from tracker.cli.simulate import clock
-from tracker.config import Account, Config, Http, Receiver, Secret, Storage
+from tracker.config import Account, Config, Http, Listen, Receiver, Secret, Storage
 from tracker.core.signing import parse_secret
 from tracker.daemon import daemon
 from tracker.serving import serving
@@ -101,7 +101,8 @@ def _config(database: Path, api: str, urls: Mapping[str, str]) -> Config:
         )
         for name, url in urls.items()
     )
-    return Config(source=None, storage=Storage(database), http=Http(port=0), accounts=(account,), receivers=receivers)
+    http = Http(listen=(Listen(port=0),))
+    return Config(source=None, storage=Storage(database), http=http, accounts=(account,), receivers=receivers)
 
 
 async def _show(view: LiveView | PlainView, reader: Reader, receivers: Sequence[DemoReceiver]) -> None:

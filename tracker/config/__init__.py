@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from tracker.config import address, reference, table
-from tracker.config.model import Account, Config, Exposition, Http, Receiver, Secret, Storage
+from tracker.config.http import read_http
+from tracker.config.model import Account, Config, Exposition, Http, Listen, Receiver, Secret, Storage
 from tracker.config.table import Table, Wrong
 from tracker.core.config_error import ConfigError
 from tracker.core.fanout import Match
@@ -18,6 +19,7 @@ __all__ = [
     "Account",
     "Config",
     "Http",
+    "Listen",
     "Match",
     "Receiver",
     "Secret",
@@ -134,7 +136,7 @@ def _content(path: Path) -> str:
 def _config(source: Path | None, values: dict[str, Any], errors: list[str], environ: Mapping[str, str]) -> Config:
     Table(values, "", errors, ("storage", "http", "metrics", "network", "accounts", "receivers"))
     storage = _storage(values.get("storage", {}), errors, environ)
-    http = _http(values.get("http", {}), errors, environ)
+    http = read_http(values.get("http", {}), errors, environ)
     metrics = Table(values.get("metrics", {}), "metrics", errors, Exposition.__struct_fields__)
     network = Table(values.get("network", {}), "network", errors, ("use_environment_proxies",))
     return Config(
@@ -195,15 +197,6 @@ def _default_path(environ: Mapping[str, str]) -> Path | None:
     if environ.get("XDG_STATE_HOME"):
         return Path(environ["XDG_STATE_HOME"]) / "batch-tracker" / "tracker.db"
     return Path(environ["HOME"]) / ".local" / "state" / "batch-tracker" / "tracker.db" if environ.get("HOME") else None
-
-
-def _http(values: Any, errors: list[str], environ: Mapping[str, str]) -> Http:
-    found = Table(values, "http", errors, ("listen", "token", "hosts"))
-    host, port = found.get("listen", address.listen, (Http().host, Http().port))
-    token = found.get("token", reference.secret(environ), None)
-    if not address.is_loopback(host) and "token" not in values:
-        errors.append(f"http.listen: found {host!r}, which is not loopback, and no http.token; expected a token to go with it")
-    return Http(host, port, token, found.get("hosts", address.hosts, Http().hosts))
 
 
 def _account(values: Any, path: str, errors: list[str], environ: Mapping[str, str]) -> Account:

@@ -7,10 +7,17 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tracker.config import reference, table
-from tracker.config.model import Secret
+from tracker.config.model import Listen, Secret
 from tracker.config.table import Wrong
 
 _LISTEN: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})")
+
+_PATH: Final = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
+
+_OUR_PATHS: Final = frozenset(
+    "accounts api events healthz jobs login logout metrics readyz receivers static".split()  # noqa: SIM905 - a line
+)
+"""What paths of ours begin with: below one of them, a path that a proxy has stripped could not be told from one it has kept."""
 
 _HOST: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
@@ -39,12 +46,43 @@ def receiver_url(environ: Mapping[str, str]) -> Callable[[Any], Secret]:
     return read
 
 
-def listen(value: Any) -> tuple[str, int]:
-    """Read HOST:PORT, an IPv6 address in brackets."""
+def listen(value: Any) -> tuple[Listen, ...]:
+    """Read HOST:PORT, an IPv6 address in brackets, or a list of them."""
+    values = value if isinstance(value, list) and value else [value]
+    found = tuple(map(_listen, values))
+    for index, each in enumerate(found):
+        if each.port and each in found[:index]:
+            raise Wrong(f"found {table.shown(values[index])} twice, expected each address once")
+    return found
+
+
+def base_path(value: Any) -> str:
+    """Read the path of a URL below which all of ours lie; "" for "/"."""
+    path = value.removesuffix("/") if isinstance(value, str) else None
+    first, *_ = (path or "").split("/")[1:] or [""]
+    if first in _OUR_PATHS:
+        raise Wrong(f'found {table.shown(value)}, expected a path that does not begin as one of our own, such as "/tracker"')
+    if path is None or (path and not _PATH.fullmatch(path)):
+        raise Wrong(f'found {table.shown(value)}, expected "/", or a path such as "/tracker"')
+    return path
+
+
+def external_url(value: Any) -> str:
+    """Read the URL under which browsers reach the page, without a slash at its end."""
+    expected = 'expected an http or https URL, such as "https://ops.example.com/tracker"'
+    if isinstance(value, str) and ("@" in value or "?" in value or "#" in value):
+        raise Wrong(f"found a URL with credentials, a query or a fragment (not shown), {expected}")
+    if not isinstance(value, str) or not _is_url(value):
+        raise Wrong(f"found {table.shown(value)}, {expected}")
+    base_path(urlsplit(value).path)
+    return value.removesuffix("/")
+
+
+def _listen(value: Any) -> Listen:
     found = _LISTEN.fullmatch(value) if isinstance(value, str) else None
     if not found or int(found[3]) > 65535 or (found[1] and not _is_ipv6(found[1])):
         raise Wrong(f'found {table.shown(value)}, expected HOST:PORT, such as "127.0.0.1:9471" or "[::1]:9471"')
-    return found[1] or found[2], int(found[3])
+    return Listen(found[1] or found[2], int(found[3]))
 
 
 def hosts(value: Any) -> tuple[str, ...]:

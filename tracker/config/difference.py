@@ -8,8 +8,6 @@ import msgspec
 from tracker.config.model import Config
 
 _AS_WRITTEN: Final = {
-    "http.host": "http.listen",
-    "http.port": "http.listen",
     "environment_proxies": "network.use_environment_proxies",
 }
 

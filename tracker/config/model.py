@@ -37,11 +37,21 @@ class Storage(msgspec.Struct, frozen=True):
     keep_deliveries: float = 30 * 86400.0
 
 
-class Http(msgspec.Struct, frozen=True):
+class Listen(msgspec.Struct, frozen=True):
+    """An address to listen on; port 0 takes a free one."""
+
     host: str = "127.0.0.1"
     port: int = 9471
+
+
+class Http(msgspec.Struct, frozen=True, kw_only=True):
+    """`base_path` is "" or such as "/tracker"; neither that nor `external_url` ends with a slash."""
+
+    listen: tuple[Listen, ...] = (Listen(),)
     token: Secret | None = None
     hosts: tuple[str, ...] = ()
+    base_path: str = ""
+    external_url: str | None = None
 
 
 class Exposition(msgspec.Struct, frozen=True):

@@ -29,13 +29,13 @@ class Table:
         self._is_table = isinstance(values, dict)
         self._values: dict[str, Any] = values if self._is_table else {}
         if not self._is_table:
-            self._wrong("", Wrong(f"found {described(values)}, expected a table"))
+            self.mistake("", f"found {described(values)}, expected a table")
         known = list(keys)
         for key in self._values:
             if key not in known:
                 near = get_close_matches(key, known, n=1)
                 hint = f"; did you mean `{near[0]}`?" if near else f", expected one of {', '.join(sorted(known))}"
-                self._wrong(key, Wrong(f"unknown key{hint}"))
+                self.mistake(key, f"unknown key{hint}")
 
     def get(self, key: str, read: Callable[[Any], T], default: T) -> T:
         """The value of `key` as `read` makes it; the default where it is absent or wrong."""
@@ -44,18 +44,19 @@ class Table:
         try:
             return read(self._values[key])
         except Wrong as wrong:
-            self._wrong(key, wrong)
+            self.mistake(key, str(wrong))
             return default
 
     def need(self, key: str, read: Callable[[Any], T], instead: T, expected: str) -> T:
         """As `get`, but an absent key is a mistake."""
         if self._is_table and key not in self._values:
-            self._wrong(key, Wrong(f"missing, expected {expected}"))
+            self.mistake(key, f"missing, expected {expected}")
         return self.get(key, read, instead)
 
-    def _wrong(self, key: str, wrong: Wrong) -> None:
+    def mistake(self, key: str, found: str) -> None:
+        """There is one about `key`: what was found, and what is expected."""
         where = ".".join(part for part in (self.path, _key(key)) if part)
-        self.errors.append(f"{where}: {wrong}")
+        self.errors.append(f"{where}: {found}")
 
 
 def text(value: Any) -> str:

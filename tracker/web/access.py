@@ -12,14 +12,14 @@ _EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - what is compared with
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
-    """`token` is that of the configuration, `control` that of DATABASE.control; `listen` is where is listened.
+    """`token` is that of the configuration, `control` that of DATABASE.control; `listen` are the addresses of the server.
 
-    `hosts` are further names under which that is reached. No representation shows a token.
+    `hosts` are further names under which it is reached. No representation shows a token.
     """
 
     control: str
     token: str | None = None
-    listen: str = "127.0.0.1"
+    listen: tuple[str, ...] = ("127.0.0.1",)
     hosts: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -37,9 +37,10 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     def is_host(self, header: str) -> bool:
         """Whether a Host header names this server: a page of another site that had its name changed to our address does not."""
         name = _name(header)
-        if name in (*LOOPBACK, self.listen.lower(), *map(str.lower, self.hosts)):
+        if name in (*LOOPBACK, *map(str.lower, (*self.listen, *self.hosts))):
             return True
-        return self.listen in _EVERYWHERE and _is_address(name)  # a name can be made to lead here, an address cannot
+        is_everywhere = any(each in _EVERYWHERE for each in self.listen)
+        return is_everywhere and _is_address(name)  # a name can be made to lead here, an address cannot
 
 
 def sent_token(request: Request) -> str | None:
@@ -51,22 +52,22 @@ def sent_token(request: Request) -> str | None:
     return token if scheme.lower() == "bearer" else ""
 
 
-def is_foreign(request: Request) -> bool:
-    """Whether a browser says that another site's page sent it."""
+def is_foreign(request: Request, own_origin: str = "") -> bool:
+    """Whether a browser says that another site's page sent it; a proxy may hide from us that `own_origin` is ours."""
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return True
     origin = request.headers.get("origin")
-    return origin is not None and not _is_same(origin, request)
+    return origin is not None and origin.lower() != own_origin and not _is_same(origin, request)
 
 
-def is_own(request: Request) -> bool:
+def is_own(request: Request, own_origin: str = "") -> bool:
     """Whether a browser says that a page of ours sent it; not every request says where it comes from."""
     says = "origin" in request.headers or request.headers.get("sec-fetch-site") == "same-origin"
-    return says and not is_foreign(request)
+    return says and not is_foreign(request, own_origin)
 
 
 def _is_same(origin: str, request: Request) -> bool:
-    return origin.partition("://")[2].lower() == request.headers["host"].lower()  # the scheme is a proxy's business
+    return origin.partition("://")[2].lower() == request.headers.get("host", "").lower()  # the scheme is a proxy's business
 
 
 def _name(header: str) -> str:

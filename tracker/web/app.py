@@ -13,26 +13,28 @@ from tracker.web.pages.frame import Frame
 from tracker.web.pages.mistakes import mistakes
 from tracker.web.pages.routes import page_routes
 from tracker.web.sessions import Sessions
+from tracker.web.site import DIRECT, BelowPath, Site
 from tracker.web.static import Static
 from tracker.web.tracker import Tracker
 
 
-def create_app(tracker: Tracker, access: Access, sessions: Sessions) -> ASGIApp:
-    """The application, for those that `access` lets in and for those who have logged in."""
+def create_app(tracker: Tracker, access: Access, sessions: Sessions, site: Site = DIRECT) -> ASGIApp:
+    """The application, reached as `site` says, for those that `access` lets in and for those who have logged in."""
     operations = [
         operation for of in (state, jobs, events, stream, deliveries, receivers) for operation in of.operations(tracker)
     ]
     attempts, static = Attempts(), Static()
-    frame = Frame(tracker, static)
+    frame = Frame(tracker, static, site.base_path)
     app = Starlette(
         routes=[
             *page_routes(tracker, frame),
             *(operation.route() for operation in operations),
-            openapi_route(operations),
+            openapi_route(operations, site.base_path),
             static.route(),
-            *login_routes(access, sessions, attempts, frame.login),
+            *login_routes(access, sessions, attempts, site, frame.login),
         ],
         exception_handlers=mistakes(frame),
     )
     app.router.redirect_slashes = False  # a path is as it is
-    return Guard(app, access, sessions, attempts)
+    guard = Guard(app, access, sessions, attempts, site)
+    return BelowPath(guard, site.base_path) if site.base_path else guard

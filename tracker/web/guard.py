@@ -18,6 +18,7 @@ from tracker.web.asked import BODY_LIMIT
 from tracker.web.attempts import Attempts
 from tracker.web.problems import problem
 from tracker.web.sessions import COOKIE, Sessions
+from tracker.web.site import Site
 
 HEAD_LIMIT: Final = 16 * 1024
 """Bytes of the request line and the headers."""
@@ -41,11 +42,12 @@ _READING: Final = ("GET", "HEAD", "OPTIONS")
 class Guard:
     """Lets through what may pass, and refuses the rest."""
 
-    def __init__(self, app: ASGIApp, access: Access, sessions: Sessions, attempts: Attempts) -> None:
+    def __init__(self, app: ASGIApp, access: Access, sessions: Sessions, attempts: Attempts, site: Site) -> None:
         self._app = app
         self._access = access
         self._sessions = sessions
         self._attempts = attempts
+        self._site = site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_safely(message: Message) -> None:
@@ -80,13 +82,13 @@ class Guard:
     def _unwelcome(self, request: Request) -> Response | None:
         """The answer to whom is not to be listened to, before anything of the body is read."""
         reads, path = request.method in _READING, request.scope["path"]
-        if not reads and is_foreign(request):
+        if not reads and is_foreign(request, self._site.origin):
             return problem(403, "another site's page sent this")
         session = self._sessions.has(request.cookies.get(COOKIE, ""))
         request.scope.setdefault("state", {})["session"] = session
         if path in OPEN or path.startswith(OPEN_BELOW) or (reads and self._access.reading_is_open):
             return None
-        if session and (reads or is_own(request)):
+        if session and (reads or is_own(request, self._site.origin)):
             return None
         return self._without_token(request)
 

@@ -1,8 +1,6 @@
 """Owns /login and /logout: a token for a session, and the end of one."""
 
 from collections.abc import Callable
-from html import escape
-from typing import Final
 
 import anyio
 from starlette.requests import Request
@@ -14,22 +12,13 @@ from tracker.web.asked import form
 from tracker.web.attempts import Attempts
 from tracker.web.problems import problem
 from tracker.web.sessions import COOKIE, Sessions, cookie
+from tracker.web.site import Site
 
 LoginPage = Callable[[Request, str, str], str]
 """The page as HTML, for a request, where to go on, and what was wrong (or nothing)."""
 
-_PAGE: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Log in · batch-tracker</title>
-<meta name="viewport" content="width=device-width"><h1>batch-tracker</h1>
-<form method="post" action="/login"><p role="alert">{wrong}</p><input type="hidden" name="next" value="{next}">
-<label>Token <input type="password" name="token" required autofocus autocomplete="current-password"></label>
-<button>Log in</button></form></html>"""
 
-
-def plain_page(_: Request, next_: str, wrong: str) -> str:
-    return _PAGE.format(next=escape(next_), wrong=escape(wrong))
-
-
-def login_routes(access: Access, sessions: Sessions, attempts: Attempts, page: LoginPage = plain_page) -> list[Route]:
+def login_routes(access: Access, sessions: Sessions, attempts: Attempts, site: Site, page: LoginPage) -> list[Route]:
     def refused(request: Request, status: int, told: str, next_: str, headers: dict[str, str]) -> Response:
         if "text/html" in request.headers.get("accept", ""):
             return HTMLResponse(page(request, next_, told), status, headers)
@@ -49,11 +38,11 @@ def login_routes(access: Access, sessions: Sessions, attempts: Attempts, page: L
         if not access.knows(fields.get("token", "").strip()):
             attempts.failed(address, now)
             return refused(request, 401, "That is not the token.", next_, {"www-authenticate": "Bearer"})
-        return RedirectResponse(next_, 303, {"set-cookie": cookie(sessions.begin())})
+        return RedirectResponse(next_, 303, {"set-cookie": cookie(sessions.begin(), site)})
 
     async def logout(request: Request) -> Response:
         sessions.end(request.cookies.get(COOKIE, ""))
-        return RedirectResponse("/login", 303, {"set-cookie": cookie("", 0)})
+        return RedirectResponse("/login", 303, {"set-cookie": cookie("", site, 0)})
 
     return [
         Route("/login", login, methods=["GET", "POST"]),

@@ -27,8 +27,8 @@ Reading needs a token where one is configured, writing always. Every error is a 
 fewer than asked for, even none: only where `next` is null nothing is left."""
 
 
-def openapi_route(operations: Iterable[Operation]) -> Route:
-    content = msgspec.json.encode(document(operations))
+def openapi_route(operations: Iterable[Operation], base_path: str = "") -> Route:
+    content = msgspec.json.encode(document(operations, base_path))
 
     async def openapi(_: object) -> Response:
         return Response(content, media_type="application/json")
@@ -36,8 +36,8 @@ def openapi_route(operations: Iterable[Operation]) -> Route:
     return Route("/api/openapi.json", openapi)
 
 
-def document(operations: Iterable[Operation]) -> Schema:
-    """The whole document."""
+def document(operations: Iterable[Operation], base_path: str = "") -> Schema:
+    """The whole document, of a server at `base_path` of wherever the document comes from."""
     operations = list(operations)
     types = [Added, Delivery, Problem, *(type_ for each in operations for type_ in _types(each))]
     _, components = msgspec.json.schema_components(types, ref_template=_COMPONENTS)
@@ -50,6 +50,7 @@ def document(operations: Iterable[Operation]) -> Schema:
     return {
         "openapi": "3.1.0",
         "info": {"title": "batch-tracker", "version": __version__, "description": _DESCRIPTION},
+        "servers": [{"url": base_path or "/"}],
         "paths": paths,
         "components": {
             "schemas": _of_events() | components,

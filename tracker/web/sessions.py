@@ -5,8 +5,10 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
+from tracker.web.site import Site
+
 COOKIE: Final = "batch_tracker_session"
-LIFETIME: Final = 12 * 3600
+LIFETIME: Final = 3600
 """Seconds."""
 
 _MOST: Final = 1000
@@ -37,9 +39,10 @@ class Sessions:
         self._until.pop(_digest(name), None)
 
 
-def cookie(name: str, lifetime: int = LIFETIME) -> str:
+def cookie(name: str, site: Site, lifetime: int = LIFETIME) -> str:
     """What sets the cookie; with no lifetime, what makes a browser forget it."""
-    return f"{COOKIE}={name}; Path=/; Max-Age={lifetime}; HttpOnly; SameSite=Strict"
+    secure = "; Secure" if site.is_https else ""
+    return f"{COOKIE}={name}; Path={site.cookie_path}; Max-Age={lifetime}; HttpOnly; SameSite=Strict{secure}"
 
 
 def _digest(name: str) -> bytes:

@@ -29,7 +29,7 @@ class Static:
         self._files = {name: _file(name, content) for name, content in contents.items()}
 
     def path(self, name: str) -> str:
-        """Where a page finds the file; raises KeyError where there is none."""
+        """Where the file is, below the base path; raises KeyError where there is none."""
         return f"/static/{name}?{self._files[name].digest}"
 
     def route(self) -> Route:

@@ -18,9 +18,9 @@ About = dict[str, Any]
 class Frame:
     """Makes a whole page of a template and what it is about."""
 
-    def __init__(self, tracker: Tracker, static: Static) -> None:
+    def __init__(self, tracker: Tracker, static: Static, base_path: str = "") -> None:
         self._tracker = tracker
-        self._renderer = Renderer(static)
+        self._renderer = Renderer(static, base_path)
 
     def html(self, request: Request, template: str, about: About) -> str:
         health = self._tracker.health

@@ -1,5 +1,6 @@
 """Owns the rendering: templates, what they may call, and the one place where text becomes HTML.
 
+Paths are those of the routes: a template writes `{{ base_path }}` before each that it links to.
 Everything is escaped, and what could steer the reader's eye instead (controls, and marks that turn the direction of writing)
 is replaced first.
 """
@@ -26,7 +27,7 @@ _STEERING: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2
 class Renderer:
     """Makes HTML of a template and what it is about."""
 
-    def __init__(self, static: Static) -> None:
+    def __init__(self, static: Static, base_path: str = "") -> None:
         self._environment = Environment(
             loader=PackageLoader("tracker.web", "pages"),
             autoescape=True,
@@ -36,7 +37,13 @@ class Renderer:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.globals |= {"version": __version__, "terminal": TERMINAL, "types": TYPES, "static": static.path}
+        self._environment.globals |= {
+            "base_path": base_path,
+            "version": __version__,
+            "terminal": TERMINAL,
+            "types": TYPES,
+            "static": static.path,
+        }
         self._environment.filters |= {
             "absolute": words.absolute,
             "brief": brief,

@@ -25,7 +25,7 @@ export class Stream {
     this.close();
     const asked = new URLSearchParams(this.query);
     asked.set("after", this.after);
-    const source = new EventSource(`/api/stream?${asked}`);
+    const source = new EventSource(`${document.body.dataset.basePath}/api/stream?${asked}`);
     this.source = source;
     const heard = (event) => {
       if (event.lastEventId) this.after = event.lastEventId;
