@@ -48,7 +48,6 @@ async def test_events_are_listed_as_they_were_logged(watched):
             ("--type", "batch.c*", "--type", "batch.failed"),
             lambda e: e["type"].startswith("batch.c") or e["type"] == "batch.failed",
         ),
-        (("--account", "nobody"), lambda _: False),
     ],
 )
 async def test_events_are_filtered(watched, options, wanted):

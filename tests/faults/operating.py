@@ -53,7 +53,7 @@ OPERATIONS = {
     "claim": lambda store, _: store.outbox.claim("pipeline", SINCE, 900.0, 100, ()),
     "replay of the dead": lambda store, _: store.replay(Replay(receiver="pipeline", dead=True), SINCE),
     "replay of a range": lambda store, _: store.replay(Replay(receiver="pipeline", from_seq=2), SINCE),
-    "enable": lambda store, now: store.enable("pipeline", now),
+    "enable": lambda store, _: store.enable("pipeline", SINCE),
     "prune": lambda store, _: store.prune(SINCE + 1),
     "card": lambda store, _: store.cards.put("slack", "default/job-1", "{}"),
     "probe": lambda store, _: store.probe(),

@@ -26,6 +26,9 @@ enabled = false
 [[operations]]
 include-path = "/api/replay" # that a range's end is not before its start is what no JSON Schema can say
 checks.positive_data_acceptance.expected-statuses = [200, 404, 422]
+[[operations]]
+include-path-regex = "^/api/(jobs|events|deliveries)$" # that a name has to be known is what no JSON Schema can say
+checks.positive_data_acceptance.expected-statuses = [200, 422]
 """
 
 

@@ -3,12 +3,14 @@
 import json
 
 import pytest
-from observations import SINCE, seen
+from observations import SINCE, moved, seen
 from surfaced import fill, surfaced
 
 from tracker.core.eta import Sample
 from tracker.core.failure import Failure, Reason
+from tracker.core.fanout import Subscription
 from tracker.core.filters import EventFilter
+from tracker.store.writer import open_store
 from tracker.web.static import Static
 
 
@@ -167,6 +169,16 @@ async def test_accounts_and_receivers(app):
         ("/api/events?until=2025-06-25T14:20:10", "until: found '2025-06-25T14:20:10', expected a time with its offset"),
         ("/api/events?after=9223372036854775808", "after: found '9223372036854775808', expected `int` <= 9223372036854775807"),
         ("/api/deliveries?state=dying", "state: found ['dying'], Invalid enum value 'dying'"),
+        (
+            "/api/events?type=batch.complete",
+            "type: found 'batch.complete', which matches no event type; did you mean 'batch.com",
+        ),
+        ("/api/stream?type=job.*", "type: found 'job.*', which matches no event type; there are: batch.created, "),
+        ("/api/events?status=FAILD", "status: found 'FAILD', which is no status of a job; did you mean 'FAILED'?"),
+        ("/api/jobs?status=RUNNING&status=bogus", "status: found 'bogus', which is no status of a job; there are: QUEUED, "),
+        ("/api/jobs?account=ones", "account: found 'ones', expected the name of an account; did you mean 'one'?"),
+        ("/api/stream?account=three", "account: found 'three', expected the name of an account; there are: one, two"),
+        ("/api/deliveries?receiver=teams", "receiver: found 'teams', expected the name of a receiver; did you mean 'team'?"),
         ("/api/deliveries?order=up", "order: found 'up', Invalid enum value 'up'"),
     ],
 )
@@ -175,6 +187,21 @@ async def test_what_cannot_be_asked(app, url, told):
     answer = await app.get(url)
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     assert answer.json()["detail"].startswith(told)
+
+
+async def test_names_that_only_the_log_has(tmp_path):
+    """A status that the schema lacks, and an account and a receiver of before, are asked for as they are in the log."""
+    former = Subscription(receiver="former", events=("*",))
+    async with open_store(tmp_path / "tracker.db", [former]) as store:
+        await store.record("old", [seen("x", account="old", status="Paused")])
+    async with surfaced(tmp_path / "tracker.db") as app:
+        for url in ("/api/jobs?status=Paused", "/api/jobs?status=PAUSED&account=old", "/api/jobs?account=old"):
+            assert [job["id"] for job in (await app.get(url)).json()["data"]] == ["x"]
+        for url in ("/api/events?status=paused", "/api/events?account=old", "/api/deliveries?receiver=former"):
+            assert len((await app.get(url)).json()["data"]) == 2, url
+        await app.store.record("old", [moved(seen("x", account="old", status="Paused"), now=SINCE + 1, status="RUNNING")])
+        assert len((await app.get("/api/events?status=paused")).json()["data"]) == 2
+        assert (await app.get("/api/jobs?status=running")).json()["data"][0]["id"] == "x"
 
 
 async def test_static_files(app):

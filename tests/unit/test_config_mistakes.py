@@ -210,6 +210,11 @@ def test_account(mistakes, line, mistake):
         ("kind = 'email'", "kind: found 'email', expected 'webhook' or 'slack'"),
         ("kind = ['slack']", "kind: found a list, expected 'webhook' or 'slack'"),
         ("events = []", "events: found an empty list, expected a list of strings"),
+        (
+            'events = ["batch.failed", "batch.complete"]',
+            "events: found 'batch.complete', which matches no event type; did you mean 'batch.completed'?",
+        ),
+        ('events = ["batches.*"]', "events: found 'batches.*', which matches no event type; did you mean 'batch.*'?"),
         ("events = 'batch.*'", "events: found a string, expected a list of strings"),
         ("events = ['batch.*', 5]", f"events: found 5, {TEXT}"),
         ("retry = '5s'", "retry: found a string, expected a list of durations"),

@@ -6,7 +6,7 @@ from typing import Any, Final, get_args
 import anyio
 import click
 
-from tracker.cli import text
+from tracker.cli import known_names, text
 from tracker.cli.completing import job_ids, receivers
 from tracker.cli.options import config_option, json_option
 from tracker.cli.output import echo_json
@@ -60,6 +60,7 @@ def command(
 
 async def _list(config: str | None, which: DeliveryFilter, limit: int | None, take: Callable[[dict[str, Any]], object]) -> None:
     async with open_reader(database_path(config)) as reader:
+        await known_names.check_receiver(reader, config, which.receiver)
         after = await reader.before_last_deliveries(limit, which) if limit else (0, "")
         while page := await reader.deliveries(after, which):
             for delivery in page:

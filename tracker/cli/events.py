@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import anyio
 import click
+from msgspec.structs import replace
 
-from tracker.cli import text
+from tracker.cli import known_names, text
 from tracker.cli.completing import accounts, job_ids, statuses, types
 from tracker.cli.interrupt import until_signal
 from tracker.cli.options import config_option, json_option, moment
@@ -29,7 +30,13 @@ _CUTS: Final = ((100, 0), (70, len("2025-")), (0, len("2025-06-25 ")))
 @json_option
 @click.option("--after", default=0, metavar="SEQ", help="Only what the log has after this seq.")
 @click.option(
-    "--type", "types", multiple=True, metavar="GLOB", shell_complete=types, help="Only such events; may be given several times."
+    "--type",
+    "types",
+    multiple=True,
+    metavar="GLOB",
+    shell_complete=types,
+    callback=known_names.types,
+    help="Only such events; may be given several times.",
 )
 @click.option("--job", metavar="ID", shell_complete=job_ids, help="Only the events of this job; the whole ID.")
 @click.option("--account", metavar="NAME", shell_complete=accounts, help="Only the events of this account.")
@@ -57,7 +64,9 @@ def command(config: str | None, as_json: bool, after: int, limit: int | None, fo
 
     async def work() -> None:
         async with open_reader(database_path(config)) as reader:
-            await _list(reader, after, which, limit, show, follow=follow)
+            await known_names.check_account(reader, config, which.account)
+            statuses = await known_names.statuses(reader, which.statuses)
+            await _list(reader, after, replace(which, statuses=statuses), limit, show, follow=follow)
 
     status = anyio.run(until_signal, work)
     if not follow:  # there Ctrl-C is how one ends it
@@ -66,7 +75,7 @@ def command(config: str | None, as_json: bool, after: int, limit: int | None, fo
 
 def _filter(*, statuses: tuple[str, ...], since: int | None, until: int | None, **asked: Any) -> EventFilter:
     return EventFilter(
-        statuses=tuple(map(str.upper, statuses)),
+        statuses=statuses,
         since=None if since is None else iso(since),
         until=None if until is None else iso(until),
         **asked,

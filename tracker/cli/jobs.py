@@ -8,7 +8,7 @@ import anyio
 import click
 import msgspec
 
-from tracker.cli import text
+from tracker.cli import known_names, text
 from tracker.cli.completing import accounts, job_ids, statuses
 from tracker.cli.options import config_option, json_option, moment
 from tracker.cli.output import echo_json
@@ -70,7 +70,7 @@ def command(config: str | None, as_json: bool, limit: int | None, **asked: Any) 
 
 def _filter(*, statuses: tuple[str, ...], job: str, since: int | None, until: int | None, **asked: Any) -> JobFilter:
     return JobFilter(
-        statuses=tuple(map(str.upper, statuses)),
+        statuses=statuses,
         prefix=job,
         created_after=None if since is None else -(-since // 1000) - 1,
         created_before=None if until is None else -(-until // 1000),
@@ -80,6 +80,8 @@ def _filter(*, statuses: tuple[str, ...], job: str, since: int | None, until: in
 
 async def _each(config: str | None, which: JobFilter, limit: int, take: Callable[[dict[str, Any]], object]) -> None:
     async with open_reader(database_path(config)) as reader:
+        await known_names.check_account(reader, config, which.account)
+        which = msgspec.structs.replace(which, statuses=await known_names.statuses(reader, which.statuses))
         numbers = count(1)
         async for job in _active_first(reader, which, min(limit, _PAGE)):
             take(job)

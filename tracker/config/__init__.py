@@ -13,6 +13,7 @@ from tracker.config.model import Account, Config, Exposition, Http, Listen, Rece
 from tracker.config.table import Table, Wrong
 from tracker.core.config_error import ConfigError
 from tracker.core.fanout import Match
+from tracker.core.names import unknown_type
 from tracker.core.signing import parse_secret
 
 __all__ = [
@@ -233,7 +234,7 @@ def _receiver(values: Any, path: str, errors: list[str], environ: Mapping[str, s
         channel=found.get("channel", table.text, "") or None,
         group_wait=found.get("group_wait", table.duration("0s", "1h"), default.group_wait),
         api=found.get("api", address.base_url, default.api),
-        events=found.get("events", table.texts, default.events),
+        events=found.get("events", _event_types, default.events),
         retry=found.get("retry", _schedule, default.retry),
         hold=found.get("hold", _hold, default.hold),
         timeout=found.get("timeout", table.duration("50ms", "1m"), default.timeout),
@@ -267,6 +268,13 @@ def _receiver_secrets(environ: Mapping[str, str]) -> Any:
         return secret
 
     return lambda value: tuple(map(read, value)) if value and isinstance(value, list) else (read(value),)
+
+
+def _event_types(value: Any) -> tuple[str, ...]:
+    globs = table.texts(value)
+    if wrong := next(filter(None, map(unknown_type, globs)), None):
+        raise Wrong(wrong)
+    return globs
 
 
 def _schedule(value: Any) -> tuple[float, ...]:

@@ -12,6 +12,7 @@ from tracker.core.event import Event
 from tracker.core.failure import Failure
 from tracker.core.filters import DeliveryFilter, EventFilter, JobFilter
 from tracker.core.job import Job, MalformedJob, Page
+from tracker.core.names import Names
 from tracker.core.overdue import Standing
 from tracker.core.pages import Backlog, DeliveryKey, DeliveryPage, EventPage, JobKey, JobPage, Span
 
@@ -187,6 +188,9 @@ class Reader(Protocol):
 
     async def backlog(self, receiver: str) -> Backlog:
         """What the receiver has not been told."""
+
+    async def names(self) -> Names:
+        """The accounts, receivers and statuses that the log has."""
 
 
 class Notifier(Protocol):

@@ -6,6 +6,8 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from tracker.core.names import did_you_mean
+
 Seq = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Moment = Annotated[int, Meta(ge=0, lt=253_402_300_800_000)]  # up to the year 9999, the last one that ISO 8601 writes alike
 
@@ -50,5 +52,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 
 def unknown_receiver(name: str, known: Iterable[str]) -> str:
     """Say that there is no receiver `name`, and which there are."""
-    names = ", ".join(known)
-    return f"no receiver {name!r} in the configuration; " + (f"there are: {names}" if names else "it has none at all")
+    names = [*known]
+    near = did_you_mean(name, names)
+    hint = f"did you mean {near!r}? There are: " if near else "there are: "
+    return f"no receiver {name!r} in the configuration; " + (hint + ", ".join(names) if names else "it has none at all")

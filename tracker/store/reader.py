@@ -12,9 +12,10 @@ import msgspec
 
 from tracker.core.circuit import Circuit
 from tracker.core.filters import DeliveryFilter, EventFilter, JobFilter
+from tracker.core.names import Names
 from tracker.core.pages import Backlog, DeliveryKey, DeliveryPage, EventPage, JobKey, JobPage, Span
 from tracker.core.ports import StorageError
-from tracker.store import read_deliveries, read_events, read_jobs
+from tracker.store import read_deliveries, read_events, read_jobs, read_names
 from tracker.store.connecting import connect
 from tracker.store.schema import IDENTITY, check, to_read
 
@@ -113,6 +114,10 @@ class Reader:
     async def backlog(self, receiver: str) -> Backlog:
         """What the receiver has not been told."""
         return await read_deliveries.read_backlog(self._look, receiver)
+
+    async def names(self) -> Names:
+        """The accounts, receivers and statuses that the log has."""
+        return await read_names.read_names(self._look)
 
     async def changed(self) -> None:
         """Return once somebody has committed what the looks since this last returned may have missed."""

@@ -10,6 +10,7 @@ from tracker.core.delivery import Result, State
 from tracker.core.filters import DeliveryFilter
 from tracker.core.pages import DeliveryKey
 from tracker.core.replay import WAYS, Replay, Replayed, Seq, unknown_receiver
+from tracker.web import known_names
 from tracker.web.asked import Text
 from tracker.web.operation import Answer, Operation, Schema, json_response, page_of, schema_of
 from tracker.web.problems import Refusal
@@ -80,6 +81,7 @@ def operations(tracker: Tracker) -> list[Operation]:
     async def deliveries(asked: DeliveriesQuery) -> Response:
         which = DeliveryFilter(states=asked.state, receiver=asked.receiver or None, job=asked.job or None)
         async with tracker.reader() as reader:
+            await known_names.check_receiver(tracker, reader, asked.receiver)
             page = await reader.deliveries_page(_place(asked.after), which, asked.limit, newest_first=asked.order == "desc")
         following = None if page.next is None else f"{page.next.seq}/{page.next.receiver}"
         found = msgspec.convert(page.deliveries, list[Delivery])

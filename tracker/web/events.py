@@ -8,6 +8,8 @@ from starlette.responses import Response
 
 from tracker.core.filters import EventFilter
 from tracker.core.pages import LARGEST_SEQ, Span
+from tracker.core.ports import Reader
+from tracker.web import known_names
 from tracker.web.asked import Glob, Moment, Text, moment
 from tracker.web.operation import Answer, Operation, json_response, page_of, schema_of
 from tracker.web.tracker import Tracker
@@ -27,12 +29,15 @@ class Which(msgspec.Struct, frozen=True, kw_only=True):
     since: Moment | UnsetType = UNSET
     until: Moment | UnsetType = UNSET
 
-    def filter(self) -> EventFilter:
+    async def filter(self, tracker: Tracker, reader: Reader) -> EventFilter:
+        """The filter; raises `Refusal` for a name that is not known."""
+        known_names.check_types(self.type)
+        await known_names.check_account(tracker, reader, self.account)
         return EventFilter(
             types=self.type,
             job=self.job or None,
             account=self.account or None,
-            statuses=self.status,
+            statuses=await known_names.statuses(reader, self.status),
             model=self.model or None,
             since=None if self.since is UNSET else moment("since", self.since),
             until=None if self.until is UNSET else moment("until", self.until),
@@ -59,9 +64,8 @@ class _Page(msgspec.Struct, frozen=True, kw_only=True):
 
 def operations(tracker: Tracker) -> list[Operation]:
     async def events(asked: EventsQuery) -> Response:
-        span, which = asked.span(), asked.filter()
         async with tracker.reader() as reader:
-            page = await reader.events_page(span, which, asked.limit)
+            page = await reader.events_page(asked.span(), await asked.filter(tracker, reader), asked.limit)
         return json_response(_Page(data=[msgspec.Raw(body) for _, body in page.events], next=page.next))
 
     page = Answer(page_of(EVENT, schema_of(Seq)), "A page of the log; it may hold fewer than asked for")

@@ -1,6 +1,6 @@
 """Owns /api/jobs: the jobs in pages, the newest first, and each by its id."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -11,6 +11,7 @@ from tracker.core.event import Outcome
 from tracker.core.filters import JobFilter
 from tracker.core.job import UnixSeconds
 from tracker.core.pages import JobKey
+from tracker.web import known_names
 from tracker.web.asked import Glob, Text
 from tracker.web.operation import Answer, Operation, json_response, page_of, schema_of
 from tracker.web.problems import Refusal
@@ -66,7 +67,9 @@ JOB: Final = {"allOf": [{"$ref": "#/components/schemas/job"}, {"$ref": "#/compon
 def operations(tracker: Tracker) -> list[Operation]:
     async def jobs(asked: JobsQuery) -> Response:
         async with tracker.reader() as reader:
-            page = await reader.jobs_page(_place(asked.after), _filter(asked), asked.limit)
+            await known_names.check_account(tracker, reader, asked.account)
+            which = _filter(asked, await known_names.statuses(reader, asked.status))
+            page = await reader.jobs_page(_place(asked.after), which, asked.limit)
         following = None if page.next is None else "/".join(map(str, page.next))
         return json_response({"object": "list", "data": [_shown(tracker, job) for job in page.jobs], "next": following})
 
@@ -88,10 +91,10 @@ def operations(tracker: Tracker) -> list[Operation]:
     ]
 
 
-def _filter(asked: JobsQuery) -> JobFilter:
+def _filter(asked: JobsQuery, statuses: Sequence[str]) -> JobFilter:
     return JobFilter(
         account=asked.account or None,
-        statuses=asked.status,
+        statuses=statuses,
         active=None if asked.active is UNSET else asked.active == "true",
         model=asked.model or None,
         endpoint=asked.endpoint or None,

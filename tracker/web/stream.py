@@ -44,8 +44,8 @@ class LastSeen(msgspec.Struct, frozen=True):
 
 def operations(tracker: Tracker) -> list[Operation]:
     async def stream(asked: StreamQuery, seen: LastSeen) -> Response:
-        which = asked.filter()
         async with tracker.reader() as reader:
+            which = await asked.filter(tracker, reader)
             last = await reader.last_seq()
         after = int(seen.last_event_id) if seen.last_event_id else last if asked.after is UNSET else asked.after
         follower = Following(tracker.broadcast, tracker.reader, which, min(after, last))

@@ -10,6 +10,7 @@ from tracker.core.event import ACCOUNT_TYPES, BATCH_TYPES, OVERDUE_TYPES, RECEIV
 from tracker.core.filters import EventFilter
 from tracker.core.pages import Span
 from tracker.core.ports import Reader
+from tracker.web.known_names import check_types
 from tracker.web.pages.jobs import Pill
 from tracker.web.pages.links import encoded_query, link
 from tracker.web.pages.timeline import PROGRESS
@@ -37,6 +38,7 @@ _PLACES: Final = ("after", "before", "around")
 
 async def events_page(reader: Reader, query: QueryParams) -> dict[str, Any]:
     """What `events.html` shows: what is `after` a seq, `before` one, `around` one, or else the newest."""
+    check_types(each for each in query.getlist("type") if each)
     which = EventFilter(
         types=tuple(each for each in query.getlist("type") if each),
         job=query.get("job", "").strip() or None,
