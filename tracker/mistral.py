@@ -13,6 +13,7 @@ from tracker.core.ports import ListQuery
 from tracker.core.retry import wait_asked
 from tracker.http import Answer, HttpClient, NoAnswer, Request
 from tracker.pace import Pace
+from tracker.redaction import Redaction
 
 PAUSE_UNASKED: Final = 1.0
 """Seconds that the whole account waits after a 429 that does not say how long."""
@@ -40,7 +41,7 @@ class Mistral:
     ) -> None:
         self._http = http
         self._jobs_url = base_url.rstrip("/") + "/v1/batch/jobs"
-        self._api_key = api_key
+        self._redact = Redaction([api_key])
         self._headers = {"authorization": f"Bearer {api_key}", "accept": "application/json"}
         self._pace = pace
         self._deadline = deadline
@@ -93,7 +94,7 @@ class Mistral:
         return answer.body
 
     def _refusal(self, answer: Answer) -> Failure:
-        text = answer.body[:_READ_OF_AN_ERROR].decode("utf-8", "replace").replace(self._api_key, "[redacted]")
+        text = self._redact(answer.body[:_READ_OF_AN_ERROR].decode("utf-8", "replace"))
         shown = " ".join(text.split())[:SHOWN_OF_AN_ERROR]
         wait = wait_asked(answer.headers, self._now())
         return Failure(reason_of(answer.status), f"HTTP {answer.status}: {shown}" if shown else f"HTTP {answer.status}", wait)

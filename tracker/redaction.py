@@ -1,17 +1,50 @@
-"""Owns taking secrets out of text, however they are written there."""
+"""Owns taking secrets out of text, however they are written there.
+
+A long secret is taken out wherever it stands. A short one may be a word, or a part of one: it is taken out as a whole token,
+so that a key such as `test` does not blot out every `send-test` and every path.
+"""
 
 import re
 from collections.abc import Iterable
 from typing import Final
 
 REDACTED: Final = "[redacted]"
+
+LONG: Final = 16
+"""Characters from which on a secret cannot stand in a text by chance."""
+
+PATHS: Final = r"\w./-"
+"""What a token is of: a path is one, whatever its parts are."""
+
+WORDS: Final = r"\w-"
+"""The same where the parts of a path are tokens of their own."""
+
+_AFTER_AN_ESCAPE: Final = "|".join(
+    f"(?<={escape})"
+    for escape in (
+        "//",  # of a URL
+        "%[0-9A-Fa-f]{2}",
+        "%25[0-9A-Fa-f]{2}",
+        "%2525[0-9A-Fa-f]{2}",
+        *(
+            f"{backslash}{code}"
+            for backslash in (r"\\", "%5[Cc]")
+            for code in ("[nrtbfv]", "x[0-9A-Fa-f]{2}", "u[0-9A-Fa-f]{4}")
+        ),
+    )
+)
+"""Where a token begins although a letter or a digit stands before it."""
+
 _BACKSLASH: Final = r"(?:\\|%(?:25)*5[Cc])"  # as it is, and in a URL
 
 
 class Redaction:
     """The secrets that are taken out of whatever is logged: more may come, and none is ever shown again."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
+    def __init__(self, secrets: Iterable[str], tokens: str = PATHS) -> None:
+        """`tokens` is what tokens are of, as in the brackets of a regular expression."""
+        self._before = f"(?:(?<![{tokens}])|{_AFTER_AN_ESCAPE})"
+        self._after = rf"(?![{tokens.replace('.', '')}]|\.\w)" if "." in tokens else f"(?![{tokens}])"
         self._secrets: set[str] = set()
         self._any: re.Pattern[str] | None = None
         self.add(secrets)
@@ -19,11 +52,18 @@ class Redaction:
     def add(self, secrets: Iterable[str]) -> None:
         """Take these out too, from now on."""
         self._secrets.update(secret for secret in secrets if secret)
-        forms = [_any_form(secret) for secret in sorted(self._secrets, key=lambda secret: (-len(secret), secret))]
+        forms = [self._whole(secret) for secret in sorted(self._secrets, key=lambda secret: (-len(secret), secret))]
         self._any = re.compile("|".join(forms)) if forms else None
 
     def __call__(self, text: str) -> str:
         return self._any.sub(REDACTED, text) if self._any else text
+
+    def _whole(self, secret: str) -> str:
+        form = _any_form(secret)
+        if len(secret) >= LONG:
+            return form
+        before = self._before if secret[0].isalnum() else ""
+        return f"{before}{form}{self._after if secret[-1].isalnum() else ''}"
 
 
 def _any_form(secret: str) -> str:

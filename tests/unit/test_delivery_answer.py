@@ -21,7 +21,8 @@ def kept(body, url=URL):
         ("no such page", "no such page"),
         ("Cannot POST /hooks/T0-canary/B0canary", "Cannot POST /hooks/[redacted]/[redacted]"),
         ("<pre>T0-canary</pre>", "<pre>[redacted]</pre>"),
-        ("T0-canaryT0-canary", "[redacted][redacted]"),
+        ("T0-canary T0-canary", "[redacted] [redacted]"),
+        ("T0-canary2 B0canary-3 xB0canary", "T0-canary2 B0canary-3 xB0canary"),
         (r"{\"path\": \"\/hooks\/T0-canary\/B0canary\"}", r"{\"path\": \"\/hooks\/[redacted]\/[redacted]\"}"),
         ("?key=a%2Fcanary%20key&amp;v=1", "?key=[redacted]&amp;v=1"),
         ("key is 'a/canary key'", "key is '[redacted]'"),
@@ -32,6 +33,16 @@ def kept(body, url=URL):
 def test_secret_parts_of_the_url_are_left_out(body, answer):
     """The user and all longer parts of path and query, as they are or decoded; the host and short words stay."""
     assert kept(body) == answer
+
+
+def test_long_part_is_left_out_wherever_it_stands():
+    """A part that is too long to be a word by chance is left out even where it is glued to others."""
+    assert kept("xT0-canary-B0-canary1", "https://example.com/T0-canary-B0-canary") == "x[redacted]1"
+
+
+def test_word_of_the_url_is_left_in_other_words():
+    """The parts of a URL that are words leave the words of an answer that have them in them."""
+    assert kept("the webhooks-api of batches-old", "https://example.com/webhooks/batches") == "the webhooks-api of batches-old"
 
 
 def test_part_that_begins_with_another_is_left_out_whole():

@@ -83,13 +83,52 @@ def test_any_secret_is_left_out(secret, ways):
         assert REDACTED in json.loads(stream.getvalue())["detail"]
 
 
-@pytest.mark.parametrize("value", [123456, 123456.5, {"number": 91234560}])
+@pytest.mark.parametrize("value", [123456, {"number": 123456}, [123456]], ids=["alone", "nested", "in a list"])
 def test_secret_of_digits_is_left_out_of_numbers(stream, value):
     """A secret that happens to be a number is left out of numbers too."""
     log.configure(["123456"], stream=stream)
     structlog.get_logger().info("told", value=value)
     assert "123456" not in stream.getvalue().replace(stream.getvalue()[:40], "")
     assert REDACTED in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "batch-tracker send-test pipeline", "/var/test/tracker.db", "/srv/latest", "contest", "test_of", "the test-suite",
+        "test.db", "a.test", "https://test.example/", "tests", "1test",
+    ],
+)  # fmt: skip
+def test_short_secret_is_no_part_of_a_word_or_a_path(stream, text):
+    """A key that is a word leaves words that have it in them, and paths, as they are."""
+    log.configure(["test"], stream=stream)
+    structlog.get_logger().info("asked", detail=text)
+    assert text in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "test", "Bearer test", "key=test", "'test'", '"test"', "{'authorization': 'Bearer test'}", "bad key test.",
+        "test, test", "(test)", "https://test@example/", "user:test@example", "?key=test&v=1",
+        "Bearer%20test", "Bearer%2520test", "a\\ntest",
+        "\\u0022test\\u0022", "x:test", "test\n",
+    ],
+)  # fmt: skip
+def test_short_secret_is_left_out_as_a_token(stream, text):
+    """Where the key stands by itself, however that is written, it is left out."""
+    log.configure(["test"], stream=stream)
+    structlog.get_logger().info("asked", detail=text)
+    assert "test" not in stream.getvalue()
+    assert REDACTED in stream.getvalue()
+
+
+@pytest.mark.parametrize("text", ["xCANARYCANARYCANARYx", "/etc/CANARYCANARYCANARY/x", "CANARYCANARYCANARY2"])
+def test_long_secret_is_left_out_of_words_too(stream, text):
+    """No key as long as real ones are stands anywhere by chance: it is left out of whatever it is in."""
+    log.configure(["CANARYCANARYCANARY"], stream=stream)
+    structlog.get_logger().info("asked", detail=text)
+    assert "CANARY" not in stream.getvalue()
 
 
 def test_longest_secret_first(stream):
@@ -145,8 +184,11 @@ def test_everything_secret_of_a_configuration():
         "old",
         url,
         "/services/T000/B000/canary",
+        "hooks.slack.example/services/T000/B000/canary",
         "https://user:password@example.com/?key=of-the-query",
         "user:password",
+        "dXNlcjpwYXNzd29yZA==",
+        "example.com/?key=of-the-query",
         "/?key=of-the-query",
         "https://example.com/",
     }

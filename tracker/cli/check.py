@@ -10,6 +10,7 @@ from tracker.build import providing
 from tracker.cli import text
 from tracker.cli.options import config_option, examples
 from tracker.config import Account, Config, database_path, load
+from tracker.config.strength import refuse_short_keys
 from tracker.control import is_running
 from tracker.core.failure import Failure
 from tracker.core.job import Page
@@ -30,7 +31,7 @@ def command(config: str | None, online: bool, running: bool) -> None:
     if running:
         _check_running(database_path(config))
         return
-    loaded = load(config)
+    loaded = refuse_short_keys(load(config))
     click.echo(f"{loaded.source or 'defaults and $MISTRAL_API_KEY'}: valid")
     click.echo(f"database  {loaded.storage.path}")
     click.echo("".join(f"listen    {each.host} port {each.port}\n" for each in loaded.http.listen), nl=False)

@@ -13,6 +13,7 @@ from tracker import daemon, log
 from tracker.cli.options import config_option, examples
 from tracker.config import Config, load
 from tracker.config.service import service
+from tracker.config.strength import refuse_short_keys
 from tracker.core.listen_error import ListenError
 from tracker.core.ports import StorageError
 from tracker.repetition import Repetition
@@ -24,12 +25,12 @@ from tracker.tasks import task_group
 @click.option("--verbose", is_flag=True, help="Log every sweep, and all that happens to a job, too.")
 def command(config: str | None, verbose: bool) -> None:
     """Watch the accounts and log every change of their jobs, until SIGTERM or Ctrl-C; SIGHUP reads the configuration anew."""
-    loaded = load(config)
+    loaded = refuse_short_keys(load(config))
     _allow_files()
     told = log.configure(loaded.secrets(), verbose=verbose, journal=log.is_journal(os.environ))  # noqa: TID251 - JOURNAL_STREAM is the process's
 
     def read() -> Config:
-        read_anew = load(config)
+        read_anew = refuse_short_keys(load(config))
         told.redaction.add(read_anew.secrets())
         return read_anew
 

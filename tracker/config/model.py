@@ -1,8 +1,9 @@
 """Owns the configuration as values: frozen, checked, and mute about secrets."""
 
+from base64 import b64encode
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -114,11 +115,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         urls = [receiver.url for receiver in self.receivers if receiver.url]
         tokens = [token for token in (self.http.token, *(receiver.token for receiver in self.receivers)) if token]
         held += [*urls, *tokens, *(secret for receiver in self.receivers for secret in receiver.secrets)]
-        return [secret.reveal() for secret in held] + [part for url in urls for part in _telling_parts(url.reveal())]
+        return [secret.reveal() for secret in held] + [part for url in urls for part in telling_parts(url.reveal())]
 
 
-def _telling_parts(url: str) -> list[str]:
+def telling_parts(url: str) -> list[str]:
+    """What of a URL a server may echo alone: its user, also as it is sent, and path and query, with the host and without."""
     parts = urlsplit(url)
-    credentials = parts.netloc.rpartition("@")[0]
+    credentials, _, host = parts.netloc.rpartition("@")
     target = parts.path + (f"?{parts.query}" if parts.query else "")
-    return [part for part in (credentials, target) if len(part) > 4]  # "/" alone is no secret, and is everywhere
+    sent = b64encode(unquote(credentials).encode()).decode()
+    return [part for part in (credentials, sent, target) if len(part) > 4] + ([host + target] if len(target) > 4 else [])

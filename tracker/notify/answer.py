@@ -2,13 +2,14 @@
 
 import re
 from base64 import b64encode
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from tracker.core.delivery import Outcome, Result
 from tracker.core.retry import wait_asked
 from tracker.http import Answer, NoAnswer
-from tracker.redaction import REDACTED
+from tracker.redaction import WORDS, Redaction
 
 KEPT_OF_A_BAD_ANSWER: Final = 1024
 """Bytes."""
@@ -17,10 +18,10 @@ SHORTEST_SECRET: Final = 6
 """Characters; a shorter part of a URL is no secret, and may well be a word of the answer."""
 
 
-def outcome_of(answer: Answer | NoAnswer, now: int, url: str = "") -> Outcome:
+def outcome_of(answer: Answer | NoAnswer, now: int, url: str = "", secrets: Iterable[str] = ()) -> Outcome:
     """2xx alone is success. `now` (Unix milliseconds) is what a Retry-After that is a date counts from.
 
-    What is kept of the answer holds nothing secret of `url`, which many a server quotes where it has no such page.
+    What is kept of the answer holds none of `secrets` and nothing secret of `url`: many a server quotes what it was asked.
     """
     if isinstance(answer, NoAnswer):
         return Outcome(result=Result.NETWORK, detail=answer.detail)
@@ -30,7 +31,7 @@ def outcome_of(answer: Answer | NoAnswer, now: int, url: str = "") -> Outcome:
         result=_result(answer.status),
         detail=f"HTTP {answer.status}",
         status=answer.status,
-        answer=_without(url, answer.body)[:KEPT_OF_A_BAD_ANSWER].decode("utf-8", "replace"),
+        answer=shown(answer.body, url, secrets),
         retry_after=wait_asked(answer.headers, now),
     )
 
@@ -44,12 +45,15 @@ def _result(status: int) -> Result:
     return Result.REFUSED if status < 500 else Result.SERVER
 
 
-def _without(url: str, body: bytes) -> bytes:
-    """`body` without what may be secret of `url`: its user, also as it is sent, and the parts of its path and query."""
+def shown(body: bytes, url: str, secrets: Iterable[str]) -> str:
+    """The beginning of a bad answer, without `secrets` and what is secret of `url`."""
+    text = Redaction(_parts_of(url), WORDS)(Redaction(secrets)(body.decode("utf-8", "replace")))
+    return text.encode()[:KEPT_OF_A_BAD_ANSWER].decode("utf-8", "replace")
+
+
+def _parts_of(url: str) -> set[str]:
+    """What may be secret of a URL: its user, also as it is sent, and the parts of path and query, as they are and decoded."""
     _, host, path, query, _ = urlsplit(url)
     user = host.rpartition("@")[0]
     parts = [*re.split(r"[/?&=:@]", f"{user}/{path}?{query}"), b64encode(unquote(user).encode()).decode()]
-    secrets = {form for part in parts for form in (part, unquote(part)) if len(form) >= SHORTEST_SECRET}
-    for secret in sorted(secrets, key=len, reverse=True):
-        body = body.replace(secret.encode(), REDACTED.encode())
-    return body
+    return {form for part in parts for form in (part, unquote(part)) if len(form) >= SHORTEST_SECRET}

@@ -12,10 +12,10 @@ from tracker.core.slack import EventJson, card, job_of, thread
 from tracker.core.slack_blocks import Payload
 from tracker.core.slack_digest import digest
 from tracker.http import Answer, HttpClient, NoAnswer
-from tracker.notify.answer import KEPT_OF_A_BAD_ANSWER, outcome_of
+from tracker.notify.answer import outcome_of, shown
 from tracker.notify.slack import event_of, keeping_pace, post
 from tracker.pace import Pace
-from tracker.redaction import REDACTED
+from tracker.redaction import Redaction
 
 API: Final = "https://slack.com/api"
 
@@ -81,6 +81,8 @@ class SlackBot:
         self._timeout = timeout
         self._now = now
         self._sending = anyio.Lock()
+        self._secrets = (channel.token,)
+        self._redact = Redaction(self._secrets)
 
     async def send(self, deliveries: Sequence[Delivery]) -> Outcome:
         async with self._sending:
@@ -136,20 +138,19 @@ class SlackBot:
         return keeping_pace(self._pace, said) if isinstance(said, Outcome) else said
 
     def _read(self, answer: Answer | NoAnswer) -> "_Message | Outcome":
-        outcome = outcome_of(answer, self._now())
+        outcome = outcome_of(answer, self._now(), secrets=self._secrets)
         if isinstance(answer, Answer) and outcome.delivered:
             said = _said(answer.body)
             if isinstance(said, _Message):
                 return said
             outcome = Outcome(
                 result=_RESULTS.get(said, Result.REFUSED),
-                detail=said,
+                detail=self._redact(said),
                 status=answer.status,
-                answer=answer.body[:KEPT_OF_A_BAD_ANSWER].decode("utf-8", "replace"),
+                answer=shown(answer.body, "", self._secrets),
                 retry_after=wait_asked(answer.headers, self._now()),
             )
-        told = {name: getattr(outcome, name).replace(self._channel.token, REDACTED) for name in ("detail", "answer")}
-        return msgspec.structs.replace(outcome, **told)
+        return outcome
 
     async def _kept(self, delivery: Delivery) -> "_Card | None":
         kept = await self._cards.get(delivery.receiver, delivery.stream)
