@@ -1,25 +1,29 @@
 """Owns what is logged and how: one event a line, readable on a terminal, JSON otherwise, never a secret.
 
 What is logged may come from anywhere. So a value can neither begin a line of its own nor send a terminal a command, and
-a log that cannot be written never ends what it tells about.
+a log that cannot be written never ends what it tells about. Times are UTC in JSON, and the local time on a terminal.
 """
 
 import json
 import logging
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, Final, NamedTuple, TextIO
 
 import structlog
 
+from tracker.core.escaping import escape_json, literal
 from tracker.redaction import Redaction
 from tracker.repetition import TEMPLATE, Repetition
 
 _OURS: Final = ("timestamp", "level")  # made here, hence never a secret
+_UTC: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", re.ASCII)
 _KEYS: Final = (*_OURS, "event", "exception")
 _PRIORITIES: Final = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}  # syslog's, as the journal reads them
 
@@ -117,7 +121,7 @@ class _Renderer:
             key if key in _KEYS else self._redact(str(key)): value if key in _OURS else self._clean(value)
             for key, value in told.items()
         }
-        line = str(self._pretty(logger, method, _harmless(clean))) if self._pretty else json.dumps(clean)
+        line = str(self._pretty(logger, method, _harmless(clean))) if self._pretty else escape_json(json.dumps(clean))
         return f"<{_PRIORITIES.get(level, 6)}>{line}" if self._journal else line
 
     def _clean(self, value: Any) -> Any:
@@ -146,20 +150,26 @@ class _Literal:
 
 def _harmless(event: dict[str, Any]) -> dict[str, Any]:
     """Leave no control character to a terminal; the lines of a traceback are indented, so that none looks like an event."""
-    shown = {_printable(key): _literal(value) for key, value in event.items()}
-    shown["event"] = _printable(str(event.get("event")))
+    shown = {literal(key): _shown(value) for key, value in event.items()}
+    shown["event"] = literal(str(event.get("event")))
     for key in ("exception", "stack"):
         if key in event:
-            shown[key] = "\n".join("  " + _printable(line) for line in str(event[key]).split("\n"))
+            shown[key] = "\n".join("  " + literal(line) for line in str(event[key]).split("\n"))
     return shown
 
 
-def _literal(value: Any) -> Any:
-    return _Literal(value) if isinstance(value, str) and not value.isprintable() else value
+def _shown(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if _UTC.fullmatch(value):
+        with suppress(ValueError, OverflowError):
+            return _local(value)
+    return value if value.isprintable() else _Literal(value)
 
 
-def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
+def _local(time: str) -> str:
+    """A UTC time as the clock of the person who reads shows it: 2025-06-25 16:20:10."""
+    return datetime.fromisoformat(time).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _of_a_library(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

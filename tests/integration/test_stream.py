@@ -14,6 +14,7 @@ from surfaced import fill, surfaced
 
 from tracker.connections import Limits
 from tracker.core.filters import EventFilter, read_facts
+from tracker.store import outbox
 from tracker.web import broadcast, following
 from tracker.web.stream import MOST_FOLLOWERS
 
@@ -332,3 +333,24 @@ def test_a_message_is_one_event():
     assert b"\r" not in message.content
     assert message.content == f"id: 7\nevent: batch.created\ndata: {body}\n\n".encode()
     assert message.facts == read_facts(body)
+
+
+@pytest.mark.parametrize("as_stored", ["now", "by an earlier version"], ids=["stored escaped", "stored raw"])
+async def test_usual_readers_of_lines_and_terminals_take_what_is_sent(path, monkeypatch, as_stored):
+    """U+0085, U+2028 and U+2029 in metadata break no reader that splits there, nothing acts on a terminal: stream and API."""
+    if as_stored != "now":
+        monkeypatch.setattr(outbox, "encode_event", lambda event: msgspec.json.encode(event).decode())
+    hostile = "\x85\u2028\u2029\x7f\x9b31m\u202e"
+    async with surfaced(path) as app:
+        await app.store.record("one", [seen(account="one", metadata={hostile: hostile})])
+        (raw,) = [body for _, body in await log_of(app)]
+        assert (hostile in raw) == (as_stored != "now")
+        async with app.client.stream("GET", "/api/stream", params={"after": 0}, timeout=LONG) as answer:
+            async for line in answer.aiter_lines():
+                if line.startswith("data: "):
+                    assert json.loads(line.removeprefix("data: "))["data"]["metadata"] == {hostile: hostile}
+                    break
+        for url in ("/api/events?after=0", "/api/jobs"):
+            text = (await app.client.get(url)).text
+            assert text.isprintable()
+            assert r"\u2028\u2029" in text

@@ -8,7 +8,7 @@ import pytest
 from core_samples import ANSWER, NOW, VALIDATOR, job
 
 from tracker.core.diff import Known, deletion, diff, first_seen
-from tracker.core.event import BATCH_TYPES, batch_event, iso, outcome
+from tracker.core.event import BATCH_TYPES, batch_event, encode_event, iso, outcome, plain_event
 from tracker.core.status import FOLLOWERS
 
 COMPLETED = batch_event(
@@ -155,3 +155,16 @@ def test_what_an_event_says_of_a_job_is_a_batch_job(change):
         assert written["type"] in BATCH_TYPES
         assert list(VALIDATOR.iter_errors(written["data"])) == []
         assert list(ANSWER) == [name for name in written["data"] if name in ANSWER]
+
+
+def test_logged_json_is_escaped_and_means_the_same():
+    """What no reader of lines and no terminal may see raw is escaped in the log's JSON, keys and values; the rest stays."""
+    hostile = "\x7f\x85\x9b31m\u2028\u2029\u202e模"
+    event = plain_event("account.unreachable", "default", {hostile: hostile}, 1_750_861_214_312)
+    encoded = encode_event(event)
+    assert msgspec.json.decode(encoded)["data"] == {hostile: hostile}
+    assert encoded.splitlines() == [encoded]
+    assert encoded.isprintable()
+    assert "模" in encoded
+    ordinary = plain_event("account.recovered", "défaut", {"account": "défaut"}, 1_750_861_214_312)
+    assert encode_event(ordinary) == msgspec.json.encode(ordinary).decode()

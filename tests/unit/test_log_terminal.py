@@ -3,6 +3,9 @@
 import io
 import json
 import logging
+import re
+import time
+from datetime import datetime
 
 import pytest
 import structlog
@@ -125,3 +128,27 @@ def test_anything_is_one_line(value):
         assert len(seen(terminal)) == 1
         (line,) = stream.getvalue().splitlines()
         assert json.loads(line)["value"] == value
+
+
+def test_times_are_those_of_the_clock_on_the_wall(terminal, monkeypatch):
+    """A person reads local times without fractions, in the line's stamp and in its values; JSON keeps UTC."""
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        stream = io.StringIO()
+        for each in (terminal, stream):
+            log.configure([], stream=each)
+            structlog.get_logger().info(
+                "told", timestamp="forged", again_at="2025-06-25T14:20:10.123Z", not_one="9999-99-99T99:99:99Z"
+            )
+        (line,) = seen(terminal)
+        assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[info", line), line
+        assert "again_at='2025-06-25 19:50:10'" in line
+        assert "not_one=9999-99-99T99:99:99Z" in line
+        told = json.loads(stream.getvalue())
+        assert told["again_at"] == "2025-06-25T14:20:10.123Z"
+        written, shown = datetime.fromisoformat(told["timestamp"]), datetime.fromisoformat(f"{line[:19]}+05:30")
+        assert abs((written - shown).total_seconds()) < 60
+    finally:
+        monkeypatch.undo()
+        time.tzset()

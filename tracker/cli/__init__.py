@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from tracker import __version__
-from tracker.core.config_error import ConfigError
-from tracker.core.listen_error import ListenError
+from tracker.cli.errors import run_to_exit
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -100,31 +99,13 @@ def group(ctx: click.Context, config: str | None) -> None:
 
 
 def main() -> None:
-    """Run the command line; what it cannot work with is told in one paragraph."""
-    _print_whatever_comes()
-    try:
-        group(prog_name="batch-tracker")
-    except ConfigError as error:
-        _end(error, 2)
-    except Exception as error:
-        if not _is_expected(error):
-            raise
-        _end(error, 1)
+    """Run the command line, and exit."""
+    _replace_unencodable_characters()
+    run_to_exit(lambda: group.main(prog_name="batch-tracker", standalone_mode=False))
 
 
-def _is_expected(error: Exception) -> bool:
-    from tracker.core.ports import StorageError  # noqa: PLC0415 - half of the time that --help takes
-
-    return isinstance(error, StorageError | ListenError)
-
-
-def _print_whatever_comes() -> None:
+def _replace_unencodable_characters() -> None:
     """Let an output that knows few characters show a mark for the others; a traceback says less."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
-
-
-def _end(error: Exception, status: int) -> None:
-    click.echo(f"batch-tracker: {error}", err=True)
-    sys.exit(status)

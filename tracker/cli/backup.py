@@ -7,6 +7,7 @@ from rich import filesize
 
 from tracker.cli import text
 from tracker.cli.options import config_option
+from tracker.cli.output import echo
 from tracker.config import database_path
 from tracker.store.backup import Contents, UnfitTargetError, back_up
 
@@ -31,7 +32,7 @@ def command(config: str | None, file: Path, force: bool) -> None:
         contents = back_up(database_path(config), file, overwrite=force)
     except UnfitTargetError as error:
         raise click.UsageError(text.plain(error)) from None
-    click.echo(f"{text.plain(file)}: {holds(contents)}; the log and the jobs agree")
+    echo(f"{text.plain(file)}: {holds(contents)}; the log and the jobs agree")
 
 
 def holds(contents: Contents) -> str:

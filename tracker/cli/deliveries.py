@@ -9,7 +9,7 @@ import click
 from tracker.cli import known_names, text
 from tracker.cli.completing import job_ids, receivers
 from tracker.cli.options import config_option, json_option
-from tracker.cli.output import echo_json
+from tracker.cli.output import echo_error, echo_json
 from tracker.config import database_path
 from tracker.core.delivery import State
 from tracker.store.reader import DeliveryFilter, open_reader
@@ -51,11 +51,11 @@ def command(
     shown = limit or SHOWN
     anyio.run(_list, config, which, shown + 1, found.append)
     if not found:
-        click.echo("no such deliveries", err=True)
+        echo_error("no such deliveries")
         return
     _show(found[-shown:])
     if len(found) > shown and limit is None:
-        click.echo(f"these are the last {shown:,}; --limit N shows more of them, --json all", err=True)
+        echo_error(f"these are the last {shown:,}; --limit N shows more of them, --json all")
 
 
 async def _list(config: str | None, which: DeliveryFilter, limit: int | None, take: Callable[[dict[str, Any]], object]) -> None:

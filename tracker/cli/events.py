@@ -13,7 +13,7 @@ from tracker.cli import known_names, text
 from tracker.cli.completing import accounts, job_ids, statuses, types
 from tracker.cli.interrupt import until_signal
 from tracker.cli.options import config_option, json_option, moment
-from tracker.cli.output import echo_as_it_is
+from tracker.cli.output import echo_stored_json
 from tracker.config import database_path
 from tracker.core.event import iso
 from tracker.core.filters import EventFilter
@@ -60,7 +60,7 @@ def command(config: str | None, as_json: bool, after: int, limit: int | None, fo
       batch-tracker events --json --after 1042 --follow | consumer
     """
     which = _filter(**asked)
-    show = echo_as_it_is if as_json else _printer()
+    show = echo_stored_json if as_json else _printer()
 
     async def work() -> None:
         async with open_reader(database_path(config)) as reader:

@@ -12,7 +12,7 @@ import click
 from tracker.cli import text
 from tracker.cli.completing import job_ids
 from tracker.cli.options import config_option, json_option
-from tracker.cli.output import echo_json
+from tracker.cli.output import echo_error, echo_json
 from tracker.config import database_path
 from tracker.core.event import iso
 from tracker.core.job import time_of
@@ -38,7 +38,7 @@ def command(job_id: str, config: str | None, as_json: bool) -> None:
     """
     found, events = anyio.run(_read, config, job_id)
     if len(found) != 1:
-        click.echo(_not_one(job_id, found), err=True)
+        echo_error(_not_one(job_id, found))
         sys.exit(1)
     (job,) = found
     if as_json:

@@ -11,7 +11,7 @@ import msgspec
 from tracker.cli import known_names, text
 from tracker.cli.completing import accounts, job_ids, statuses
 from tracker.cli.options import config_option, json_option, moment
-from tracker.cli.output import echo_json
+from tracker.cli.output import echo_error, echo_json
 from tracker.clock import now
 from tracker.config import database_path
 from tracker.core.filters import JobFilter
@@ -61,11 +61,11 @@ def command(config: str | None, as_json: bool, limit: int | None, **asked: Any) 
     shown = limit or SHOWN
     anyio.run(_each, config, which, shown + 1, found.append)
     if not found:
-        click.echo("no such jobs", err=True)
+        echo_error("no such jobs")
         return
     _show(found[:shown])
     if len(found) > shown and limit is None:
-        click.echo(f"these are the first {shown:,}; --limit N shows more of them, --json all", err=True)
+        echo_error(f"these are the first {shown:,}; --limit N shows more of them, --json all")
 
 
 def _filter(*, statuses: tuple[str, ...], job: str, since: int | None, until: int | None, **asked: Any) -> JobFilter:

@@ -1,4 +1,4 @@
-"""Owns what goes to standard output as data: JSON, an object a line, in whatever encoding the output has."""
+"""Owns what goes to standard output and standard error: JSON, an object a line, and lines of text that steer no terminal."""
 
 import json
 import sys
@@ -6,16 +6,33 @@ from typing import Any
 
 import click
 
+from tracker.core.escaping import escape_json, plain_lines
+
+
+def echo(text: str) -> None:
+    """Print text for people; its values went through `text.plain`, so that none of them begins a line of its own."""
+    click.echo(plain_lines(text))
+
+
+def echo_error(text: str) -> None:
+    """As `echo`, to standard error."""
+    click.echo(plain_lines(text), err=True)
+
+
+def json_line(value: Any) -> str:
+    """The value as one line of JSON that the output can show."""
+    return escape_json(json.dumps(value, ensure_ascii=not _takes_unicode()))
+
 
 def echo_json(value: Any) -> None:
-    click.echo(json.dumps(value, ensure_ascii=not takes_unicode()))
+    click.echo(json_line(value))
 
 
-def echo_as_it_is(line: str) -> None:
-    """A line of JSON, byte for byte where the output takes it."""
-    click.echo(line if takes_unicode() else json.dumps(json.loads(line)))
+def echo_stored_json(line: str) -> None:
+    """Print JSON as it is stored, escaped also where an earlier version stored it unescaped."""
+    click.echo(escape_json(line) if _takes_unicode() else json.dumps(json.loads(line)))
 
 
-def takes_unicode() -> bool:
+def _takes_unicode() -> bool:
     """Whether standard output can show every character."""
     return (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")

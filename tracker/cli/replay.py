@@ -9,6 +9,7 @@ import msgspec
 from tracker.cli import text
 from tracker.cli.completing import receivers
 from tracker.cli.options import config_option, moment
+from tracker.cli.output import echo, echo_error
 from tracker.clock import now
 from tracker.config import database_path, receiver_names
 from tracker.control import NotReached, Refused, ask_to_replay
@@ -47,14 +48,14 @@ def command(config: str | None, **asked: str | int | bool | None) -> None:
         raise click.UsageError(str(error)) from None
     done, when = anyio.run(_replay, config, which)
     if isinstance(done, Refused):
-        click.echo(f"batch-tracker: {text.plain(done.error)}", err=True)
+        echo_error(f"batch-tracker: {text.plain(done.error)}")
         sys.exit(1)
     if done.enabled:
-        click.echo(f"{text.plain(which.receiver)} was disabled, as it had answered that it is gone; it is enabled again")
+        echo(f"{text.plain(which.receiver)} was disabled, as it had answered that it is gone; it is enabled again")
     if done.deliveries:
-        click.echo(f"{_counted(done.deliveries)} to {text.plain(which.receiver)} pending again; {when}")
+        echo(f"{_counted(done.deliveries)} to {text.plain(which.receiver)} pending again; {when}")
     elif not done.enabled:
-        click.echo(f"nothing to replay: {_nothing(which)}", err=True)
+        echo_error(f"nothing to replay: {_nothing(which)}")
         sys.exit(1)
 
 

@@ -8,6 +8,7 @@ import click
 from tracker.cli import text
 from tracker.cli.backup import holds
 from tracker.cli.options import config_option, examples
+from tracker.cli.output import echo
 from tracker.clock import now
 from tracker.config import database_path
 from tracker.store.backup import UnfitTargetError
@@ -31,7 +32,7 @@ def command(config: str | None, file: Path) -> None:
     except UnfitTargetError as error:
         raise click.UsageError(text.plain(error)) from None
     last = restored.contents.events
-    click.echo(f"{database}: {holds(restored.contents)}; the log and the jobs agree")
+    echo(f"{database}: {holds(restored.contents)}; the log and the jobs agree")
     if restored.aside:
-        click.echo(f"what it was is kept: {restored.aside}")
-    click.echo(f"the log goes on with seq {last + 1}: whoever keeps a later one goes back to {last}")
+        echo(f"what it was is kept: {restored.aside}")
+    echo(f"the log goes on with seq {last + 1}: whoever keeps a later one goes back to {last}")

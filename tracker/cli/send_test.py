@@ -12,11 +12,12 @@ from tracker.build import notifier
 from tracker.cli import text
 from tracker.cli.completing import receivers
 from tracker.cli.options import config_option, examples
+from tracker.cli.output import echo, echo_error
 from tracker.clock import now
 from tracker.config import Config, Receiver, load
 from tracker.core.config_error import ConfigError
 from tracker.core.delivery import Delivery, Outcome, Result
-from tracker.core.event import Event, batch_event
+from tracker.core.event import Event, batch_event, encode_event
 from tracker.core.fanout import stream_of
 from tracker.core.job import Job
 from tracker.core.replay import unknown_receiver
@@ -51,7 +52,7 @@ def command(name: str, config: str | None) -> None:
         raise ConfigError(unknown_receiver(name, [each.name for each in loaded.receivers]))
     outcome, took = anyio.run(_send, loaded, receiver)
     told = Redaction(loaded.secrets())(_told(outcome, took))  # an answer may repeat what it was asked
-    click.echo(f"{name}: {told}", err=not outcome.delivered)
+    (echo if outcome.delivered else echo_error)(f"{name}: {told}")
     sys.exit(not outcome.delivered)
 
 
@@ -65,7 +66,7 @@ async def _send(config: Config, receiver: Receiver) -> tuple[Outcome, int]:
         type=event.type,
         stream=stream_of(event),
         attempts=0,
-        body=msgspec.json.encode(event).decode(),
+        body=encode_event(event),
     )
     async with http_client(tls_context(), environment_proxies=config.environment_proxies) as http:
         began_at = now()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import anyio
 import click
 
+from tracker.cli.output import echo
 from tracker.clock import now
 from tracker.serving import Address, serving
 from tracker.simulator.faults import JOB_FAULTS, KINDS, LASTING, TIME_FAULTS, Fault, Faults, parse
@@ -108,6 +109,6 @@ def clock() -> float:
 async def _serve(simulator: Simulator, listen: Address) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with serving(simulator.app, *listen) as address:
-            click.echo(f"Mistral's batch API, simulated, on {address.url}")
+            echo(f"Mistral's batch API, simulated, on {address.url}")
             async for _ in signals:
                 break

@@ -53,7 +53,7 @@ def is_watched(console: Console) -> bool:
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[Text | str]], width: int) -> Table:
     """Columns side by side without lines, as many of them as there is room for in `width`."""
-    cells = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
+    cells = [[cell if isinstance(cell, Text) else Text(text.plain(cell)) for cell in row] for row in rows]
     widths = _fitting(columns, cells, width)
     made = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim", show_header=any(c.name for c in columns))
     for number, wide in widths.items():

@@ -4,7 +4,10 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from tracker.core.escaping import plain
 from tracker.core.status import SUCCESS, is_terminal
+
+__all__ = ["plain"]
 
 _COLOURS: Final[Mapping[str, str]] = {
     "QUEUED": "blue",
@@ -27,11 +30,6 @@ _TYPE_COLOURS: Final[Mapping[str, str]] = {
     "account.recovered": "green",
     "receiver.recovered": "green",
 }
-
-
-def plain(value: object) -> str:
-    """`value` as text in which whatever is not printable is replaced, so that it cannot steer a terminal."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in str(value))
 
 
 def status(job: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import click
 
 from tracker.cli import text
 from tracker.cli.options import config_option, examples
+from tracker.cli.output import echo
 from tracker.config import database_path
 from tracker.store.verify import verify
 
@@ -17,7 +18,7 @@ def command(config: str | None) -> None:
     path = database_path(config)
     verdict = verify(path)
     for difference in verdict.differences:
-        click.echo(text.plain(difference))
+        echo(text.plain(difference))
     agree = f"{len(verdict.differences)} differences" if verdict.differences else "the log and the jobs agree"
-    click.echo(f"{path}: {verdict.events} events, {verdict.jobs} jobs: {agree}")
+    echo(f"{path}: {verdict.events} events, {verdict.jobs} jobs: {agree}")
     sys.exit(bool(verdict.differences))

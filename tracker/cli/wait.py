@@ -12,6 +12,7 @@ from tracker.cli.awaited import TIMED_OUT, AmbiguousError, Awaited, Waiting
 from tracker.cli.completing import accounts, active_job_ids
 from tracker.cli.interrupt import until_signal
 from tracker.cli.options import config_option, duration
+from tracker.cli.output import echo_error
 from tracker.cli.wait_api import RefusedError
 from tracker.cli.wait_view import Bars, Lines
 from tracker.cli.waiter import Waiter
@@ -77,12 +78,12 @@ def command(
         with view:
             status = anyio.run(_wait, config, account, waiting, timeout)
     except (AmbiguousError, RefusedError) as error:
-        click.echo(f"batch-tracker: {error}", err=True)
+        echo_error(f"batch-tracker: {error}")
         sys.exit(2)
     good = {"success", "partial"} if allow_partial else {"success"}
     missed = [each for each in waiting.all if each.result not in good]
     if missed and not quiet:
-        click.echo(f"batch-tracker: {_missed(waiting.all, missed, allow_partial=allow_partial)}", err=True)
+        echo_error(f"batch-tracker: {_missed(waiting.all, missed, allow_partial=allow_partial)}")
     sys.exit(status or bool(missed))
 
 

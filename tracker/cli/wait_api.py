@@ -111,7 +111,7 @@ class Api:
         before = self._failing.get(account)
         self._failing[account] = answer
         if before is None or before.reason is not answer.reason:
-            self._waiting.view.note(text.plain(_told(account, answer)))
+            self._waiting.view.note(_told(account, answer))
 
     def _see(self, awaited: Awaited, account: str, job: Job) -> None:
         seen_at = now()
@@ -136,4 +136,4 @@ def _as_failure(answer: Failure | MalformedJob) -> Failure:
 
 def _told(account: str, failure: Failure) -> str:
     words = _REFUSED.get(failure.reason, "{reason}: {detail}; it is asked again")
-    return f"account {account}: {words.format(reason=failure.reason, detail=failure.detail)}"
+    return text.plain(f"account {account}: {words.format(reason=failure.reason, detail=failure.detail)}")

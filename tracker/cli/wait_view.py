@@ -1,11 +1,9 @@
 """Owns what `wait` shows: bars on a terminal that is watched, elsewhere a line where something has changed; its results."""
 
-import json
 import sys
 from types import TracebackType
 from typing import Final, Self
 
-import click
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
@@ -47,21 +45,24 @@ class Lines:
         said = job["status"], _share(job["completed_requests"], job["total_requests"]) // STEP
         if self._said.get(awaited.id) != said:
             self._said[awaited.id] = said
-            self._tell(f"{awaited.id}  {text.plain(job['status'])}  {text.progress(job)}")
+            self._tell(f"{text.plain(awaited.id)}  {text.plain(job['status'])}  {text.progress(job)}")
 
     def ended(self, awaited: Awaited) -> None:
         if not self._quiet:
-            self._result(json_line(awaited) if self._as_json else "\n".join(words(awaited)), awaited)
+            self._result(awaited)
 
     def note(self, words: str) -> None:
         if not self._quiet:
             self._tell(words)
 
     def _tell(self, line: str) -> None:
-        click.echo(line, err=True)
+        output.echo_error(line)
 
-    def _result(self, line: str, awaited: Awaited) -> None:  # noqa: ARG002 - bars colour it
-        click.echo(line)
+    def _result(self, awaited: Awaited) -> None:
+        if self._as_json:
+            output.echo_json(awaited.to_json())
+        else:
+            output.echo("\n".join(words(awaited)))
 
 
 class Bars(Lines):
@@ -93,19 +94,18 @@ class Bars(Lines):
     def _tell(self, line: str) -> None:
         self._console.print(Text(line, style="dim"))
 
-    def _result(self, line: str, awaited: Awaited) -> None:
+    def _result(self, awaited: Awaited) -> None:
         if not sys.stdout.isatty():
-            click.echo(line)
+            super()._result(awaited)
+            return
+        if self._as_json:
+            self._console.print(Text(output.json_line(awaited.to_json())), soft_wrap=True)
             return
         style = text.colour(awaited.job) if awaited.job and awaited.result not in (TIMED_OUT, UNKNOWN) else "yellow"
-        first, *others = line.split("\n")
-        self._console.print(Text(first, style="" if self._as_json else style), soft_wrap=True)
+        first, *others = words(awaited)
+        self._console.print(Text(first, style=style), soft_wrap=True)
         for other in others:
             self._console.print(Text(other), soft_wrap=True)
-
-
-def json_line(awaited: Awaited) -> str:
-    return json.dumps(awaited.to_json(), ensure_ascii=not output.takes_unicode())
 
 
 def words(awaited: Awaited) -> list[str]:

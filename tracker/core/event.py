@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from tracker.core.escaping import escape_json
 from tracker.core.job import Job
 from tracker.core.status import EVENT_OF
 
@@ -22,6 +23,8 @@ BATCH_TYPES: Final = (
 OVERDUE_TYPES: Final = ("batch.stalled", "batch.deadline")
 ACCOUNT_TYPES: Final = ("account.unreachable", "account.recovered")
 RECEIVER_TYPES: Final = ("receiver.failing", "receiver.recovered")
+
+_encode: Final = msgspec.json.Encoder().encode
 
 Outcome = Literal["success", "partial", "all_failed", "empty"]
 Changes = dict[str, tuple[Any, Any]]
@@ -64,6 +67,15 @@ def batch_event(type_: str, account: str, job: Job, changes: Changes, now: int, 
         outcome=outcome(job) if type_ == "batch.completed" else UNSET,
         data=data,
     )
+
+
+def encode_event(event: Event) -> str:
+    """The event's JSON as it is logged and then sent, in every attempt the same bytes.
+
+    It is escaped here, once, so that every surface and every copy of the database has the same harmless text; an escape costs
+    nothing where there is nothing to escape, and leaves the value as it is.
+    """
+    return escape_json(_encode(event).decode())
 
 
 def plain_event(type_: str, account: str, data: dict[str, Any], now: int) -> Event:

@@ -15,7 +15,7 @@ import msgspec
 
 from tracker.core.circuit import TRIP, Circuit
 from tracker.core.delivery import Delivery, Settlement
-from tracker.core.event import Event, from_iso
+from tracker.core.event import Event, encode_event, from_iso
 from tracker.core.fanout import Subscription, fan_out, stream_of
 from tracker.core.ports import StorageError
 from tracker.store.connection import Database
@@ -111,8 +111,6 @@ _PRUNE: Final = """DELETE FROM deliveries WHERE (receiver, seq) IN (
 
 _PRUNED_AT_ONCE: Final = 1000
 """Deliveries; others want to write too."""
-
-_encode: Final = msgspec.json.Encoder().encode
 
 _FOR_EVER: Final = 2**61
 """Milliseconds; longer than SQLite's integers leave room for."""
@@ -279,7 +277,7 @@ def _milliseconds(seconds: float) -> int:
 
 def _event_row(entry: Entry) -> tuple[Any, ...]:
     event = entry.event
-    body = _encode(event).decode()
+    body = encode_event(event)
     return (
         event.seq, event.id, event.type, event.account, entry.job, event.created_at, event.observed_at, entry.backfilled, body
     )  # fmt: skip

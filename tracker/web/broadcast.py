@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import anyio
 import structlog
 
+from tracker.core.escaping import escape_json
 from tracker.core.filters import EventFacts, EventFilter, read_facts
 from tracker.core.pages import Span
 from tracker.core.ports import Reader, StorageError, Waiting
@@ -106,6 +107,6 @@ class Broadcast:
 
 
 def message(seq: int, body: str) -> Message:
-    """The event as a server-sent one: its JSON has no line breaks."""
+    """The event as a server-sent one, in one line: also of one that an earlier version logged unescaped."""
     facts = read_facts(body)
-    return Message(seq, facts, f"id: {seq}\nevent: {facts.type}\ndata: {body}\n\n".encode())
+    return Message(seq, facts, f"id: {seq}\nevent: {facts.type}\ndata: {escape_json(body)}\n\n".encode())

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tracker.core.escaping import escape_json_bytes
 from tracker.web import asked
 
 Schema = dict[str, Any]
@@ -63,4 +64,4 @@ def schema_of(type_: Any) -> Schema:
 
 
 def json_response(value: Any) -> Response:
-    return Response(msgspec.json.encode(value), media_type="application/json")
+    return Response(escape_json_bytes(msgspec.json.encode(value)), media_type="application/json")

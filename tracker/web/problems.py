@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tracker.core.escaping import escape_json_bytes
 from tracker.core.ports import StorageError
 
 MEDIA_TYPE = "application/problem+json"
@@ -24,7 +25,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
-    body = msgspec.json.encode(Problem(HTTPStatus(status).phrase, status, detail))
+    body = escape_json_bytes(msgspec.json.encode(Problem(HTTPStatus(status).phrase, status, detail)))
     return Response(body, status, headers, MEDIA_TYPE)
 
 
