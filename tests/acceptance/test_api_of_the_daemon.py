@@ -45,7 +45,7 @@ async def test_a_program_follows_a_workspace(tmp_path):
 
 
 async def test_a_token_in_the_configuration(tmp_path):
-    """With http.token nothing but /healthz is read without it; http.hosts names the server; neither token is ever shown."""
+    """With http.token nothing but a status is read without it; http.hosts names the server; neither token is ever shown."""
     async with simulated(jobs=3) as simulator:
         installation = Installation(tmp_path, simulator.url)
         installation.environment["PAGE_TOKEN"] = "canary-page-token-2718"
@@ -60,7 +60,9 @@ async def test_a_token_in_the_configuration(tmp_path):
             assert [answer.status_code for answer in answers] == [401, 401, 401, 401, 200]
             assert (await client.get("/healthz")).status_code == 200
             assert (await client.get("/api/jobs", headers=right | {"host": "tracker.example.com"})).status_code == 200
-            assert (await client.get("/api/jobs", headers=right | {"host": "example.com"})).status_code == 421
+            assert (await client.get("/api/jobs", headers=right | {"host": "example.com"})).status_code == 200
+            assert (await client.get("/api/jobs", headers={"host": "example.com"})).status_code == 421
+            assert {*(await client.get("/readyz", headers={"host": "10.1.2.3:9471"})).json()} == {"status"}
             token = json.loads(control_file(installation.database).read_text())["token"]
             answers += [
                 await client.get(url, headers=right) for url in ("/api/jobs", "/api/accounts", "/metrics", "/nothing", "/")

@@ -1,6 +1,7 @@
 """Who may ask what of http.listen: hosts, tokens, sessions, and where a request comes from."""
 
 import itertools
+from types import SimpleNamespace
 
 import anyio
 import pytest
@@ -8,8 +9,9 @@ from surfaced import CONTROL, RIGHT, TOKEN, surfaced
 
 from tracker.web.attempts import AT_ONCE, Attempts
 from tracker.web.sessions import LIFETIME
+from tracker.web.state import Trial
 
-READ = ("/", "/readyz", "/metrics", "/api/jobs", "/api/events", "/api/openapi.json", "/nothing")
+READ = ("/", "/metrics", "/api/jobs", "/api/events", "/api/openapi.json", "/nothing")
 WRITE = "/api/replay"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - nothing listens there
 DEAD = {"receiver": "pipeline", "dead": True}
@@ -34,8 +36,11 @@ async def logged_in(app, token=TOKEN):
     return {"cookie": answer.headers["set-cookie"].partition(";")[0]}
 
 
-async def test_a_token_is_asked_for_everywhere_but_by_healthz(path):
-    """With a token, whoever sends none or another is refused, whatever he asks for, and told how to send it."""
+async def test_a_token_is_asked_for_everywhere_but_by_probes(path):
+    """With a token, a request with none or a wrong one is refused, whatever it asks for, and the answer says how.
+
+    Probes are answered.
+    """
     wrong = [{}, bearer("wrong"), {"authorization": TOKEN}, bearer(TOKEN + "2"), {"authorization": f"Basic {TOKEN}"}]
     wrong += [{"authorization": "Bearer naïve".encode("latin-1")}, {"cookie": f"batch_tracker_session={TOKEN}"}]
     async with surfaced(path, token=TOKEN) as app:
@@ -97,7 +102,7 @@ async def test_hosts(path, access, ours, others):
     async with surfaced(path, **access) as app:
         for host in ours:
             assert (await app.get("/api/jobs", headers={"host": host})).status_code == 200
-        for host, url in itertools.product(others, ("/healthz", "/api/jobs", "/login", "/static/x")):
+        for host, url in itertools.product(others, ("/metrics", "/api/jobs", "/login", "/static/x")):
             answer = await app.get(url, headers={"host": host})
             assert (answer.status_code, answer.headers["content-type"]) == (421, "application/problem+json")
 
@@ -200,7 +205,7 @@ async def test_a_session(path):
 
 
 async def test_a_session_ends(path):
-    """After twelve hours the cookie opens nothing any more."""
+    """After one hour the cookie opens nothing any more."""
     clock = [0.0]
     async with surfaced(path, token=TOKEN, now=lambda: clock[0]) as app:
         session = await logged_in(app)
@@ -248,24 +253,90 @@ async def test_a_browser_is_led_to_the_login(path):
         assert (await app.post("/login", data={"token": "x" * 70_000})).status_code == 413
 
 
+async def answers(app, way, token):
+    if way == "form":
+        return await app.post("/login", data={"token": token})
+    return await app.get("/api/jobs", headers=bearer(token))
+
+
 @pytest.mark.parametrize("way", ["header", "form"])
-async def test_nobody_guesses(path, way):
-    """After some wrong tokens an address is told to wait, be the next one right; another address is not held up."""
-
-    async def attempt(app, token):
-        if way == "form":
-            return await app.post("/login", data={"token": token})
-        return await app.get("/api/jobs", headers=bearer(token))
-
+async def test_wrong_tokens_keep_nobody_out_who_has_the_right_one(path, way):
+    """After some wrong tokens an address is asked to wait with further ones; either right token passes all the same."""
     async with surfaced(path, token=TOKEN) as app:
-        assert [(await attempt(app, f"guess-{number}")).status_code for number in range(AT_ONCE)] == [401] * AT_ONCE
-        answer = await attempt(app, TOKEN)
+        wrong = [(await answers(app, way, f"guess-{number}")).status_code for number in range(AT_ONCE)]
+        assert wrong == [401] * AT_ONCE
+        answer = await answers(app, way, "guess")
         assert (answer.status_code, answer.headers["content-type"]) == (429, "application/problem+json")
         assert 1 <= int(answer.headers["retry-after"]) <= 7
-        host, port = app.client.base_url.host, app.client.base_url.port
-        async with await anyio.connect_tcp(host, port, local_host="127.0.0.2") as other:
-            await other.send(f"GET /api/jobs HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\r\n".encode())
-            assert (await other.receive()).startswith(b"HTTP/1.1 200 ")
+        for token in (TOKEN, CONTROL) * AT_ONCE:
+            assert (await answers(app, way, token)).status_code in (200, 303)
+        app.client.cookies.clear()
+        assert (await answers(app, way, "guess")).status_code == 429, "the right ones do not give attempts back"
+
+
+@pytest.mark.parametrize("access", [{"token": TOKEN}, {}], ids=["with a token", "on loopback without one"])
+async def test_a_wrong_token_is_counted_under_any_host(path, access):
+    """Another Host is no way to try tokens without being counted: the answer is 401, then 429, not the 421 of no token."""
+    other = {"host": "tracker.monitoring.svc"}
+    async with surfaced(path, **access) as app:
+        assert (await app.get("/api/jobs", headers=other)).status_code == 421
+        for number in range(AT_ONCE):
+            assert (await app.get("/api/jobs", headers=other | bearer(f"guess-{number}"))).status_code == 401
+        assert (await app.get("/api/jobs", headers=other | bearer("guess"))).status_code == 429
+        assert (await app.get("/api/jobs", headers=other | bearer(CONTROL))).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["10.1.2.3:9471", "tracker.monitoring.svc:9471", "evil.example"])
+async def test_the_right_token_is_not_asked_for_its_host(app, host):
+    """What is scraped by the name of a service is given its metrics, pages and all, as long as its token is right."""
+    for url in (*READ, "/readyz"):
+        answer = await app.get(url, headers=bearer(TOKEN) | {"host": host})
+        assert answer.status_code in (200, 404, 503)
+    assert (await app.post(WRITE, headers=bearer(CONTROL) | {"host": host}, json=DEAD)).status_code == 200
+    assert (await app.get("/metrics", headers={"host": host} | await logged_in(app))).status_code == 421
+
+
+@pytest.mark.parametrize("headers", [{}, {"host": "10.1.2.3:9471"}, {"host": "evil.example"}, bearer("wrong")])
+@pytest.mark.parametrize("access", [{"token": TOKEN}, {}], ids=["with a token", "on loopback without one"])
+async def test_probes_are_answered_whoever_asks(path, access, headers):
+    """/healthz and /readyz give their status under any Host, with any token; why, and of which accounts, for readers alone."""
+    reads = "token" not in access and "host" not in headers
+    async with surfaced(path, **access) as app:
+        assert (await app.get("/healthz", headers=headers)).json() == {"status": "ok"}
+        answer = await app.get("/readyz", headers=headers)
+        assert (answer.status_code, answer.json()["status"]) == (503, "not ready")
+        assert ({*answer.json()} == {"status", "reasons", "accounts"}) == reads
+        assert (await app.get("/readyz", headers=headers | RIGHT)).json()["reasons"] != []
+        for account in ("one", "two"):
+            app.health.swept(account, None, 1)
+        assert (await app.get("/readyz", headers=headers)).json()["status"] == "ready"
+        assert (await app.client.head("/readyz", headers=headers)).status_code == 200
+        assert (await app.post("/readyz", headers=headers)).status_code in (401, 405, 421)
+
+
+async def test_probes_of_a_machine_that_knows_no_host(app):
+    """HTTP/1.0 has no Host: a load balancer's check is answered all the same."""
+    said = await raw(app, b"GET /healthz HTTP/1.0\r\n\r\n")
+    assert said.startswith(b"HTTP/1.1 200 ")
+    assert (await raw(app, b"GET /api/jobs HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.1 421 ")
+
+
+async def test_probes_without_a_token_cost_few_commits(path):
+    """However often strangers ask, the store is tried once in a while; who may read is told how it is now."""
+    trials = []
+    async with surfaced(path) as app:
+
+        async def probe():
+            trials.append(1)
+            return "full"
+
+        trial = Trial(SimpleNamespace(health=app.health, probe=probe))
+        for _ in range(20):
+            await trial.run(not_within=3600.0)
+        assert (len(trials), app.health.storage_error) == (1, "full")
+        for _ in range(5):
+            await trial.run(not_within=0.0)
+        assert len(trials) == 6
 
 
 def test_attempts_come_back():

@@ -114,11 +114,17 @@ def _converted(values: Mapping[str, Any], type_: type[Asked]) -> Asked:
         raise Refusal(422, f"{name}: {found}{told}" if name else told) from None
 
 
-Where = Literal["path", "query", "header", "body"]
+async def caller(request: Request, type_: type[Asked]) -> Asked:
+    """What the guard found out about the sender."""
+    return _converted(request.scope["state"], type_)
+
+
+Where = Literal["path", "query", "header", "body", "caller"]
 READ: Final[Mapping[Where, Callable[[Request, type[Any]], Awaitable[Any]]]] = {
     "path": path,
     "query": query,
     "header": header,
     "body": body,
+    "caller": caller,
 }
 """How each part of a request is read."""

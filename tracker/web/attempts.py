@@ -1,4 +1,7 @@
-"""Owns how often an address may get the token wrong: a few times at once, then now and then, so that nobody guesses it."""
+"""Owns how often an address may get the token wrong: a few times at once, then now and then, so that guessing costs little.
+
+The right token is never held up: what protects it is its length.
+"""
 
 import ipaddress
 from collections import OrderedDict

@@ -33,7 +33,10 @@ SAFE: Final = {
     "referrer-policy": "same-origin",
     "cache-control": "no-store",
 }
-OPEN: Final = ("/healthz", "/login", "/logout")
+PROBES: Final = ("/healthz", "/readyz")
+"""What tells its status, and no more, without a token and under any Host."""
+
+OPEN: Final = ("/login", "/logout")
 OPEN_BELOW: Final = "/static/"
 
 _READING: Final = ("GET", "HEAD", "OPTIONS")
@@ -58,18 +61,12 @@ class Guard:
             await send(message)
 
         request = Request(scope)
-        answer = self._misdirected(request) or self._too_large(request) or self._unwelcome(request) or self._app
+        answer = self._malformed(request) or self._too_large(request) or self._unwelcome(request) or self._app
         await answer(scope, receive, send_safely)
 
-    def _misdirected(self, request: Request) -> Response | None:
-        hosts = request.headers.getlist("host")
-        if len(hosts) != 1:
-            return problem(400, f"found {len(hosts)} Host headers, expected one")
-        if not self._access.is_host(hosts[0]):
-            return problem(
-                421, f"found Host: {hosts[0]!r}, expected a name of this server; http.hosts of the configuration has more"
-            )
-        return None
+    def _malformed(self, request: Request) -> Response | None:
+        hosts, fewest = len(request.headers.getlist("host")), int(request.scope["http_version"] != "1.0")
+        return None if fewest <= hosts <= 1 else problem(400, f"found {hosts} Host headers, expected one")
 
     def _too_large(self, request: Request) -> Response | None:
         line = len(request.scope["raw_path"]) + len(request.scope["query_string"])
@@ -80,29 +77,48 @@ class Guard:
         return None
 
     def _unwelcome(self, request: Request) -> Response | None:
-        """The answer to whom is not to be listened to, before anything of the body is read."""
-        reads, path = request.method in _READING, request.scope["path"]
-        if not reads and is_foreign(request, self._site.origin):
+        """The answer to a request that may not pass, before anything of its body is read.
+
+        The right token always passes, be the Host what it may: no page of another site has it. The state of the request says
+        whether its sender may read, for routes that tell everybody a little.
+        """
+        state, sent = request.scope.setdefault("state", {}), sent_token(request)
+        state["session"] = self._sessions.has(request.cookies.get(COOKIE, ""))
+        if request.method not in _READING and is_foreign(request, self._site.origin):
             return problem(403, "another site's page sent this")
-        session = self._sessions.has(request.cookies.get(COOKIE, ""))
-        request.scope.setdefault("state", {})["session"] = session
+        state["may_read"] = sent is not None and self._access.knows(sent)
+        if state["may_read"]:
+            return None
+        refusal = self._misdirected(request) or self._without_token(request, session=state["session"])
+        if refusal and sent is not None:
+            refusal = self._wrong_token(request)
+        state["may_read"] = refusal is None
+        return None if request.method in _READING and request.scope["path"] in PROBES else refusal
+
+    def _misdirected(self, request: Request) -> Response | None:
+        host = request.headers.get("host", "")
+        if self._access.is_host(host):
+            return None
+        detail = f"found Host: {host!r}, expected a name of this server; http.hosts of the configuration has more"
+        return problem(421, detail)
+
+    def _without_token(self, request: Request, *, session: bool) -> Response | None:
+        """The answer where a token is missing."""
+        reads, path = request.method in _READING, request.scope["path"]
         if path in OPEN or path.startswith(OPEN_BELOW) or (reads and self._access.reading_is_open):
             return None
         if session and (reads or is_own(request, self._site.origin)):
             return None
-        return self._without_token(request)
+        if "text/html" in request.headers.get("accept", ""):
+            following = _target(request) if request.method == "GET" else "/"  # a form of a session that is over
+            return RedirectResponse(f"/login?next={quote(following)}", 303)
+        return problem(401, "send a token, as Authorization: Bearer TOKEN", {"www-authenticate": "Bearer"})
 
-    def _without_token(self, request: Request) -> Response | None:
-        sent, address, now = sent_token(request), request.client.host if request.client else "", anyio.current_time()
-        if sent is None:
-            if "text/html" in request.headers.get("accept", ""):
-                following = _target(request) if request.method == "GET" else "/"  # a form of a session that is over
-                return RedirectResponse(f"/login?next={quote(following)}", 303)
-            return problem(401, "send a token, as Authorization: Bearer TOKEN", {"www-authenticate": "Bearer"})
+    def _wrong_token(self, request: Request) -> Response:
+        """The answer to a wrong token, and to more of them, which are not even counted."""
+        address, now = request.client.host if request.client else "", anyio.current_time()
         if wait := self._attempts.wait(address, now):
             return problem(429, "there were too many wrong tokens", {"retry-after": str(int(wait) + 1)})
-        if self._access.knows(sent):
-            return None
         self._attempts.failed(address, now)
         return problem(401, "that is not the token, expected Authorization: Bearer TOKEN", {"www-authenticate": "Bearer"})
 

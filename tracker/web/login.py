@@ -32,13 +32,13 @@ def login_routes(access: Access, sessions: Sessions, attempts: Attempts, site: S
             return show(request)
         fields = await form(request)
         next_, address, now = _own(fields.get("next", "/")), request.client.host if request.client else "", anyio.current_time()
+        if access.knows(fields.get("token", "").strip()):  # first: what others get wrong keeps nobody out who has it right
+            return RedirectResponse(next_, 303, {"set-cookie": cookie(sessions.begin(), site)})
         if wait := attempts.wait(address, now):
             headers = {"retry-after": str(int(wait) + 1)}
             return refused(request, 429, f"There were too many wrong tokens; try again in {int(wait) + 1} s.", next_, headers)
-        if not access.knows(fields.get("token", "").strip()):
-            attempts.failed(address, now)
-            return refused(request, 401, "That is not the token.", next_, {"www-authenticate": "Bearer"})
-        return RedirectResponse(next_, 303, {"set-cookie": cookie(sessions.begin(), site)})
+        attempts.failed(address, now)
+        return refused(request, 401, "That is not the token.", next_, {"www-authenticate": "Bearer"})
 
     async def logout(request: Request) -> Response:
         sessions.end(request.cookies.get(COOKIE, ""))

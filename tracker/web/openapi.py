@@ -62,7 +62,7 @@ def document(operations: Iterable[Operation], base_path: str = "") -> Schema:
 
 
 def _types(operation: Operation) -> Iterable[type[msgspec.Struct]]:
-    yield from operation.takes.values()
+    yield from (type_ for where, type_ in operation.takes.items() if where != "caller")
     for answer in (operation.answer, *operation.otherwise.values()):
         if isinstance(answer.of, type):
             yield answer.of
@@ -88,7 +88,7 @@ def _operation(operation: Operation, components: Mapping[str, Schema]) -> Schema
 
 def _parameters(operation: Operation, components: Mapping[str, Schema]) -> Iterable[Schema]:
     for where, type_ in operation.takes.items():
-        if where == "body":
+        if where in ("body", "caller"):
             continue
         schema = components[type_.__name__]
         for name, of in schema["properties"].items():
