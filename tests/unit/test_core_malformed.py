@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from tracker.core.job import Job, Malformed, MalformedJob, Page, parse_job, parse_page, read_job
 
 ID = ANSWER["id"]
-LARGEST = 2**53 - 1
 
 anything = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.integers(-(10**320), 10**320), st.floats(), st.text()),
@@ -39,43 +38,10 @@ def bytes_of(value):
         ({"status": ""}, ID, "Expected `str` of length >= 1 - at `$.status`, found ''"),
         ({"status": "x" * 257}, ID, f"Expected `str` of length <= 256 - at `$.status`, found '{'x' * 59}"),
         ({"status": ["SUCCESS"]}, ID, "Expected `str`, got `array` - at `$.status`, found ['SUCCESS']"),
-        ({"created_at": ABSENT}, ID, "Object missing required field `created_at`"),
-        ({"created_at": None}, ID, "Expected `int`, got `null` - at `$.created_at`, found None"),
-        (
-            {"created_at": "2025-06-25T14:20:10Z"},
-            ID,
-            "Expected `int`, got `str` - at `$.created_at`, found '2025-06-25T14:20:10Z'",
-        ),
-        ({"created_at": -1}, ID, "Expected `int` >= 0 - at `$.created_at`, found -1"),
-        (
-            {"created_at": 253_402_300_800},
-            ID,
-            "Expected `int` <= 253402300799 - at `$.created_at`, found 253402300800",
-        ),
-        ({"created_at": 1750850000.5}, ID, "Expected `int`, got `float` - at `$.created_at`, found 1750850000.5"),
-        ({"total_requests": ABSENT}, ID, "Object missing required field `total_requests`"),
-        ({"completed_requests": None}, ID, "Expected `int`, got `null` - at `$.completed_requests`, found None"),
-        ({"succeeded_requests": "880"}, ID, "Expected `int`, got `str` - at `$.succeeded_requests`, found '880'"),
-        ({"failed_requests": -1}, ID, "Expected `int` >= 0 - at `$.failed_requests`, found -1"),
-        ({"total_requests": 1000.5}, ID, "Expected `int`, got `float` - at `$.total_requests`, found 1000.5"),
-        ({"total_requests": True}, ID, "Expected `int`, got `bool` - at `$.total_requests`, found True"),
-        (
-            {"total_requests": LARGEST + 1},
-            ID,
-            "Expected `int` <= 9007199254740991 - at `$.total_requests`, found 9007199254740992",
-        ),
-        (
-            {"total_requests": 10**100},
-            ID,
-            f"Expected `int` <= 9007199254740991 - at `$.total_requests`, found 1{'0' * 59}",
-        ),
-        ({"total_requests": 10**400}, ID, "Expected `int`, got `null` - at `$.total_requests`, found None"),
-        ({"total_requests": float("nan")}, ID, "Expected `int`, got `null` - at `$.total_requests`, found None"),
-        ({"total_requests": {"n": 1}}, ID, "Expected `int`, got `object` - at `$.total_requests`, found {'n': 1}"),
     ],
 )
 def test_a_job_that_lacks_what_a_tracker_needs(changed, id_, reason):
-    """Without a usable id, status, creation time or counter there is no job: it is named, and what was found is said."""
+    """Without a usable id or status there is no job: it is named, and what was found is said."""
     assert parse_job(body(**changed)) == MalformedJob(id_, reason)
 
 

@@ -7,9 +7,10 @@ from typing import Final
 from tracker.cli import text
 from tracker.cli.awaited import DELETED, UNKNOWN, AmbiguousError, Awaited, Waiting
 from tracker.clock import now
-from tracker.core.event import iso, outcome
+from tracker.core.event import iso, worth
 from tracker.core.failure import Failure, Reason
 from tracker.core.job import Job, MalformedJob
+from tracker.core.observed import as_tracked
 from tracker.core.plan import OVERLAP, PAGE_SIZE
 from tracker.core.ports import ListQuery, Provider
 from tracker.core.status import ACTIVE, SUCCESS
@@ -115,9 +116,10 @@ class Api:
 
     def _see(self, awaited: Awaited, account: str, job: Job) -> None:
         seen_at = now()
-        worth = outcome(job) if job.status == SUCCESS else None
-        own = {"account": account, "deleted": False, "observed_at": iso(seen_at), "outcome": worth}
-        self._waiting.see(awaited, {**(awaited.job or {}), **job.to_data(), **own}, seen_at)
+        data = as_tracked(job, None, seen_at).to_data() | (awaited.job or {}) | job.to_data()
+        reached = worth(data["total_requests"], data["succeeded_requests"]) if job.status == SUCCESS else None
+        own = {"account": account, "deleted": False, "observed_at": iso(seen_at), "outcome": reached}
+        self._waiting.see(awaited, data | own, seen_at)
 
 
 def _is_list_better(wanted: Sequence[Awaited]) -> bool:

@@ -3,7 +3,8 @@
 Reading has three speeds. A page in the shape we know, of values that can do no harm, is decoded in one pass into `Job`s and
 trusted; with other values (text that is escaped, what is nested) each job is looked at. Anything else (an unknown property,
 a value of another type, text that is not quite JSON) is read again one job at a time: what a tracker can do without is kept
-as it came, and a job that lacks what it cannot do without becomes a `MalformedJob`, which costs only itself. What JSON
+as it came, a job that lacks a counter or its creation time becomes a `PartialJob`, and one without an id or a status a
+`MalformedJob`, which costs only itself. A whole number that is written as N.0 is that number. What JSON
 writers, readers and databases disagree about does not get in: numbers beyond a float's range, lone surrogates, and nesting
 that a recursive reader may not survive. What would take far more time and memory to read than to send is not read at all.
 """
@@ -88,8 +89,21 @@ class Job(msgspec.Struct, Generic[Value], frozen=True, kw_only=True, forbid_unkn
         return data | extra
 
 
+class PartialJob(Job[Any], frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """A job whose answer lacks, or has as something else, the counters and the creation time that are `absent`: 0 stands there.
+
+    It is equal to no `Job`, and is never kept: `core.observed` makes a job of it, by what is known.
+    """
+
+    absent: tuple[str, ...]
+
+    def to_data(self) -> dict[str, Any]:
+        """What was there, as JSON values."""
+        return {name: value for name, value in super().to_data().items() if name not in ("absent", *self.absent)}
+
+
 class MalformedJob(msgspec.Struct, frozen=True):
-    """A job that could not be read: its id where it has one, and what was found where, against what was expected."""
+    """A job without an id or a status: its id where it has one, and what was found where, against what was expected."""
 
     id: str | None
     reason: str
@@ -119,6 +133,11 @@ class _Field(NamedTuple):
 
 _FIELDS: Final = {f.encode_name: _Field(f.required, f.type) for f in msgspec.structs.fields(Job) if f.encode_name != _OTHER}
 PROPERTIES: Final = tuple(_FIELDS)
+
+_GUESSED: Final = ("created_at", *COUNTERS)
+"""Required by the schema, and yet no reason not to track a job that lacks it."""
+
+_WHOLE: Final = (*COUNTERS, "started_at", "completed_at")
 
 
 _Flat = str | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float | bool | None
@@ -214,19 +233,31 @@ def _is_tidy(value: Any, levels: int) -> bool:
 
 
 def _read_what_fits(answer: dict[str, Any]) -> Job | MalformedJob:
+    answer = answer | {name: _whole(answer[name]) for name in _WHOLE if name in answer}
+    if isinstance(moment := answer.get("created_at"), float) and math.isfinite(moment):
+        answer["created_at"] = int(moment)  # a fraction of a second is no reason to guess
+    absent = tuple(name for name in _GUESSED if not _fits(answer.get(name), _FIELDS[name].type))
+    answer |= dict.fromkeys(absent, 0)
     named = answer.keys() & _FIELDS.keys()
     try:
-        return _convert(answer, {name for name in named if _FIELDS[name].required or _fits(answer[name], _FIELDS[name].type)})
+        known = {name for name in named if _FIELDS[name].required or _fits(answer[name], _FIELDS[name].type)}
+        return _convert(answer, known, absent)
     except msgspec.ValidationError as error:
         name = answer.get("id")
         return MalformedJob(name if _fits(name, Name) else None, _with_what_was_found(str(error), answer))
 
 
-def _convert(answer: dict[str, Any], known: set[str]) -> Job:
+def _convert(answer: dict[str, Any], known: set[str], absent: tuple[str, ...] = ()) -> Job:
     """Make the job of the properties `known`; the others are extra."""
-    job: Job = msgspec.convert({name: answer[name] for name in known} | {_OTHER: {}}, Job)
+    values = {name: answer[name] for name in known} | {_OTHER: {}}
+    job: Job = msgspec.convert(values | {"absent": absent}, PartialJob) if absent else msgspec.convert(values, Job)
     job.extra.update((name, value) for name, value in answer.items() if name not in known)
     return job
+
+
+def _whole(value: Any) -> Any:
+    """The whole number that a float is; anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _with_what_was_found(message: str, answer: dict[str, Any]) -> str:
@@ -253,7 +284,7 @@ def _parse_unusual_page(body: bytes) -> Page | Malformed:
         return answer
     if not isinstance(answer, dict):
         return Malformed(f"expected an object with `data` and `total`, found {_kind(answer)}")
-    data, total = answer.get("data"), answer.get("total")
+    data, total = answer.get("data"), _whole(answer.get("total"))
     said = total is not None and _fits(total, Counter)
     if data is None and not said:
         return Malformed("expected an object with `data` and `total`, found neither")

@@ -14,6 +14,7 @@ import msgspec
 from tracker.core.diff import Change, Known, deletion, diff, first_seen, is_behind, without_losses
 from tracker.core.failure import Failure
 from tracker.core.job import Job, MalformedJob
+from tracker.core.observed import as_tracked
 from tracker.core.ports import Contact
 from tracker.core.status import is_terminal
 
@@ -89,6 +90,7 @@ class Sweep:
         return [change for change in changes if change], self._next_memory(behind, gone)
 
     def _observe(self, job: Job, known: Known | None, now: int) -> Change | None:
+        job = as_tracked(job, known.job if known else None, now)
         if known is None:
             return self._first_seen(job, now)
         if not (known.deleted or is_behind(job, known.job)):
