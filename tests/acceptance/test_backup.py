@@ -6,6 +6,7 @@ import signal
 import anyio
 import pytest
 from answering import answering
+from matrix import matrix
 from tracking import COMMAND, Installation, simulated
 
 from tracker.store.reader import DeliveryFilter, EventFilter, open_reader
@@ -41,6 +42,7 @@ async def delivered(path):
         return [each["event_id"] for each in found]
 
 
+@pytest.mark.slow
 async def test_backups_under_load_are_prefixes_of_the_log(tmp_path):
     """While the daemon writes without a pause each backup is proved and a prefix of the log, and the daemon never stumbles."""
     async with simulated(speed=300.0, jobs=100) as simulator:
@@ -126,19 +128,21 @@ def _ended(events):
 
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
-    [
-        (["backup", "-"], 2, "found '-' for FILE, expected a file"),
-        (["backup"], 2, "Missing argument 'FILE'"),
-        (["backup", "tracker.db"], 2, "this belongs to the database itself, expected another file"),
-        (["backup", "tracker.db-wal", "--force"], 2, "this belongs to the database itself"),
-        (["backup", "."], 2, "this is a directory, expected a file"),
-        (["backup", "tracker.toml"], 1, "there is a file already; --force replaces it"),
-        (["backup", "none/copy.db"], 1, "No such file or directory"),
-        (["backup", "copy.db"], 1, "there is no database"),
-        (["restore", "none.db"], 1, "there is no such file"),
-        (["restore", "tracker.toml"], 1, "file is not a database"),
-        (["restore", "tracker.db"], 1, "there is no such file"),
-    ],
+    matrix(
+        [
+            (["backup", "-"], 2, "found '-' for FILE, expected a file"),
+            (["backup"], 2, "Missing argument 'FILE'"),
+            (["backup", "tracker.db"], 2, "this belongs to the database itself, expected another file"),
+            (["backup", "tracker.db-wal", "--force"], 2, "this belongs to the database itself"),
+            (["backup", "."], 2, "this is a directory, expected a file"),
+            (["backup", "tracker.toml"], 1, "there is a file already; --force replaces it"),
+            (["backup", "none/copy.db"], 1, "No such file or directory"),
+            (["backup", "copy.db"], 1, "there is no database"),
+            (["restore", "none.db"], 1, "there is no such file"),
+            (["restore", "tracker.toml"], 1, "file is not a database"),
+            (["restore", "tracker.db"], 1, "there is no such file"),
+        ]
+    ),
 )
 async def test_wrong_use(tmp_path, arguments, status, said):
     """Each mistake is told in words, with its status, and leaves no file behind."""

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from answering import installed
+from matrix import matrix
 from programs import program
 from tracking import COMMAND, Installation
 
@@ -30,21 +31,24 @@ async def empty(tmp_path_factory, anyio_backend):  # noqa: ARG001 - an asynchron
 
 @pytest.mark.parametrize(
     ("arguments", "never"),
-    [
-        ("--help", SERVERS | CLIENTS | LOOKS | SLOW),
-        ("--version", SERVERS | CLIENTS | LOOKS | SLOW),
-        ("completion bash", SERVERS | CLIENTS | LOOKS | SLOW),
-        ("events --json", SERVERS | CLIENTS | LOOKS),
-        ("jobs --json", SERVERS | CLIENTS | LOOKS),
-        ("deliveries --json", SERVERS | CLIENTS | LOOKS),
-        ("jobs --help", SERVERS | CLIENTS | LOOKS),
-        ("jobs", SERVERS | CLIENTS | {"structlog"}),
-        ("verify", SERVERS | CLIENTS),
-        ("replay --receiver pipeline --dead", SERVERS),
-        ("wait x --timeout 0s", SERVERS),
-        ("top", SERVERS),
-        ("check", SERVERS),
-    ],
+    matrix(
+        [
+            ("--help", SERVERS | CLIENTS | LOOKS | SLOW),
+            ("--version", SERVERS | CLIENTS | LOOKS | SLOW),
+            ("completion bash", SERVERS | CLIENTS | LOOKS | SLOW),
+            ("events --json", SERVERS | CLIENTS | LOOKS),
+            ("jobs --json", SERVERS | CLIENTS | LOOKS),
+            ("deliveries --json", SERVERS | CLIENTS | LOOKS),
+            ("jobs --help", SERVERS | CLIENTS | LOOKS),
+            ("jobs", SERVERS | CLIENTS | {"structlog"}),
+            ("verify", SERVERS | CLIENTS),
+            ("replay --receiver pipeline --dead", SERVERS),
+            ("wait x --timeout 0s", SERVERS),
+            ("top", SERVERS),
+            ("check", SERVERS),
+        ],
+        default=4,
+    ),
 )
 def test_command_loads_nothing_that_it_does_not_use(empty, arguments, never):
     """No command loads a web server that it does not start, nor a client, a database or what draws where it needs none."""
@@ -53,6 +57,7 @@ def test_command_loads_nothing_that_it_does_not_use(empty, arguments, never):
     assert never & set(done.stderr.split()) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arguments", "most"), [("--help", 4), ("events --json", 9)])
 def test_command_starts_fast(empty, arguments, most):
     """Beside an interpreter that does nothing, in the processor's time: at best about 2.6 and 6.5 times as much."""
@@ -74,18 +79,21 @@ def run(installation, *command, **environment):
 
 @pytest.mark.parametrize(
     ("typed", "offered"),
-    [
-        ("w", ["wait"]),
-        ("send-test ", ["board", "pipeline"]),
-        ("replay --receiver p", ["pipeline"]),
-        ("events --type batch.c", sorted(type_ for type_ in TYPES if type_.startswith("batch.c"))),
-        ("jobs --status r", ["running"]),
-        ("jobs --account ", ["default"]),
-        ("wait ", []),
-        ("job 0000", []),
-        ("deliveries --st", ["--state"]),
-        ("deliveries --state d", ["dead", "delivered"]),
-    ],
+    matrix(
+        [
+            ("w", ["wait"]),
+            ("send-test ", ["board", "pipeline"]),
+            ("replay --receiver p", ["pipeline"]),
+            ("events --type batch.c", sorted(type_ for type_ in TYPES if type_.startswith("batch.c"))),
+            ("jobs --status r", ["running"]),
+            ("jobs --account ", ["default"]),
+            ("wait ", []),
+            ("job 0000", []),
+            ("deliveries --st", ["--state"]),
+            ("deliveries --state d", ["dead", "delivered"]),
+        ],
+        default=2,
+    ),
 )
 def test_shell_is_offered_what_there_is(empty, typed, offered):
     """Commands, options, names of the configuration and types of events; in silence where there is nothing."""
@@ -100,6 +108,7 @@ def complete(installation, line):
     return sorted(each.partition(",")[2] for each in done.stdout.splitlines() if each)
 
 
+@pytest.mark.slow
 def test_broken_installation_is_completed_in_silence(tmp_path):
     """Without a database, or with a configuration that is none, nothing is offered and nothing said."""
     installation = Installation(tmp_path, "http://127.0.0.1:1")
@@ -109,7 +118,7 @@ def test_broken_installation_is_completed_in_silence(tmp_path):
         assert complete(installation, f"batch-tracker --config {installation.config} {command}") == []
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("shell", matrix(["bash", "zsh", "fish"]))
 def test_shell_takes_what_is_printed_for_it(empty, shell):
     """`completion SHELL` prints what the shell itself has nothing to say against."""
     printed = run(empty, *COMMAND, "completion", shell)
@@ -121,15 +130,17 @@ def test_shell_takes_what_is_printed_for_it(empty, shell):
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [
-        ("jbos", "there is no command 'jbos'; did you mean 'jobs'?"),
-        ("zzzzz", "there is no command 'zzzzz'; `batch-tracker --help` lists those that there are"),
-        ("jobs --sttaus x", "--status"),
-        ("jobs --since soon", "expected a time, such as 2025-06-25T16:20:10+02:00, or how long ago, such as 2h or 7d"),
-        ("jobs --limit 0", "0 is not in the range"),
-        ("wait x --account nobody", "no account 'nobody' in the configuration; there are: default"),
-        ("completion csh", "'bash', 'zsh', 'fish'"),
-    ],
+    matrix(
+        [
+            ("jbos", "there is no command 'jbos'; did you mean 'jobs'?"),
+            ("zzzzz", "there is no command 'zzzzz'; `batch-tracker --help` lists those that there are"),
+            ("jobs --sttaus x", "--status"),
+            ("jobs --since soon", "expected a time, such as 2025-06-25T16:20:10+02:00, or how long ago, such as 2h or 7d"),
+            ("jobs --limit 0", "0 is not in the range"),
+            ("wait x --account nobody", "no account 'nobody' in the configuration; there are: default"),
+            ("completion csh", "'bash', 'zsh', 'fish'"),
+        ]
+    ),
 )
 def test_mistake_is_told_with_what_would_be_right(empty, arguments, said):
     """Status 2, nothing on standard output, and words that help."""
@@ -138,7 +149,7 @@ def test_mistake_is_told_with_what_would_be_right(empty, arguments, said):
     assert said in done.stderr
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", matrix(COMMANDS))
 def test_help_has_examples(empty, command):
     """Every command's --help shows a line that one could type, and fits 80 columns."""
     shown = run(empty, *COMMAND, command, "--help")

@@ -7,6 +7,7 @@ import subprocess
 
 import anyio
 import pytest
+from matrix import matrix
 from tracking import COMMAND, Installation, simulated
 
 from tracker.core.job import PROPERTIES
@@ -42,13 +43,15 @@ async def test_events_are_listed_as_they_were_logged(watched):
 
 @pytest.mark.parametrize(
     ("options", "wanted"),
-    [
-        (("--after", "40"), lambda event: event["seq"] > 40),
-        (
-            ("--type", "batch.c*", "--type", "batch.failed"),
-            lambda e: e["type"].startswith("batch.c") or e["type"] == "batch.failed",
-        ),
-    ],
+    matrix(
+        [
+            (("--after", "40"), lambda event: event["seq"] > 40),
+            (
+                ("--type", "batch.c*", "--type", "batch.failed"),
+                lambda e: e["type"].startswith("batch.c") or e["type"] == "batch.failed",
+            ),
+        ]
+    ),
 )
 async def test_events_are_filtered(watched, options, wanted):
     """Each filter shows just the events that it is for."""
@@ -141,7 +144,7 @@ async def test_check_tells_whether_the_accounts_answer(tmp_path):
         assert "account   default: unauthorised: HTTP 401" in refused.stderr
 
 
-@pytest.mark.parametrize("command", ["jobs", "events", "job x", "verify"])
+@pytest.mark.parametrize("command", matrix(["jobs", "events", "job x", "verify"]))
 async def test_missing_database_is_told(tmp_path, command):
     """What reads the log says that there is none, where it looked and what to do, with status 1."""
     done = await Installation(tmp_path, "http://127.0.0.1:1").command(*command.split())
@@ -149,6 +152,7 @@ async def test_missing_database_is_told(tmp_path, command):
     assert f"{tmp_path / 'tracker.db'}: there is no database" in done.stderr
 
 
+@pytest.mark.slow
 async def test_closed_pipe_is_no_error_to_look_at(watched):
     """`events | head` ends without a traceback."""
     installation, _ = watched
@@ -170,6 +174,7 @@ async def test_demo_runs_by_itself(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 async def test_demo_ends_with_the_signal(tmp_path):
     """Ctrl-C ends the demo with status 0."""
     async with await anyio.open_process([*COMMAND, "demo"], stderr=None, env={"TMPDIR": str(tmp_path)}) as demo:

@@ -61,6 +61,7 @@ def test_it_runs_as_nobody_in_particular(image):
     assert any(f"STATE_DIRECTORY={state}" in each for each in told(image, "ENV"))
 
 
+@pytest.mark.slow
 async def test_what_it_starts_is_a_command(image, tmp_path):
     """Entry point, command and health check are lists, so that signals arrive, and the real command knows them."""
     entry, command = json.loads(told(image, "ENTRYPOINT")[0]), json.loads(told(image, "CMD")[0])
@@ -131,6 +132,7 @@ def _copy(source, target, *, is_directory):
         shutil.copy(source, target)
 
 
+@pytest.mark.slow
 async def test_it_lives_on_a_read_only_root(image, tmp_path):
     """As another user, where only the state can be written, the image's own configuration runs, is healthy and stops."""
     if os.geteuid() != 0:

@@ -7,11 +7,12 @@ import signal
 import anyio
 import httpx
 import pytest
+from matrix import matrix
 from tracking import COMMAND, Installation, simulated
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("faults", ["any:0", "hang:1", "drip:1", "429:1"])
+@pytest.mark.parametrize("number", matrix([signal.SIGTERM, signal.SIGINT]))
+@pytest.mark.parametrize("faults", matrix(["hang:1", "any:0", "drip:1", "429:1"]))
 async def test_signal_ends_it_within_five_seconds_with_status_0(tmp_path, number, faults):
     """However the API behaves, a signal ends the daemon soon, and with success."""
     async with simulated(jobs=20, faults=faults) as simulator:
@@ -37,7 +38,7 @@ async def test_readiness_waits_for_every_account_and_the_store(tmp_path):
             assert 'batchtracker_sweeps_total{account="default",result="ok"} 0.0' in (await client.get("/metrics")).text
 
 
-@pytest.mark.parametrize(("fault", "reason"), [("401", "unauthorised"), ("402", "not_enabled"), ("any:0", None)])
+@pytest.mark.parametrize(("fault", "reason"), matrix([("401", "unauthorised"), ("402", "not_enabled"), ("any:0", None)]))
 async def test_ready_means_swept_or_known_to_fail(tmp_path, fault, reason):
     """An account whose failure is known does not keep the daemon from being ready, and the failure is told."""
     async with simulated(jobs=5, faults=fault if ":" in fault else f"{fault}:1") as simulator:
@@ -81,6 +82,7 @@ async def test_loop_that_dies_takes_the_process_with_it(tmp_path):
     assert "ZeroDivisionError: planted" in last["exception"]
 
 
+@pytest.mark.slow
 async def test_key_is_nowhere(tmp_path):
     """The API key is in no log line, page, metric or database row, not even when the API repeats it in an error."""
     async with simulated(jobs=10, faults="any:0.3") as simulator:
@@ -121,17 +123,19 @@ async def test_database_that_was_deleted_is_missed(tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
-    [
-        (["--config", "/nonexistent.toml", "run"], 2, "/nonexistent.toml: cannot be read: No such file or directory"),
-        (["run", "--nonsense"], 2, "No such option"),
-        (["nonsense"], 2, "there is no command 'nonsense'"),
-        (["simulate", "--listen", "nowhere"], 2, "found 'nowhere', expected HOST:PORT"),
-        (["simulate", "--fault", "flood:0.1"], 2, "found 'flood', expected any or one of 429"),
-        (["simulate", "--fault", "429:2"], 2, "expected KIND:PROBABILITY with a probability from 0 to 1"),
-        (["simulate", "--fault", "429:0.6", "--fault", "500:0.6"], 2, "sum up to more than 1"),
-        (["simulate", "--listen", "192.0.2.1:1"], 1, "cannot listen on 192.0.2.1 port 1"),
-        (["demo", "--duration", "soon"], 2, "found 'soon', expected a duration"),
-    ],
+    matrix(
+        [
+            (["--config", "/nonexistent.toml", "run"], 2, "/nonexistent.toml: cannot be read: No such file or directory"),
+            (["run", "--nonsense"], 2, "No such option"),
+            (["nonsense"], 2, "there is no command 'nonsense'"),
+            (["simulate", "--listen", "nowhere"], 2, "found 'nowhere', expected HOST:PORT"),
+            (["simulate", "--fault", "flood:0.1"], 2, "found 'flood', expected any or one of 429"),
+            (["simulate", "--fault", "429:2"], 2, "expected KIND:PROBABILITY with a probability from 0 to 1"),
+            (["simulate", "--fault", "429:0.6", "--fault", "500:0.6"], 2, "sum up to more than 1"),
+            (["simulate", "--listen", "192.0.2.1:1"], 1, "cannot listen on 192.0.2.1 port 1"),
+            (["demo", "--duration", "soon"], 2, "found 'soon', expected a duration"),
+        ]
+    ),
 )
 async def test_wrong_use_is_told_in_words(arguments, status, said):
     """Usage and configuration errors end with status 2, others with 1; none with a traceback."""
@@ -154,6 +158,7 @@ async def test_quiet_day_is_quiet(tmp_path):
     assert {line["event"] for line in daemon.lines if line["event"].startswith("batch.")} <= ends
 
 
+@pytest.mark.slow
 async def test_failure_that_goes_on_is_one_line_until_the_end(tmp_path):
     """Of many failed sweeps the first is said at once; the rest, counted, at the end, and the metrics have them all."""
     installation = Installation(tmp_path, "http://127.0.0.1:1", poll_interval="50ms")

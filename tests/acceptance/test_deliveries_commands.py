@@ -5,6 +5,7 @@ import signal
 
 import pytest
 from answering import answering, installed
+from matrix import matrix
 
 from tracker.control import control_file
 from tracker.core.circuit import Circuit
@@ -119,16 +120,18 @@ async def test_deliveries_are_listed_with_their_attempts(installation):
 
 @pytest.mark.parametrize(
     ("options", "wanted"),
-    [
-        (("--state", "pending"), [(5, "other"), (5, "pipeline")]),
-        (("--state", "dead", "--state", "delivered"), [(3, "other"), (3, "pipeline")]),
-        (("--receiver", "other"), [(3, "other"), (5, "other")]),
-        (("--job", "job-b"), [(5, "other"), (5, "pipeline")]),
-        (("--job", "job-a", "--receiver", "pipeline", "--state", "superseded"), [(2, "pipeline")]),
-        (("--limit", "2"), [(5, "other"), (5, "pipeline")]),
-        (("--limit", "99", "--job", "job-b"), [(5, "other"), (5, "pipeline")]),
-        (("--limit", "1", "--receiver", "pipeline", "--job", "job-a"), [(3, "pipeline")]),
-    ],
+    matrix(
+        [
+            (("--state", "pending"), [(5, "other"), (5, "pipeline")]),
+            (("--state", "dead", "--state", "delivered"), [(3, "other"), (3, "pipeline")]),
+            (("--receiver", "other"), [(3, "other"), (5, "other")]),
+            (("--job", "job-b"), [(5, "other"), (5, "pipeline")]),
+            (("--job", "job-a", "--receiver", "pipeline", "--state", "superseded"), [(2, "pipeline")]),
+            (("--limit", "2"), [(5, "other"), (5, "pipeline")]),
+            (("--limit", "99", "--job", "job-b"), [(5, "other"), (5, "pipeline")]),
+            (("--limit", "1", "--receiver", "pipeline", "--job", "job-a"), [(3, "pipeline")]),
+        ]
+    ),
 )
 async def test_deliveries_are_filtered(installation, options, wanted):
     """Each filter shows just the deliveries that it is for; a limit the last ones."""
@@ -156,19 +159,25 @@ async def test_table_of_deliveries(installation):
 
 @pytest.mark.parametrize(
     ("options", "status", "said"),
-    [
-        (("--receiver", "nobody", "--dead"), 1, "no receiver 'nobody' in the configuration; there are: pipeline, other"),
-        (("--receiver", "pipeline", "--from-seq", "6"), 1, "nothing to replay: the log has no event in this range"),
-        (("--receiver", "pipeline", "--since", "2030-01-01"), 1, "nothing to replay: the log has no event in this range"),
-        (("--receiver", "other", "--dead"), 1, "nothing to replay: no delivery to other is dead"),
-        (("--receiver", "other", "--seq", "2"), 1, "other has no delivery of event 2; --from-seq 2 --to-seq 2 would make one"),
-        (("--receiver", "pipeline"), 2, "found none of seq, dead, from_seq, since, expected just one of them"),
-        (("--receiver", "pipeline", "--dead", "--seq", "2"), 2, "found seq and dead of"),
-        (("--receiver", "pipeline", "--since", "yesterday"), 2, "found 'yesterday', expected a time, such as"),
-        (("--receiver", "pipeline", "--since", "0001-01-01"), 2, "Error"),
-        (("--receiver", "pipeline", "--seq", "0"), 2, ">= 1"),
-        (("--dead",), 2, "Missing option '--receiver'"),
-    ],
+    matrix(
+        [
+            (("--receiver", "nobody", "--dead"), 1, "no receiver 'nobody' in the configuration; there are: pipeline, other"),
+            (("--receiver", "pipeline", "--from-seq", "6"), 1, "nothing to replay: the log has no event in this range"),
+            (("--receiver", "pipeline", "--since", "2030-01-01"), 1, "nothing to replay: the log has no event in this range"),
+            (("--receiver", "other", "--dead"), 1, "nothing to replay: no delivery to other is dead"),
+            (
+                ("--receiver", "other", "--seq", "2"),
+                1,
+                "other has no delivery of event 2; --from-seq 2 --to-seq 2 would make one",
+            ),
+            (("--receiver", "pipeline"), 2, "found none of seq, dead, from_seq, since, expected just one of them"),
+            (("--receiver", "pipeline", "--dead", "--seq", "2"), 2, "found seq and dead of"),
+            (("--receiver", "pipeline", "--since", "yesterday"), 2, "found 'yesterday', expected a time, such as"),
+            (("--receiver", "pipeline", "--since", "0001-01-01"), 2, "Error"),
+            (("--receiver", "pipeline", "--seq", "0"), 2, ">= 1"),
+            (("--dead",), 2, "Missing option '--receiver'"),
+        ]
+    ),
 )
 async def test_what_cannot_be_replayed(installation, options, status, said):
     """An unknown receiver and an empty choice are status 1, a wrong one 2, and each is said; nothing is changed."""
@@ -181,14 +190,16 @@ async def test_what_cannot_be_replayed(installation, options, status, said):
 
 @pytest.mark.parametrize(
     ("options", "said", "now_pending"),
-    [
-        (("--dead",), "1 delivery to pipeline", {3, 5}),
-        (("--seq", "3"), "1 delivery to pipeline", {3, 5}),
-        (("--from-seq", "1", "--to-seq", "3"), "3 deliveries to pipeline", {1, 2, 3, 5}),
-        (("--from-seq", "4"), "2 deliveries to pipeline", {4, 5}),
-        (("--since", "2025-06-15T15:06:41+00:00", "--until", "2025-06-15T15:06:43Z"), "2 deliveries to", {2, 3, 5}),
-        (("--since", "2025-06-15 17:06:42+02:00"), "3 deliveries to pipeline", {3, 4, 5}),
-    ],
+    matrix(
+        [
+            (("--dead",), "1 delivery to pipeline", {3, 5}),
+            (("--seq", "3"), "1 delivery to pipeline", {3, 5}),
+            (("--from-seq", "1", "--to-seq", "3"), "3 deliveries to pipeline", {1, 2, 3, 5}),
+            (("--from-seq", "4"), "2 deliveries to pipeline", {4, 5}),
+            (("--since", "2025-06-15T15:06:41+00:00", "--until", "2025-06-15T15:06:43Z"), "2 deliveries to", {2, 3, 5}),
+            (("--since", "2025-06-15 17:06:42+02:00"), "3 deliveries to pipeline", {3, 4, 5}),
+        ]
+    ),
 )
 async def test_replay_without_a_daemon(installation, options, said, now_pending):
     """Where none is running the command writes itself, needs no secret for it, and says when it will be delivered."""
@@ -202,6 +213,7 @@ async def test_replay_without_a_daemon(installation, options, said, now_pending)
     assert await states(installation, "other") == {3: "delivered", 5: "pending"}
 
 
+@pytest.mark.slow
 async def test_receiver_that_was_disabled_is_said_to_be_enabled(installation):
     """A replay for a receiver that had answered 410 says that it is enabled again, whether or not it had dead deliveries."""
     for options, more in ((("--dead",), ""), (("--seq", "3"), "1 delivery to other pending again; ")):

@@ -58,6 +58,7 @@ class Receiver:
                 await self._arrived.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kills", [16, pytest.param(50, marks=pytest.mark.long)])
 async def test_kills_between_sending_and_settling(tmp_path, kills):

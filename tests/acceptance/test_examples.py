@@ -16,6 +16,7 @@ import anyio
 import httpx
 import pytest
 from answering import SECRET
+from matrix import matrix
 from programs import program
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
@@ -86,7 +87,7 @@ def copied(folder, name):
     return Path(shutil.copy(EXAMPLES / name, folder))
 
 
-@pytest.mark.parametrize("command", [in_python, in_node])
+@pytest.mark.parametrize("command", matrix([in_python, in_node]))
 async def test_receiver_works_on_each_event_once(tmp_path, command):
     """Forged and changed webhooks get 401 and nothing else; duplicates are answered and not worked on; a kill loses nothing."""
     environment = {"WEBHOOK_SECRET": SECRET, "INBOX": str(tmp_path / ("inbox.db" if command is in_python else "")), "PORT": "0"}
@@ -158,6 +159,7 @@ async def settled(installation, least=1):
                 return
 
 
+@pytest.mark.slow
 async def test_receiver_answers_before_it_has_worked(tmp_path):
     """Where the work takes long, the daemon has its answers long before that is done."""
     (example,) = [copied(tmp_path, "receiver.py")]
@@ -180,6 +182,7 @@ async def test_receiver_answers_before_it_has_worked(tmp_path):
             await settled(installation, 3)
 
 
+@pytest.mark.slow
 async def test_stream_is_followed_through_kills_without_loss_or_repetition(tmp_path):
     """The reader and the daemon are killed in turn; in the end what it counted is the log, to the event."""
     async with simulated(jobs=12, speed=100) as simulator:
@@ -245,7 +248,7 @@ class Files:
         await answer(scope, receive, send)
 
 
-@pytest.mark.parametrize("way", ["success", "partial"])
+@pytest.mark.parametrize("way", matrix(["success", "partial"]))
 async def test_pipeline_submits_waits_and_downloads(tmp_path, way):
     """Under `sh` it ends with the status of `wait`, and what there is to download lies there; the key is in no command line."""
     program("jq", "jq")

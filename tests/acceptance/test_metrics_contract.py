@@ -236,6 +236,7 @@ async def test_series_come_and_go_with_their_jobs(busy):
     assert not any("waits" in key for key in found)
 
 
+@pytest.mark.slow
 async def test_database_that_is_gone_costs_its_own_series(busy):
     """Without its file the daemon still says all that it knows, that it cannot write, and which parts are missing."""
     database = busy.installation.database

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from answering import answering
 from anyio.abc import SocketAttribute
+from matrix import matrix
 from notified import managed
 from tracking import Installation, simulated
 
@@ -54,6 +55,7 @@ async def test_life_of_a_service_is_told(tmp_path):
     assert not manager.feedings()
 
 
+@pytest.mark.slow
 async def test_waiting_is_no_hang(tmp_path):
     """A turn that is due in a quarter of an hour, a receiver that takes its time and an idle one keep the watchdog fed."""
     async with simulated(jobs=20) as simulator, answering() as quick, anyio.create_task_group() as group:
@@ -78,11 +80,13 @@ async def test_waiting_is_no_hang(tmp_path):
 
 @pytest.mark.parametrize(
     ("module", "what", "loop"),
-    [
-        ("tracker.poller", "Poller.poll_once", "account default"),
-        ("tracker.notify.webhook", "Webhook.send", "receiver hook"),
-        ("tracker.store.writer", "SqliteStore.probe", "storage"),
-    ],
+    matrix(
+        [
+            ("tracker.poller", "Poller.poll_once", "account default"),
+            ("tracker.notify.webhook", "Webhook.send", "receiver hook"),
+            ("tracker.store.writer", "SqliteStore.probe", "storage"),
+        ]
+    ),
 )
 async def test_hang_leaves_the_watchdog_unfed(tmp_path, module, what, loop):
     """Who awaits what never comes is named by log, status and /readyz, and from then on nothing feeds the watchdog."""

@@ -10,6 +10,8 @@ from page_log import log_something_of_everything
 
 from tracker.control import control_file
 
+pytestmark = pytest.mark.slow
+
 PAGES = [
     "/",
     "/?status=SUCCESS&text=nothing",

@@ -45,6 +45,7 @@ async def test_hostile_jobs_are_only_text(browser, tmp_path):
         assert await page.inner_text("h1") == HOSTILE_ID
 
 
+@pytest.mark.slow
 async def test_ten_thousand_jobs_stay_small(browser, tmp_path):
     """Of ten thousand jobs a page has a hundred rows; a filter finds the one that is meant, and pages lead to the last job."""
     installation = installed(tmp_path)

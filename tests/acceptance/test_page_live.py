@@ -47,6 +47,7 @@ async def test_jobs_move_and_end_before_the_readers_eyes(browser, tmp_path):
             assert await page.evaluate("loadedOnce")
 
 
+@pytest.mark.slow
 async def test_rows_change_in_place(browser, tmp_path):
     """A row whose bar has moved is the same row still: what had the focus has it, and what was opened is open."""
     async with simulated(speed=2, jobs=6) as simulator:
@@ -65,6 +66,7 @@ async def test_rows_change_in_place(browser, tmp_path):
             assert await page.evaluate("document.querySelector('[data-key=\"raw json\"]').open")
 
 
+@pytest.mark.slow
 async def test_page_recovers_and_misses_nothing(browser, tmp_path):
     """The daemon is killed and comes back: the feed says that it is gone, then has every event of the log, in order."""
     async with simulated(speed=60, jobs=4) as simulator:
@@ -87,6 +89,7 @@ async def test_page_recovers_and_misses_nothing(browser, tmp_path):
                 assert await page.evaluate("loadedOnce")
 
 
+@pytest.mark.slow
 async def test_who_has_to_log_in_gets_where_he_was_going(browser, tmp_path):
     """With a token every page leads to the login and from there on; a page that was open when its session ended leads back."""
     async with simulated(speed=60, jobs=4) as simulator:
@@ -112,6 +115,7 @@ async def test_who_has_to_log_in_gets_where_he_was_going(browser, tmp_path):
                 assert page.url.endswith("/events?type=batch.created")
 
 
+@pytest.mark.slow
 async def test_feed_waits_for_the_reader(browser, tmp_path):
     """Who has scrolled up stays there and is told how much is new; a click leads to the newest, which is followed again."""
     async with simulated(speed=60, jobs=10) as simulator:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from busy import RECEIVERS, SHIPPED, watched
 
-pytestmark = [pytest.mark.xdist_group("prometheus"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prometheus"), pytest.mark.timeout(180)]
 
 DASHBOARD = json.loads((SHIPPED.parent / "grafana" / "batch-tracker.json").read_text("utf-8"))
 EXPRESSIONS = {(panel["title"], target["expr"]) for panel in DASHBOARD["panels"] for target in panel.get("targets", [])}

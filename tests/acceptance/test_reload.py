@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, closing, suppress
 
 import anyio
 import httpx
+import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -139,6 +140,7 @@ def _signed_by(headers, body):
     raise AssertionError("signed with neither")
 
 
+@pytest.mark.slow
 async def test_storm_of_reloads(tmp_path):
     """Thirty reloads while everything moves, each of which changes receiver and account: each event arrives once, in order."""
     chance = random.Random(30)
@@ -208,6 +210,7 @@ def _has(events, *types):
     return {event["type"] for event in events} >= set(types)
 
 
+@pytest.mark.slow
 async def test_what_needs_a_restart_is_named(tmp_path):
     """Another database and another address wait for the next start, by log and status, while the rest is taken over."""
     async with simulated(jobs=3, speed=300.0) as simulator, gate() as hook:
@@ -242,6 +245,7 @@ async def test_invalid_file_leaves_the_old_one_in_force(tmp_path):
             assert "batchtracker_config_last_reload_successful 1.0" in (await client.get("/metrics")).text
 
 
+@pytest.mark.slow
 async def test_what_is_answered_while_it_stops_is_not_sent_again(tmp_path):
     """A daemon that is told to stop waits a moment for what is under way; the next one need not send it again."""
     async with simulated(jobs=5, speed=300.0) as simulator, gate() as hook:

@@ -7,6 +7,7 @@ import pytest
 import standardwebhooks
 from answering import PATH, SECRET, answering, installed
 from loopback import answer, loopback, sends
+from matrix import matrix
 
 from tracker.schemas import event_schema
 
@@ -35,16 +36,18 @@ async def test_receiver_gets_a_signed_event_that_is_a_test(tmp_path):
 
 @pytest.mark.parametrize(
     ("status", "body", "headers", "said"),
-    [
-        (403, b"no entry\nfor anybody", {}, "refused with HTTP 403\n  it says: no entry\n"),
-        (404, b"", {}, "refused with HTTP 404\n"),
-        (404, f"nothing at {PATH}".encode(), {}, "[redacted]\n"),
-        (400, b"\n \n\x1b[2Jbad \xff" + b"x" * 500, {}, "  it says: \ufffd[2Jbad \ufffd" + "x" * 191 + "\n"),
-        (302, b"", {"location": "/login"}, "refused with HTTP 302: it leads elsewhere, and redirects are not followed\n"),
-        (410, b"", {}, "refused with HTTP 410: it says that it is gone, and would be disabled\n"),
-        (429, b"", {"retry-after": "60"}, "refused with HTTP 429: it has been asked too often\n"),
-        (503, b"<html>down</html>", {}, "failed with HTTP 503\n  it says: <html>down</html>\n"),
-    ],
+    matrix(
+        [
+            (403, b"no entry\nfor anybody", {}, "refused with HTTP 403\n  it says: no entry\n"),
+            (404, b"", {}, "refused with HTTP 404\n"),
+            (404, f"nothing at {PATH}".encode(), {}, "[redacted]\n"),
+            (400, b"\n \n\x1b[2Jbad \xff" + b"x" * 500, {}, "  it says: \ufffd[2Jbad \ufffd" + "x" * 191 + "\n"),
+            (302, b"", {"location": "/login"}, "refused with HTTP 302: it leads elsewhere, and redirects are not followed\n"),
+            (410, b"", {}, "refused with HTTP 410: it says that it is gone, and would be disabled\n"),
+            (429, b"", {"retry-after": "60"}, "refused with HTTP 429: it has been asked too often\n"),
+            (503, b"<html>down</html>", {}, "failed with HTTP 503\n  it says: <html>down</html>\n"),
+        ]
+    ),
 )
 async def test_refusal_is_told_in_plain_words(tmp_path, status, body, headers, said):
     """What the receiver answered is told with the first line of it, without a secret or what steers a terminal; status 1."""
@@ -73,7 +76,7 @@ async def test_receiver_that_cannot_be_reached(tmp_path):
 
 @pytest.mark.parametrize(
     ("receivers", "said"),
-    [({"pipeline": "http://x", "other": "http://y"}, "there are: pipeline, other"), ({}, "it has none at all")],
+    matrix([({"pipeline": "http://x", "other": "http://y"}, "there are: pipeline, other"), ({}, "it has none at all")]),
 )
 async def test_receiver_that_there_is_not(tmp_path, receivers, said):
     """A name that the configuration does not have is status 2, with those that it has."""
@@ -82,7 +85,7 @@ async def test_receiver_that_there_is_not(tmp_path, receivers, said):
     assert f"no receiver 'nobody' in the configuration; {said}" in done.stderr
 
 
-@pytest.mark.parametrize("way", ["webhook", "bot"])
+@pytest.mark.parametrize("way", matrix(["webhook", "bot"]))
 async def test_slack_is_sent_a_message(tmp_path, way):
     """Either way into Slack gets one message about the test job, and what Slack says against it is told."""
     async with answering(200, b'{"ok": true, "ts": "1.5", "channel": "C1"}') as slack:

@@ -10,6 +10,7 @@ import pytest
 from booted import CLONE, REPOSITORY, booted, why_not
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.xdist_group("booted"),
     pytest.mark.skipif("BATCH_TRACKER_CI" not in os.environ and why_not() is not None, reason=str(why_not())),
 ]

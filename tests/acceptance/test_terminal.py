@@ -7,6 +7,7 @@ import subprocess
 import anyio
 import msgspec
 import pytest
+from matrix import matrix
 from observations import moved, seen
 from rich.cells import cell_len
 from screens import on_a_terminal
@@ -60,7 +61,7 @@ def piped(installation, *arguments, **environment):
     )
 
 
-@pytest.mark.parametrize("columns", [60, 80, 120, 200])
+@pytest.mark.parametrize("columns", matrix([60, 80, 120, 200]))
 def test_tables_fit_the_terminal(written, columns):
     """No line of `jobs`, `events` and `deliveries` is longer than the terminal, and each has what nobody can do without."""
     for command, wanted in (
@@ -87,7 +88,7 @@ def test_what_jobs_hold_is_harmless_and_aligned(written):
     assert len(columns) == 1, screen.text
 
 
-@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+@pytest.mark.parametrize("environment", matrix([{"NO_COLOR": "1"}, {"TERM": "dumb"}]))
 def test_colours_are_left_out_where_they_are_not_wanted(written, environment):
     """A terminal gets colours, but none with NO_COLOR or TERM=dumb, and a pipe gets no escape sequence at all."""
     coloured = re.compile(rb"\x1b\[[0-9;]*3[0-9]")
@@ -100,6 +101,7 @@ def test_colours_are_left_out_where_they_are_not_wanted(written, environment):
     assert "\x1b" not in piped(written, "jobs", "--limit", "3").stdout
 
 
+@pytest.mark.slow
 def test_long_lists_are_cut_with_a_hint_or_streamed(written):
     """A table has 100 lines unless more are asked for, and says so; --json gives all of them, active ones first."""
     for command, total in (("jobs", 250), ("deliveries", 504)):
@@ -115,19 +117,22 @@ def test_long_lists_are_cut_with_a_hint_or_streamed(written):
 
 @pytest.mark.parametrize(
     ("arguments", "count"),
-    [
-        (("jobs", "--active"), 3),
-        (("jobs", "--over"), 247),
-        (("jobs", "--model", "模*"), 1),
-        (("jobs", "--job", IDS[7][:8]), 1),
-        (("jobs", "--since", "1h", "--until", "0s"), 121),
-        (("jobs", "--status", "running", "--status", "queued"), 2),
-        (("jobs", "--endpoint", "nothing"), 0),
-        (("events", "--status", "running", "--limit", "3"), 3),
-        (("events", "--type", "batch.progress", "--since", "1h"), 4),
-        (("events", "--model", "模*"), 2),
-        (("events", "--until", "2020-01-01"), 0),
-    ],
+    matrix(
+        [
+            (("jobs", "--active"), 3),
+            (("jobs", "--over"), 247),
+            (("jobs", "--model", "模*"), 1),
+            (("jobs", "--job", IDS[7][:8]), 1),
+            (("jobs", "--since", "1h", "--until", "0s"), 121),
+            (("jobs", "--status", "running", "--status", "queued"), 2),
+            (("jobs", "--endpoint", "nothing"), 0),
+            (("events", "--status", "running", "--limit", "3"), 3),
+            (("events", "--type", "batch.progress", "--since", "1h"), 4),
+            (("events", "--model", "模*"), 2),
+            (("events", "--until", "2020-01-01"), 0),
+        ],
+        default=2,
+    ),
 )
 def test_filters(written, arguments, count):
     """Each filter shows just what it is for, times as ISO 8601 or as ages."""
@@ -138,6 +143,7 @@ def test_filters(written, arguments, count):
         assert len(listed) == count
 
 
+@pytest.mark.slow
 def test_last_events_are_shown_in_the_order_of_the_log(written):
     """`events --limit` takes the end of the log."""
     listed = [
@@ -147,7 +153,7 @@ def test_last_events_are_shown_in_the_order_of_the_log(written):
     assert listed[-1] == 504
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("encoding", matrix(["ascii", "latin-1"]))
 def test_outputs_that_know_few_characters(written, encoding):
     """JSON stays JSON, and a table shows a mark; neither ends in a traceback."""
     for command in ("jobs", "events"):
@@ -158,7 +164,7 @@ def test_outputs_that_know_few_characters(written, encoding):
         assert IDS[1] in table.stdout
 
 
-@pytest.mark.parametrize("command", ["jobs", "jobs --json", "events", "deliveries --json", "deliveries"])
+@pytest.mark.parametrize("command", matrix(["jobs", "jobs --json", "events", "deliveries --json", "deliveries"]))
 def test_head_ends_it_quietly(written, command):
     """`… | head -n 1` ends without a traceback, whatever it is that is cut short."""
     line = f"{' '.join(COMMAND)} --config {written.config} {command} | head -n 1"
@@ -168,13 +174,15 @@ def test_head_ends_it_quietly(written, command):
 
 @pytest.mark.parametrize(
     ("typed", "offered"),
-    [
-        ("wait ", [0, 1, 2]),
-        ("wait 00000000", [0]),
-        ("job 000000f", [*range(240, 250)]),
-        ("events --job 00000007", [7]),
-        ("job z", []),
-    ],
+    matrix(
+        [
+            ("wait ", [0, 1, 2]),
+            ("wait 00000000", [0]),
+            ("job 000000f", [*range(240, 250)]),
+            ("events --job 00000007", [7]),
+            ("job z", []),
+        ]
+    ),
 )
 def test_ids_are_offered_to_the_shell(written, typed, offered):
     """`wait` is completed by the jobs that go on, the others by all, by their beginnings; shells that show words get some."""
@@ -198,7 +206,7 @@ def test_top_is_piped_as_one_picture(written):
     assert "q quit" not in shown.stdout
 
 
-@pytest.mark.parametrize("way", ["q", "Ctrl-C"])
+@pytest.mark.parametrize("way", matrix(["q", "Ctrl-C"]))
 def test_top_obeys_its_keys_and_leaves_the_terminal_as_it_was(written, way):
     """Scrolling, all jobs or active ones, another size; then the screen and the cursor are given back, status 0."""
     with on_a_terminal(written, "top", columns=100, lines=24) as screen:
@@ -245,6 +253,7 @@ async def test_wait_shows_bars_and_then_what_to_download(tmp_path):
     assert screen.raw.rindex(b"\x1b[?25h") > screen.raw.rindex(b"\x1b[?25l"), "the cursor is back"
 
 
+@pytest.mark.slow
 async def test_wait_shows_lines_where_nobody_draws(tmp_path):
     """On a dumb terminal, as in CI, there are lines and no escape sequences."""
     async with simulated() as simulator:

@@ -56,6 +56,7 @@ class OneInSix(Faults):
         return self._ways[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_one_request_in_six_failing_in_every_way_changes_nothing(tmp_path):
     """The log is the same truth when answers are refused, cut, garbled, stale, shifted, or never come."""
@@ -71,6 +72,7 @@ async def test_one_request_in_six_failing_in_every_way_changes_nothing(tmp_path)
         _check(installation, simulator, submitted, events, patience=None)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_ten_kills_lose_and_repeat_nothing(tmp_path):
     """A daemon that is killed ten times at any moment logs what one that lived would have."""

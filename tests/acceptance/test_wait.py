@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
+from matrix import matrix
 from steered import begin, end
 from tracking import COMMAND, Installation, simulated
 
@@ -98,13 +99,15 @@ def known_file(said):
 
 @pytest.mark.parametrize(
     ("way", "options", "status", "said"),
-    [
-        ("partial", (), 1, "the job did not succeed in full; --allow-partial would take that for a success"),
-        ("partial", ("--allow-partial",), 0, ""),
-        ("all_failed", ("--allow-partial",), 1, "the job did not succeed in full"),
-        ("success", ("--quiet",), 0, ""),
-        ("failed", ("--quiet",), 1, ""),
-    ],
+    matrix(
+        [
+            ("partial", (), 1, "the job did not succeed in full; --allow-partial would take that for a success"),
+            ("partial", ("--allow-partial",), 0, ""),
+            ("all_failed", ("--allow-partial",), 1, "the job did not succeed in full"),
+            ("success", ("--quiet",), 0, ""),
+            ("failed", ("--quiet",), 1, ""),
+        ]
+    ),
 )
 async def test_status_without_a_daemon(tmp_path, way, options, status, said):
     """Straight against the API the status is the same, within a few requests; --quiet says nothing, files are told."""
@@ -122,6 +125,7 @@ async def test_status_without_a_daemon(tmp_path, way, options, status, said):
         assert ("error_file" in done.stdout, "output_file" in done.stdout) == (way != "success", way != "all_failed")
 
 
+@pytest.mark.slow
 async def test_without_a_daemon_many_are_listed_and_progress_is_told_seldom(tmp_path):
     """Ten jobs cost a list a look, not ten requests, found by the beginnings of their IDs; a line per status and tenth."""
     async with simulated() as simulator:
@@ -161,6 +165,7 @@ async def test_daemon_that_dies_is_made_up_for_and_followed_again(tmp_path):
     assert waited.results == {first: "partial", second: "success", third: "success"}
 
 
+@pytest.mark.slow
 async def test_daemon_that_dies_is_waited_for_where_there_is_no_key(tmp_path):
     """Who cannot ask the API waits until the daemon is back, and says so."""
     async with simulated() as simulator:
@@ -177,6 +182,7 @@ async def test_daemon_that_dies_is_waited_for_where_there_is_no_key(tmp_path):
                     assert await waited.status() == 0
 
 
+@pytest.mark.slow
 async def test_job_that_was_only_just_submitted(tmp_path):
     """A job that the daemon has not seen yet is looked for at the API; one that is nowhere is unknown."""
     async with simulated() as simulator:
@@ -190,7 +196,7 @@ async def test_job_that_was_only_just_submitted(tmp_path):
     assert (done.returncode, results) == (1, {job_id: "success", NOBODY: "unknown"})
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("name", matrix(["SIGINT", "SIGTERM"]))
 async def test_signal_ends_the_waiting_and_not_the_job(tmp_path, name):
     """Ctrl-C is status 130, SIGTERM 143, in a moment; it is said what still goes on."""
     async with simulated() as simulator:
@@ -212,6 +218,7 @@ async def test_timeout_is_told(tmp_path):
         assert (done.returncode, json.loads(done.stdout)["result"]) == (1, "timed_out")
 
 
+@pytest.mark.slow
 async def test_accounts_are_tried_in_turn(tmp_path):
     """The second account has the job though the first refuses us; where all refuse us it is status 2, in words."""
     async with simulated(api_keys=("another",)) as closed, simulated() as simulator:
@@ -232,6 +239,7 @@ async def test_accounts_are_tried_in_turn(tmp_path):
         assert (nobody.returncode, "there are: default, other" in nobody.stderr) == (2, True)
 
 
+@pytest.mark.slow
 async def test_usage_is_status_2(tmp_path):
     """No ID, an empty one, a beginning of two, no key and no daemon: each is told with what to do."""
     async with simulated() as simulator:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from keeping import Keeper
 from loopback import answer, loopback, sends
+from matrix import matrix
 from planting import plant
 from tracking import Installation, simulated
 
@@ -68,7 +69,7 @@ async def test_nobody_gets_past_the_guard(tmp_path):
         assert not file.exists()
 
 
-@pytest.mark.parametrize("status", [301, 307, 308])
+@pytest.mark.parametrize("status", matrix([301, 307, 308]))
 async def test_nobody_is_led_elsewhere(tmp_path, status):
     """An API and a receiver that point to another server do not have it asked, let alone told the key or an event."""
     async with loopback(sends(answer(b'{"total":0}'))) as second:

@@ -7,6 +7,7 @@ import pytest
 import structlog
 from compressed import DAY, HOUR, MINUTE, STALE_BY, Days
 from loopback import nobody
+from matrix import matrix
 from tracking import Installation, simulated
 
 from tracker.simulator.faults import ANY, Fault, parse
@@ -37,6 +38,7 @@ async def checked(days, *, believing=False):
     return events, types
 
 
+@pytest.mark.slow
 async def test_a_week_of_every_fault(tmp_path):
     """More than a third of all requests fail, in every way there is, with three restarts: what is logged is what was."""
     days = Days(tmp_path / "tracker.db", jobs=8)
@@ -61,7 +63,7 @@ def _compressed(monkeypatch):
     structlog.reset_defaults()
 
 
-@pytest.mark.parametrize("kind", AT_RANDOM)
+@pytest.mark.parametrize("kind", matrix(AT_RANDOM, default=3))
 async def test_a_day_of_one_fault(tmp_path, kind):
     """Each fault by itself, as often as it may be: the same."""
     days = Days(tmp_path / "tracker.db", jobs=4)
@@ -93,6 +95,7 @@ async def test_a_day_without_an_api_and_a_key_that_is_revoked(tmp_path):
     assert outages(events) == both
 
 
+@pytest.mark.slow
 async def test_a_key_that_is_revoked_and_replaced(tmp_path):
     """The real command, told of a new key by SIGHUP, tells that the account was out of reach and why, and catches up."""
     file = tmp_path / "key"

@@ -233,6 +233,7 @@ def _commits_early(monkeypatch):
     monkeypatch.setattr(SqliteOutbox, "log", committed_halfway)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bug", "cancelling", "found"),
     [
@@ -249,6 +250,7 @@ async def test_a_store_that_can_be_cancelled_halfway_is_found(material, tmp_path
     no_connection_is_left()
 
 
+@pytest.mark.slow
 async def test_a_deliverer_that_settles_before_it_sends_is_found(tmp_path, monkeypatch):
     """An outbox that takes for delivered what was claimed loses a delivery at some await."""
     claim = SqliteOutbox.claim

@@ -221,6 +221,7 @@ async def test_nothing_is_late_by_a_jump(tmp_path):
     await nothing_is_late(tmp_path)
 
 
+@pytest.mark.slow
 async def test_a_clock_that_nobody_follows_is_found(tmp_path):
     """A daemon that believes what it noted by the wrong clock delivers what is left two days later."""
     async with trial(tmp_path, NO_CLOCK_IS_FOLLOWED) as it:
@@ -228,6 +229,7 @@ async def test_a_clock_that_nobody_follows_is_found(tmp_path):
             await it.jumps([AHEAD, 0.0], BACK_OFF, restarted=False, seconds=5.0)
 
 
+@pytest.mark.slow
 async def test_a_jump_that_nobody_sees_is_found(tmp_path):
     """A daemon that takes a jump for time that passed tells what is not so."""
     with pytest.raises(AssertionError, match=r"what is not so|lacks \d+, account.recovered"):  # it may end before that is sent

@@ -46,6 +46,7 @@ def test_the_demo_reaches_loopback_alone(tmp_path, alone):
     assert [each for each in asked if not NEAR.search(each)] == []
 
 
+@pytest.mark.slow
 def test_a_call_that_goes_out_is_found(tmp_path, alone):
     """The same, of a program that asks for an address that is far away."""
     strace = program("strace", "strace")
@@ -62,6 +63,7 @@ def suite(alone, tests):
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_tests_pass_on_loopback_alone(alone):
     """The real command, its signals and its outgoing requests need nothing but this machine."""
     done = suite(alone, TESTS)

@@ -7,10 +7,13 @@ from urllib.parse import quote
 
 import anyio
 import httpx
+import pytest
 from hostile import ENDED, LIMIT, ODD, SLOW, Hostile, cases
 from proc import memory
 from prometheus_client.parser import text_string_to_metric_families
 from tracking import Installation
+
+pytestmark = pytest.mark.slow
 
 PAGES = ("/", "/events", "/receivers", "/accounts", "/readyz")
 API = ("/api/jobs", "/api/events", "/api/accounts", "/api/receivers", "/api/deliveries")

@@ -99,6 +99,7 @@ async def test_two_hundred_kills(tmp_path):
     await killed(tmp_path, 200, seed=200)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bug", "found"),
     [(COMMIT_BEFORE_THE_OUTBOX, "the jobs are not what the log says"), (SETTLED_BEFORE_IT_IS_SENT, "everything lacks")],

@@ -15,6 +15,8 @@ from proc import descriptors, memory, threads
 from tracker.serving import serving
 from tracker.store.verify import verify
 
+pytestmark = pytest.mark.slow
+
 MEGABYTE = 1024 * 1024
 MINUTES = float(os.environ.get("LOAD_MINUTES", "10"))
 """How long the long form of events lasts."""

@@ -12,6 +12,8 @@ from truth import Log
 
 from tracker.simulator.faults import Faults, parse
 
+pytestmark = pytest.mark.slow
+
 MEGABYTE = 1024 * 1024
 
 

@@ -50,6 +50,7 @@ def test_every_schema_is_as_it_was_released(tmp_path):
         assert Found(tmp_path / f"{version}.db").schema == released.schema, version
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_each_released_schema_is_opened(installation):
     """`run` brings each up to date, with all that was in it, and delivers what was pending; then `verify` agrees."""
@@ -178,6 +179,7 @@ async def _killed(installation, kills, *, seed, more):
     return migrating.found
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_kills_while_it_migrates(installation):
     """After each kill the file is whole and of the old schema or of the newest, with the same rows; the next start ends it."""
@@ -193,6 +195,7 @@ async def test_fifty_kills_while_it_migrates(installation):
     assert found["newest"]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 async def test_a_migration_that_is_not_whole_is_found(installation):
     """A product that migrates step by step leaves something between two schemas."""

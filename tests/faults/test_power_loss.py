@@ -103,6 +103,7 @@ async def test_no_power_cut_loses_what_was_told(tmp_path):
     assert cuts.images["torn"] == 25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["NORMAL", "OFF"])
 @pytest.mark.timeout(240)
 async def test_power_cuts_find_what_is_not_synced(tmp_path, level):

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from databases import VERSIONS, Found, make
 from keeping import Keeper, give
 from loopback import nobody
+from matrix import matrix
 from planting import plant
 from tracking import COMMAND, Installation
 
@@ -168,7 +169,7 @@ def _kept(folder):
     return {each.name: each.read_bytes() for each in files if each.stat().st_size or not each.name.endswith("-wal")}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", matrix(KINDS, default=3))
 def test_a_file_that_cannot_be_used(installation, kind):
     """Each command names the file and what it found, ends with status 1, and changes not a byte of it or beside it."""
     assert _tried(installation, kind, _as_a_function) == []
@@ -201,6 +202,7 @@ async def test_noise_for_a_write_ahead_log(installation):
     assert (await installation.command("verify")).returncode == 0
 
 
+@pytest.mark.slow
 def test_an_altered_file_is_found(installation):
     """A product that lets SQLite look first undoes what another program had not finished."""
     plant(installation, LETS_SQLITE_LOOK)

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from breaking import EIO, EROFS, READ, SYNC, WRITE, Fiu, full, held, moved_away, read_only, small_file_system
 from keeping import Keeper, give
+from matrix import matrix
 from planting import WHAT_CANNOT_BE_SETTLED_IS_FORGOTTEN, plant
 from steered import begin, end
 from tracking import Installation, simulated
@@ -123,13 +124,15 @@ def _fails(*points, errno=EIO):
 
 @pytest.mark.parametrize(
     ("breaking", "said"),
-    [
-        pytest.param(_fails(SYNC), "disk I/O error", id="EIO on fdatasync"),
-        pytest.param(_fails(WRITE), "disk I/O error", id="EIO on pwrite"),
-        pytest.param(_fails(WRITE, SYNC, errno=EROFS), "disk I/O error|readonly database", id="read-only while it runs"),
-        pytest.param(lambda it: lambda _: held(it.database), "database is locked", id="locked by another"),
-        pytest.param(lambda it: lambda _: moved_away(it.database), "moved, deleted or|no such file", id="moved away"),
-    ],
+    matrix(
+        [
+            pytest.param(_fails(SYNC), "disk I/O error", id="EIO on fdatasync"),
+            pytest.param(_fails(WRITE), "disk I/O error", id="EIO on pwrite"),
+            pytest.param(_fails(WRITE, SYNC, errno=EROFS), "disk I/O error|readonly database", id="read-only while it runs"),
+            pytest.param(lambda it: lambda _: held(it.database), "database is locked", id="locked by another"),
+            pytest.param(lambda it: lambda _: moved_away(it.database), "moved, deleted or|no such file", id="moved away"),
+        ]
+    ),
 )
 @pytest.mark.timeout(240)
 async def test_storage_that_fails_is_told_and_waited_for(tmp_path, breaking, said):
@@ -138,6 +141,7 @@ async def test_storage_that_fails_is_told_and_waited_for(tmp_path, breaking, sai
     assert any(words in reason for words in said.split("|")), reason
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_what_could_not_be_synced_is_not_sent(tmp_path):
     """A COMMIT that failed for its sync alone is in the file: what it wrote is sent once that is on disk, and not before."""
@@ -151,6 +155,7 @@ async def test_full_disk_is_told_and_waited_for(tmp_path):
         assert "database or disk is full" in await _tried(folder, lambda _: lambda _: full(folder))
 
 
+@pytest.mark.slow
 async def test_storage_that_cannot_be_written_at_the_start_ends_it(tmp_path):
     """On a read-only or a full file system it ends with status 1 and the reason, for systemd to try again; then it runs."""
     with small_file_system(tmp_path / "small", "1m") as folder:
@@ -168,6 +173,7 @@ async def test_storage_that_cannot_be_written_at_the_start_ends_it(tmp_path):
             Log(installation.database)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_what_is_sent_twice_is_found(tmp_path):
     """A product that forgets what became of a delivery where that cannot be written does not stand the trial."""

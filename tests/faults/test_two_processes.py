@@ -134,6 +134,7 @@ async def _tried(installation, names=tuple(NAMES)):
     return got_in
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 async def test_a_second_daemon_is_refused(installation, tmp_path):
     """By whatever name it comes, a second `run` and a `restore` end with status 1, name the process, and change nothing."""
@@ -142,6 +143,7 @@ async def test_a_second_daemon_is_refused(installation, tmp_path):
     Log(installation.database)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 async def test_a_lock_on_the_name_alone_is_found(installation):
     """A product that locks a file beside the database, and not the database itself, lets others in."""
@@ -165,6 +167,7 @@ async def test_of_many_at_once_one_has_it(installation):
                 assert each.process.returncode == 1
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 async def test_what_a_killed_daemon_leaves_stops_nobody(installation):
     """The lock file and the control file name a process that lives, as where a number is used again: it does not matter."""
@@ -189,6 +192,7 @@ async def test_what_a_killed_daemon_leaves_stops_nobody(installation):
             another.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 async def test_replay_is_left_to_the_daemon(tmp_path):
     """While a daemon runs `replay` opens nothing to write, and the daemon delivers; one that cannot be asked is named."""
