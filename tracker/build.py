@@ -2,8 +2,8 @@
 
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Final
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final, NamedTuple
 
 from tracker.clock import now
 from tracker.config import Account, Receiver
@@ -12,8 +12,10 @@ from tracker.core.fanout import Subscription
 from tracker.core.overdue import Limits
 from tracker.core.ports import Notifier
 from tracker.core.signing import parse_secret
+from tracker.credentials import Credentials, Learned
 from tracker.http import HttpClient, http_client, tls_context
 from tracker.mistral import Mistral
+from tracker.notify.renewal import RenewingNotifier
 from tracker.notify.slack import SlackWebhook
 from tracker.notify.slack_bot import Cards, Channel, SlackBot
 from tracker.notify.webhook import Webhook
@@ -27,27 +29,60 @@ MESSAGES_PER_SECOND: Final = 1.0
 """What Slack takes for a channel."""
 
 
+class Network(NamedTuple):
+    """How the network is reached: by whom `tls` is trusted where nothing else is configured, and by whose proxies."""
+
+    tls: ssl.SSLContext
+    environment_proxies: bool = False
+    learned: Learned = lambda _secrets: None
+    """Is given what is secret of credentials that were read again."""
+
+
 @asynccontextmanager
 async def providing(
     account: Account,
-    tls: ssl.SSLContext | None = None,
+    network: Network | None = None,
     pace: Pace | None = None,
     answered: Callable[[str, str, float], None] = lambda _call, _code, _seconds: None,
     *,
-    environment_proxies: bool = False,
     pulse: Pulse | None = None,
 ) -> AsyncIterator[Mistral]:
     """The account's API, within its budget, over connections of its own; `pulse` is of the loop that asks."""
-    async with http_client(tls or tls_context(), environment_proxies=environment_proxies, pulse=pulse) as http:
+    network = network or Network(tls_context())
+    credentials = Credentials(
+        {"api_key": account.api_key}, account.headers, owner={"account": account.name}, learned=network.learned
+    )
+    async with _client(account, network, credentials, pulse) as http:
         yield Mistral(
             http,
             account.base_url,
-            account.api_key.reveal(),
+            credentials,
             pace=pace or Pace(account.requests_per_second),
             deadline=account.request_timeout,
             now=now,
             answered=answered,
         )
+
+
+@asynccontextmanager
+async def notifying(
+    receiver: Receiver, network: Network, cards: Cards, pace: Pace | None = None, *, pulse: Pulse | None = None
+) -> AsyncIterator[Notifier]:
+    """What sends to the receiver, over connections of its own; `pace` is for the messages of Slack alone."""
+    named = {"url": receiver.url, "token": receiver.token}
+    secrets = {key: secret for key, secret in named.items() if secret}
+    secrets |= {f"secret[{index}]": secret for index, secret in enumerate(receiver.secrets)}
+    credentials = Credentials(secrets, receiver.headers, owner={"receiver": receiver.name}, learned=network.learned)
+    pace = pace or Pace(MESSAGES_PER_SECOND)
+    async with _client(receiver, network, credentials, pulse) as http:
+        yield RenewingNotifier(lambda: _notifier(receiver, credentials, http, cards, pace), credentials)
+
+
+def _client(
+    of: Account | Receiver, network: Network, identity: Credentials, pulse: Pulse | None
+) -> AbstractAsyncContextManager[HttpClient]:
+    tls = of.tls.context if of.tls else network.tls
+    return http_client(tls, environment_proxies=network.environment_proxies, pulse=pulse, identity=identity)
 
 
 def limits(account: Account) -> Limits:
@@ -68,14 +103,11 @@ def terms(receiver: Receiver) -> Terms:
     return Terms(retry=receiver.retry, hold=receiver.hold, digest=digest)
 
 
-def notifier(receiver: Receiver, http: HttpClient, cards: Cards, pace: Pace | None = None) -> Notifier:
-    """What sends to the receiver; `pace` is for the messages of Slack alone."""
-    url = receiver.url.reveal() if receiver.url else ""
-    if receiver.kind == "webhook":
-        keys = [parse_secret(secret.reveal()) for secret in receiver.secrets]
-        return Webhook(http, url, keys, timeout=receiver.timeout, now=now)
-    pace = pace or Pace(MESSAGES_PER_SECOND)
-    if receiver.token is None:
-        return SlackWebhook(http, url, pace=pace, timeout=receiver.timeout, now=now)
-    channel = Channel(name=receiver.channel or "", token=receiver.token.reveal(), api=receiver.api)
-    return SlackBot(http, channel, cards, pace=pace, timeout=receiver.timeout, now=now)
+def _notifier(receiver: Receiver, credentials: Credentials, http: HttpClient, cards: Cards, pace: Pace) -> Notifier:
+    if receiver.token:
+        channel = Channel(name=receiver.channel or "", token=credentials["token"], api=receiver.api)
+        return SlackBot(http, channel, cards, pace=pace, timeout=receiver.timeout, now=now)
+    if receiver.kind == "slack":
+        return SlackWebhook(http, credentials["url"], pace=pace, timeout=receiver.timeout, now=now)
+    keys = [parse_secret(credentials[f"secret[{index}]"]) for index in range(len(receiver.secrets))]
+    return Webhook(http, credentials["url"], keys, timeout=receiver.timeout, now=now)

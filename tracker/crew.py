@@ -53,7 +53,7 @@ class Crew:
     def apply(self, config: Config) -> None:
         """Work by this configuration from now on. Its database and its `http` are not looked at."""
         self._config = config
-        store, health, metrics, _ = self.means
+        store, health, metrics, *_ = self.means
         store.outbox.subscribe(map(subscription, config.receivers))
         health.watch(account.name for account in config.accounts)
         metrics.configured(

@@ -6,7 +6,7 @@
 import secrets
 import signal
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, closing
 from typing import Final
 from urllib.parse import urlsplit
@@ -25,6 +25,7 @@ from tracker.control import Control, announced
 from tracker.core.config_error import ConfigError
 from tracker.core.health import Health
 from tracker.core.progress import PATIENCE, Progress
+from tracker.credentials import Learned
 from tracker.crew import Crew
 from tracker.metrics import Metrics
 from tracker.serving import Address, reached_locally, serving_on
@@ -50,11 +51,18 @@ Reading = Callable[[], Config]
 """Reads the configuration anew; raises `ConfigError`."""
 
 
-async def run(config: Config, read: Reading, service: Service = BY_HAND) -> None:
-    """Run the daemon until SIGTERM or SIGINT, by what `read` gives from each SIGHUP on. Raises what ended it otherwise."""
+def _keep(_secrets: Iterable[str]) -> None:
+    """Secrets that come to be known while no log leaves any out."""
+
+
+async def run(config: Config, read: Reading, service: Service = BY_HAND, learned: Learned = _keep) -> None:
+    """Run the daemon until SIGTERM or SIGINT, by what `read` gives from each SIGHUP on. Raises what ended it otherwise.
+
+    `learned` is given each secret that has taken the place of another one, before it is used.
+    """
     log = structlog.get_logger()
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-        async with daemon(config, service) as running, task_group() as group:
+        async with daemon(config, service, learned) as running, task_group() as group:
             also = {"also": [each.url for each in running.addresses[1:]]} if running.addresses[1:] else {}
             log.info("ready", url=running.address.url, **also, database=str(config.storage.path), version=__version__)
             running.systemd.ready()
@@ -142,7 +150,7 @@ def _told(difference: Difference) -> dict[str, tuple[str, ...]]:
 
 
 @asynccontextmanager
-async def daemon(config: Config, service: Service = BY_HAND) -> AsyncIterator[Daemon]:
+async def daemon(config: Config, service: Service = BY_HAND, learned: Learned = _keep) -> AsyncIterator[Daemon]:
     """Watch the accounts and serve the surfaces while the context lasts."""
     if wal_reset_affected(sqlite3.sqlite_version_info):
         structlog.get_logger().debug("sqlite.affected", version=sqlite3.sqlite_version, bug="WAL reset; one writer avoids it")
@@ -157,7 +165,7 @@ async def daemon(config: Config, service: Service = BY_HAND) -> AsyncIterator[Da
         open_pool(config.storage.path, readers=1) as apart,
         task_group() as group,
     ):
-        means = Means(store, health, metrics, progress)
+        means = Means(store, health, metrics, progress, learned)
         crew = Crew(group, means, config)
         vigil = Vigil(store, health, progress, systemd, service.watchdog)
         metrics.started(now())

@@ -6,11 +6,11 @@ No module but this one and its transport imports httpx. What the network does is
 import math
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import lru_cache, partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 import anyio
 import httpx
@@ -18,7 +18,10 @@ import msgspec
 
 from tracker import __version__
 from tracker.pulse import Pulse
+from tracker.tls import tls_context
 from tracker.transport import Connection
+
+__all__ = ["Answer", "HttpClient", "Identity", "NoAnswer", "Request", "http_client", "tls_context"]
 
 CONNECTIONS: Final = 16
 """At most, of one `HttpClient`."""
@@ -68,11 +71,34 @@ class NoAnswer(msgspec.Struct, frozen=True):
     detail: str
 
 
+class Identity(Protocol):
+    """Who asks: what goes with each request of a client, and what is secret of all that its requests say."""
+
+    def headers(self) -> Mapping[str, str]:
+        """Headers of every request, names in lower case; those of the request itself win."""
+
+    def secrets(self) -> Iterable[str]:
+        """What a server may quote and nobody is to be shown."""
+
+
+class Anonymous:
+    """The identity without anything."""
+
+    def headers(self) -> Mapping[str, str]:
+        return {}
+
+    def secrets(self) -> Iterable[str]:
+        return ()
+
+
 class HttpClient:
     """Requests over connections that are kept and re-used, each of which is a transport of httpx for itself."""
 
-    def __init__(self, connection: Callable[[], httpx.AsyncBaseTransport], pulse: Pulse) -> None:
+    def __init__(
+        self, connection: Callable[[], httpx.AsyncBaseTransport], pulse: Pulse, identity: Identity | None = None
+    ) -> None:
         """`connection` makes one; it is closed when the `HttpClient` is left."""
+        self.identity = identity or Anonymous()
         self._connection = connection
         self._pulse = pulse
         self._idle: list[_Idle] = []  # the one that was used last is used next: it is the likeliest to be connected
@@ -89,10 +115,14 @@ class HttpClient:
         with self._pulse.waiting(request.deadline + BODY_GRACE), anyio.move_on_after(request.deadline) as deadline:
             try:
                 async with self._free, self._connected() as connection:
-                    return await _exchange(connection, request, self._url(request.url), deadline)
+                    return await _exchange(connection, self._identified(request), self._url(request.url), deadline)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 return NoAnswer(_what_happened(error))
         return NoAnswer(f"no complete answer within {request.deadline:g} s")
+
+    def _identified(self, request: Request) -> Request:
+        headers = self.identity.headers()
+        return msgspec.structs.replace(request, headers={**headers, **request.headers}) if headers else request
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[httpx.AsyncBaseTransport]:
@@ -142,21 +172,19 @@ class _Proxied(httpx.AsyncBaseTransport):
 
 @asynccontextmanager
 async def http_client(
-    tls: ssl.SSLContext, *, environment_proxies: bool = False, pulse: Pulse | None = None
+    tls: ssl.SSLContext,
+    *,
+    environment_proxies: bool = False,
+    pulse: Pulse | None = None,
+    identity: Identity | None = None,
 ) -> AsyncIterator[HttpClient]:
-    """A client of its own connections; `pulse` is of the loop that asks by it.
+    """A client of its own connections; `pulse` is of the loop that asks by it, `identity` says who that is.
 
     Share `tls` (see `tls_context`): making one costs as much as many requests.
     """
     connection = partial(_Proxied if environment_proxies else Connection, tls)
-    async with HttpClient(connection, pulse or Pulse()) as client:
+    async with HttpClient(connection, pulse or Pulse(), identity) as client:
         yield client
-
-
-def tls_context() -> ssl.SSLContext:
-    context = httpx.create_ssl_context(trust_env=False)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 async def _exchange(

@@ -6,11 +6,13 @@ from urllib.parse import quote
 
 import anyio
 
+from tracker.config.model import Secret
 from tracker.core.event import iso
 from tracker.core.failure import Failure, Reason, reason_of
 from tracker.core.job import Job, Malformed, MalformedJob, Page, parse_job, parse_page
 from tracker.core.ports import ListQuery
 from tracker.core.retry import wait_asked
+from tracker.credentials import Credentials
 from tracker.http import Answer, HttpClient, NoAnswer, Request
 from tracker.pace import Pace
 from tracker.redaction import Redaction
@@ -32,7 +34,7 @@ class Mistral:
         self,
         http: HttpClient,
         base_url: str,
-        api_key: str,
+        api_key: str | Credentials,
         *,
         pace: Pace,
         deadline: float,
@@ -41,8 +43,8 @@ class Mistral:
     ) -> None:
         self._http = http
         self._jobs_url = base_url.rstrip("/") + "/v1/batch/jobs"
-        self._redact = Redaction([api_key])
-        self._headers = {"authorization": f"Bearer {api_key}", "accept": "application/json"}
+        self._credentials = Credentials({"api_key": Secret(api_key)}) if isinstance(api_key, str) else api_key
+        self._identify()
         self._pace = pace
         self._deadline = deadline
         self._now = now
@@ -68,7 +70,23 @@ class Mistral:
             return Failure(Reason.MALFORMED, f"asked for job {job_id}, was answered {job.id!r:.60}")
         return job
 
+    def _identify(self) -> None:
+        """Ask with the key as it is now."""
+        self._generation = self._credentials.generation
+        self._headers = {"authorization": f"Bearer {self._credentials['api_key']}", "accept": "application/json"}
+        self._redact = Redaction(self._credentials.secrets())
+
     async def _get(self, call: str, url: str, params: tuple[tuple[str, str], ...] = ()) -> bytes | Failure:
+        """Ask, and ask again where the key is refused and has been replaced."""
+        generation = self._generation
+        body = await self._ask(call, url, params)
+        refused = isinstance(body, Failure) and body.reason is Reason.UNAUTHORISED
+        if not refused or not await self._credentials.renewed(generation):
+            return body
+        self._identify()
+        return await self._ask(call, url, params)
+
+    async def _ask(self, call: str, url: str, params: tuple[tuple[str, str], ...]) -> bytes | Failure:
         await self._pace.turn()
         began = anyio.current_time()
         answer = await self._http.send(

@@ -11,13 +11,13 @@ from typing import NamedTuple
 import anyio
 import msgspec
 
-from tracker.build import MESSAGES_PER_SECOND, notifier, providing, terms
+from tracker.build import MESSAGES_PER_SECOND, Network, notifying, providing, terms
 from tracker.clock import now
 from tracker.config import Account, Config, Match, Receiver
 from tracker.core.health import Health
 from tracker.core.progress import Progress
+from tracker.credentials import Learned
 from tracker.deliverer import Deliverer
-from tracker.http import http_client
 from tracker.metrics import Metrics
 from tracker.pace import Pace
 from tracker.patience import Patient
@@ -35,6 +35,7 @@ class Means(NamedTuple):
     health: Health
     metrics: Metrics
     progress: Progress | None = None
+    learned: Learned = lambda _secrets: None
 
     def pulse(self, loop: str) -> Pulse:
         return Pulse(self.progress.loop(loop) if self.progress else None)
@@ -81,12 +82,11 @@ class Watching:
         self._scope.cancel()
 
     async def run(self) -> None:
-        (account, proxies), (store, health, metrics, _) = self._duty, self._means
+        (account, proxies), (store, health, metrics, *_) = self._duty, self._means
         with self._scope:
             pulse, answered = self._means.pulse(f"account {account.name}"), partial(metrics.accounts.answered, account.name)
-            async with providing(
-                account, self._tls, self._pace, answered, environment_proxies=proxies, pulse=pulse
-            ) as provider:
+            network = Network(self._tls, proxies, self._means.learned)
+            async with providing(account, network, self._pace, answered, pulse=pulse) as provider:
                 patient = Patient(provider, random.random, pulse=pulse)
                 audience = Audience(
                     active=partial(metrics.is_active, account.name),
@@ -120,12 +120,13 @@ class Delivering:
     async def run(self) -> None:
         if self._left:
             return
-        (receiver, proxies), (store, _, metrics, _) = self._duty, self._means
-        async with http_client(self._tls, environment_proxies=proxies, pulse=self._pulse) as http:
+        (receiver, proxies), (store, _, metrics, *_) = self._duty, self._means
+        network = Network(self._tls, proxies, self._means.learned)
+        async with notifying(receiver, network, store.cards, self._pace, pulse=self._pulse) as notifier:
             self.deliverer = Deliverer(
                 receiver.name,
                 terms(receiver),
-                notifier(receiver, http, store.cards, self._pace),
+                notifier,
                 store.outbox,
                 now=now,
                 jitter=random.random,

@@ -17,10 +17,12 @@ KEY = 'key/canary-alpha+3141"='
 TOKEN = "token-canary-bravo-1618"
 SLACK_TOKEN = "xoxb-canary-charlie-2236"
 SIGNING = base64.b64encode(b"canary-delta-signs-with-24+").decode()
+GATEWAY, HOOK_KEY = "gateway-canary-india-2645", "canary-juliet-3317"
 USER, PATH, QUERY = "canary-echo:pass-canary-foxtrot", "canary-golf-1414", "canary-hotel-1732"
 CANARIES = [
     "canary-alpha", "canary-bravo", "canary-charlie", SIGNING, "canary-delta", "canary-echo", "canary-foxtrot", "canary-golf",
-    "canary-hotel", base64.b64encode(USER.encode()).decode(), base64.b64encode(KEY.encode()).decode().strip("="),
+    "canary-hotel", "canary-india", "canary-juliet", base64.b64encode(USER.encode()).decode(),
+    base64.b64encode(KEY.encode()).decode().strip("="),
 ]  # fmt: skip
 SURFACES = [
     "/", "/metrics", "/readyz", "/healthz", "/nothing", "/api/jobs", "/api/events", "/api/deliveries", "/api/receivers",
@@ -39,6 +41,7 @@ kind = "webhook"
 url = {{ env = "HOOK" }}
 secret = {{ env = "SIGNING" }}
 retry = ["0s"]
+headers = {{ "X-Hook-Key" = {{ env = "HOOK_KEY" }} }}
 [[receivers]]
 name = "team"
 kind = "slack"
@@ -175,12 +178,15 @@ def _installed(folder, api, receiver):
     text = installation.config.read_text()
     listen = 'listen = "127.0.0.1:0"\n'
     assert listen in text
-    settings = text.replace(listen, listen + 'token = { env = "TOKEN" }\n') + RECEIVERS.format(url=receiver)
+    header = 'headers = { "X-Gateway-Key" = { env = "GATEWAY" } }\n'
+    settings = text.replace(listen, listen + 'token = { env = "TOKEN" }\n') + header + RECEIVERS.format(url=receiver)
     installation.config.write_text(settings)
     (folder / "sitecustomize.py").write_text(CRASH.format(crash=folder / "crash"))
     installation.environment |= {
         "MISTRAL_API_KEY": KEY,
         "TOKEN": TOKEN,
+        "GATEWAY": GATEWAY,
+        "HOOK_KEY": HOOK_KEY,
         "SLACK_TOKEN": SLACK_TOKEN,
         "SIGNING": f"whsec_{SIGNING}",
         "HOOK": receiver.replace("://", f"://{USER}@") + f"/hook/{PATH}?key={QUERY}",

@@ -188,7 +188,10 @@ def test_loopback_needs_no_token(tmp_path, listen, host, port):
         ("base_url = 'https://[::1'", f"base_url: found 'https://[::1', {URL}"),
         ("base_url = 'https://a b'", f"base_url: found 'https://a b', {URL}"),
         ('base_url = "https://a\\n"', rf"base_url: found 'https://a\n', {URL}"),
-        ("base_url = 'https://é'", f"base_url: found 'https://é', {URL}"),
+        (
+            "base_url = 'https://é/é'",
+            f"base_url: found 'https://é/é', {URL}; all but its host in ASCII, other characters as %XX",
+        ),
         ("base_url = 443", f"base_url: found 443, {URL}"),
         ("base_url = 'https://a/?x=canary'", f"base_url: found a URL with a query or a fragment (not shown), {URL}"),
         ("base_url = 'https://a/#canary'", f"base_url: found a URL with a query or a fragment (not shown), {URL}"),

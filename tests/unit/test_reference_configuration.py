@@ -6,9 +6,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from authority import Authority
 
 from tracker import config
 from tracker.config import Account, Http, Match, Receiver, Secret, load
+from tracker.config.model import Header
 
 REFERENCE = Path(__file__).parents[2] / "config" / "tracker.toml"
 ENVIRON = {
@@ -18,22 +20,34 @@ ENVIRON = {
     "PIPELINE_SECRET": "whsec_" + "A" * 32,
     "SLACK_URL": "https://hooks.slack.com/x",
     "SLACK_TOKEN": "xoxb-1",
+    "GATEWAY_KEY": "gateway-key",
+    "PIPELINE_KEY": "Bearer pipeline-key",
 }
+TLS = {"ca_file", "client_certificate"}
 SECTIONS = {
     "http": {"base_path", "external_url", "hosts", "listen", "token"},
     "storage": {"path", "keep_deliveries"},
     "metrics": {"max_job_series"},
     "network": {"use_environment_proxies"},
-    "accounts": set(Account.__struct_fields__),
-    "receivers": {"secret" if key == "secrets" else key for key in Receiver.__struct_fields__},
+    "accounts": set(Account.__struct_fields__) - {"tls"} | TLS,
+    "receivers": {"secret" if key == "secrets" else key for key in Receiver.__struct_fields__} - {"tls"} | TLS,
 }
 
 
 @pytest.fixture
 def uncommented(tmp_path):
     """The reference with every setting that it comments out taken at its word."""
-    copy = tmp_path / "tracker.toml"
-    copy.write_text(re.sub(r"^#(?=[^ #\n])", "", REFERENCE.read_text("utf-8"), flags=re.MULTILINE), "utf-8")
+    copy, authority = tmp_path / "tracker.toml", Authority(tmp_path)
+    text = re.sub(r"^#(?=[^ #\n])", "", REFERENCE.read_text("utf-8"), flags=re.MULTILINE)
+    cert, key = authority.issue("client")
+    there = {
+        "/etc/ssl/internal-ca.pem": authority.ca,
+        "/etc/batch-tracker/client.pem": cert,
+        "/etc/batch-tracker/client.key": key,
+    }
+    for example, file in there.items():
+        text = text.replace(f'"{example}"', f'"{file}"')
+    copy.write_text(text, "utf-8")
     return copy
 
 
@@ -59,7 +73,14 @@ def test_reference_is_the_defaults(defaults):
 def test_commented_settings_are_the_defaults(uncommented, defaults):
     """What the reference comments out as a default is what leaving it out gives; receivers and the token are examples."""
     everything = load(str(uncommented), ENVIRON)
-    without_examples = msgspec.structs.replace(everything, source=None, receivers=(), http=Http())
+    (account,) = everything.accounts
+    assert [(each.name, each.value.reveal()) for each in account.headers] == [
+        ("x-gateway-key", "gateway-key"),
+        ("x-team", "research"),
+    ]
+    assert account.tls.certificate
+    accounts = (msgspec.structs.replace(account, headers=(), tls=None),)
+    without_examples = msgspec.structs.replace(everything, source=None, accounts=accounts, receivers=(), http=Http())
     assert without_secrets(without_examples) == without_secrets(defaults)
     assert everything.http.token.reveal() == "token"
 
@@ -73,8 +94,10 @@ def test_commented_receiver_has_the_defaults(uncommented):
         url=Secret("https://example.com/hooks/batch"),
         secrets=(Secret(ENVIRON["PIPELINE_SECRET"]),),
         match=Match(account="default", model="mistral-small-*", endpoint="/v1/*", metadata={"team": "research"}),
+        headers=(Header("authorization", Secret("Bearer pipeline-key"), secret=True),),
     )
-    assert without_secrets(receiver) == without_secrets(example)
+    assert receiver.tls.certificate
+    assert without_secrets(msgspec.structs.replace(receiver, tls=None)) == without_secrets(example)
     team = Receiver(name="team", kind="slack", url=Secret(ENVIRON["SLACK_URL"]))
     events = ("batch.*", "account.*", "receiver.*")
     board = Receiver(name="board", kind="slack", token=Secret(ENVIRON["SLACK_TOKEN"]), channel="#batches", events=events)

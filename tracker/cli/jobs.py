@@ -14,7 +14,7 @@ from tracker.cli.options import config_option, json_option, moment
 from tracker.cli.output import echo_error, echo_json
 from tracker.clock import now
 from tracker.config import database_path
-from tracker.core.filters import JobFilter, in_turn
+from tracker.core.filters import JobFilter
 from tracker.core.verdict import span
 from tracker.store.reader import Reader, open_reader
 
@@ -45,7 +45,7 @@ _ANY: Final = 2**63 - 1
 @click.option("--until", metavar="TIME", callback=moment, help="Only jobs created before then.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help=f"At most so many.  [default: {SHOWN}; with --json, all]")
 def command(config: str | None, as_json: bool, limit: int | None, **asked: Any) -> None:
-    r"""List the jobs: those that run, those that wait, then those that have ended, the last to end first.
+    r"""List the jobs: active ones first, then the newest.
 
     \b
     Examples:
@@ -83,16 +83,15 @@ async def _each(config: str | None, which: JobFilter, limit: int, take: Callable
         await known_names.check_account(reader, config, which.account)
         which = msgspec.structs.replace(which, statuses=await known_names.statuses(reader, which.statuses))
         numbers = count(1)
-        async for job in _in_turn(reader, which, min(limit, _PAGE)):
+        async for job in _active_first(reader, which, min(limit, _PAGE)):
             take(job)
             if next(numbers) == limit:
                 return
 
 
-async def _in_turn(reader: Reader, which: JobFilter, at_once: int) -> AsyncIterator[dict[str, Any]]:
-    known = {status for counts in (await reader.job_counts()).values() for status in counts}
-    for part in in_turn(which, known):
-        after = None
+async def _active_first(reader: Reader, which: JobFilter, at_once: int) -> AsyncIterator[dict[str, Any]]:
+    for active in (True, False) if which.active is None else (which.active,):
+        part, after = msgspec.structs.replace(which, active=active), None
         while True:
             page = await reader.jobs_page(after, part, at_once)
             for job in page.jobs:

@@ -36,7 +36,7 @@ def command(config: str | None, verbose: bool) -> None:
 
     try:
         try:
-            anyio.run(_run, loaded, read, told.repetition, backend_options={"use_uvloop": True})
+            anyio.run(_run, loaded, read, told, backend_options={"use_uvloop": True})
         finally:
             told.repetition.tell_all()
     except* (StorageError, ListenError) as group:
@@ -55,11 +55,11 @@ def _allow_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _run(config: Config, read: daemon.Reading, repetition: Repetition) -> None:
+async def _run(config: Config, read: daemon.Reading, told: log.Log) -> None:
     """The daemon, and beside it what says now and then what the log has kept back."""
     async with task_group() as group:
-        group.start_soon(_tell_now_and_then, repetition)
-        await daemon.run(config, read, service())
+        group.start_soon(_tell_now_and_then, told.repetition)
+        await daemon.run(config, read, service(), told.redaction.add)
         group.cancel_scope.cancel()
 
 

@@ -8,7 +8,7 @@ import anyio
 import click
 import msgspec
 
-from tracker.build import notifier
+from tracker.build import Network, notifying
 from tracker.cli import text
 from tracker.cli.completing import receivers
 from tracker.cli.options import config_option, examples
@@ -21,7 +21,7 @@ from tracker.core.event import Event, batch_event, encode_event
 from tracker.core.fanout import stream_of
 from tracker.core.job import Job
 from tracker.core.replay import unknown_receiver
-from tracker.http import http_client, tls_context
+from tracker.http import tls_context
 from tracker.redaction import Redaction
 
 _WORDS: Final = {
@@ -68,9 +68,9 @@ async def _send(config: Config, receiver: Receiver) -> tuple[Outcome, int]:
         attempts=0,
         body=encode_event(event),
     )
-    async with http_client(tls_context(), environment_proxies=config.environment_proxies) as http:
+    async with notifying(receiver, Network(tls_context(), config.environment_proxies), _NoCards()) as notifier:
         began_at = now()
-        outcome = await notifier(receiver, http, _NoCards()).send([delivery])
+        outcome = await notifier.send([delivery])
         return outcome, now() - began_at
 
 

@@ -153,7 +153,7 @@ class Top:
     async def _jobs(self) -> list[dict[str, Any]]:
         jobs = (await self._reader.jobs_page(None, JobFilter(active=True), MOST)).jobs
         if self.show_all:
-            jobs += (await self._reader.jobs_page(None, JobFilter(by_end=True), MOST)).jobs
+            jobs += (await self._reader.jobs_page(None, JobFilter(active=False), MOST)).jobs
         return jobs
 
     def _head(self, active: int, every: int) -> RenderableType:

@@ -7,7 +7,7 @@ from typing import Final
 
 import anyio
 
-from tracker.build import providing
+from tracker.build import Network, providing
 from tracker.cli.awaited import UNKNOWN, Awaited, Waiting
 from tracker.cli.wait_api import Api, RefusedError
 from tracker.cli.wait_log import Log
@@ -134,10 +134,9 @@ class Waiter:
         if self._api is None:
             config = load(self._config)
             accounts = [each for each in config.accounts if self._account in (None, each.name)]
-            tls, proxies = tls_context(), config.environment_proxies
+            network = Network(tls_context(), config.environment_proxies)
             providers = {
-                each.name: Patient(await stack.enter_async_context(providing(each, tls, environment_proxies=proxies)), random)
-                for each in accounts
+                each.name: Patient(await stack.enter_async_context(providing(each, network)), random) for each in accounts
             }
             self._interval = min(each.poll_interval for each in accounts)
             self._api = Api(providers, self._waiting)

@@ -7,7 +7,8 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Final
 
-from tracker.config import address, reference, table
+from tracker.config import address, certificates, reference, table
+from tracker.config.headers import headers
 from tracker.config.http import read_http
 from tracker.config.model import Account, Config, Exposition, Http, Listen, Receiver, Secret, Storage
 from tracker.config.table import Table, Wrong
@@ -136,6 +137,7 @@ def _content(path: Path) -> str:
 
 def _config(source: Path | None, values: dict[str, Any], errors: list[str], environ: Mapping[str, str]) -> Config:
     Table(values, "", errors, ("storage", "http", "metrics", "network", "accounts", "receivers"))
+    errors += certificates.mistakes_in(environ)
     storage = _storage(values.get("storage", {}), errors, environ)
     http = read_http(values.get("http", {}), errors, environ)
     metrics = Table(values.get("metrics", {}), "metrics", errors, Exposition.__struct_fields__)
@@ -201,12 +203,13 @@ def _default_path(environ: Mapping[str, str]) -> Path | None:
 
 
 def _account(values: Any, path: str, errors: list[str], environ: Mapping[str, str]) -> Account:
-    found = Table(values, path, errors, Account.__struct_fields__)
+    keys = (*(key for key in Account.__struct_fields__ if key != "tls"), *certificates.KEYS)
+    found = Table(values, path, errors, keys)
     default = Account(name="", api_key=_NONE)
     return Account(
         name=found.need("name", table.name, "", 'a name, such as "default"'),
         api_key=found.need("api_key", reference.secret(environ), _NONE, '{ env = "MISTRAL_API_KEY" }'),
-        base_url=found.get("base_url", address.base_url, default.base_url),
+        base_url=found.get("base_url", address.api_url, default.base_url),
         poll_interval=found.get("poll_interval", table.duration("50ms", "1d"), default.poll_interval),
         requests_per_second=found.get("requests_per_second", table.number(0.001, 1000, "1.0"), default.requests_per_second),
         backfill=found.get("backfill", table.duration("0s", "3650d"), default.backfill),
@@ -214,6 +217,8 @@ def _account(values: Any, path: str, errors: list[str], environ: Mapping[str, st
         stalled_after=found.get("stalled_after", table.duration("1s", "3650d"), default.stalled_after),
         timeout_hours=found.get("timeout_hours", table.number(0.001, 8784, "24"), default.timeout_hours),
         unreachable_after=found.get("unreachable_after", table.duration("1s", "3650d"), default.unreachable_after),
+        headers=found.get("headers", lambda each: headers(each, f"{path}.headers", errors, environ, has_key=True), ()),
+        tls=certificates.tls(found, environ, errors),
     )
 
 
@@ -222,13 +227,15 @@ _SLACK_KEYS: Final = ("token", "channel", "group_wait", "api")
 
 
 def _receiver(values: Any, path: str, errors: list[str], environ: Mapping[str, str]) -> Receiver:
-    known = ("name", "kind", "url", *_WEBHOOK_KEYS, *_SLACK_KEYS, "events", "retry", "hold", "timeout", "match")
-    found = Table(values, path, errors, known)
+    known = ("name", "kind", "url", *_WEBHOOK_KEYS, *_SLACK_KEYS, "events", "retry", "hold", "timeout", "match", "headers")
+    found = Table(values, path, errors, (*known, *certificates.KEYS))
     default = Receiver(name="", kind="webhook")
+    url = found.get("url", address.receiver_url(environ), None)
+    has_key = (isinstance(values, dict) and "token" in values) or (url is not None and address.has_user(url.reveal()))
     receiver = Receiver(
         name=found.need("name", table.name, "", 'a name, such as "pipeline"'),
         kind=found.need("kind", table.choice("webhook", "slack"), default.kind, "'webhook' or 'slack'"),
-        url=found.get("url", address.receiver_url(environ), None),
+        url=url,
         secrets=found.get("secret", _receiver_secrets(environ), ()),
         token=found.get("token", reference.secret(environ), None),
         channel=found.get("channel", table.text, "") or None,
@@ -239,6 +246,8 @@ def _receiver(values: Any, path: str, errors: list[str], environ: Mapping[str, s
         hold=found.get("hold", _hold, default.hold),
         timeout=found.get("timeout", table.duration("50ms", "1m"), default.timeout),
         match=found.get("match", lambda each: _match(each, f"{path}.match", errors), default.match),
+        headers=found.get("headers", lambda each: headers(each, f"{path}.headers", errors, environ, has_key=has_key), ()),
+        tls=certificates.tls(found, environ, errors),
     )
     if isinstance(values, dict):
         errors += [f"{path}.{mistake}" for mistake in _misplaced(receiver.kind, values.keys())]
@@ -265,7 +274,7 @@ def _receiver_secrets(environ: Mapping[str, str]) -> Any:
             parse_secret(secret.reveal())
         except ValueError as error:
             raise Wrong(f"found something else (not shown), {error}") from None
-        return secret
+        return secret.reread_by(lambda: read(value))
 
     return lambda value: tuple(map(read, value)) if value and isinstance(value, list) else (read(value),)
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import idna
+
 from tracker.config import reference, table
 from tracker.config.model import Listen, Secret
 from tracker.config.table import Wrong
@@ -19,6 +21,8 @@ _OUR_PATHS: Final = frozenset(
 )
 """What paths of ours begin with: below one of them, a path that a proxy has stripped could not be told from one it has kept."""
 
+_VERSION: Final = re.compile(r"/+v1(?:/batch(?:/jobs)?|/chat/completions|/files|/models)?/*$")
+
 _HOST: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
@@ -29,19 +33,41 @@ def base_url(value: Any) -> str:
         raise Wrong(f"found a URL with credentials in it (not shown), {expected}")
     if isinstance(value, str) and ("?" in value or "#" in value):
         raise Wrong(f"found a URL with a query or a fragment (not shown), {expected}")
-    if not isinstance(value, str) or not _is_url(value):
-        raise Wrong(f"found {table.shown(value)}, {expected}")
-    return value
+    if not isinstance(value, str) or not _is_url(found := with_ascii_host(value)):
+        raise Wrong(f"found {table.shown(value)}, {expected}{_unless_ascii(value)}")
+    return found
+
+
+def api_url(value: Any) -> str:
+    """Read the URL of an account's API; a `/v1` at its end, as many clients have it, is taken off, for it is added again."""
+    return _VERSION.sub("", base_url(value))
+
+
+def with_ascii_host(url: str) -> str:
+    """The URL with its international host as DNS has it (punycode); as it is where there is none, or one that cannot be."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        ascii_host = host if host.isascii() else idna.encode(host, uts46=True).decode()
+    except ValueError:
+        return url
+    user, at, address = parts.netloc.rpartition("@")
+    return url.replace(parts.netloc, f"{user}{at}{address.lower().replace(host, ascii_host)}", 1) if host != ascii_host else url
+
+
+def has_user(url: str) -> bool:
+    """Whether the URL has a user in it, who is sent as `authorization`."""
+    return "@" in urlsplit(url).netloc
 
 
 def receiver_url(environ: Mapping[str, str]) -> Callable[[Any], Secret]:
     """Read a URL, or a reference to one; it is a secret either way."""
 
     def read(value: Any) -> Secret:
-        found = Secret(value) if isinstance(value, str) else reference.secret(environ)(value)
+        found = Secret(with_ascii_host(value)) if isinstance(value, str) else reference.secret(environ)(value)
         if not _is_url(found.reveal()):
-            raise Wrong("found something else (not shown), expected an http or https URL")
-        return found
+            raise Wrong(f"found something else (not shown), expected an http or https URL{_unless_ascii(value)}")
+        return found.reread_by(lambda: read(value))
 
     return read
 
@@ -100,6 +126,10 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _unless_ascii(value: Any) -> str:
+    return "" if not isinstance(value, str) or value.isascii() else "; all but its host in ASCII, other characters as %XX"
 
 
 def _is_url(value: str) -> bool:

@@ -1,6 +1,7 @@
 """Owns the configuration as values: frozen, checked, and mute about secrets."""
 
 from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -8,15 +9,25 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from tracker.core.fanout import Match
+from tracker.tls import Tls
 
 
 class Secret:
-    """A value that no representation shows."""
+    """A value that no representation shows.
 
-    __slots__ = ("_value",)
+    One from a file may be another one by now: `file` says which file that is, and `again` reads it, or raises `Wrong`.
+    """
 
-    def __init__(self, value: str) -> None:
+    __slots__ = ("_value", "again", "file")
+
+    def __init__(self, value: str, file: str | None = None, again: "Callable[[], Secret] | None" = None) -> None:
         self._value = value
+        self.file = file
+        self.again = again
+
+    def reread_by(self, again: "Callable[[], Secret]") -> "Secret":
+        """The same, but for how it is read again if it is from a file."""
+        return Secret(self._value, self.file, again if self.file else None)
 
     def reveal(self) -> str:
         return self._value
@@ -25,10 +36,18 @@ class Secret:
         return "Secret(…)"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._value == other._value
+        return isinstance(other, Secret) and (self._value, self.file) == (other._value, other.file)
 
     def __hash__(self) -> int:
         return hash((Secret, self._value))
+
+
+class Header(msgspec.Struct, frozen=True):
+    """A header that is sent with each request, its name in lower case. `secret`: the log leaves its value out."""
+
+    name: str
+    value: Secret
+    secret: bool
 
 
 class Storage(msgspec.Struct, frozen=True):
@@ -74,6 +93,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     stalled_after: float = 3600.0
     timeout_hours: float = 24.0
     unreachable_after: float = 300.0
+    headers: tuple[Header, ...] = ()
+    tls: Tls | None = None
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +117,8 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     hold: float = 900.0
     timeout: float = 20.0
     match: Match = Match()
+    headers: tuple[Header, ...] = ()
+    tls: Tls | None = None
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +138,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         urls = [receiver.url for receiver in self.receivers if receiver.url]
         tokens = [token for token in (self.http.token, *(receiver.token for receiver in self.receivers)) if token]
         held += [*urls, *tokens, *(secret for receiver in self.receivers for secret in receiver.secrets)]
+        headers = [header for account in self.accounts for header in account.headers]
+        headers += [header for receiver in self.receivers for header in receiver.headers]
+        held += [header.value for header in headers if header.secret]
         return [secret.reveal() for secret in held] + [part for url in urls for part in telling_parts(url.reveal())]
 
 

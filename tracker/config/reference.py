@@ -12,7 +12,7 @@ from tracker.config import table
 from tracker.config.model import Secret
 from tracker.config.table import Wrong
 
-_EXPECTED: Final = 'expected { env = "NAME" }, { file = "PATH" } or { credential = "NAME" }'
+EXPECTED: Final = 'expected { env = "NAME" }, { file = "PATH" } or { credential = "NAME" }'
 _MAX_BYTES: Final = 65536  # longer than any secret; a device would not end
 
 
@@ -31,22 +31,25 @@ def path(environ: Mapping[str, str]) -> Callable[[Any], Path]:
 
 
 def secret(environ: Mapping[str, str]) -> Callable[[Any], Secret]:
-    """Read a reference to a secret: { env = … }, { file = … } or { credential = … }; never the secret itself."""
+    """Read a reference to a secret: { env = … }, { file = … } or { credential = … }; never the secret itself.
+
+    One in a file, as credentials are too, can be read again.
+    """
     readers = {"env": _from_environment, "file": _from_file, "credential": _from_credential}
 
     def read(value: Any) -> Secret:
         if not isinstance(value, dict) or len(value) != 1 or not value.keys() <= readers.keys():
             what = "a string (not shown)" if isinstance(value, str) else "another table" if isinstance(value, dict) else ""
-            raise Wrong(f"found {what or table.shown(value)}, {_EXPECTED}")
+            raise Wrong(f"found {what or table.shown(value)}, {EXPECTED}")
         ((kind, where),) = value.items()
         if not isinstance(where, str) or not where or not where.isprintable():
-            raise Wrong(f"found {table.shown(where)} for `{kind}`, {_EXPECTED}")
+            raise Wrong(f"found {table.shown(where)} for `{kind}`, {EXPECTED}")
         label, found = readers[kind](where, environ)
         if not found:
             raise Wrong(f"{label} is empty, expected a secret in it")
         if not found.isascii() or not found.isprintable():
             raise Wrong(f"{label} holds something else (not shown), expected one line of printable ASCII")
-        return Secret(found)
+        return Secret(found) if kind == "env" else Secret(found, label, lambda: read(value))
 
     return read
 

@@ -41,7 +41,7 @@ class SlackWebhook:
         await self._pace.turn()
         request = msgspec.structs.replace(post(self._url, payload, self._timeout), body_needed=False)
         answer = await self._http.send(request)
-        return keeping_pace(self._pace, outcome_of(answer, self._now(), self._url))
+        return keeping_pace(self._pace, outcome_of(answer, self._now(), self._url, self._http.identity.secrets()))
 
 
 def post(url: str, payload: Payload, timeout: float, **headers: str) -> Request:

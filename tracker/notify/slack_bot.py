@@ -81,8 +81,6 @@ class SlackBot:
         self._timeout = timeout
         self._now = now
         self._sending = anyio.Lock()
-        self._secrets = (channel.token,)
-        self._redact = Redaction(self._secrets)
 
     async def send(self, deliveries: Sequence[Delivery]) -> Outcome:
         async with self._sending:
@@ -138,16 +136,17 @@ class SlackBot:
         return keeping_pace(self._pace, said) if isinstance(said, Outcome) else said
 
     def _read(self, answer: Answer | NoAnswer) -> "_Message | Outcome":
-        outcome = outcome_of(answer, self._now(), secrets=self._secrets)
+        secrets = (self._channel.token, *self._http.identity.secrets())
+        outcome = outcome_of(answer, self._now(), secrets=secrets)
         if isinstance(answer, Answer) and outcome.delivered:
             said = _said(answer.body)
             if isinstance(said, _Message):
                 return said
             outcome = Outcome(
                 result=_RESULTS.get(said, Result.REFUSED),
-                detail=self._redact(said),
+                detail=Redaction(secrets)(said),
                 status=answer.status,
-                answer=shown(answer.body, "", self._secrets),
+                answer=shown(answer.body, "", secrets),
                 retry_after=wait_asked(answer.headers, self._now()),
             )
         return outcome

@@ -42,4 +42,4 @@ class Webhook:
                 body_needed=False,
             )
         )
-        return outcome_of(answer, self._now(), self._url)
+        return outcome_of(answer, self._now(), self._url, self._http.identity.secrets())

@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-import stat
 from collections.abc import Iterable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -163,28 +162,7 @@ _SCHEMA_8: Final = """
 ALTER TABLE deliveries ADD COLUMN replays INTEGER NOT NULL DEFAULT 0;  -- how often a command has made it pending again
 """
 
-_SCHEMA_9: Final = """
-ALTER TABLE jobs ADD COLUMN ended_at INTEGER AS (  -- Unix seconds: of the API, else of the last observation; NULL while active
-  CASE WHEN active THEN NULL
-  WHEN json_valid(data) AND json_type(data, '$.completed_at') = 'integer'
-    AND json_extract(data, '$.completed_at') BETWEEN 0 AND 253402300799 THEN json_extract(data, '$.completed_at')
-  ELSE coalesce(CAST(strftime('%s', observed_at) AS INTEGER), created_at) END) VIRTUAL;
-CREATE INDEX jobs_ended ON jobs (ended_at DESC, account, id) WHERE NOT active;                    -- the last to end first
-CREATE INDEX jobs_ended_of_account ON jobs (account, ended_at DESC, id) WHERE NOT active;         -- the same of an account
-CREATE INDEX jobs_ended_of_status ON jobs (status, ended_at DESC, account, id) WHERE NOT active;  -- the same of a status
-"""
-
-MIGRATIONS: Final = (
-    _SCHEMA_1,
-    _SCHEMA_2,
-    _SCHEMA_3,
-    _SCHEMA_4,
-    _SCHEMA_5,
-    _SCHEMA_6,
-    _SCHEMA_7,
-    _SCHEMA_8,
-    _SCHEMA_9,
-)
+MIGRATIONS: Final = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3, _SCHEMA_4, _SCHEMA_5, _SCHEMA_6, _SCHEMA_7, _SCHEMA_8)
 """Migration N makes a file of version N - 1 one of version N."""
 
 
@@ -234,8 +212,7 @@ def to_read(path: Path) -> str:
     try:
         if path.is_dir():
             raise StorageError(f"{path}: expected a database, found a directory")
-        if not stat.S_ISREG(path.stat().st_mode):  # SQLite would wait for a named pipe's other end
-            raise StorageError(f"{path}: expected a database, found something that is no regular file")
+        path.stat()
     except FileNotFoundError as error:
         raise StorageError(
             f"{path}: there is no database; has `batch-tracker run` been started with this configuration?"

@@ -1,0 +1,58 @@
+"""Owns reading `headers`: names that are not ours, and values that are text or references to secrets."""
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
+
+from tracker.config import reference, table
+from tracker.config.model import Header, Secret
+from tracker.config.table import Table, Wrong
+
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_LONGEST: Final = 8192
+"""Characters of a value; servers take no longer ones."""
+
+_OURS: Final = frozenset(
+    (
+        "accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect", "host",
+        "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+    )
+)  # fmt: skip
+_SIGNED: Final = "webhook-"
+
+
+def headers(
+    values: Any, path: str, errors: list[str], environ: Mapping[str, str], *, has_key: bool = False
+) -> tuple[Header, ...]:
+    """The headers of a table, names in lower case. `has_key`: a key of our own goes into `authorization`."""
+    if not isinstance(values, dict):
+        raise Wrong(f'found {table.described(values)}, expected a table, such as {{ "X-Team" = "research" }}')
+    named = {name: value for name, value in values.items() if _NAME.fullmatch(name)}
+    if len(named) < len(values):
+        errors.append(f"{path}: found a name (not shown) that no header has, expected letters, digits and hyphens")
+    found = Table(named, path, errors, named)
+    errors += [
+        f"{path}.{name}: found the header more than once, expected it once, in whatever case"
+        for name in named
+        if sum(other.lower() == name.lower() for other in named) > 1
+    ]
+    read = [found.get(name, partial(_header, name, environ, has_key), None) for name in named]
+    return tuple(header for header in read if header)
+
+
+def _header(name: str, environ: Mapping[str, str], has_key: bool, value: Any) -> Header:  # noqa: FBT001 - applied in part
+    lower = name.lower()
+    if lower in _OURS or lower.startswith(_SIGNED):
+        raise Wrong("found a header that is set with each request, expected another one")
+    if lower == "authorization" and has_key:
+        raise Wrong("found a header that holds the key, token or user which is configured already, expected another one")
+    if isinstance(value, dict):
+        return Header(lower, reference.secret(environ)(value), secret=True)
+    if not isinstance(value, str):
+        raise Wrong(f"found {table.shown(value)}, expected a string, or a reference to a secret: {reference.EXPECTED}")
+    if not value or value != value.strip() or not value.isascii() or not value.isprintable() or len(value) > _LONGEST:
+        raise Wrong(
+            "found a string (not shown) that no header can have, expected one line of printable ASCII without space around"
+        )
+    return Header(lower, Secret(value), secret=False)
