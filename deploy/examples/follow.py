@@ -35,24 +35,30 @@ def opened():
 
 
 def events(after):
-    """The events after that seq, as they are logged; ends with the connection."""
+    """The names and the data of events after that seq, as they are logged; ends with the connection."""
     headers = {"accept": "text/event-stream", "last-event-id": str(after)}
     if TOKEN:
         headers["authorization"] = f"Bearer {TOKEN}"
     with urllib.request.urlopen(urllib.request.Request(f"{URL}/api/stream", headers=headers), timeout=SILENCE) as stream:
-        data = []
+        kind, data = "", []
         for line in stream:
             name, _, value = line.decode().rstrip("\n").partition(": ")
-            if name == "data":
+            if name == "event":
+                kind = value
+            elif name == "data":
                 data.append(value)
             elif not line.strip() and data:  # an event is whole with the empty line behind it
-                yield json.loads("\n".join(data))
-                data = []
+                yield kind, json.loads("\n".join(data))
+                kind, data = "", []
 
 
 def follow(database):
     (after,) = database.execute("SELECT seq FROM place").fetchone()
-    for event in events(after):
+    for kind, event in events(after):
+        if kind == "reset":  # the log is an older one, restored from a backup: what it logs from here on is new
+            database.execute("UPDATE place SET seq = ?", (event["last_seq"],))
+            print(f"the log ends at {event['last_seq']}, not at {after}: it was replaced", file=sys.stderr, flush=True)
+            continue
         database.execute("BEGIN IMMEDIATE")
         handle(database, event)
         database.execute("UPDATE place SET seq = ?", (event["seq"],))

@@ -60,6 +60,16 @@ async def test_events_are_filtered(watched, options, wanted):
     assert [json.loads(line) for line in listed.stdout.splitlines()] == [event for event in events if wanted(event)]
 
 
+async def test_events_after_the_end_of_the_log_are_a_mistake(watched):
+    """A place beyond the log's end, as after a restore, is said with exit status 1; the end itself is right, and gives nothing."""
+    installation, events = watched
+    for options in ([], ["--follow"], ["--limit", "3"]):
+        beyond = await installation.command("events", "--json", "--after", str(len(events) + 1), *options)
+        assert (beyond.returncode, beyond.stdout) == (1, "")
+        assert f"found {len(events) + 1}, but the log ends at {len(events)}" in beyond.stderr
+    assert (await installation.command("events", "--after", str(len(events)))).returncode == 0
+
+
 async def test_job_is_shown_by_the_beginning_of_its_id(watched):
     """`job` shows the properties and the timeline, and as JSON the job as the log's last event has it."""
     installation, events = watched

@@ -17,10 +17,12 @@ import httpx
 import pytest
 from answering import SECRET
 from matrix import matrix
+from observations import seen_many
 from programs import program
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from steered import begin, end
+from surfaced import surfaced
 from tracking import COMMAND, Installation, simulated
 
 from tracker.serving import serving
@@ -208,6 +210,22 @@ async def test_stream_is_followed_through_kills_without_loss_or_repetition(tmp_p
         counts = dict(database.execute("SELECT type, events FROM counts"))
     assert place >= 150
     assert counts == Counter(event["type"] for event in events if event["seq"] <= place)
+
+
+async def test_stream_is_followed_from_the_end_of_a_restored_log(tmp_path):
+    """A reader that is further than the log goes says so, and goes on with what is logged from then on."""
+    state = tmp_path / "follow.db"
+    with closing(sqlite3.connect(state)) as database, database:
+        database.execute("CREATE TABLE place (seq INTEGER)")
+        database.execute("INSERT INTO place VALUES (1000000)")
+    async with surfaced(tmp_path / "tracker.db") as app:
+        await app.store.record("one", seen_many(5))
+        environment = {"STATE": str(state), "TRACKER_URL": str(app.client.base_url)}
+        reader = Example(["sh", "-c", 'exec 2>&1; exec "$0" "$1"', sys.executable, str(EXAMPLES / "follow.py")], environment)
+        async with reader.running():
+            await reader.says(lambda lines: "the log ends at 5, not at 1000000: it was replaced" in lines)
+            await app.store.record("one", seen_many(1, "more"))
+            await reader.says(lambda lines: lines[-1].startswith("6 batch.created"))
 
 
 async def test_line_of_curl_shows_the_log(tmp_path):

@@ -92,12 +92,27 @@ async def test_from_now_on_or_from_anywhere(path):
         now = await stack.enter_async_context(followed(app))
         behind = await stack.enter_async_context(followed(app, after=2))
         again = await stack.enter_async_context(followed(app, {"last-event-id": "4"}, after=2))
-        beyond = await stack.enter_async_context(followed(app, after=10**15))
         assert await behind.seqs(3) == [3, 4, 5]
         assert await again.seqs(1) == [5]
         await app.store.record("one", seen_many(2, "more"))
-        for follower in (now, behind, again, beyond):
+        for follower in (now, behind, again):
             assert await follower.seqs(2) == [6, 7]
+
+
+@pytest.mark.parametrize("headers", [{}, {"last-event-id": "9"}], ids=["after", "Last-Event-ID"])
+async def test_a_place_beyond_the_log_is_reset(path, headers):
+    """Who was further than the log goes is told so at once, whatever the filter, and is given what is logged from then on."""
+    async with surfaced(path) as app:
+        await app.store.record("one", seen_many(5))
+        async with followed(app, headers, after=9, type=["batch.failed", "batch.created"]) as follower:
+            id_, event, data = await follower.block()
+            assert (id_, event) == ("id: 5", "event: reset")
+            assert json.loads(data.removeprefix("data: ")) == {"object": "reset", "after": 9, "last_seq": 5}
+            await app.store.record("one", seen_many(2, "more"))
+            assert await follower.seqs(2) == [6, 7]
+        async with followed(app, {"last-event-id": "7"}) as follower:
+            await app.store.record("one", seen_many(1, "again"))
+            assert await follower.seqs(1) == [8], "the end itself is not beyond it"
 
 
 WANTED = [

@@ -216,3 +216,26 @@ async def test_static_files(app):
     assert (await app.get("/static/__init__.py")).status_code == 404
     with pytest.raises(KeyError):
         static.path("nothing.css")
+
+
+async def test_a_cursor_beyond_the_log_is_told(path):
+    """After a restore the log may end before a consumer's place: that is 409 with the log's end, not an empty page for ever."""
+    async with surfaced(path) as app:
+        await fill(app.store)
+        end = len((await app.get("/api/events", params={"limit": 1000})).json()["data"])
+        for asked in ({"after": end + 1}, {"after": 10**15, "type": "batch.failed"}, {"after": end + 1, "before": end + 9}):
+            answer = await app.get("/api/events", params=asked)
+            assert (answer.status_code, answer.headers["content-type"]) == (409, "application/problem+json")
+            assert (answer.json()["status"], answer.json()["last_seq"]) == (409, end)
+        assert (await app.get("/api/events", params={"after": end})).json() == {"object": "list", "data": [], "next": None}
+
+
+@pytest.mark.parametrize("place", ["after", "before", "around"])
+async def test_the_page_of_a_place_beyond_the_log_is_its_end(path, place):
+    """A bookmark of a log that was longer shows the newest events, and follows from the end that there is."""
+    async with surfaced(path) as app:
+        await fill(app.store)
+        end = len((await app.get("/api/events", params={"limit": 1000})).json()["data"])
+        page = (await app.get("/events", params={place: end + 100})).text
+        assert f'data-after="{end}"' in page
+        assert f'data-key="{end}"' in page

@@ -85,8 +85,10 @@ def _filter(*, statuses: tuple[str, ...], since: int | None, until: int | None, 
 async def _list(
     reader: Reader, after: int, which: EventFilter, limit: int | None, show: Callable[[str], None], *, follow: bool
 ) -> None:
+    last = await reader.last_seq()
+    if after > last:
+        raise click.ClickException(f"--after: found {after}, but the log ends at {last}; was it replaced by a backup?")
     if limit is not None:
-        last = await reader.last_seq()
         for _, body in reversed(await _newest(reader, Span(after, last + 1, newest_first=True), which, limit)):
             show(body)
         after = max(after, last)

@@ -12,6 +12,7 @@ from tracker.core.ports import Reader
 from tracker.web import known_names
 from tracker.web.asked import Glob, Moment, Text, moment
 from tracker.web.operation import Answer, Operation, json_response, page_of, schema_of
+from tracker.web.problems import MEDIA_TYPE, BeyondTheLog, beyond_the_log
 from tracker.web.tracker import Tracker
 
 Seq = Annotated[int, Meta(ge=0, le=LARGEST_SEQ)]
@@ -65,8 +66,12 @@ class _Page(msgspec.Struct, frozen=True, kw_only=True):
 def operations(tracker: Tracker) -> list[Operation]:
     async def events(asked: EventsQuery) -> Response:
         async with tracker.reader() as reader:
-            page = await reader.events_page(asked.span(), await asked.filter(tracker, reader), asked.limit)
+            which, last_seq = await asked.filter(tracker, reader), await reader.last_seq()
+            if (asked.after or 0) > last_seq:
+                return beyond_the_log(asked.after or 0, last_seq)
+            page = await reader.events_page(asked.span(), which, asked.limit)
         return json_response(_Page(data=[msgspec.Raw(body) for _, body in page.events], next=page.next))
 
     page = Answer(page_of(EVENT, schema_of(Seq)), "A page of the log; it may hold fewer than asked for")
-    return [Operation("GET", "/api/events", "events", events, page, {"query": EventsQuery})]
+    beyond = Answer(BeyondTheLog, "`after` is beyond the log's end", MEDIA_TYPE)
+    return [Operation("GET", "/api/events", "events", events, page, {"query": EventsQuery}, otherwise={409: beyond})]

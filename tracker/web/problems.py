@@ -29,6 +29,19 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) 
     return Response(body, status, headers, MEDIA_TYPE)
 
 
+class BeyondTheLog(Problem, frozen=True, kw_only=True):
+    """A place in the log that it does not have: it was replaced by an older one, such as a backup."""
+
+    last_seq: int
+
+
+def beyond_the_log(after: int, last_seq: int) -> Response:
+    """The answer to a consumer whose place is behind the log's end: it would wait, and miss what is logged until then."""
+    detail = f"after: found {after}, but the log ends at {last_seq}; was it replaced by a backup? Go on from {last_seq}"
+    body = BeyondTheLog(HTTPStatus(409).phrase, 409, detail, last_seq=last_seq)
+    return Response(msgspec.json.encode(body), 409, media_type=MEDIA_TYPE)
+
+
 class Refusal(HTTPException):
     """Raised where a request cannot be served: the status, what to tell, and headers that belong to it."""
 

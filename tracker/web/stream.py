@@ -49,21 +49,31 @@ def operations(tracker: Tracker) -> list[Operation]:
             last = await reader.last_seq()
         after = int(seen.last_event_id) if seen.last_event_id else last if asked.after is UNSET else asked.after
         follower = Following(tracker.broadcast, tracker.reader, which, min(after, last))
-        return Stream(tracker.broadcast, follower)
+        return Stream(tracker.broadcast, follower, _HELLO if after <= last else _HELLO + reset(after, last))
 
-    said = "Events as they are logged; id is the seq, data the event's JSON in one line"
+    said = (
+        "Events as they are logged; id is the seq, data the event's JSON in one line. Where the place asked for is beyond "
+        "the log's end, the first event is `reset`: its id is the end, and what follows comes after that"
+    )
     events = Answer({"type": "string"}, said, "text/event-stream")
     return [Operation("GET", "/api/stream", "stream", stream, events, {"query": StreamQuery, "header": LastSeen})]
+
+
+def reset(after: int, last_seq: int) -> bytes:
+    """What a consumer is sent whose place is beyond the log's end: the log was replaced by an older one, such as a backup."""
+    data = msgspec.json.encode({"object": "reset", "after": after, "last_seq": last_seq})
+    return b"id: %d\nevent: reset\ndata: %s\n\n" % (last_seq, data)
 
 
 class Stream(Response):
     """Sends what somebody follows until he goes, or all is over. Who does not read is cut off by the server."""
 
-    def __init__(self, broadcast: Broadcast, following: Following) -> None:
+    def __init__(self, broadcast: Broadcast, following: Following, first: bytes = _HELLO) -> None:
         super().__init__(headers=_HEADERS)
         del self.headers["content-length"]
         self._broadcast = broadcast
         self._following = following
+        self._first = first
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._broadcast.followers >= MOST_FOLLOWERS:
@@ -82,7 +92,7 @@ class Stream(Response):
             self._broadcast.followers -= 1
 
     async def _send_all(self, send: Send) -> None:
-        piece = _HELLO
+        piece = self._first
         while piece:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
             await checkpoint()  # where the connection takes everything, or is gone, sending waits for nothing

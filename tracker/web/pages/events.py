@@ -46,12 +46,13 @@ async def events_page(reader: Reader, query: QueryParams) -> dict[str, Any]:
         model=query.get("model") or None,
     )
     log_end = await reader.last_seq()  # first: what comes meanwhile is asked for again
-    part = await _part(reader, which, _places(query))
+    places = _places(query, log_end)
+    part = await _part(reader, which, places)
     return {
         "asked": which,
         "narrowed": which != EventFilter(),
         "events": [json.loads(body) for _, body in part.events],
-        "around": _places(query).get("around"),
+        "around": places.get("around"),
         "older": None if part.older is None else _go(query, before=part.older),
         "newer": None if part.newer is None else _go(query, after=part.newer),
         "follows": part.newer is None,
@@ -79,8 +80,10 @@ async def _part(reader: Reader, which: EventFilter, places: Mapping[str, int]) -
     return _Part(page.events[::-1], page.next, places["before"] - 1 if "before" in places else None)
 
 
-def _places(query: QueryParams) -> dict[str, int]:
-    return {name: int(query[name]) for name in _PLACES if query.get(name, "").isdecimal() and len(query[name]) < 19}
+def _places(query: QueryParams, log_end: int) -> dict[str, int]:
+    """Where in the log the page is; a place that it does not have (any more) is none."""
+    asked = {name: int(query[name]) for name in _PLACES if query.get(name, "").isdecimal() and len(query[name]) < 19}
+    return {name: seq for name, seq in asked.items() if seq <= log_end + (name == "before")}
 
 
 def _go(query: QueryParams, **changed: object) -> str:

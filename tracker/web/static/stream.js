@@ -32,6 +32,7 @@ export class Stream {
       this.onchange();
     };
     for (const type of ["message", ...this.types]) source.addEventListener(type, heard);
+    source.addEventListener("reset", () => location.reload()); // the log was replaced: nothing here need be of it
     source.onopen = () => {
       this.failures = 0;
       this.found();
