@@ -61,7 +61,7 @@ async def test_events_are_filtered(watched, options, wanted):
 
 
 async def test_events_after_the_end_of_the_log_are_a_mistake(watched):
-    """A place beyond the log's end, as after a restore, is said with exit status 1; the end itself is right, and gives nothing."""
+    """A place beyond the end of the log, as after a restore, is exit status 1; the end itself is right, and gives nothing."""
     installation, events = watched
     for options in ([], ["--follow"], ["--limit", "3"]):
         beyond = await installation.command("events", "--json", "--after", str(len(events) + 1), *options)

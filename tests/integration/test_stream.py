@@ -13,6 +13,7 @@ from served import LIFE, not_reading, until
 from surfaced import fill, surfaced
 
 from tracker.connections import Limits
+from tracker.core.escaping import escape_json
 from tracker.core.filters import EventFilter, read_facts
 from tracker.store import outbox
 from tracker.web import broadcast, following
@@ -346,7 +347,7 @@ def test_a_message_is_one_event():
     message = broadcast.message(7, body)
     assert message.content.count(b"\n") == 4
     assert b"\r" not in message.content
-    assert message.content == f"id: 7\nevent: batch.created\ndata: {body}\n\n".encode()
+    assert message.content == f"id: 7\nevent: batch.created\ndata: {escape_json(body)}\n\n".encode()
     assert message.facts == read_facts(body)
 
 
