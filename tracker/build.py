@@ -20,6 +20,7 @@ from tracker.notify.slack import SlackWebhook
 from tracker.notify.slack_bot import Cards, Channel, SlackBot
 from tracker.notify.webhook import Webhook
 from tracker.pace import Pace
+from tracker.proxies import Proxies
 from tracker.pulse import Pulse
 
 LARGEST_WITHOUT_DIGEST: Final = 3
@@ -30,10 +31,10 @@ MESSAGES_PER_SECOND: Final = 1.0
 
 
 class Network(NamedTuple):
-    """How the network is reached: by whom `tls` is trusted where nothing else is configured, and by whose proxies."""
+    """How the network is reached: by whom `tls` is trusted where nothing else is configured, and by which proxies."""
 
     tls: ssl.SSLContext
-    environment_proxies: bool = False
+    proxies: Proxies | None = None
     learned: Learned = lambda _secrets: None
     """Is given what is secret of credentials that were read again."""
 
@@ -82,7 +83,7 @@ def _client(
     of: Account | Receiver, network: Network, identity: Credentials, pulse: Pulse | None
 ) -> AbstractAsyncContextManager[HttpClient]:
     tls = of.tls.context if of.tls else network.tls
-    return http_client(tls, environment_proxies=network.environment_proxies, pulse=pulse, identity=identity)
+    return http_client(tls, proxies=network.proxies, pulse=pulse, identity=identity)
 
 
 def limits(account: Account) -> Limits:

@@ -9,7 +9,6 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import lru_cache, partial
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final, NamedTuple, Protocol, Self
 
 import anyio
@@ -17,6 +16,8 @@ import httpx
 import msgspec
 
 from tracker import __version__
+from tracker.proxies import Proxies
+from tracker.proxy_transport import Proxied
 from tracker.pulse import Pulse
 from tracker.tls import tls_context
 from tracker.transport import Connection
@@ -151,38 +152,19 @@ class _Idle(NamedTuple):
     at: float
 
 
-class _Proxied(httpx.AsyncBaseTransport):
-    """By the proxies of the environment, which httpx's client knows to find and to speak to; each request connects anew."""
-
-    def __init__(self, tls: ssl.SSLContext) -> None:
-        self._client = httpx.AsyncClient(
-            verify=tls,
-            timeout=None,  # noqa: S113 - the deadline of each request is stricter: it also ends an answer that drips
-            limits=httpx.Limits(max_keepalive_connections=0),  # what nobody asked for would answer the next request
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # each request stands for itself
-            follow_redirects=False,
-        )
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await self._client.send(request, stream=True)
-
-    async def aclose(self) -> None:
-        await self._client.aclose()
-
-
 @asynccontextmanager
 async def http_client(
     tls: ssl.SSLContext,
     *,
-    environment_proxies: bool = False,
+    proxies: Proxies | None = None,
     pulse: Pulse | None = None,
     identity: Identity | None = None,
 ) -> AsyncIterator[HttpClient]:
-    """A client of its own connections; `pulse` is of the loop that asks by it, `identity` says who that is.
+    """A client of its own connections, straight or by `proxies`; `pulse` is of the loop that asks, `identity` who that is.
 
     Share `tls` (see `tls_context`): making one costs as much as many requests.
     """
-    connection = partial(_Proxied if environment_proxies else Connection, tls)
+    connection = partial(Connection, tls) if proxies is None else partial(Proxied, proxies, tls)
     async with HttpClient(connection, pulse or Pulse(), identity) as client:
         yield client
 

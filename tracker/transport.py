@@ -77,11 +77,14 @@ class Connection(httpx.AsyncBaseTransport):
             raise httpx.UnsupportedProtocol("the URL is neither http nor https, or names no host")
         host, port = url.raw_host.decode(), _PORTS[url.scheme] if url.port is None else url.port
         try:
-            if url.scheme == "http":
-                return await anyio.connect_tcp(host, port)
-            return await anyio.connect_tcp(host, port, ssl_context=self._tls, tls_standard_compatible=False)
+            return await self._open(url, host, port)
         except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
             raise httpx.ConnectError(str(error)) from error
+
+    async def _open(self, url: httpx.URL, host: str, port: int) -> ByteStream:
+        if url.scheme == "http":
+            return await anyio.connect_tcp(host, port)
+        return await anyio.connect_tcp(host, port, ssl_context=self._tls, tls_standard_compatible=False)
 
     async def _send(self, stream: ByteStream, request: httpx.Request) -> None:
         head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)

@@ -22,6 +22,7 @@ from tracker.metrics import Metrics
 from tracker.pace import Pace
 from tracker.patience import Patient
 from tracker.poller import Audience, Poller
+from tracker.proxies import Proxies
 from tracker.pulse import Pulse
 from tracker.sharing import Sharing
 from tracker.store.writer import SqliteStore
@@ -45,26 +46,26 @@ class Watch(NamedTuple):
     """All that a watcher depends on: another one is another watcher."""
 
     account: Account
-    environment_proxies: bool
+    proxies: Proxies | None
 
 
 class Post(NamedTuple):
     """All that a deliverer depends on."""
 
     receiver: Receiver
-    environment_proxies: bool
+    proxies: Proxies | None
 
 
 def watch(config: Config, account: Account) -> Watch:
     """Without the limits, which are the janitor's business."""
     watched = msgspec.structs.replace(account, stalled_after=0.0, timeout_hours=0.0, unreachable_after=0.0)
-    return Watch(watched, config.environment_proxies)
+    return Watch(watched, config.proxies)
 
 
 def post(config: Config, receiver: Receiver) -> Post:
     """Without what the receiver wants to know, which is the outbox's business."""
     told = msgspec.structs.replace(receiver, events=(), match=Match(), group_wait=0.0)
-    return Post(told, config.environment_proxies)
+    return Post(told, config.proxies)
 
 
 class Watching:

@@ -14,6 +14,7 @@ from tracker.core.health import Health
 from tracker.core.progress import Progress
 from tracker.crew import Crew
 from tracker.metrics import Metrics
+from tracker.proxies import Proxies
 from tracker.store.writer import open_store
 from tracker.workers import Means
 
@@ -52,7 +53,7 @@ def workers(crew):
         ({"receiver": {"url": Secret("http://127.0.0.1:2")}}, {"other"}),
         ({"receiver": {"secrets": (Secret("whsec_QUJD"),)}}, {"other"}),
         ({"receiver": {"hold": 1.0, "retry": (1.0,)}}, {"other"}),
-        ({"config": {"environment_proxies": True}}, {"one", "two", "hook", "other"}),
+        ({"config": {"proxies": Proxies()}}, {"one", "two", "hook", "other"}),
         ({"config": {"storage": Storage("elsewhere.db", 1.0), "http": Http(listen=(Listen(port=1),))}}, set()),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 from loopback import answer, drips, hangs, head_of, loopback, sends
 
 from tracker.http import KEPT_IDLE, Answer, NoAnswer, Request, http_client, tls_context
+from tracker.proxies import Proxies
 
 SECRET = "T0-canary-B0"
 LIFE = 5.0
@@ -121,36 +122,29 @@ async def test_no_cookie_is_kept(tls, proxies):
     """What one answer sets is not sent with the next request: each stands for itself."""
     async with (
         loopback(sends(answer(b"", 200, "set-cookie: session=1; Path=/"))) as server,
-        http_client(tls, environment_proxies=proxies) as client,
+        http_client(tls, proxies=Proxies(http=server.url) if proxies else None) as client,
     ):
         for _ in range(2):
             await client.send(asking(server.url))
-        if proxies:
-            assert not client._idle[0].connection._client.cookies
     assert [dict(head_of(request)[1]).get("cookie") for request in server.requests] == [None, None]
 
 
 @pytest.mark.parametrize("asked", [False, True])
 async def test_proxies_of_the_environment_need_asking(tls, monkeypatch, asked):
-    """HTTP_PROXY is followed if that was asked for, and otherwise ignored."""
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    monkeypatch.delenv("no_proxy", raising=False)
+    """Proxies are used if they are given, and what the environment says is never looked at here."""
     async with loopback(sends(answer(b"proxy"))) as proxy, loopback(sends(answer(b"server"))) as server:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-            monkeypatch.setenv(name, proxy.url)
-        async with http_client(tls, environment_proxies=asked) as client:
+            monkeypatch.setenv(name, "http://127.0.0.1:1")
+        async with http_client(tls, proxies=Proxies(http=proxy.url) if asked else None) as client:
             said = await client.send(asking(server.url))
         assert (said.body, proxy.accepts, server.accepts) == ((b"proxy", 1, 0) if asked else (b"server", 0, 1))
 
 
-async def test_second_answer_of_a_proxy_answers_nothing(tls, monkeypatch):
+async def test_second_answer_of_a_proxy_answers_nothing(tls):
     """What a proxy says beyond an answer is not taken for the next request's answer either."""
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    monkeypatch.delenv("no_proxy", raising=False)
-    async with loopback(sends(answer(b"first") + answer(b"stale")), sends(answer(b"second"))) as proxy:
-        monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        async with http_client(tls, environment_proxies=True) as client:
-            bodies = [(await client.send(asking("http://receiver.example/"))).body for _ in range(2)]
+    scenes = sends(answer(b"first") + answer(b"stale")), sends(answer(b"second"))
+    async with loopback(*scenes) as proxy, http_client(tls, proxies=Proxies(http=proxy.url)) as client:
+        bodies = [(await client.send(asking("http://receiver.example/"))).body for _ in range(2)]
     assert bodies == [b"first", b"second"]
 
 

@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 from loopback import answer, head_of, loopback, sends
 
 from tracker.http import Answer, NoAnswer, Request, http_client, tls_context
+from tracker.proxies import Proxies
 from tracker.transport import LONGEST_HEAD, MOST_INTERIM
 
 LIFE = 5.0
@@ -258,10 +259,10 @@ async def test_who_cannot_be_trusted_is_told_nothing(certified):
     assert server.requests == []
 
 
-@pytest.mark.parametrize("proxies", [False, True])
+@pytest.mark.parametrize("proxies", [None, Proxies()], ids=["straight", "by proxies"])
 async def test_user_of_a_url_is_sent_as_authorization(certified, proxies):
     """A user and a password in a URL, percent-encoded there, are what Basic authentication carries, and in no request line."""
-    async with loopback(sends(answer())) as server, http_client(certified.client, environment_proxies=proxies) as client:
+    async with loopback(sends(answer())) as server, http_client(certified.client, proxies=proxies) as client:
         said = await client.send(asking(server.url.replace("//", "//us%40er:pass%3Aword@") + "/hook"))
         assert isinstance(said, Answer)
     line, headers = head_of(server.requests[0])

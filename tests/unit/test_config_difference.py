@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from tracker.config import Account, Config, Http, Listen, Receiver, Secret, Storage
 from tracker.config.difference import taken_over
+from tracker.proxies import Proxies
 
 ONE, TWO = Account(name="one", api_key=Secret("key-one")), Account(name="two", api_key=Secret("key-two"))
 HOOK = Receiver(name="hook", kind="webhook", url=Secret("https://example.com/canary"), secrets=(Secret("whsec_QUJD"),))
@@ -25,7 +26,7 @@ OLD = Config(source="tracker.toml", storage=Storage(Path("a.db")), http=Http(), 
         ({"receivers": (HOOK, replace(HOOK, name="new"))}, {"added": ("receiver new",)}),
         ({"receivers": (replace(HOOK, secrets=(Secret("whsec_REVG"),)),)}, {"changed": ("receiver hook",)}),
         ({"receivers": (replace(HOOK, name="new"),)}, {"added": ("receiver new",), "removed": ("receiver hook",)}),
-        ({"environment_proxies": True}, {"changed": ("network.use_environment_proxies",)}),
+        ({"proxies": Proxies()}, {"changed": ("network.use_environment_proxies",)}),
         ({"storage": Storage(Path("a.db"), 60.0)}, {"changed": ("storage.keep_deliveries",)}),
         ({"storage": Storage(Path("b.db"))}, {"restart": ("storage.path",)}),
         ({"storage": Storage(Path("b.db"), 60.0)}, {"changed": ("storage.keep_deliveries",), "restart": ("storage.path",)}),

@@ -63,7 +63,7 @@ def test_key_alone(system, home):
     assert (only.poll_interval, only.requests_per_second, only.backfill, only.request_timeout) == (15, 1, 604800, 10)
     assert (loaded.http.listen, loaded.http.token) == ((Listen("127.0.0.1", 9471),), None)
     assert loaded.storage.path == Path(home["HOME"]) / ".local/state/batch-tracker/tracker.db"
-    assert (loaded.receivers, loaded.environment_proxies) == ((), False)
+    assert (loaded.receivers, loaded.proxies) == ((), None)
 
 
 @pytest.mark.parametrize("environ", [{}, {"MISTRAL_API_KEY": ""}, {"MISTRAL_API_KEY": " \n"}, {"BATCH_TRACKER_CONFIG": ""}])

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from tracker.config import Match, load
+from tracker.proxies import Proxies
 
 ENVIRON = {"HOME": "/home/someone", "MISTRAL_API_KEY": "key"}
 ACCOUNT = '[[accounts]]\nname = "a"\napi_key = { env = "MISTRAL_API_KEY" }\n'
@@ -88,7 +89,7 @@ def test_receiver(loaded, line, key, value):
 @pytest.mark.parametrize("value", ["true", "false"])
 def test_network(loaded, value):
     """Proxies of the environment are used where the file says so."""
-    assert loaded(f"[network]\nuse_environment_proxies = {value}\n").environment_proxies is (value == "true")
+    assert loaded(f"[network]\nuse_environment_proxies = {value}\n").proxies == (Proxies() if value == "true" else None)
 
 
 def test_many(loaded):

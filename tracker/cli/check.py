@@ -58,7 +58,7 @@ async def _ask_all(config: Config) -> bool:
 
 
 async def _ask(config: Config, account: Account) -> bool:
-    async with providing(account, Network(tls_context(), config.environment_proxies)) as provider:
+    async with providing(account, Network(tls_context(), config.proxies)) as provider:
         answer = await provider.list_jobs(ListQuery(), page=0, page_size=1)
     click.echo(f"account   {account.name}: {_told(answer)}", err=isinstance(answer, Failure))
     return not isinstance(answer, Failure)

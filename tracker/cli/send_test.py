@@ -68,7 +68,7 @@ async def _send(config: Config, receiver: Receiver) -> tuple[Outcome, int]:
         attempts=0,
         body=encode_event(event),
     )
-    async with notifying(receiver, Network(tls_context(), config.environment_proxies), _NoCards()) as notifier:
+    async with notifying(receiver, Network(tls_context(), config.proxies), _NoCards()) as notifier:
         began_at = now()
         outcome = await notifier.send([delivery])
         return outcome, now() - began_at

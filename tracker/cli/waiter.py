@@ -134,7 +134,7 @@ class Waiter:
         if self._api is None:
             config = load(self._config)
             accounts = [each for each in config.accounts if self._account in (None, each.name)]
-            network = Network(tls_context(), config.environment_proxies)
+            network = Network(tls_context(), config.proxies)
             providers = {
                 each.name: Patient(await stack.enter_async_context(providing(each, network)), random) for each in accounts
             }

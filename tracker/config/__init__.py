@@ -11,6 +11,7 @@ from tracker.config import address, certificates, reference, table
 from tracker.config.headers import headers
 from tracker.config.http import read_http
 from tracker.config.model import Account, Config, Exposition, Http, Listen, Receiver, Secret, Storage
+from tracker.config.proxies import proxies
 from tracker.config.table import Table, Wrong
 from tracker.core.config_error import ConfigError
 from tracker.core.fanout import Match
@@ -147,7 +148,7 @@ def _config(source: Path | None, values: dict[str, Any], errors: list[str], envi
         storage=storage,
         http=http,
         metrics=Exposition(metrics.get("max_job_series", table.whole(0, 100_000), Exposition().max_job_series)),
-        environment_proxies=network.get("use_environment_proxies", table.flag, default=False),
+        proxies=proxies(environ, errors) if network.get("use_environment_proxies", table.flag, default=False) else None,
         accounts=_accounts(values, errors, environ),
         receivers=_receivers(values, errors, environ),
     )

@@ -8,7 +8,7 @@ import msgspec
 from tracker.config.model import Config
 
 _AS_WRITTEN: Final = {
-    "environment_proxies": "network.use_environment_proxies",
+    "proxies": "network.use_environment_proxies",
 }
 
 
@@ -50,7 +50,7 @@ def _values(config: Config) -> Iterator[tuple[str, Any]]:
         value = getattr(config, key)
         if isinstance(value, tuple):
             yield from ((f"{key.removesuffix('s')} {each.name}", each) for each in value)
-        elif isinstance(value, msgspec.Struct):
+        elif isinstance(value, msgspec.Struct) and key not in _AS_WRITTEN:
             yield from ((f"{key}.{field}", getattr(value, field)) for field in value.__struct_fields__)
         elif key != "source":
             yield key, value

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from tracker.core.fanout import Match
+from tracker.proxies import Proxies
 from tracker.tls import Tls
 
 
@@ -130,7 +131,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     accounts: tuple[Account, ...]
     receivers: tuple[Receiver, ...] = ()
     metrics: Exposition = Exposition()
-    environment_proxies: bool = False
+    proxies: Proxies | None = None
 
     def secrets(self) -> list[str]:
         """Every secret's value, for the log to leave out; of a URL also the parts that a server may echo alone."""
@@ -141,7 +142,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         headers = [header for account in self.accounts for header in account.headers]
         headers += [header for receiver in self.receivers for header in receiver.headers]
         held += [header.value for header in headers if header.secret]
-        return [secret.reveal() for secret in held] + [part for url in urls for part in telling_parts(url.reveal())]
+        proxies = self.proxies.secrets() if self.proxies else []
+        return proxies + [secret.reveal() for secret in held] + [part for url in urls for part in telling_parts(url.reveal())]
 
 
 def telling_parts(url: str) -> list[str]:

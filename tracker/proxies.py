@@ -1,0 +1,85 @@
+"""Owns which proxy a request goes through, by HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY: pure.
+
+Unlike in httpx, networks such as `10.0.0.0/8` and `fe80::/10` work in NO_PROXY, of either version of IP.
+"""
+
+import ipaddress
+import re
+from base64 import b64encode
+from typing import Final, Self
+from urllib.parse import unquote, urlsplit
+
+import idna
+import msgspec
+
+SOCKS: Final = ("socks5", "socks5h")
+SCHEMES: Final = ("http", "https", *SOCKS)
+
+_HOST: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+_WITH_PORT: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]*):([0-9]{1,5})")
+
+
+class Exempt(msgspec.Struct, frozen=True):
+    """An entry of NO_PROXY: a network, or a name with all below it, or everything; of one port where it names one."""
+
+    name: str = ""
+    network: ipaddress.IPv4Network | ipaddress.IPv6Network | None = None
+    port: int | None = None
+
+    @classmethod
+    def parse(cls, entry: str) -> Self:
+        """Raises `ValueError` for what is neither a name, an address, a network, nor `*`."""
+        if entry == "*":
+            return cls()
+        found = _WITH_PORT.fullmatch(entry)
+        bare, port = (found[1], int(found[2])) if found else (entry, None)
+        if bare.startswith("[") and bare.endswith("]"):
+            bare = bare[1:-1]
+        try:
+            return cls(network=ipaddress.ip_network(bare.partition("%")[0], strict=False), port=port)
+        except ValueError:
+            name = bare.lower().removeprefix("*").strip(".")
+            name = name if name.isascii() else idna.encode(name, uts46=True).decode()
+        if not _HOST.fullmatch(name):
+            raise ValueError(entry)
+        return cls(name=name, port=port)
+
+    def covers(self, host: str, port: int) -> bool:
+        if self.port not in (None, port):
+            return False
+        if self.network:
+            address = _address(host)
+            return address is not None and address.version == self.network.version and address in self.network
+        name = host.lower().rstrip(".")
+        return not self.name or name == self.name or name.endswith(f".{self.name}")
+
+
+class Proxies(msgspec.Struct, frozen=True):
+    """The proxy of each scheme, and what is asked without one; no representation shows a URL, which may have a password."""
+
+    http: str | None = None
+    https: str | None = None
+    exempt: tuple[Exempt, ...] = ()
+
+    def of(self, scheme: str, host: str, port: int) -> str | None:
+        """The URL of the proxy for a request; None where it goes straight."""
+        proxy = self.https if scheme == "https" else self.http
+        return None if any(each.covers(host, port) for each in self.exempt) else proxy
+
+    def secrets(self) -> list[str]:
+        """Users and passwords of the proxies, as they are and as they are sent."""
+        users = [urlsplit(url).netloc.rpartition("@")[0] for url in (self.http, self.https) if url]
+        found = [(user, unquote(user), b64encode(unquote(user).encode()).decode()) for user in users if user]
+        passwords = [unquote(user.partition(":")[2]) for user in users]
+        return [secret for secret in (*(form for forms in found for form in forms), *passwords) if secret]
+
+    def __repr__(self) -> str:
+        return "Proxies(…)"
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else address
