@@ -7,14 +7,14 @@ import selectors
 import socket
 import sys
 
-REQUEST = b"GET /api/stream HTTP/1.1\r\nhost: localhost\r\n\r\n"
+REQUEST = b"GET /api/stream HTTP/1.1\r\nhost: localhost\r\nx-forwarded-for: client-%d\r\n\r\n"
 
 
 def main(port, number, events):
     selector, seen, read = selectors.DefaultSelector(), {}, 0
-    for _ in range(number):
+    for each in range(number):
         reader = socket.create_connection(("127.0.0.1", port))
-        reader.sendall(REQUEST)
+        reader.sendall(REQUEST % each)
         said = b""
         while b": hello\n\n" not in said:
             piece = reader.recv(4096)

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import anyio
 import pytest
@@ -10,7 +10,7 @@ from anyio.lowlevel import checkpoint
 from served import LIFE, REQUEST, Stuck, ask, hello, not_reading
 from surfaced import surfaced
 
-from tracker.connections import Limits
+from tracker.connections import Limits, is_of_this_machine
 from tracker.serving import serving
 
 SOON = Limits(arrival=0.3, answer=0.3)
@@ -224,15 +224,124 @@ async def test_idle_connections_make_room():
             assert await until_closed(stream) == b""
 
 
+AWAITED = b"POST /login HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n"
+
+
+async def test_requests_whose_body_does_not_come_make_room():
+    """A request whose head is whole and whose body is not is no more than an idle connection: the oldest goes."""
+    async with serving(reading, "127.0.0.1", 0, Limits(connections=5)) as address, AsyncExitStack() as stack:
+        slow = []
+        for number in range(7):
+            slow.append(await stack.enter_async_context(await anyio.connect_tcp(*address)))
+            await slow[-1].send(AWAITED)
+            if number >= 4:
+                assert b" 200 " in await ask(address)
+                assert await until_closed(slow[number - 4]) == b""
+
+
+class Working:
+    """An application that is at work for good on all but probes."""
+
+    def __init__(self):
+        self.begun = anyio.Semaphore(0)
+
+    async def __call__(self, scope, receive, send):
+        if scope["path"] != "/healthz":
+            self.begun.release()
+            await anyio.sleep_forever()
+        await hello(scope, receive, send)
+
+
+PROBE = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+@asynccontextmanager
+async def all_at_work(**limits):
+    """A server each of whose connections is at work, and its address."""
+    app = Working()
+    async with (
+        serving(app, "127.0.0.1", 0, Limits(connections=3, reserve=2, grace=0.1, **limits)) as address,
+        AsyncExitStack() as stack,
+    ):
+        for _ in range(3):
+            stream = await stack.enter_async_context(await anyio.connect_tcp(*address))
+            await stream.send(REQUEST)
+            await app.begun.acquire()
+        yield address
+
+
+async def test_probes_are_answered_where_every_connection_is_at_work():
+    """A few more connections of this machine take probes, one after another and beside idle ones; nothing else has room."""
+    async with all_at_work() as address, AsyncExitStack() as stack:
+        for _ in range(3):
+            assert b" 200 " in await ask(address, PROBE)
+        for _ in range(5):
+            await stack.enter_async_context(await anyio.connect_tcp(*address))
+            assert b" 200 " in await ask(address, PROBE)
+        said = await ask(address)
+        assert (b" 503 " in said, b"there are too many connections" in said) == (True, True)
+
+
+async def test_the_reserve_is_for_this_machine(monkeypatch):
+    """Another machine's request is refused where every connection is at work, be it a probe: it can come in numbers."""
+    monkeypatch.setattr("tracker.connections.is_of_this_machine", lambda _client, _server: False)
+    async with all_at_work() as address:
+        assert b" 503 " in await ask(address, PROBE)
+
+
+async def test_one_address_has_a_part_of_the_connections(monkeypatch):
+    """Another machine that opens connections without end loses its own, the oldest first; those of others stay."""
+    monkeypatch.setattr("tracker.connections.is_of_this_machine", lambda _client, _server: False)
+    async with serving(hello, "127.0.0.1", 0, Limits(of_one_address=3)) as address, AsyncExitStack() as stack:
+        other = await stack.enter_async_context(await anyio.connect_tcp(*address, local_host="127.0.0.2"))
+        many = [await stack.enter_async_context(await anyio.connect_tcp(*address)) for _ in range(8)]
+        for each in many[:5]:
+            assert await until_closed(each) == b""
+        for each in (other, many[-1]):
+            await each.send(REQUEST)
+            assert b" 200 " in await each.receive()
+
+
+async def test_this_machine_has_every_connection():
+    """A proxy on this machine asks for everybody: its connections are not counted as those of one client."""
+    async with serving(hello, "127.0.0.1", 0, Limits(of_one_address=1)) as address, AsyncExitStack() as stack:
+        many = [await stack.enter_async_context(await anyio.connect_tcp(*address)) for _ in range(5)]
+        for each in many:
+            await each.send(REQUEST)
+            assert b" 200 " in await each.receive()
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "is_near"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("127.8.8.8", "127.0.0.1", True),
+        ("::1", "::1", True),
+        ("192.0.2.7", "192.0.2.7", True),
+        ("192.0.2.8", "192.0.2.7", False),
+        ("::ffff:0:1", "::1", False),
+        ("", None, False),
+    ],
+)
+def test_what_is_of_this_machine(client, server, is_near):
+    """Loopback, and whatever comes from the very address that it asks at."""
+    assert is_of_this_machine(client, server) is is_near
+
+
 async def test_slow_clients_do_not_starve_healthz(tmp_path):
-    """Beside 600 idle connections, half requests and readers that do not read, /healthz and the API are always answered."""
+    """Beside 600 connections, idle, with half a head, with no body or unread, /healthz and the API are always answered."""
     async with surfaced(tmp_path / "tracker.db") as app, AsyncExitStack() as stack:
         address = app.client.base_url.host, app.client.base_url.port
         for number in range(600):
             stream = await stack.enter_async_context(await anyio.connect_tcp(*address))
-            if number % 3 == 1:
+            if number % 4 == 3:
+                await stream.send(
+                    b"POST /login HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n"
+                    b"content-type: application/x-www-form-urlencoded\r\n\r\n"
+                )
+            if number % 4 == 1:
                 await stream.send(b"GET /api/jobs HTTP/1.1\r\nhost: localhost\r\nx-slow: " + b"x" * number)
-            if number % 3 == 2:
+            if number % 4 == 2:
                 await stream.send(b"GET /api/openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n" * 3)
             if number % 50 == 0:
                 with anyio.fail_after(LIFE):

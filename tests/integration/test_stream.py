@@ -10,14 +10,14 @@ import msgspec
 import pytest
 from observations import SINCE, moved, progress, seen, seen_many
 from served import LIFE, not_reading, until
-from surfaced import fill, surfaced
+from surfaced import RIGHT, TOKEN, fill, surfaced
 
 from tracker.connections import Limits
 from tracker.core.escaping import escape_json
 from tracker.core.filters import EventFilter, read_facts
 from tracker.store import outbox
 from tracker.web import broadcast, following
-from tracker.web.stream import MOST_FOLLOWERS
+from tracker.web.broadcast import MOST_FOLLOWERS
 
 LONG = 60.0
 """Seconds; nothing here takes so long, however slow the machine."""
@@ -256,22 +256,50 @@ async def test_a_slow_reader(path):
             assert await again.seqs(number - 1) == list(range(2, number + 1))
 
 
-async def test_a_cap(path, monkeypatch):
-    """So many may follow; one more is told 503 and when to come again, and gets a place once somebody has gone."""
-    monkeypatch.setattr("tracker.web.stream.MOST_FOLLOWERS", 5)
+def client(number):
+    """The headers of a client as a proxy on this machine passes them on."""
+    return {"x-forwarded-for": f"203.0.113.1, 192.0.2.{number}"}
+
+
+async def test_a_cap(path):
+    """So many may follow; one more is told 503 and when to come again, and gets a place once one has gone."""
     async with surfaced(path) as app, AsyncExitStack() as stack:
+        app.broadcast.most_followers = 5
         first = AsyncExitStack()
-        await first.enter_async_context(followed(app))
-        for _ in range(4):
-            await stack.enter_async_context(followed(app))
-        answer = await app.get("/api/stream")
-        assert (answer.status_code, answer.json()["detail"]) == (503, "5 follow already")
+        await first.enter_async_context(followed(app, client(0)))
+        for number in range(1, 5):
+            await stack.enter_async_context(followed(app, client(number)))
+        answer = await app.get("/api/stream", headers=client(5))
+        assert (answer.status_code, answer.json()["detail"]) == (503, "there are 5 streams already, which is the limit")
         assert answer.headers["retry-after"] == "10"
         await first.aclose()
         await until(lambda: app.broadcast.followers == 4)
-        async with followed(app):
+        async with followed(app, client(5)):
             pass
     assert 100 < MOST_FOLLOWERS < Limits().connections
+
+
+async def test_one_client_does_not_take_every_place(path, monkeypatch):
+    """A client has a part of the places; others follow all the same: by address, by what a proxy here says, by session."""
+    monkeypatch.setattr("tracker.web.stream.MOST_OF_ONE", 2)
+    async with surfaced(path, token=TOKEN) as app, AsyncExitStack() as stack:
+        login = await app.post("/login", data={"token": TOKEN})
+        app.client.cookies.clear()
+        session = {"cookie": login.headers["set-cookie"].partition(";")[0]}
+        clients = (RIGHT, RIGHT | client(1), RIGHT | client(2), session, RIGHT | {"x-forwarded-for": "2001:db8::1"})
+        for headers in clients:
+            first = AsyncExitStack()
+            await first.enter_async_context(followed(app, headers))
+            await stack.enter_async_context(followed(app, headers))
+            answer = await app.get("/api/stream", headers=headers)
+            assert (answer.status_code, answer.headers["retry-after"]) == (429, "10")
+            assert answer.json()["detail"] == "this client has 2 streams already, which is its limit"
+            before = app.broadcast.followers
+            await first.aclose()
+            await until(lambda before=before: app.broadcast.followers == before - 1)
+            await stack.enter_async_context(followed(app, headers))
+        neighbour = RIGHT | {"x-forwarded-for": "2001:db8::2"}
+        assert (await app.get("/api/stream", headers=neighbour)).status_code == 429, "who has one address has its network"
 
 
 async def test_the_end(path):

@@ -7,6 +7,10 @@ from typing import Final
 import msgspec
 from starlette.requests import Request
 
+from tracker.connections import is_of_this_machine
+from tracker.web.attempts import network_of
+from tracker.web.sessions import COOKIE
+
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - what is compared with
 
@@ -41,6 +45,19 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
             return True
         is_everywhere = any(each in _EVERYWHERE for each in self.listen)
         return is_everywhere and _is_address(name)  # a name can be made to lead here, an address cannot
+
+
+def client_of(request: Request) -> str:
+    """Who a request is from, for sharing out what there is: a session, else an address, or the network of an IPv6 one.
+
+    What a proxy on this machine says of its client is believed: nobody but programs of this machine could make it up.
+    """
+    if request.scope["state"]["session"]:
+        return request.cookies[COOKIE]
+    host = request.client.host if request.client else ""
+    if is_of_this_machine(host, request.scope["server"][0]) and (said := request.headers.getlist("x-forwarded-for")):
+        host = said[-1].rpartition(",")[2].strip()[:64]
+    return network_of(host)
 
 
 def sent_token(request: Request) -> str | None:

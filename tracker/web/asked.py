@@ -12,6 +12,7 @@ from msgspec import Meta
 from starlette.requests import ClientDisconnect, Request
 
 from tracker.core.event import iso
+from tracker.web.access import client_of
 from tracker.web.problems import Refusal
 
 BODY_LIMIT: Final = 64 * 1024
@@ -115,8 +116,8 @@ def _converted(values: Mapping[str, Any], type_: type[Asked]) -> Asked:
 
 
 async def caller(request: Request, type_: type[Asked]) -> Asked:
-    """What the guard found out about the sender."""
-    return _converted(request.scope["state"], type_)
+    """What is known of the sender: whether the guard lets it read, and which client it is."""
+    return _converted({"may_read": request.scope["state"]["may_read"], "client": client_of(request)}, type_)
 
 
 Where = Literal["path", "query", "header", "body", "caller"]

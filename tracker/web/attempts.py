@@ -23,18 +23,18 @@ class Attempts:
 
     def wait(self, address: str, now: float) -> float:
         """Seconds until the address may try again; 0 where it may now."""
-        excess = self._spent.get(_network(address), now) - now - (AT_ONCE - 1) * SECONDS_EACH
+        excess = self._spent.get(network_of(address), now) - now - (AT_ONCE - 1) * SECONDS_EACH
         return max(0.0, excess)
 
     def failed(self, address: str, now: float) -> None:
-        network = _network(address)
+        network = network_of(address)
         self._spent[network] = max(self._spent.pop(network, now), now) + SECONDS_EACH
         if len(self._spent) > _REMEMBERED:
             self._spent.popitem(last=False)
 
 
-def _network(address: str) -> str:
-    """The address, or the network of an IPv6 one: whoever has one has all of it."""
+def network_of(address: str) -> str:
+    """The address, or the network of an IPv6 one: a client that has one has all of it."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

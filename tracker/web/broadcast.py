@@ -16,6 +16,9 @@ from tracker.core.filters import EventFacts, EventFilter, read_facts
 from tracker.core.pages import Span
 from tracker.core.ports import Reader, StorageError, Waiting
 
+MOST_FOLLOWERS: Final = 256
+"""Half of the connections that there may be."""
+
 MOST_KEPT: Final = 4 * 1024 * 1024
 """Bytes of the newest events; who is further behind reads the log."""
 
@@ -38,7 +41,9 @@ class Message(NamedTuple):
 class Broadcast:
     """What was logged last, for those who follow. `run` reads it as it comes."""
 
-    def __init__(self, reader: Callable[[], AbstractAsyncContextManager[Reader]], grown: Callable[[], Waiting]) -> None:
+    def __init__(
+        self, reader: Callable[[], AbstractAsyncContextManager[Reader]], grown: Callable[[], Waiting], most_followers: int = 256
+    ) -> None:
         """`reader` lends one that nobody else uses, `grown` gives what the next commit that logs anything sets."""
         self._reader = reader
         self._grown = grown
@@ -46,6 +51,7 @@ class Broadcast:
         self._bytes = 0
         self._changed = anyio.Event()
         self.followers = 0
+        self.most_followers = most_followers
         self.start = 0
         self.end = 0
         self.closed = False

@@ -3,6 +3,9 @@
 Not by sse-starlette: it learns that the server stops from uvicorn's own signal handlers, which an embedded server does without.
 """
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Final
 
 import anyio
@@ -18,12 +21,12 @@ from tracker.tasks import task_group
 from tracker.web.broadcast import Broadcast
 from tracker.web.events import Seq, Which
 from tracker.web.following import Following
-from tracker.web.operation import Answer, Operation
+from tracker.web.operation import Answer, Operation, Takes
 from tracker.web.problems import problem
 from tracker.web.tracker import Tracker
 
-MOST_FOLLOWERS: Final = 256
-"""Half of the connections that there may be."""
+MOST_OF_ONE: Final = 64
+"""Streams of one client, so that none takes the places of all."""
 
 _HEADERS: Final = {"content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no"}
 _HELLO: Final = b"retry: 2000\n: hello\n\n"
@@ -42,21 +45,30 @@ class LastSeen(msgspec.Struct, frozen=True):
     last_event_id: Annotated[str, Meta(pattern="^[0-9]{0,18}$")] = msgspec.field(default="", name="last-event-id")
 
 
+class Caller(msgspec.Struct, frozen=True):
+    """Which client it is."""
+
+    client: str
+
+
 def operations(tracker: Tracker) -> list[Operation]:
-    async def stream(asked: StreamQuery, seen: LastSeen) -> Response:
+    places = Places(tracker.broadcast)
+
+    async def stream(asked: StreamQuery, seen: LastSeen, caller: Caller) -> Response:
         async with tracker.reader() as reader:
             which = await asked.filter(tracker, reader)
             last = await reader.last_seq()
         after = int(seen.last_event_id) if seen.last_event_id else last if asked.after is UNSET else asked.after
         follower = Following(tracker.broadcast, tracker.reader, which, min(after, last))
-        return Stream(tracker.broadcast, follower, _HELLO if after <= last else _HELLO + reset(after, last))
+        return Stream(places, caller.client, follower, _HELLO if after <= last else _HELLO + reset(after, last))
 
     said = (
         "Events as they are logged; id is the seq, data the event's JSON in one line. Where the place asked for is beyond "
         "the log's end, the first event is `reset`: its id is the end, and what follows comes after that"
     )
     events = Answer({"type": "string"}, said, "text/event-stream")
-    return [Operation("GET", "/api/stream", "stream", stream, events, {"query": StreamQuery, "header": LastSeen})]
+    takes: Takes = {"query": StreamQuery, "header": LastSeen, "caller": Caller}
+    return [Operation("GET", "/api/stream", "stream", stream, events, takes, (429,))]
 
 
 def reset(after: int, last_seq: int) -> bytes:
@@ -65,22 +77,53 @@ def reset(after: int, last_seq: int) -> bytes:
     return b"id: %d\nevent: reset\ndata: %s\n\n" % (last_seq, data)
 
 
+class Places:
+    """The places for those who follow, of which one client has a part at most."""
+
+    def __init__(self, broadcast: Broadcast) -> None:
+        self._broadcast = broadcast
+        self._of: Counter[str] = Counter()
+
+    def refusal(self, client: str) -> Response | None:
+        """The answer where there is no place for the client."""
+        most = self._broadcast.most_followers
+        if self._broadcast.followers >= most:
+            return problem(503, f"there are {most} streams already, which is the limit", {"retry-after": "10"})
+        if self._of[client] >= min(MOST_OF_ONE, max(1, most // 4)):
+            return problem(
+                429, f"this client has {self._of[client]} streams already, which is its limit", {"retry-after": "10"}
+            )
+        return None
+
+    @contextmanager
+    def taken(self, client: str) -> Iterator[None]:
+        """One of them is taken while the context lasts."""
+        self._broadcast.followers += 1
+        self._of[client] += 1
+        try:
+            yield
+        finally:
+            self._broadcast.followers -= 1
+            self._of[client] -= 1
+            self._of += Counter()  # who has none is forgotten
+
+
 class Stream(Response):
     """Sends what somebody follows until he goes, or all is over. Who does not read is cut off by the server."""
 
-    def __init__(self, broadcast: Broadcast, following: Following, first: bytes = _HELLO) -> None:
+    def __init__(self, places: Places, client: str, following: Following, first: bytes = _HELLO) -> None:
         super().__init__(headers=_HEADERS)
         del self.headers["content-length"]
-        self._broadcast = broadcast
+        self._places = places
+        self._client = client
         self._following = following
         self._first = first
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._broadcast.followers >= MOST_FOLLOWERS:
-            await problem(503, f"{MOST_FOLLOWERS} follow already", {"retry-after": "10"})(scope, receive, send)
+        if refusal := self._places.refusal(self._client):
+            await refusal(scope, receive, send)
             return
-        self._broadcast.followers += 1
-        try:
+        with self._places.taken(self._client):
             async with task_group() as group:
                 group.start_soon(self._until_gone, receive, group.cancel_scope)
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -88,8 +131,6 @@ class Stream(Response):
                     await self._send_all(send)
                 await send({"type": "http.response.body", "body": b""})
                 group.cancel_scope.cancel()
-        finally:
-            self._broadcast.followers -= 1
 
     async def _send_all(self, send: Send) -> None:
         piece = self._first
