@@ -99,7 +99,7 @@ def test_file_without_accounts(tmp_path, home, content):
     with pytest.raises(ConfigError) as raised:
         load(str(file), home)
     assert str(raised.value) == (
-        f"{file}: accounts: found none, expected at least one [[accounts]], or $MISTRAL_API_KEY instead of them"
+        f"{file}:1: accounts: found none, expected at least one [[accounts]], or $MISTRAL_API_KEY instead of them"
     )
 
 
@@ -149,7 +149,7 @@ def test_database_of_a_wrong_file(tmp_path, home):
     file.write_text("[storage]\npath = 5\n[http]\ntoken = 6\n")
     with pytest.raises(ConfigError) as raised:
         database_path(str(file), home)
-    assert str(raised.value) == f"{file}: storage.path: found 5, expected a string, printable and not empty"
+    assert str(raised.value) == f"{file}:2: storage.path: found 5, expected a string, printable and not empty"
 
 
 @pytest.mark.parametrize("environ", [{}, {"HOME": ""}])
@@ -160,7 +160,7 @@ def test_home_that_is_none(tmp_path, environ):
     with pytest.raises(ConfigError) as raised:
         load(str(file), KEY | environ | {"STATE_DIRECTORY": "/state"})
     assert str(raised.value) == (
-        f"{file}: storage.path: found '~/tracker.db', expected a path; `~/` needs $HOME, and no other `~` is known"
+        f"{file}:2: storage.path: found '~/tracker.db', expected a path; `~/` needs $HOME, and no other `~` is known"
     )
 
 

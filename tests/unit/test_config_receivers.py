@@ -1,5 +1,7 @@
 """The two kinds of receivers, and the keys that each has to itself."""
 
+import re
+
 import pytest
 
 from tracker.config import load
@@ -41,7 +43,8 @@ def test_keys_of_the_wrong_kind_are_told(tmp_path, lines, told):
     """Each key that is missing for the kind, or belongs to the other, is told by its name."""
     with pytest.raises(ConfigError) as raised:
         receivers(tmp_path, *lines)
-    assert str(raised.value).splitlines() == [f"{tmp_path / 'tracker.toml'}: {line}" for line in told]
+    file = re.escape(str(tmp_path / "tracker.toml"))
+    assert [re.sub(rf"^{file}:[0-9]+: ", "", line) for line in str(raised.value).splitlines()] == told
 
 
 def test_slack_is_configured_in_two_ways(tmp_path):

@@ -10,6 +10,7 @@ from typing import Any, Final
 from tracker.config import address, certificates, reference, table
 from tracker.config.headers import headers
 from tracker.config.http import read_http
+from tracker.config.lines import line_of_excess, syntax_error, with_lines
 from tracker.config.model import Account, Config, Exposition, Http, Listen, Receiver, Secret, Storage
 from tracker.config.proxies import proxies
 from tracker.config.table import Table, Wrong
@@ -52,27 +53,28 @@ def load(explicit: str | None, environ: Mapping[str, str] = os.environ) -> Confi
             "no configuration: set MISTRAL_API_KEY to run on defaults, name a file with --config FILE or "
             f"$BATCH_TRACKER_CONFIG, or write {SYSTEM_FILE}"
         )
-    values = {} if source is None else _read(source)
+    text = "" if source is None else _content(source)
+    values = _parsed(source, text)
     errors: list[str] = []
     config = _config(source, values, errors, environ)
-    _tell(source, errors)
+    _tell(source, text, errors)
     return config
 
 
 def database_path(explicit: str | None, environ: Mapping[str, str] = os.environ) -> Path:  # noqa: TID251 - this is the reader
     """Where the database is; needs no secret."""
     source = _find(explicit, environ)
-    values = {} if source is None else _read(source)
+    text = "" if source is None else _content(source)
     errors: list[str] = []
-    storage = _storage(values.get("storage", {}), errors, environ)
-    _tell(source, errors)
+    storage = _storage(_parsed(source, text).get("storage", {}), errors, environ)
+    _tell(source, text, errors)
     return storage.path
 
 
 def receiver_names(explicit: str | None, environ: Mapping[str, str] = os.environ) -> list[str]:  # noqa: TID251 - as above
     """What the receivers are called; needs no secret, and leaves every other mistake to `load`."""
     source = _find(explicit, environ)
-    tables = {} if source is None else _read(source)
+    tables = {} if source is None else _parsed(source, _content(source))
     names = [each.get("name") for _, each in _tables(tables, "receivers", []) if isinstance(each, dict)]
     return [name for name in names if isinstance(name, str)]
 
@@ -80,15 +82,14 @@ def receiver_names(explicit: str | None, environ: Mapping[str, str] = os.environ
 def account_names(explicit: str | None, environ: Mapping[str, str] = os.environ) -> list[str]:  # noqa: TID251 - as above
     """What the accounts are called; likewise."""
     source = _find(explicit, environ)
-    tables = {} if source is None else _read(source)
+    tables = {} if source is None else _parsed(source, _content(source))
     names = [each.get("name") for _, each in _tables(tables, "accounts", []) if isinstance(each, dict)]
     return [name for name in names if isinstance(name, str)] or [_DEFAULT_ACCOUNT]
 
 
-def _tell(source: Path | None, errors: list[str]) -> None:
+def _tell(source: Path | None, text: str, errors: list[str]) -> None:
     if errors:
-        where = f"{source}: " if source else ""
-        raise ConfigError("\n".join(where + error for error in errors))
+        raise ConfigError("\n".join(errors if source is None else with_lines(str(source), text, errors)))
 
 
 def _find(explicit: str | None, environ: Mapping[str, str]) -> Path | None:
@@ -111,15 +112,16 @@ def _has_default_key(environ: Mapping[str, str]) -> bool:
     return bool(environ.get("MISTRAL_API_KEY", "").strip())
 
 
-def _read(path: Path) -> dict[str, Any]:
-    content = _content(path)
+def _parsed(path: Path | None, text: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(content)
+        return tomllib.loads(text)
     except RecursionError as error:
-        raise ConfigError(f"{path}: not TOML: nested too deeply") from error
-    except ValueError as error:  # a TOMLDecodeError, or a number of thousands of digits
-        end = f"at line {content.count(chr(10)) + 1}, column {len(content) - content.rfind(chr(10))}, the end of the file"
-        raise ConfigError(f"{path}: not TOML: {str(error).replace('at end of document', end)}") from error
+        raise ConfigError(f"{path}:{line_of_excess(text)}: not TOML: nested too deeply") from error
+    except tomllib.TOMLDecodeError as error:
+        what, place = syntax_error(str(error), text)
+        raise ConfigError(f"{path}:{place}: not TOML: {what}") from error
+    except ValueError as error:  # Python refuses to read some thousand digits
+        raise ConfigError(f"{path}:{line_of_excess(text)}: not TOML: a number of too many digits") from error
 
 
 def _content(path: Path) -> str:
@@ -132,8 +134,8 @@ def _content(path: Path) -> str:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise ConfigError(f"{path}: expected UTF-8, found another byte at line {line}") from error
+        line, column = error.object[: error.start].count(b"\n") + 1, error.start - error.object.rfind(b"\n", 0, error.start)
+        raise ConfigError(f"{path}:{line}:{column}: expected UTF-8, found another byte") from error
 
 
 def _config(source: Path | None, values: dict[str, Any], errors: list[str], environ: Mapping[str, str]) -> Config:

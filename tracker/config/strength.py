@@ -4,6 +4,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from tracker.config.address import is_loopback
+from tracker.config.lines import with_lines_of
 from tracker.config.model import Account, Config
 from tracker.core.config_error import ConfigError
 
@@ -13,15 +14,14 @@ SHORTEST_KEY: Final = 8
 
 def refuse_short_keys(config: Config) -> Config:
     """`config` as it is. Raises `ConfigError` where an account on a host that is not loopback has a key that is too short."""
-    where = f"{config.source}: " if config.source else ""
     mistakes = [
-        f"{where}accounts[{index}].api_key: found a key of {len(account.api_key.reveal())} characters (not shown), "
+        f"accounts[{index}].api_key: found a key of {len(account.api_key.reveal())} characters (not shown), "
         f"expected at least {SHORTEST_KEY} for a host that is not loopback; is it the whole key?"
         for index, account in enumerate(config.accounts)
         if _is_too_short(account)
     ]
     if mistakes:
-        raise ConfigError("\n".join(mistakes))
+        raise ConfigError("\n".join(with_lines_of(config.source, mistakes)))
     return config
 
 

@@ -55,7 +55,7 @@ class Table:
 
     def mistake(self, key: str, found: str) -> None:
         """There is one about `key`: what was found, and what is expected."""
-        where = ".".join(part for part in (self.path, _key(key)) if part)
+        where = ".".join(part for part in (self.path, shown_key(key)) if part)
         self.errors.append(f"{where}: {found}")
 
 
@@ -141,7 +141,8 @@ def described(value: Any) -> str:
     return "a string" if isinstance(value, str) else shown(value)
 
 
-def _key(key: str) -> str:
+def shown_key(key: str) -> str:
+    """A key as a message shows it in a path."""
     return key if re.fullmatch(r"[A-Za-z0-9_-]{0,64}", key) else shown(key)
 
 
