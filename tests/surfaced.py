@@ -42,6 +42,9 @@ class Idle:
     def histories(self, account):
         return self.known.get(account, {})
 
+    async def left(self, receiver):
+        """Nobody works, so nobody has to leave."""
+
     @asynccontextmanager
     async def stepping_aside(self, receiver):
         self.aside.append(receiver)
@@ -69,7 +72,10 @@ def configuration(path: Path) -> Config:
         storage=Storage(path),
         http=Http(),
         accounts=tuple(Account(name=name, api_key=Secret("canary-key")) for name in ACCOUNTS),
-        receivers=tuple(Receiver(name=name, kind="webhook", url=Secret("http://canary.invalid/")) for name in RECEIVERS),
+        receivers=tuple(
+            Receiver(name=name, kind="webhook", url=Secret("http://user:canary-pass@hook.invalid/canary-path"))
+            for name in RECEIVERS
+        ),
     )
 
 

@@ -7,15 +7,20 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
+from urllib.parse import quote
 
 import msgspec
 import structlog
 
+from tracker.core.orphans import Drop, Dropped, Move, Moved
 from tracker.core.replay import Replay, Replayed
 from tracker.http import HttpClient, NoAnswer, Request, http_client, tls_context
 
 REPLAY: Final = "/api/replay"
+RECEIVERS: Final = "/api/receivers"
+
+Done = TypeVar("Done", bound=msgspec.Struct)
 
 _DEADLINE: Final = 60.0
 """Seconds; a range of a long log takes some of them."""
@@ -90,14 +95,28 @@ async def is_running(database: Path, http: HttpClient) -> bool:
 
 async def ask_to_replay(database: Path, which: Replay) -> Replayed | Refused | NotReached:
     """Ask the daemon that has `database`, if there is one."""
+    return await _ask(database, REPLAY, which, Replayed)
+
+
+async def ask_to_move(database: Path, receiver: str, move: Move) -> Moved | Refused | NotReached:
+    """Ask the daemon that has `database` to move the deliveries of `receiver`."""
+    return await _ask(database, f"{RECEIVERS}/{quote(receiver, safe='')}/move", move, Moved)
+
+
+async def ask_to_drop(database: Path, receiver: str, drop: Drop) -> Dropped | Refused | NotReached:
+    """Ask the daemon that has `database` to drop the deliveries of `receiver`."""
+    return await _ask(database, f"{RECEIVERS}/{quote(receiver, safe='')}/drop", drop, Dropped)
+
+
+async def _ask(database: Path, path: str, content: msgspec.Struct, type_: type[Done]) -> Done | Refused | NotReached:
     control = _read(control_file(database))
     if isinstance(control, NotReached):
         return control
     request = Request(
         method="POST",
-        url=_reachable(control.url) + REPLAY,
+        url=_reachable(control.url) + path,
         headers={"authorization": f"Bearer {control.token}", "content-type": "application/json"},
-        content=msgspec.json.encode(which),
+        content=msgspec.json.encode(content),
         deadline=_DEADLINE,
         body_limit=_BODY_LIMIT,
     )
@@ -105,14 +124,14 @@ async def ask_to_replay(database: Path, which: Replay) -> Replayed | Refused | N
         answer = await http.send(request)
     if isinstance(answer, NoAnswer):
         return NotReached(f"asked {control.url}: {answer.detail}")
-    return _understood(answer.status, answer.body) or NotReached(f"asked {control.url}: HTTP {answer.status}")
+    return _understood(answer.status, answer.body, type_) or NotReached(f"asked {control.url}: HTTP {answer.status}")
 
 
-def _understood(status: int, body: bytes) -> Replayed | Refused | None:
+def _understood(status: int, body: bytes, type_: type[Done]) -> Done | Refused | None:
     """None for what is not the daemon's word: another program may have got its port, or another daemon have another token."""
     with suppress(msgspec.MsgspecError, ValueError):
         if status == 200:
-            return msgspec.json.decode(body, type=Replayed)
+            return msgspec.json.decode(body, type=type_)
         if status not in (401, 421):
             return Refused(msgspec.json.decode(body, type=_Problem).detail)
     return None

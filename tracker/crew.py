@@ -92,6 +92,10 @@ class Crew:
                     if worker.deliverer:
                         worker.deliverer.command_changed()
 
+    async def left(self, receiver: str) -> None:
+        """Wait until what is under way to a receiver that was taken out of the configuration is settled."""
+        await self._deliverers.left(receiver)
+
     async def leave(self) -> None:
         """Let what is under way be settled, if that does not take long."""
         self._watchers.assign({})

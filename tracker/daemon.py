@@ -20,10 +20,12 @@ from tracker.build import subscription
 from tracker.clock import now
 from tracker.config import Config, Http
 from tracker.config.difference import Difference, taken_over
+from tracker.config.doubtful import doubts
 from tracker.config.service import BY_HAND, Service
 from tracker.control import Control, announced
 from tracker.core.config_error import ConfigError
 from tracker.core.health import Health
+from tracker.core.ports import StorageError
 from tracker.core.progress import PATIENCE, Progress
 from tracker.credentials import Learned
 from tracker.crew import Crew
@@ -66,6 +68,7 @@ async def run(config: Config, read: Reading, service: Service = BY_HAND, learned
             also = {"also": [each.url for each in running.addresses[1:]]} if running.addresses[1:] else {}
             log.info("ready", url=running.address.url, **also, database=str(config.storage.path), version=__version__)
             running.systemd.ready()
+            await running.warn()
             asked = _Asked()
             group.start_soon(running.reload_whenever, asked, read)
             async for number in signals:
@@ -128,6 +131,25 @@ class Daemon:
             self._reload_failed([f"reading the configuration takes longer than {READ_WITHIN:g} s"])
         else:
             self._take_over(config)
+            await self.warn()
+
+    async def warn(self) -> None:
+        """Log what in the configuration in force can hardly be meant, and what it leaves behind in the database."""
+        for doubt in doubts(self._config):
+            self._log.warning("config.doubtful", about=doubt)
+        receivers, accounts = ([each.name for each in of] for of in (self._config.receivers, self._config.accounts))
+        try:
+            orphans = await self._crew.means.store.orphans(receivers, accounts)
+        except StorageError as error:
+            self._log.error("storage.failed", error=str(error))
+            return
+        for name, backlog in orphans.receivers.items():
+            to_do = f"batch-tracker deliveries --move {name} OTHER, or --drop {name}"
+            self._log.warning("deliveries.orphaned", receiver=name, pending=backlog.pending, dead=backlog.dead, to_do=to_do)
+        for name, jobs in orphans.accounts.items():
+            self._log.warning(
+                "jobs.orphaned", account=name, active=jobs, to_do="an account of this name would watch them again"
+            )
 
     def _take_over(self, config: Config) -> None:
         self._config, difference = taken_over(self._config, config)

@@ -52,6 +52,11 @@ class Roster(Generic[D, W]):
         """Those that work under this name: some may be leaving, or have not begun."""
         return [shift.worker for shift in self._shifts.get(name, ())]
 
+    async def left(self, name: str) -> None:
+        """Wait for the end of those that work under this name now."""
+        for shift in [*self._shifts.get(name, ())]:
+            await shift.ended.wait()
+
     async def ended(self) -> None:
         """Wait for the end of all who work now."""
         for shift in [shift for shifts in self._shifts.values() for shift in shifts]:

@@ -10,6 +10,7 @@ import structlog
 from tracker.clock import now
 from tracker.config import Config
 from tracker.core.health import Health
+from tracker.core.orphans import Dropped, Moved
 from tracker.core.outlook import Outlook, outlook
 from tracker.core.ports import Reader
 from tracker.core.replay import Replay, Replayed
@@ -56,6 +57,20 @@ class Surfaces:
         store.outbox.wake([which.receiver])
         structlog.get_logger().info("replayed", **msgspec.to_builtins(which), **msgspec.to_builtins(replayed))
         return replayed
+
+    async def move(self, old: str, new: str) -> Moved:
+        await self._crew.left(old)
+        moved = await self._means.store.move(old, new, now())
+        self._means.store.outbox.wake([new])
+        structlog.get_logger().info("deliveries.moved", receiver=old, to=new, **msgspec.to_builtins(moved))
+        return moved
+
+    async def drop(self, receiver: str, *, dead: bool) -> Dropped:
+        if not dead:
+            await self._crew.left(receiver)
+        dropped = await self._means.store.drop(receiver, dead=dead)
+        structlog.get_logger().info("deliveries.dropped", receiver=receiver, only_dead=dead, **msgspec.to_builtins(dropped))
+        return dropped
 
     async def enable(self, receiver: str) -> bool:
         store = self._means.store

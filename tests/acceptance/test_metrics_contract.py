@@ -37,6 +37,7 @@ CONTRACT = {
         *("job_failed_requests", "job_info", "job_created_timestamp_seconds", "job_status", "job_series_omitted"),
         *("active_total_requests", "active_completed_requests", "active_succeeded_requests", "active_failed_requests"),
         *("deliveries_pending", "deliveries_dead", "oldest_pending_delivery_timestamp_seconds", "receiver_failing"),
+        *("orphaned_deliveries", "orphaned_jobs"),
         *("receiver_disabled", "storage_writable", "database_size_bytes", "wal_size_bytes", "last_seq", "build_info"),
         *("config_last_reload_successful", "config_last_reload_success_timestamp_seconds"),
     ],

@@ -149,6 +149,10 @@ async def test_accounts_and_receivers(app):
     assert (pipeline["name"], pipeline["kind"], pipeline["state"], pipeline["dead"]) == ("pipeline", "webhook", "ok", 8)
     assert (team["pending"], team["dead"], team["reason"]) == (pipeline["pending"] + 16, 0, None)
     assert team["oldest_pending_at"] == "2025-06-15T15:06:40.000Z"
+    assert (pipeline["host"], pipeline["last_error"]["result"], team["last_error"]["result"]) == (
+        *("hook.invalid", "refused", "server"),
+    )
+    assert team["last_error"]["at"] == "2025-06-15T15:06:40.000Z"
     assert "canary" not in json.dumps([pipeline, team, one, two])
 
 

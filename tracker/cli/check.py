@@ -10,12 +10,14 @@ from tracker.build import Network, providing
 from tracker.cli import text
 from tracker.cli.options import config_option, examples
 from tracker.config import Account, Config, database_path, load
+from tracker.config.doubtful import doubts
 from tracker.config.strength import refuse_short_keys
 from tracker.control import is_running
 from tracker.core.failure import Failure
 from tracker.core.job import Page
-from tracker.core.ports import ListQuery
+from tracker.core.ports import ListQuery, StorageError
 from tracker.http import http_client, tls_context
+from tracker.store.reader import open_reader
 
 
 @click.command(epilog=examples("check --online", "check --running"))
@@ -24,6 +26,8 @@ from tracker.http import http_client, tls_context
 @click.option("--running", is_flag=True, help="Look only whether a daemon has the database, and answers.")
 def command(config: str | None, online: bool, running: bool) -> None:
     """Check the configuration; with --online one call per account too.
+
+    A database that exists is read: deliveries and jobs of receivers and accounts that the configuration lacks are warned of.
 
     With --running nothing is checked but that the daemon lives, wherever it listens; this needs no secret. For a container's
     health check.
@@ -37,6 +41,8 @@ def command(config: str | None, online: bool, running: bool) -> None:
     click.echo("".join(f"listen    {each.host} port {each.port}\n" for each in loaded.http.listen), nl=False)
     click.echo("".join(f"account   {account.name} at {account.base_url}\n" for account in loaded.accounts), nl=False)
     click.echo("".join(f"receiver  {receiver.name} ({receiver.kind})\n" for receiver in loaded.receivers), nl=False)
+    for warning in (*doubts(loaded), *anyio.run(_left_behind, loaded)):
+        click.echo(f"warning   {text.plain(warning)}", err=True)
     if online and not anyio.run(_ask_all, loaded):
         sys.exit(1)
 
@@ -51,6 +57,18 @@ def _check_running(database: Path) -> None:
 async def _is_running(database: Path) -> bool:
     async with http_client(tls_context()) as http:
         return await is_running(database, http)
+
+
+async def _left_behind(config: Config) -> list[str]:
+    """What an existing database has of receivers and accounts that the configuration lacks."""
+    if not config.storage.path.exists():
+        return []
+    try:
+        async with open_reader(config.storage.path) as reader:
+            orphans = await reader.orphans([each.name for each in config.receivers], [each.name for each in config.accounts])
+    except StorageError as error:
+        return [str(error)]
+    return [*orphans.sentences()]
 
 
 async def _ask_all(config: Config) -> bool:

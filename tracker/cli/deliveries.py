@@ -28,12 +28,33 @@ _COLOURS: Final = {"pending": "cyan", "delivered": "green", "dead": "red", "supe
 @json_option
 @click.option("--state", "states", multiple=True, type=click.Choice(get_args(State)), help="May be given several times.")
 @click.option("--receiver", metavar="NAME", shell_complete=receivers, help="Only deliveries to this receiver.")
+@click.option(
+    "--move",
+    "moved",
+    nargs=2,
+    metavar="OLD NEW",
+    shell_complete=receivers,
+    help="Give what is pending or dead of OLD, a receiver that the configuration lacks, to NEW.",
+)
+@click.option(
+    "--drop",
+    "dropped",
+    metavar="NAME",
+    help="Forget what is pending or dead of NAME, which the configuration lacks; with --state dead, the dead of any receiver.",
+)
 @click.option("--job", metavar="ID", shell_complete=job_ids, help="Only deliveries of this job's events; the whole ID.")
 @click.option(
     "--limit", type=click.IntRange(1), metavar="N", help=f"Only the last so many.  [default: {SHOWN}; with --json, all]"
 )
 def command(
-    config: str | None, as_json: bool, states: tuple[str, ...], receiver: str | None, job: str | None, limit: int | None
+    config: str | None,
+    as_json: bool,
+    states: tuple[str, ...],
+    receiver: str | None,
+    moved: tuple[str, str] | None,
+    dropped: str | None,
+    job: str | None,
+    limit: int | None,
 ) -> None:
     r"""List deliveries in the log's order; as JSON with every attempt.
 
@@ -41,8 +62,12 @@ def command(
     Examples:
       batch-tracker deliveries --state dead
       batch-tracker deliveries --receiver pipeline --limit 20
+      batch-tracker deliveries --move former-name pipeline
       batch-tracker deliveries --state pending --json | jq -c '[.receiver, .type, .due_at]'
     """
+    if moved or dropped is not None:
+        _change(config, moved, dropped, {*states}, others=bool(as_json or receiver or job or limit))
+        return
     which = DeliveryFilter(states=states, receiver=receiver, job=job)
     if as_json:
         anyio.run(_list, config, which, limit, echo_json)
@@ -56,6 +81,18 @@ def command(
     _show(found[-shown:])
     if len(found) > shown and limit is None:
         echo_error(f"these are the last {shown:,}; --limit N shows more of them, --json all")
+
+
+def _change(config: str | None, moved: tuple[str, str] | None, dropped: str | None, states: set[str], *, others: bool) -> None:
+    """What --move and --drop do; nothing else is given with them but `--state dead`."""
+    if others or (moved and (dropped is not None or states)) or states - {"dead"}:
+        raise click.UsageError("--move stands alone, and --drop with nothing but --state dead")
+    from tracker.cli import leftovers  # noqa: PLC0415 - only who changes something needs what writes
+
+    if moved:
+        leftovers.move(config, *moved)
+    elif dropped is not None:
+        leftovers.drop(config, dropped, dead=bool(states))
 
 
 async def _list(config: str | None, which: DeliveryFilter, limit: int | None, take: Callable[[dict[str, Any]], object]) -> None:

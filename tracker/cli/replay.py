@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from tracker.cli import text
+from tracker.cli.changing import change, counted
 from tracker.cli.completing import receivers
 from tracker.cli.options import config_option, moment
 from tracker.cli.output import echo, echo_error
@@ -14,9 +15,7 @@ from tracker.clock import now
 from tracker.config import database_path, receiver_names
 from tracker.control import NotReached, Refused, ask_to_replay
 from tracker.core.replay import Replay, Replayed, unknown_receiver
-from tracker.store.lock import InUseError
-from tracker.store.schema import to_read
-from tracker.store.writer import open_store
+from tracker.store.writer import SqliteStore
 
 _IN_THE_DAEMON = "they are on their way"
 _ALONE = "no daemon is running: they go out once it does"
@@ -46,38 +45,32 @@ def command(config: str | None, **asked: str | int | bool | None) -> None:
         which = msgspec.convert(asked, Replay)
     except msgspec.ValidationError as error:
         raise click.UsageError(str(error)) from None
-    done, when = anyio.run(_replay, config, which)
+    done, by_daemon = anyio.run(_replay, config, which)
     if isinstance(done, Refused):
         echo_error(f"batch-tracker: {text.plain(done.error)}")
         sys.exit(1)
     if done.enabled:
         echo(f"{text.plain(which.receiver)} was disabled, as it had answered that it is gone; it is enabled again")
     if done.deliveries:
-        echo(f"{_counted(done.deliveries)} to {text.plain(which.receiver)} pending again; {when}")
+        when = _IN_THE_DAEMON if by_daemon else _ALONE
+        echo(f"{counted(done.deliveries)} to {text.plain(which.receiver)} pending again; {when}")
     elif not done.enabled:
         echo_error(f"nothing to replay: {_nothing(which)}")
         sys.exit(1)
 
 
-async def _replay(config: str | None, which: Replay) -> tuple[Replayed | Refused, str]:
-    """What came of it, and when it will be delivered."""
+async def _replay(config: str | None, which: Replay) -> tuple[Replayed | Refused, bool]:
+    """What came of it, and whether a daemon did it."""
     database = database_path(config)
-    answer = await ask_to_replay(database, which)
-    if not isinstance(answer, NotReached):
-        return answer, _IN_THE_DAEMON
-    to_read(database)  # to write would make it
-    known = receiver_names(config)
-    if which.receiver not in known:
-        return Refused(unknown_receiver(which.receiver, known)), ""
-    try:
-        async with open_store(database) as store:
-            return await store.replay(which, now()), _ALONE
-    except InUseError as error:
-        return Refused(f"{error}, and that cannot be asked: {answer.detail}"), ""
 
+    async def ask() -> Replayed | Refused | NotReached:
+        return await ask_to_replay(database, which)
 
-def _counted(deliveries: int) -> str:
-    return "1 delivery" if deliveries == 1 else f"{deliveries} deliveries"
+    async def alone(store: SqliteStore) -> Replayed | Refused:
+        known = receiver_names(config)
+        return await store.replay(which, now()) if which.receiver in known else Refused(unknown_receiver(which.receiver, known))
+
+    return await change(database, ask, alone)
 
 
 def _nothing(which: Replay) -> str:

@@ -121,6 +121,12 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[Header, ...] = ()
     tls: Tls | None = None
 
+    @property
+    def host(self) -> str:
+        """Where it sends, by the host alone: paths, ports and credentials of a URL may be secret."""
+        url = self.url.reveal() if self.url else self.api
+        return urlsplit(url).hostname or ""
+
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The whole configuration; `source` is the file it came from, None where it is the defaults."""

@@ -13,6 +13,7 @@ from tracker.core.failure import Failure
 from tracker.core.filters import DeliveryFilter, EventFilter, JobFilter
 from tracker.core.job import Job, MalformedJob, Page
 from tracker.core.names import Names
+from tracker.core.orphans import Orphans
 from tracker.core.overdue import Standing
 from tracker.core.pages import Backlog, DeliveryKey, DeliveryPage, EventPage, JobKey, JobPage, Span
 
@@ -188,6 +189,15 @@ class Reader(Protocol):
 
     async def backlog(self, receiver: str) -> Backlog:
         """What the receiver has not been told."""
+
+    async def last_error(self, receiver: str) -> Mapping[str, Any] | None:
+        """The last failed attempt of what is pending or dead: `at`, `seq`, `result`, `status`, `detail`."""
+
+    async def dead_counts(self) -> Mapping[str, int]:
+        """How many deliveries are dead, by receiver; one without any is missing."""
+
+    async def orphans(self, receivers: Iterable[str], accounts: Iterable[str]) -> Orphans:
+        """What there is of others than these receivers and accounts."""
 
     async def names(self) -> Names:
         """The accounts, receivers and statuses that the log has."""

@@ -1,7 +1,7 @@
 """Owns what is said of the store's content: read when somebody asks, in the thread that renders, each part by itself."""
 
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from prometheus_client import generate_latest
@@ -13,7 +13,7 @@ from tracker.core.circuit import Circuit
 from tracker.core.event import from_iso
 from tracker.core.pages import Backlog
 from tracker.core.ports import Facts
-from tracker.core.status import FOLLOWERS, is_recognized
+from tracker.core.status import FOLLOWERS, is_recognized, is_terminal
 from tracker.metrics.families import PREFIX
 from tracker.metrics.series import UNRECOGNIZED
 
@@ -32,7 +32,7 @@ class StoredMetrics:
         self._accounts, self._receivers = tuple(accounts), tuple(receivers)
 
     def render_jobs(self) -> bytes:
-        return _rendered(self._jobs())
+        return _rendered(*self._jobs())
 
     def render_backlogs(self) -> bytes:
         return _rendered(*self._backlogs())
@@ -46,16 +46,25 @@ class StoredMetrics:
     def render_build(self) -> bytes:
         return _rendered(self._build())
 
-    def _jobs(self) -> GaugeMetricFamily:
+    def _jobs(self) -> Iterator[GaugeMetricFamily]:
         family = _gauge("jobs", "Jobs that the log knows.", "account", "status")
         counts = {(account, status): 0 for account in self._accounts for status in (*FOLLOWERS, UNRECOGNIZED, DELETED)}
+        orphaned: dict[str, int] = {}
         for account, status, deleted, jobs in self._facts.jobs():
+            if account not in self._accounts and not deleted and not is_terminal(status):
+                orphaned[account] = orphaned.get(account, 0) + jobs
             known = DELETED if deleted else status if is_recognized(status) else UNRECOGNIZED
             if (account, known) in counts:
                 counts[account, known] += jobs
         for labels, jobs in counts.items():
             family.add_metric(labels, jobs)
-        return family
+        yield family
+        left = _gauge(
+            "orphaned_jobs", "Active jobs of an account that is not in the configuration: nothing follows them.", "account"
+        )
+        for account in sorted(account for account, jobs in orphaned.items() if jobs):
+            left.add_metric([account], orphaned[account])
+        yield left
 
     def _backlogs(self) -> Iterator[GaugeMetricFamily]:
         pending = _gauge("deliveries_pending", "Deliveries that have not ended.", "receiver")
@@ -73,7 +82,15 @@ class StoredMetrics:
             oldest.add_metric(
                 [receiver], 0 if backlog.oldest_pending_at is None else from_iso(backlog.oldest_pending_at) / 1000
             )
-        yield from (pending, dead, oldest)
+        yield from (pending, dead, oldest, self._orphaned(found))
+
+    def _orphaned(self, found: Mapping[str, Backlog]) -> GaugeMetricFamily:
+        text = "Deliveries of a receiver that is not in the configuration: nothing sends them."
+        family = _gauge("orphaned_deliveries", text, "receiver", "state")
+        for receiver in sorted({*found} - {*self._receivers}):
+            family.add_metric([receiver, "pending"], found[receiver].pending)
+            family.add_metric([receiver, "dead"], found[receiver].dead)
+        return family
 
     def _health(self) -> Iterator[GaugeMetricFamily]:
         failing = _gauge("receiver_failing", "Whether the receiver keeps failing, and is probed.", "receiver")

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from tracker.core.circuit import Circuit
 from tracker.core.pages import Backlog
-from tracker.store.read_deliveries import RECEIVERS, circuits
+from tracker.store.read_deliveries import DEAD_COUNTS, RECEIVERS, circuits
 from tracker.store.schema import read_only, wal_reset_affected
 
 _PATIENCE: Final = 1.0
@@ -23,8 +23,6 @@ _JOBS: Final = "SELECT account, status, deleted, jobs FROM job_counts"
 _PENDING: Final = """SELECT receiver, pending, events.observed_at FROM
   (SELECT receiver, count(*) AS pending, min(seq) AS oldest FROM deliveries INDEXED BY deliveries_due
    WHERE state = 'pending' GROUP BY receiver) JOIN events ON events.seq = oldest"""
-
-_DEAD: Final = """SELECT receiver, count(*) FROM deliveries INDEXED BY deliveries_dead WHERE state = 'dead' GROUP BY receiver"""
 
 _LAST_SEQ: Final = "SELECT coalesce(max(seq), 0) FROM events"
 
@@ -39,7 +37,7 @@ class SqliteFacts:
         return [(account, status, bool(deleted), jobs) for account, status, deleted, jobs in self._read(_JOBS)[0]]
 
     def backlogs(self) -> dict[str, Backlog]:
-        pending, dead = self._read(_PENDING, _DEAD)
+        pending, dead = self._read(_PENDING, DEAD_COUNTS)
         given_up = {receiver: Backlog(0, number, None) for receiver, number in dead}
         waiting = {receiver: Backlog(number, 0, oldest) for receiver, number, oldest in pending}
         return given_up | {

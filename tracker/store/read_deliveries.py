@@ -44,6 +44,17 @@ FROM wanted CROSS JOIN attempts USING (receiver, seq) ORDER BY number"""
 RECEIVERS: Final = "SELECT name, failures, since, quiet_until, asked_until, reason, detail, disabled FROM receivers"
 _PENDING: Final = "SELECT count(*), min(seq) FROM deliveries INDEXED BY deliveries_due WHERE receiver = ? AND state = 'pending'"
 _DEAD: Final = "SELECT count(*) FROM deliveries INDEXED BY deliveries_dead WHERE receiver = ? AND state = 'dead'"
+_LAST_ERROR: Final = """SELECT a.ended_at, a.seq, a.result, a.status, a.detail FROM (
+  SELECT * FROM (SELECT seq FROM deliveries INDEXED BY deliveries_dead
+    WHERE receiver = ?1 AND state = 'dead' ORDER BY seq DESC LIMIT 100)
+  UNION ALL
+  SELECT * FROM (SELECT seq FROM deliveries INDEXED BY deliveries_due
+    WHERE receiver = ?1 AND state = 'pending' ORDER BY due_at DESC LIMIT 1000)) AS d
+JOIN attempts AS a ON a.receiver = ?1 AND a.seq = d.seq AND a.result <> 'delivered'
+ORDER BY a.ended_at DESC LIMIT 1"""
+DEAD_COUNTS: Final = (
+    "SELECT receiver, count(*) FROM deliveries INDEXED BY deliveries_dead WHERE state = 'dead' GROUP BY receiver"
+)
 _OBSERVED: Final = "SELECT observed_at FROM events WHERE seq = ?"
 
 
@@ -96,6 +107,14 @@ async def read_backlog(look: Look, receiver: str) -> Backlog:
     ((dead,),) = await look(_DEAD, receiver)
     observed = await look(_OBSERVED, oldest)
     return Backlog(pending, dead, observed[0][0] if observed else None)
+
+
+async def read_last_error(look: Look, receiver: str) -> dict[str, Any] | None:
+    found = await look(_LAST_ERROR, receiver)
+    if not found:
+        return None
+    at, seq, result, status, detail = found[0]
+    return {"at": iso(at), "seq": seq, "result": result, "status": status, "detail": detail}
 
 
 async def _attempts(look: Look, keys: Sequence[DeliveryKey]) -> dict[tuple[int, str], list[dict[str, Any]]]:

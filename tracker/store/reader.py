@@ -1,7 +1,7 @@
 """Owns reading: one connection that cannot write, what the surfaces ask of it, and how they hear of a change."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -13,10 +13,12 @@ import msgspec
 from tracker.core.circuit import Circuit
 from tracker.core.filters import DeliveryFilter, EventFilter, JobFilter
 from tracker.core.names import Names
+from tracker.core.orphans import Orphans
 from tracker.core.pages import Backlog, DeliveryKey, DeliveryPage, EventPage, JobKey, JobPage, Span
 from tracker.core.ports import StorageError
 from tracker.store import read_deliveries, read_events, read_jobs, read_names
 from tracker.store.connecting import connect
+from tracker.store.orphans import read_orphans
 from tracker.store.schema import IDENTITY, check, to_read
 
 Read = TypeVar("Read")
@@ -114,6 +116,18 @@ class Reader:
     async def backlog(self, receiver: str) -> Backlog:
         """What the receiver has not been told."""
         return await read_deliveries.read_backlog(self._look, receiver)
+
+    async def last_error(self, receiver: str) -> dict[str, Any] | None:
+        """The last attempt that failed, of the deliveries that are pending or dead; of many only some are looked at."""
+        return await read_deliveries.read_last_error(self._look, receiver)
+
+    async def dead_counts(self) -> dict[str, int]:
+        """How many deliveries are dead, by receiver."""
+        return dict(await self._look(read_deliveries.DEAD_COUNTS))
+
+    async def orphans(self, receivers: Iterable[str], accounts: Iterable[str]) -> Orphans:
+        """What the database has of others than these receivers and accounts."""
+        return await read_orphans(self._look, receivers, accounts)
 
     async def names(self) -> Names:
         """The accounts, receivers and statuses that the log has."""

@@ -15,6 +15,7 @@ from tracker.core.diff import Change, Known
 from tracker.core.event import Event
 from tracker.core.fanout import Subscription
 from tracker.core.health import Tally, Use
+from tracker.core.orphans import Dropped, Moved, Orphans
 from tracker.core.overdue import Standing
 from tracker.core.ports import Contact, StorageError
 from tracker.core.replay import Replay, Replayed
@@ -24,6 +25,7 @@ from tracker.store.cards import SqliteCards
 from tracker.store.connection import Database, Used
 from tracker.store.episodes import LAST_OF_ACCOUNT, STANDINGS, STANDINGS_AT_ONCE, decode_event, is_current, standings
 from tracker.store.lock import held, locked
+from tracker.store.orphans import drop, move, read_orphans
 from tracker.store.outbox import Entry, Logged, SqliteOutbox, Told
 from tracker.store.replay import enable, replay
 from tracker.store.schema import MIGRATIONS, made, migrate
@@ -128,6 +130,15 @@ class SqliteStore:
 
     async def enable(self, receiver: str, now: int) -> bool:
         return await enable(self._database, receiver, now)
+
+    async def orphans(self, receivers: Iterable[str], accounts: Iterable[str]) -> Orphans:
+        return await read_orphans(self._database.fetch, receivers, accounts)
+
+    async def move(self, old: str, new: str, now: int) -> Moved:
+        return await move(self._database, old, new, now)
+
+    async def drop(self, receiver: str, *, dead: bool = False) -> Dropped:
+        return await drop(self._database, receiver, dead=dead)
 
     async def probe(self) -> str | None:
         """What is wrong with the store; None where nothing is: it can write, and the last record did not fail.

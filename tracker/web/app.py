@@ -3,7 +3,7 @@
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from tracker.web import deliveries, events, jobs, receivers, state, stream
+from tracker.web import deliveries, events, jobs, orphans, receivers, state, stream
 from tracker.web.access import Access
 from tracker.web.attempts import Attempts
 from tracker.web.guard import Guard
@@ -21,7 +21,9 @@ from tracker.web.tracker import Tracker
 def create_app(tracker: Tracker, access: Access, sessions: Sessions, site: Site = DIRECT) -> ASGIApp:
     """The application, reached as `site` says, for those that `access` lets in and for those who have logged in."""
     operations = [
-        operation for of in (state, jobs, events, stream, deliveries, receivers) for operation in of.operations(tracker)
+        operation
+        for of in (state, jobs, events, stream, deliveries, receivers, orphans)
+        for operation in of.operations(tracker)
     ]
     attempts, static = Attempts(), Static()
     frame = Frame(tracker, static, site.base_path)

@@ -1,5 +1,6 @@
 """Owns /api/receivers and /api/accounts: how each of them is, as the configuration, the daemon and the log have it."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import msgspec
@@ -9,16 +10,28 @@ from starlette.responses import Response
 from tracker.config import Account as ConfiguredAccount
 from tracker.config import Receiver as ConfiguredReceiver
 from tracker.core.circuit import Circuit
+from tracker.core.delivery import Result
 from tracker.core.event import iso
 from tracker.core.failure import Reason
 from tracker.core.health import AccountHealth
-from tracker.core.pages import Backlog
+from tracker.core.ports import Reader
 from tracker.core.replay import unknown_receiver
 from tracker.web.asked import Text
 from tracker.web.deliveries import Nothing
 from tracker.web.operation import Answer, Operation, Takes, json_response
+from tracker.web.orphans import orphans_of
 from tracker.web.problems import Refusal
 from tracker.web.tracker import Tracker
+
+
+class LastError(msgspec.Struct, frozen=True, kw_only=True):
+    """The last attempt that failed, of what has not been delivered since."""
+
+    at: str
+    seq: int
+    result: Result
+    status: int | None
+    detail: str
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,13 +49,25 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     pending: int
     dead: int
     oldest_pending_at: str | None
+    host: Annotated[str, Meta(description="Where it sends; the rest of the URL may be secret")]
+    last_error: LastError | None
+
+
+class Orphaned(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits for a receiver that is not in the configuration."""
+
+    name: str
+    pending: int
+    dead: int
+    oldest_pending_at: str | None
 
 
 class Receivers(msgspec.Struct, frozen=True, kw_only=True):
-    """Every receiver of the configuration."""
+    """Every receiver of the configuration; `orphaned` are others that have pending or dead deliveries."""
 
     object: Literal["list"] = "list"
     data: list[Receiver]
+    orphaned: list[Orphaned]
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,11 +84,19 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     jobs: dict[str, int]
 
 
+class OrphanedAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """An account that is not in the configuration, and how many jobs of it are active for ever."""
+
+    name: str
+    active_jobs: int
+
+
 class Accounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Every account of the configuration."""
+    """Every account of the configuration; `orphaned` are others that have active jobs."""
 
     object: Literal["list"] = "list"
     data: list[Account]
+    orphaned: list[OrphanedAccount]
 
 
 class ReceiverPath(msgspec.Struct, frozen=True):
@@ -82,11 +115,10 @@ def operations(tracker: Tracker) -> list[Operation]:
     async def receivers() -> Response:
         async with tracker.reader() as reader:
             circuits = await reader.circuits()
-            found = [
-                receiver_state(each, circuits.get(each.name, Circuit()), await reader.backlog(each.name))
-                for each in tracker.config.receivers
-            ]
-        return json_response(Receivers(data=found))
+            found = [await receiver_state(reader, each, circuits) for each in tracker.config.receivers]
+            orphans = await orphans_of(tracker, reader)
+        orphaned = [Orphaned(name=name, **backlog._asdict()) for name, backlog in orphans.receivers.items()]
+        return json_response(Receivers(data=found, orphaned=orphaned))
 
     async def enable(path: ReceiverPath, _: Nothing) -> Response:
         known = [receiver.name for receiver in tracker.config.receivers]
@@ -97,12 +129,14 @@ def operations(tracker: Tracker) -> list[Operation]:
     async def accounts() -> Response:
         async with tracker.reader() as reader:
             counts = await reader.job_counts()
+            orphans = await orphans_of(tracker, reader)
         healths = tracker.health.accounts
         found = [
             account_state(each, healths.get(each.name, AccountHealth()), dict(counts.get(each.name, {})))
             for each in tracker.config.accounts
         ]
-        return json_response(Accounts(data=found))
+        orphaned = [OrphanedAccount(name=name, active_jobs=jobs) for name, jobs in orphans.accounts.items()]
+        return json_response(Accounts(data=found, orphaned=orphaned))
 
     enabled = Answer(Enabled, "It is tried again at once")
     takes: Takes = {"path": ReceiverPath, "body": Nothing}
@@ -113,7 +147,9 @@ def operations(tracker: Tracker) -> list[Operation]:
     ]
 
 
-def receiver_state(receiver: ConfiguredReceiver, circuit: Circuit, backlog: Backlog) -> Receiver:
+async def receiver_state(reader: Reader, receiver: ConfiguredReceiver, circuits: Mapping[str, Circuit]) -> Receiver:
+    circuit, backlog = circuits.get(receiver.name, Circuit()), await reader.backlog(receiver.name)
+    last = await reader.last_error(receiver.name)
     return Receiver(
         name=receiver.name,
         kind=receiver.kind,
@@ -127,6 +163,8 @@ def receiver_state(receiver: ConfiguredReceiver, circuit: Circuit, backlog: Back
         pending=backlog.pending,
         dead=backlog.dead,
         oldest_pending_at=backlog.oldest_pending_at,
+        host=receiver.host,
+        last_error=None if last is None else msgspec.convert(last, LastError),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from tracker.config import Config
 from tracker.core.health import Health
+from tracker.core.orphans import Dropped, Moved
 from tracker.core.outlook import Outlook
 from tracker.core.ports import Reader
 from tracker.core.replay import Replay, Replayed
@@ -39,6 +40,12 @@ class Tracker(Protocol):
 
     async def replay(self, which: Replay) -> Replayed:
         """Make deliveries of a receiver that there is pending again."""
+
+    async def move(self, old: str, new: str) -> Moved:
+        """Give the open deliveries of a receiver that there is no more to one that there is."""
+
+    async def drop(self, receiver: str, *, dead: bool) -> Dropped:
+        """Forget the open deliveries of a receiver that there is no more, or the `dead` ones of any."""
 
     async def enable(self, receiver: str) -> bool:
         """Have a receiver that there is tried again at once; whether it was disabled."""

@@ -56,5 +56,4 @@ async def receiver_page(reader: Reader, receiver: Receiver, query: QueryParams) 
 
 
 async def _told(reader: Reader, receiver: Receiver, circuits: Mapping[str, Circuit]) -> dict[str, Any]:
-    state = receiver_state(receiver, circuits.get(receiver.name, Circuit()), await reader.backlog(receiver.name))
-    return msgspec.structs.asdict(state)
+    return msgspec.structs.asdict(await receiver_state(reader, receiver, circuits))

@@ -1,0 +1,33 @@
+"""Owns how a command changes deliveries: it asks the running daemon, and writes itself only where none is running."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from tracker.control import NotReached, Refused
+from tracker.store.lock import InUseError
+from tracker.store.schema import to_read
+from tracker.store.writer import SqliteStore, open_store
+
+Done = TypeVar("Done")
+
+
+async def change(
+    database: Path,
+    ask: Callable[[], Awaitable[Done | Refused | NotReached]],
+    alone: Callable[[SqliteStore], Awaitable[Done | Refused]],
+) -> tuple[Done | Refused, bool]:
+    """What came of it, and whether a daemon did it. Raises `StorageError` where there is no database."""
+    answer = await ask()
+    if not isinstance(answer, NotReached):
+        return answer, True
+    to_read(database)  # to write would make it
+    try:
+        async with open_store(database) as store:
+            return await alone(store), False
+    except InUseError as error:
+        return Refused(f"{error}, and that cannot be asked: {answer.detail}"), False
+
+
+def counted(deliveries: int) -> str:
+    return "1 delivery" if deliveries == 1 else f"{deliveries:,} deliveries"
