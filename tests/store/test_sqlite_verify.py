@@ -9,6 +9,7 @@ import pytest
 from observations import SINCE, gone, moved, seen
 
 from tracker.core.diff import Known
+from tracker.core.job import COUNTERS
 from tracker.store.verify import Verdict, verify
 from tracker.store.writer import open_store
 
@@ -17,10 +18,10 @@ COUNTED = {"total_requests": 10, "completed_requests": 3}
 
 @pytest.fixture
 async def log(path):
-    """Nine events of three jobs; what the cases below say of them is written against this."""
+    """Nine events of three jobs, one observation as two events; what the cases below say of them is written against this."""
     first, second = seen("job-1", status="RUNNING", model="small"), seen("job-2")
     other = seen("job-1", account="other")
-    ran = moved(first, metadata={"team": "a"}, **COUNTED)
+    ran = in_two(moved(first, metadata={"team": "a"}, **COUNTED))
     async with open_store(path) as store:
         await store.record("default", [first, second])  # 1 created, 2 started; 3 created
         await store.record("other", [other])  # 4 created
@@ -29,6 +30,16 @@ async def log(path):
         await store.record("other", [gone(other)])  # 8 deleted
         await store.record("default", [moved(second, status="CANCELLED")])  # 9
     return path
+
+
+def in_two(change):
+    """`change` as it was told before one observation was one event: what counts, and what else changed."""
+    (event,) = change.events
+    counted = {name: pair for name, pair in event.changes.items() if name in COUNTERS}
+    other = {name: pair for name, pair in event.changes.items() if name not in COUNTERS}
+    progress = msgspec.structs.replace(event, changes=counted)
+    update = msgspec.structs.replace(event, id=f"{event.id}2", type="batch.updated", changes=other)
+    return msgspec.structs.replace(change, events=(progress, update))
 
 
 def tampered(path, sql, *parameters):
@@ -208,6 +219,11 @@ def _change(name, change):
             lambda event: event["data"].pop("id"),
             ["event 5: job: the column has 'job-1', the body None", "event 5: the job in"],
         ),
+        (
+            5,
+            lambda event: event["data"].pop("failed_requests"),
+            ["event 5: the job in its body lacks failed_requests"],
+        ),
         (5, lambda event: event["changes"].update(status=["RUNNING"]), ["event 5: its body cannot be read: "]),
     ],
 )
@@ -265,7 +281,7 @@ async def test_split_and_returning_observations(path):
     """An observation of two events, a job that returns after its deletion, and a property called `deleted` are no tampering."""
     first = seen(status="RUNNING")
     removed = gone(first)
-    back = moved(removed, now=SINCE + 3000, metadata={"team": "b"}, **COUNTED)
+    back = in_two(moved(removed, now=SINCE + 3000, metadata={"team": "b"}, **COUNTED))
     assert [event.type for event in back.events] == ["batch.progress", "batch.updated"]
     named = seen("job-2", extra={"deleted": False})
     again = moved(named, extra={"deleted": True})
@@ -274,6 +290,24 @@ async def test_split_and_returning_observations(path):
         await store.record("default", [removed, again, gone(again)])
         await store.record("default", [back])
     assert verify(path).differences == ()
+
+
+async def test_size_that_stands_for_a_value(path):
+    """Where an event has sizes in place of what a job was and is they agree with the log, and another size does not."""
+    many = [{"message": f"row {number} is wrong", "count": 1} for number in range(5000)]
+    first = seen(status="RUNNING")
+    known = msgspec.structs.replace(first.known.job, errors=many)  # as before jobs were bounded
+    event = msgspec.structs.replace(first.events[0], data=known.to_data())
+    first = msgspec.structs.replace(first, known=Known(known), events=(event,))
+    change = moved(first, succeeded_requests=5)
+    assert change.events[0].changes["errors"][0].keys() == {"omitted_bytes"}
+    async with open_store(path) as store:
+        await store.record("default", [first])
+        await store.record("default", [change])
+    assert verify(path).differences == ()
+    edit_body(path, 2, _change("errors", [{"omitted_bytes": 7}, change.known.job.errors]))
+    (difference,) = verify(path).differences
+    assert difference.startswith("event 2: job job-1: errors changed from {'omitted_bytes': 7}, the log had")
 
 
 async def test_a_record_that_lies_is_found(path):

@@ -144,13 +144,14 @@ def test_progress_carries_it():
 
 
 def test_only_progress_carries_it():
-    """An update that is seen together with a progress says nothing of the end."""
+    """A progress says when the job will have ended, whatever else it changes; an update says nothing of that."""
     histories = {}
     observed(100, NOW, histories)
     observed(200, NOW + MINUTE, histories)
     change = diff("default", Known(job(completed_requests=200)), job(completed_requests=300, model="m"), NOW + 2 * MINUTE)
-    (change,) = with_etas([change], histories, NOW + 2 * MINUTE)
-    written = [msgspec.to_builtins(event) for event in change.events]
+    update = diff("default", change.known, job(completed_requests=300, model="n"), NOW + 3 * MINUTE)
+    changes = [*with_etas([change], histories, NOW + 2 * MINUTE), *with_etas([update], histories, NOW + 3 * MINUTE)]
+    written = [msgspec.to_builtins(event) for change in changes for event in change.events]
     assert [(event["type"], "eta" in event) for event in written] == [("batch.progress", True), ("batch.updated", False)]
 
 

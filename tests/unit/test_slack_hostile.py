@@ -131,7 +131,7 @@ def test_any_job_makes_messages_that_slack_takes(job, type_, changes):
         assert alive(sent) == []
 
 
-@pytest.mark.parametrize("data", [{}, answer(id=ABSENT), answer(created_at="x"), {"id": 7, "status": None}])
+@pytest.mark.parametrize("data", [{}, answer(id=ABSENT), answer(status=None), {"id": 7, "status": None}])
 def test_what_is_no_job_is_told_all_the_same(data):
     """An event whose data is no job is a message with what there is."""
     told = event(**data)

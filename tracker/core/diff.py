@@ -5,7 +5,6 @@ a counter that fell, a property that went away) is told apart by `is_behind`; th
 is made up for what may have happened between two observations.
 """
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +12,7 @@ from msgspec import UNSET
 
 from tracker.core.event import Changes, Event, batch_event
 from tracker.core.job import COUNTERS, PROPERTIES, Job
+from tracker.core.job_limits import OMISSIONS, bounded
 from tracker.core.status import EVENT_OF, is_recognized, is_terminal, may_follow
 
 MAY_BE_ABSENT: Final = tuple(f.name for f in msgspec.structs.fields(Job) if not f.required and f.name != "extra")
@@ -60,6 +60,7 @@ def without_losses(seen: Job, known: Job) -> Job:
 
 def first_seen(account: str, job: Job, now: int, *, backfilled: bool = False) -> Change:
     """The change of a job nobody knew: it was created, and has reached its status if that says more than QUEUED."""
+    job = bounded(job)
     created = batch_event("batch.created", account, job, {}, now, happened_at=job.created_at)
     reached = _status_event(account, job, {"status": (None, job.status)}, now)
     return Change(
@@ -72,11 +73,11 @@ def first_seen(account: str, job: Job, now: int, *, backfilled: bool = False) ->
 
 def diff(account: str, known: Known, seen: Job, now: int) -> Change | None:
     """The change from `known` to `seen`, observed at `now` (Unix milliseconds); None where nothing changed."""
-    seen = _with_absent_properties(seen, known.job)
+    seen = bounded(_with_absent_properties(seen, known.job))
     changes = _changes(known, seen)
     if not changes:
         return None
-    return Change(account=account, known=Known(seen), events=tuple(_events(account, seen, changes, now)))
+    return Change(account=account, known=Known(seen), events=(_event(account, seen, changes, now),))
 
 
 def deletion(account: str, known: Known, now: int) -> Change:
@@ -85,16 +86,13 @@ def deletion(account: str, known: Known, now: int) -> Change:
     return Change(account=account, known=Known(known.job, deleted=True), events=(event,))
 
 
-def _events(account: str, seen: Job, changes: Changes, now: int) -> Iterator[Event]:
-    if "status" in changes:
-        yield _status_event(account, seen, changes, now) or batch_event("batch.updated", account, seen, changes, now)
-        return
-    counted = {name: change for name, change in changes.items() if name in COUNTERS}
-    other = {name: change for name, change in changes.items() if name not in COUNTERS}
-    if counted:
-        yield batch_event("batch.progress", account, seen, counted, now)
-    if other:
-        yield batch_event("batch.updated", account, seen, other, now)
+def _event(account: str, seen: Job, changes: Changes, now: int) -> Event:
+    """The one event of these changes: of the status, else progress if a counter is among them, else an update."""
+    of_status = _status_event(account, seen, changes, now) if "status" in changes else None
+    if of_status:
+        return of_status
+    is_progress = "status" not in changes and any(name in changes for name in COUNTERS)
+    return batch_event("batch.progress" if is_progress else "batch.updated", account, seen, changes, now)
 
 
 def _status_event(account: str, job: Job, changes: Changes, now: int) -> Event | None:
@@ -148,7 +146,14 @@ def _with_absent_properties(seen: Job, known: Job) -> Job:
         for name in ("agent_id", "errors", "outputs")
         if getattr(seen, name) is UNSET and getattr(known, name) is not UNSET
     }
-    extra = {name: value for name, value in known.extra.items() if name not in PROPERTIES} | seen.extra
+    kept = {name: value for name, value in known.extra.items() if name not in PROPERTIES and _still_holds(name, seen, known)}
+    extra = kept | seen.extra
     if not absent and extra == seen.extra:
         return seen
     return msgspec.structs.replace(seen, extra=extra, **absent)
+
+
+def _still_holds(name: str, seen: Job, known: Job) -> bool:
+    """Whether the property counts what is missing of one that this answer lacks, or anything else that nobody knows."""
+    of = OMISSIONS.get(name)
+    return of is None or getattr(seen, of) in (UNSET, getattr(known, of), {})

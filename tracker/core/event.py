@@ -9,6 +9,8 @@ from msgspec import UNSET, UnsetType
 
 from tracker.core.escaping import escape_json
 from tracker.core.job import Job
+from tracker.core.job_limits import omitted, size_of
+from tracker.core.one_line import cut
 from tracker.core.status import EVENT_OF
 
 BATCH_TYPES: Final = (
@@ -26,6 +28,18 @@ RECEIVER_TYPES: Final = ("receiver.failing", "receiver.recovered")
 
 _encode: Final = msgspec.json.Encoder().encode
 
+LARGEST_EVENT: Final = 64 * 1024
+"""Bytes of JSON."""
+
+_REST: Final = 1024
+"""Bytes that an event takes besides its account, its changes and its data, and more."""
+
+_LEAST_SPARED: Final = 64
+"""Bytes of a value that is worth leaving out."""
+
+_LONGEST_TEXT: Final = 2000
+"""Characters of what is said of an account or a receiver."""
+
 Outcome = Literal["success", "partial", "all_failed", "empty"]
 Changes = dict[str, tuple[Any, Any]]
 
@@ -35,7 +49,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     `seq` is 0 until the log has given it its place. `created_at` is whole Unix seconds, by the provider's clock where
     that is known; `timestamp` is the same as ISO 8601; `observed_at` is our clock's. `changes` maps a property to what
-    it was and is. `eta` is when the job will have ended at its present pace, on a progress that tells enough.
+    it was and is, or to the sizes of these where the event would be too large. `eta` is when the job will have ended at its
+    present pace, on a progress that tells enough.
     """
 
     id: str
@@ -56,14 +71,15 @@ def batch_event(type_: str, account: str, job: Job, changes: Changes, now: int, 
     """Make the event `type_` of `job`, observed at `now` (Unix milliseconds)."""
     created_at = now // 1000 if happened_at is None else happened_at
     data = job.to_data()
+    id_, size = _identified(account, type_, now, changes, data)
     return Event(
-        id=_event_id(account, type_, now, changes, data),
+        id=id_,
         type=type_,
         account=account,
         created_at=created_at,
         timestamp=iso(created_at * 1000),
         observed_at=iso(now),
-        changes=changes,
+        changes=_shortened(changes, size + _REST - LARGEST_EVENT),
         outcome=outcome(job) if type_ == "batch.completed" else UNSET,
         data=data,
     )
@@ -80,8 +96,9 @@ def encode_event(event: Event) -> str:
 
 def plain_event(type_: str, account: str, data: dict[str, Any], now: int) -> Event:
     """Make an event that is about no job: an account, or a receiver (then `account` is empty)."""
+    data = {name: cut(value, _LONGEST_TEXT) if isinstance(value, str) else value for name, value in data.items()}
     return Event(
-        id=_event_id(account, type_, now, data),
+        id=_identified(account, type_, now, data)[0],
         type=type_,
         account=account,
         created_at=now // 1000,
@@ -117,6 +134,25 @@ def from_iso(text: str) -> int:
     return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
-def _event_id(*parts: Any) -> str:
-    """Derive the id from what happened, so that the core needs no randomness: two events never agree in all of it."""
-    return "evt_" + blake2b(msgspec.json.encode(parts), digest_size=16).hexdigest()
+def _shortened(changes: Changes, excess: int) -> Changes:
+    """`changes` with so many bytes fewer, if that many can be spared: the largest values give way to their sizes."""
+    if excess <= 0:
+        return changes
+    pairs = {name: [*pair] for name, pair in changes.items()}
+    for size, name, side in sorted(((size_of(pair[side]), name, side) for name, pair in pairs.items() for side in (0, 1)))[
+        ::-1
+    ]:
+        if excess <= 0:
+            break
+        pairs[name][side] = omitted(size)
+        excess -= size - size_of(pairs[name][side])
+    return {name: (was, is_) for name, (was, is_) in pairs.items()}
+
+
+def _identified(*parts: Any) -> tuple[str, int]:
+    """An id, and how many bytes of JSON the parts are.
+
+    It is derived from what happened, so that the core needs no randomness: two events never agree in all of it.
+    """
+    encoded = msgspec.json.encode(parts)
+    return "evt_" + blake2b(encoded, digest_size=16).hexdigest(), len(encoded)

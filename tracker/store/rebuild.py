@@ -7,7 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from tracker.core.event import OVERDUE_TYPES, Event
-from tracker.core.job import Job, MalformedJob, read_job
+from tracker.core.job import Job, MalformedJob, PartialJob, read_job
+from tracker.core.job_limits import is_omitted, omitted, size_of
 from tracker.core.status import is_terminal
 
 EVENTS: Final = "SELECT seq, id, type, account, job, created_at, observed_at, body FROM events ORDER BY seq"
@@ -69,6 +70,9 @@ class Rebuilding:
         job = read_job(event.data)
         if isinstance(job, MalformedJob):
             yield f"{where}: the job in its body cannot be read: {job.reason}"
+            return
+        if isinstance(job, PartialJob):
+            yield f"{where}: the job in its body lacks {', '.join(job.absent)}"
             return
         yield from self._follow(f"{where}: job {job.id}", event, job)
 
@@ -143,9 +147,9 @@ def _broken_links(where: str, event: Event, rebuilt: Rebuilt) -> Iterator[str]:
     for name, (was, is_) in event.changes.items():
         if name not in after and name == "deleted":
             continue
-        if _differ(was, before.get(name)):
+        if _differ(was, before.get(name)) and not _stands_for(was, before.get(name)):
             yield f"{where}: {name} changed from {was!r}, the log had {before.get(name)!r}"
-        if is_ != after.get(name):
+        if is_ != after.get(name) and not _stands_for(is_, after.get(name)):
             yield f"{where}: {name} changed to {is_!r}, its data has {after.get(name)!r}"
 
 
@@ -165,6 +169,11 @@ def _states(rebuilt: Rebuilt) -> tuple[dict[str, Any], dict[str, Any]]:
     if "deleted" in after:  # a property that the API gave the same name: which of the two an event means nobody can tell
         return before, {name: value for name, value in after.items() if name != "deleted"}
     return before | {"deleted": rebuilt.was_deleted}, after | {"deleted": rebuilt.deleted}
+
+
+def _stands_for(value: Any, whole: Any) -> bool:
+    """Whether the event, which would have been too large, has the size of a value in its place."""
+    return is_omitted(value) and value == omitted(size_of(whole))
 
 
 def _differ(was: Any, now: Any) -> bool:

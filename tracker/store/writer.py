@@ -15,6 +15,7 @@ from tracker.core.diff import Change, Known
 from tracker.core.event import Event
 from tracker.core.fanout import Subscription
 from tracker.core.health import Tally, Use
+from tracker.core.job import COUNTERS
 from tracker.core.orphans import Dropped, Moved, Orphans
 from tracker.core.overdue import Standing
 from tracker.core.ports import Contact, StorageError
@@ -49,6 +50,8 @@ WHERE seq < excluded.seq"""
 _PROGRESS_OF_JOB: Final = """
 UPDATE jobs SET observed_at = ?8, seq = ?9, data = ?10 WHERE account = ?1 AND id = ?2 AND seq < ?9"""
 """As the other with the same row, where counters alone are different: most of what happens, and no index has to know."""
+
+_COUNTERS: Final = frozenset(COUNTERS)
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -231,7 +234,7 @@ def _write_jobs(connection: sqlite3.Connection, changes: Sequence[Change], first
 
 
 def _is_progress(change: Change) -> bool:
-    return all(event.type == "batch.progress" for event in change.events)
+    return all(event.type == "batch.progress" and event.changes.keys() <= _COUNTERS for event in change.events)
 
 
 def _job_row(change: Change, seq: int) -> tuple[Any, ...]:
