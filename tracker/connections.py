@@ -25,15 +25,16 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What a server puts up with; in seconds but for numbers of connections, `head` and `unread` (bytes).
 
     Of the `connections` one address has `of_one_address` at most, unless it is of this machine, where a proxy may ask for
-    everybody; where all are at work, `reserve` more take the paths in `probes` alone, from this machine. `head` and body may
-    take `arrival` each, nothing of an answer may be taken for `answer`. Of a body that was answered before it had come whole,
-    `unread` bytes more are put up with. `keep_alive` is how long an idle connection is kept, `grace` how long a request may go
-    on after the server was asked to stop.
+    everybody. Where all are at work, `reserve` more take the paths in `probes` alone, from this machine; `backlog` may wait to
+    be accepted. `head` and body may take `arrival` each, nothing of an answer may be taken for `answer`. Of a body that was
+    answered before it had come whole, `unread` bytes more are put up with. `keep_alive` is how long an idle connection is
+    kept, `grace` how long a request may go on after the server was asked to stop.
     """
 
     connections: int = 512
     of_one_address: int = 128
     reserve: int = 8
+    backlog: int = 512
     probes: tuple[str, ...] = ("/healthz", "/readyz")
     head: int = 16 * 1024
     arrival: float = 10.0

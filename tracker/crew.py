@@ -19,7 +19,7 @@ from tracker.http import tls_context
 from tracker.janitor import Janitor
 from tracker.pace import Pace
 from tracker.roster import Roster
-from tracker.sharing import Sharing
+from tracker.sharing import TOGETHER, Sharing
 from tracker.workers import Delivering, Means, Post, Watch, Watching, post, watch
 
 LEAVE_WITHIN: Final = 2.0
@@ -29,11 +29,12 @@ LEAVE_WITHIN: Final = 2.0
 class Crew:
     """The loops at work."""
 
-    def __init__(self, group: TaskGroup, means: Means, config: Config) -> None:
+    def __init__(self, group: TaskGroup, means: Means, config: Config, attempts: int = TOGETHER) -> None:
+        """At most `attempts` deliveries are under way together."""
         self.means = means
         self._config = config
         self._tls = tls_context()
-        self._sharing = Sharing()
+        self._sharing = Sharing(attempts)
         self._settling: dict[str, anyio.Lock] = {}  # by receiver: one for all that work for it, one after the other
         self._paces: dict[str, tuple[str, Secret, Pace]] = {}
         self._janitor = Janitor(

@@ -29,6 +29,7 @@ from tracker.core.ports import StorageError
 from tracker.core.progress import PATIENCE, Progress
 from tracker.credentials import Learned
 from tracker.crew import Crew
+from tracker.descriptors import shares_of_this_process
 from tracker.metrics import Metrics
 from tracker.serving import Address, reached_locally, serving_on
 from tracker.store.facts import SqliteFacts
@@ -41,7 +42,7 @@ from tracker.tasks import task_group
 from tracker.vigil import Vigil
 from tracker.web.access import Access
 from tracker.web.app import create_app
-from tracker.web.broadcast import Broadcast
+from tracker.web.broadcast import MOST_FOLLOWERS, Broadcast
 from tracker.web.sessions import Sessions
 from tracker.web.site import Site
 from tracker.workers import Means
@@ -177,7 +178,7 @@ async def daemon(config: Config, service: Service = BY_HAND, learned: Learned = 
     if wal_reset_affected(sqlite3.sqlite_version_info):
         structlog.get_logger().debug("sqlite.affected", version=sqlite3.sqlite_version, bug="WAL reset; one writer avoids it")
     health, metrics, progress = Health(), Metrics(SqliteFacts(config.storage.path)), Progress(service.watchdog or PATIENCE)
-    systemd = Systemd(service.notify)
+    systemd, shares = Systemd(service.notify), shares_of_this_process()
     opened = open_store(
         config.storage.path, map(subscription, config.receivers), told=metrics.logged, used=metrics.storage.used
     )
@@ -188,16 +189,16 @@ async def daemon(config: Config, service: Service = BY_HAND, learned: Learned = 
         task_group() as group,
     ):
         means = Means(store, health, metrics, progress, learned)
-        crew = Crew(group, means, config)
+        crew = Crew(group, means, config, shares.attempts)
         vigil = Vigil(store, health, progress, systemd, service.watchdog)
         metrics.started(now())
         control = secrets.token_urlsafe(32)
-        broadcast = Broadcast(apart.reader, store.outbox.grown)
+        broadcast = Broadcast(apart.reader, store.outbox.grown, min(MOST_FOLLOWERS, shares.limits.connections // 2))
         group.start_soon(broadcast.run)
         surfaces = Surfaces(means, crew, pool, broadcast)
         sessions = Sessions(secrets.token_urlsafe, anyio.current_time)
         app = create_app(surfaces, _access(config.http, control), sessions, _site(config.http))
-        async with serving_on(app, [(each.host, each.port) for each in config.http.listen]) as addresses:
+        async with serving_on(app, [(each.host, each.port) for each in config.http.listen], shares.limits) as addresses:
             address = reached_locally(addresses)
             with announced(config.storage.path, Control(address.url, control)), closing(broadcast):
                 group.start_soon(vigil.run)

@@ -95,7 +95,7 @@ class _Server(uvicorn.Server):
         self._stopping = anyio.Event()
         self._called = anyio.Event()
         self._ended = anyio.Event()
-        super().__init__(_config(self._app, partial(Connection, limits=limits, made=self._welcome), limits.keep_alive))
+        super().__init__(_config(self._app, partial(Connection, limits=limits, made=self._welcome), limits))
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -184,7 +184,7 @@ def _transport_of(receive: Receive) -> object:
     return getattr(getattr(receive, "__self__", None), "transport", None)
 
 
-def _config(app: ASGIApp, connection: Callable[..., Connection], keep_alive: int) -> uvicorn.Config:
+def _config(app: ASGIApp, connection: Callable[..., Connection], limits: Limits) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=cast("type[Connection]", connection),
@@ -197,7 +197,8 @@ def _config(app: ASGIApp, connection: Callable[..., Connection], keep_alive: int
         proxy_headers=False,
         server_header=False,
         date_header=False,  # see `_tell_date`
-        timeout_keep_alive=keep_alive,
+        timeout_keep_alive=limits.keep_alive,
+        backlog=limits.backlog,
     )
 
 
