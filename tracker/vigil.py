@@ -65,7 +65,7 @@ class Vigil:
 
     async def probe_once(self) -> None:
         """Try the store, and count what it has."""
-        self._health.storage_error = await self._store.probe()
+        self._health.storage_error = await self._store.probe(self._health.sweeps())
         try:
             self._tally = await self._store.tally(self._health.accounts)
         except StorageError as error:

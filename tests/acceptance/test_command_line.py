@@ -1,17 +1,20 @@
 """The command line's frame: what it loads, what it offers to a shell, and what it says of a mistake."""
 
 import os
+import re
 import resource
+import shlex
 import subprocess
 import sys
 
+import click
 import pytest
 from answering import installed
 from matrix import matrix
 from programs import program
 from tracking import COMMAND, Installation
 
-from tracker.cli import COMMANDS
+from tracker.cli import COMMANDS, group
 from tracker.core.filters import TYPES
 from tracker.store.writer import open_store
 
@@ -149,10 +152,76 @@ def test_mistake_is_told_with_what_would_be_right(empty, arguments, said):
     assert said in done.stderr
 
 
-@pytest.mark.parametrize("command", matrix(COMMANDS))
-def test_help_has_examples(empty, command):
-    """Every command's --help shows a line that one could type, and fits 80 columns."""
-    shown = run(empty, *COMMAND, command, "--help")
-    assert shown.returncode == 0
-    assert "batch-tracker " in shown.stdout.partition("Usage:")[2].partition("\n")[2]
-    assert max(map(len, shown.stdout.splitlines())) <= 80
+UNCLEAR = re.compile(r"\b(whoever|somebody|nobody|told|anew|gets on|so many|so much|so long|whom|aught)\b", re.IGNORECASE)
+"""Words that are no plain English for a help text."""
+
+VERBS = (
+    *(
+        "Accept",
+        "Add",
+        "Ask",
+        "Check",
+        "Count",
+        "Deliver",
+        "Divide",
+        "End",
+        "Go",
+        "Keep",
+        "Let",
+        "Listen",
+        "Log",
+        "Look",
+        "Make",
+    ),
+    *("Delete", "Move", "Print", "Read", "Replace", "Send", "Set", "Show", "Start", "Store", "Use", "Wait", "Watch"),
+)
+
+
+@pytest.fixture(scope="module")
+def shown():
+    """By command, what its --help prints on 80 columns; the empty name is that of the whole."""
+
+    def help_of(command, name, parent=None):
+        context = click.Context(command, info_name=name, parent=parent, help_option_names=["-h", "--help"])
+        context.terminal_width = context.max_content_width = 80
+        return command.get_help(context)
+
+    frame = click.Context(group, info_name="batch-tracker")
+    commands = {name: help_of(group.get_command(frame, name), name, frame) for name in COMMANDS}
+    return commands | {"": help_of(group, "batch-tracker")}
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS], ids=["the whole", *COMMANDS])
+def test_help_is_readable(shown, name):
+    """Every --help fits 80 columns, prints no mark of click's, is plain English, and has a line for each example."""
+    lines = shown[name].split("\n")
+    assert all(line.isprintable() and "\\b" not in line for line in lines)
+    assert max(map(len, lines)) <= 80
+    assert all(line.count("batch-tracker ") <= 1 or "`" in line for line in lines), "two examples in a line"
+    assert not UNCLEAR.search(shown[name]), UNCLEAR.search(shown[name])
+    assert examples_of(lines), "no example"
+
+
+def examples_of(lines):
+    """The lines of a help that one could type."""
+    found = [line.partition("batch-tracker ")[2] for line in lines if re.match(r"  +(\w+ +|eval \"\$\()?batch-tracker ", line)]
+    return [each for each in found if each]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_each_option_is_a_sentence(name):
+    """An option says what happens, a verb first and a full stop last: "Show at most N."."""
+    for parameter in group.get_command(None, name).params:
+        if isinstance(parameter, click.Option):
+            said = (parameter.help or "").partition("  [")[0]
+            assert re.fullmatch(rf"({'|'.join(VERBS)}) .*\.", said, re.DOTALL), (parameter.name, said)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_examples_are_taken_as_they_stand(shown, name):
+    """The command line takes every example of its help: such a command, such options, such values."""
+    for example in examples_of(shown[name].split("\n")):
+        words = shlex.split(re.split(r" [|>]| &&| {2,}#|\)\"", example)[0].replace("$(date +%F)", "today"))
+        at = next(number for number, word in enumerate(words) if word in COMMANDS)
+        context = group.get_command(None, words[at]).make_context(words[at], words[at + 1 :], parent=click.Context(group))
+        assert context.params is not None

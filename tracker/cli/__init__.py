@@ -1,6 +1,6 @@
 """Owns the command line's frame: one command a module, loaded only when it is called; what every command shares.
 
-Exit status 0: it went well. 1: it did not. 2: usage or configuration. 130: Ctrl-C.
+Exit status 0: it went well. 1: it did not. 2: usage or configuration. 124: `wait` timed out. 130: Ctrl-C.
 """
 
 import sys
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 COMMANDS: Final = {
     "run": "watch the accounts and log every change of their jobs",
     "check": "check the configuration, with --online the accounts too",
-    "demo": "see it work: a simulated API, the daemon, and a live view",
+    "demo": "see it work: a simulated API, the daemon and a live view",
     "simulate": "serve a stand-in for Mistral's batch API on loopback",
     "jobs": "list the jobs that the log knows",
     "job": "show one job and what happened to it",
-    "wait": "wait until jobs are over; exit status 0 if all of them succeeded",
+    "wait": "wait until jobs are over; the exit status says how they ended",
     "top": "watch jobs, events, receivers and accounts on the terminal",
     "events": "list the log, or follow it",
-    "deliveries": "list what was told to whom, attempt by attempt",
-    "replay": "deliver again what was delivered, or what is dead",
-    "send-test": "send a test event to a receiver and tell what happened",
+    "deliveries": "list the deliveries to the receivers, attempt by attempt",
+    "replay": "deliver again: one event, what is dead, or a range",
+    "send-test": "send a test event to a receiver and show the result",
     "verify": "rebuild every job from the log and compare",
     "backup": "copy the database while the daemon runs",
     "restore": "put a backup in the place of the database",
-    "completion": "print what makes a shell complete commands, names and IDs",
+    "completion": "print the script for completion with the tab key",
 }
 
 
@@ -74,7 +74,7 @@ _EPILOG: Final = """
 Examples:
   batch-tracker demo                 see it work, without a key
   batch-tracker run                  watch the workspace of $MISTRAL_API_KEY
-  batch-tracker jobs --active        how are they?
+  batch-tracker jobs --active        list the jobs that are not over
   batch-tracker wait 541d1a81 && ./download.sh
 
 \b
@@ -82,16 +82,17 @@ Exit status:
   0    it went well
   1    it did not
   2    usage or configuration
+  124  `wait` ended by its --timeout
   130  Ctrl-C
 
-Data goes to standard output, messages to standard error. Colours appear on a terminal alone, and not where NO_COLOR is set.
-`batch-tracker COMMAND --help` has examples, `batch-tracker completion --help` tells how to complete with the tab key.
+Data goes to standard output, messages to standard error. Colours appear only on a terminal, and not where NO_COLOR is set.
+`batch-tracker COMMAND --help` has examples, `batch-tracker completion --help` explains completion with the tab key.
 """
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG)
 @click.version_option(__version__, prog_name="batch-tracker")
-@click.option("--config", metavar="FILE", type=click.Path(), help="The configuration; see `batch-tracker run --help`.")
+@click.option("--config", metavar="FILE", type=click.Path(), help="Read this configuration; see `batch-tracker run --help`.")
 @click.pass_context
 def group(ctx: click.Context, config: str | None) -> None:
     """Turn Mistral's batch jobs into events."""

@@ -1,9 +1,8 @@
 """Owns what is known of the jobs that `wait` waits for, and what each of them came to."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from tracker.cli import text
 from tracker.core.eta import History, Sample, extended
 from tracker.core.event import worth
 from tracker.core.status import CANCELLED, FAILED, SUCCESS, TIMEOUT_EXCEEDED, is_terminal
@@ -13,17 +12,6 @@ UNKNOWN: Final = "unknown"
 TIMED_OUT: Final = "timed_out"
 
 _RESULTS: Final[Mapping[str, str]] = {FAILED: "failed", TIMEOUT_EXCEEDED: "expired", CANCELLED: "cancelled"}
-
-
-class AmbiguousError(Exception):
-    """The beginning of several jobs' IDs."""
-
-    def __init__(self, given: str, jobs: Iterable[tuple[str, str]]) -> None:
-        """`jobs` are accounts and IDs."""
-        lines = [f"  {text.plain(job_id)} ({account})" for account, job_id in jobs]
-        super().__init__(
-            "\n".join([f"several jobs' IDs start with {text.plain(given)}; give more of it, or --account:", *lines])
-        )
 
 
 class View(Protocol):

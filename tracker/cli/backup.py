@@ -6,25 +6,21 @@ import click
 from rich import filesize
 
 from tracker.cli import text
-from tracker.cli.options import config_option
+from tracker.cli.options import config_option, examples
 from tracker.cli.output import echo
 from tracker.config import database_path
 from tracker.store.backup import Contents, UnfitTargetError, back_up
 
 
-@click.command
+@click.command(epilog=examples("backup /var/backups/tracker-$(date +%F).db"))
 @config_option
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Replace FILE if there is one.")
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 def command(config: str | None, file: Path, force: bool) -> None:
-    r"""Copy the database to FILE, whole and as it is at one moment, whether or not a daemon runs.
+    """Copy the database to FILE, as it is at one moment, whether or not a daemon runs.
 
-    The copy is proved as `verify` proves the database, and has the name FILE only then: there is never half a one. Whoever
-    ends it on the way leaves FILE as it was, and may leave a FILE.partial, which the next one takes over.
-
-    \b
-    Example:
-      batch-tracker backup /var/backups/tracker-$(date +%F).db
+    The copy is checked as `verify` checks the database, and gets the name FILE only then, so FILE is never half a copy. An
+    interrupted backup leaves FILE as it was, and may leave FILE.partial, which the next backup replaces.
     """
     if str(file) == "-":
         raise click.UsageError("found '-' for FILE, expected a file: a copy is proved where it lies, not in a pipe")

@@ -1,4 +1,4 @@
-"""Owns `batch-tracker completion`: what a shell has to be told to complete commands, options, names and IDs."""
+"""Owns `batch-tracker completion`: the script with which a shell completes commands, options, names and IDs."""
 
 import click
 from click.shell_completion import get_completion_class
@@ -19,7 +19,7 @@ Or for this shell alone:
 @click.command(epilog=_EPILOG)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
-    """Print what makes a shell complete commands, options, accounts, receivers, types of events and the IDs of jobs."""
+    """Print the script with which a shell completes commands, options, names, event types and job IDs."""
     completion = get_completion_class(shell)
     if completion is None:  # a click that has forgotten it
         raise click.UsageError(f"found {shell}, which this version of click does not know")

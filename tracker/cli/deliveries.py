@@ -1,14 +1,17 @@
-"""Owns `batch-tracker deliveries`: what was told to whom, attempt by attempt, and what is still to be told."""
+"""Owns `batch-tracker deliveries`: what was delivered to which receiver, attempt by attempt, and what is pending."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, get_args
 
 import anyio
 import click
+from msgspec.structs import replace
 
 from tracker.cli import known_names, text
 from tracker.cli.completing import job_ids, receivers
-from tracker.cli.options import config_option, json_option
+from tracker.cli.daemon_notice import warn_without_daemon
+from tracker.cli.job_lookup import whole_id
+from tracker.cli.options import config_option, examples, json_option
 from tracker.cli.output import echo_error, echo_json
 from tracker.config import database_path
 from tracker.core.delivery import State
@@ -23,28 +26,44 @@ _WHOLE: Final = 150
 _COLOURS: Final = {"pending": "cyan", "delivered": "green", "dead": "red", "superseded": "dim"}
 
 
-@click.command
+@click.command(
+    epilog=examples(
+        "deliveries --state dead",
+        "deliveries --receiver pipeline --limit 20",
+        "deliveries --job 541d1a81",
+        "deliveries --move former-name pipeline",
+        "deliveries --state pending --json | jq .due_at",
+    )
+)
 @config_option
 @json_option
-@click.option("--state", "states", multiple=True, type=click.Choice(get_args(State)), help="May be given several times.")
-@click.option("--receiver", metavar="NAME", shell_complete=receivers, help="Only deliveries to this receiver.")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice(get_args(State)),
+    help="Show only deliveries in this state; may be given several times.",
+)
+@click.option("--receiver", metavar="NAME", shell_complete=receivers, help="Show only deliveries to this receiver.")
+@click.option(
+    "--job", metavar="ID", shell_complete=job_ids, help="Show only deliveries of this job's events; its ID, or the beginning."
+)
 @click.option(
     "--move",
     "moved",
     nargs=2,
     metavar="OLD NEW",
     shell_complete=receivers,
-    help="Give what is pending or dead of OLD, a receiver that the configuration lacks, to NEW.",
+    help="Move what is pending or dead of OLD, a receiver that the configuration lacks, to NEW.",
 )
 @click.option(
     "--drop",
     "dropped",
     metavar="NAME",
-    help="Forget what is pending or dead of NAME, which the configuration lacks; with --state dead, the dead of any receiver.",
+    help="Delete what is pending or dead of NAME, which the configuration lacks; with --state dead, the dead of any receiver.",
 )
-@click.option("--job", metavar="ID", shell_complete=job_ids, help="Only deliveries of this job's events; the whole ID.")
 @click.option(
-    "--limit", type=click.IntRange(1), metavar="N", help=f"Only the last so many.  [default: {SHOWN}; with --json, all]"
+    "--limit", type=click.IntRange(1), metavar="N", help=f"Show only the last N.  [default: {SHOWN}; with --json, all]"
 )
 def command(
     config: str | None,
@@ -56,15 +75,7 @@ def command(
     job: str | None,
     limit: int | None,
 ) -> None:
-    r"""List deliveries in the log's order; as JSON with every attempt.
-
-    \b
-    Examples:
-      batch-tracker deliveries --state dead
-      batch-tracker deliveries --receiver pipeline --limit 20
-      batch-tracker deliveries --move former-name pipeline
-      batch-tracker deliveries --state pending --json | jq -c '[.receiver, .type, .due_at]'
-    """
+    """List the deliveries in the log's order; as JSON with every attempt."""
     if moved or dropped is not None:
         _change(config, moved, dropped, {*states}, others=bool(as_json or receiver or job or limit))
         return
@@ -76,11 +87,11 @@ def command(
     shown = limit or SHOWN
     anyio.run(_list, config, which, shown + 1, found.append)
     if not found:
-        echo_error("no such deliveries")
+        echo_error("no delivery matches")
         return
     _show(found[-shown:])
     if len(found) > shown and limit is None:
-        echo_error(f"these are the last {shown:,}; --limit N shows more of them, --json all")
+        echo_error(f"These are the last {shown:,}; --limit N shows more of them, --json all.")
 
 
 def _change(config: str | None, moved: tuple[str, str] | None, dropped: str | None, states: set[str], *, others: bool) -> None:
@@ -96,7 +107,11 @@ def _change(config: str | None, moved: tuple[str, str] | None, dropped: str | No
 
 
 async def _list(config: str | None, which: DeliveryFilter, limit: int | None, take: Callable[[dict[str, Any]], object]) -> None:
-    async with open_reader(database_path(config)) as reader:
+    database = database_path(config)
+    async with open_reader(database) as reader:
+        await warn_without_daemon(database, reader)
+        if which.job is not None:
+            which = replace(which, job=await whole_id(reader, which.job))
         await known_names.check_receiver(reader, config, which.receiver)
         after = await reader.before_last_deliveries(limit, which) if limit else (0, "")
         while page := await reader.deliveries(after, which):

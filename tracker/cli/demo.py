@@ -41,10 +41,15 @@ _SECRET = "whsec_" + b64encode(b"the demo keeps no secrets").decode()
 
 @click.command(epilog=examples("demo", "demo --jobs 40 --duration 1m"))
 @click.option(
-    "--duration", callback=duration("1s", "1d"), help='End by itself after so long, such as "20s"; otherwise Ctrl-C ends it.'
+    "--duration",
+    callback=duration("1s", "1d"),
+    metavar="TIME",
+    help='End after this time, such as "20s"; otherwise Ctrl-C ends it.',
 )
-@click.option("--jobs", default=8, show_default=True, type=click.IntRange(1, 500), help="So many are under way at any time.")
-@click.option("--seed", default=7, show_default=True, help="The same seed gives the same jobs.")
+@click.option(
+    "--jobs", default=8, show_default=True, type=click.IntRange(1, 500), metavar="N", help="Keep N jobs active at any time."
+)
+@click.option("--seed", default=7, show_default=True, help="Make the same jobs for the same seed.")
 def command(duration: float | None, jobs: int, seed: int) -> None:
     """See it work: a simulated API, the daemon that watches it, and a live view. Nothing is kept or sent anywhere."""
     console = terminal.console()

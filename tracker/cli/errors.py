@@ -16,6 +16,12 @@ from tracker.core.escaping import plain
 from tracker.core.listen_error import ListenError
 
 
+class CommandError(Exception):
+    """Raised where a command cannot do what it was asked for: the message says why, `status` is the exit status."""
+
+    status = 1
+
+
 def run_to_exit(command: Callable[[], int | None]) -> NoReturn:
     """Run `command`, which raises what it cannot work with and returns an exit status, or None for 0; then exit."""
     try:
@@ -27,6 +33,8 @@ def run_to_exit(command: Callable[[], int | None]) -> NoReturn:
         sys.exit(130)
     except ConfigError as error:
         _exit(error, 2)
+    except CommandError as error:
+        _exit(error, error.status)
     except Exception as error:  # noqa: BLE001 - the end of the process, told with its traceback
         if _is_closed_pipe(error):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in the buffer goes nowhere

@@ -1,50 +1,65 @@
 """Owns `batch-tracker job`: one job, and what happened to it."""
 
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import anyio
 import click
 
-from tracker.cli import text
-from tracker.cli.completing import job_ids
-from tracker.cli.options import config_option, json_option
-from tracker.cli.output import echo_error, echo_json
+from tracker.cli import known_names, text
+from tracker.cli.completing import accounts, job_ids
+from tracker.cli.daemon_notice import warn_without_daemon
+from tracker.cli.job_lookup import find_job
+from tracker.cli.options import config_option, examples, json_option
+from tracker.cli.output import echo_json
 from tracker.config import database_path
 from tracker.core.event import iso
 from tracker.core.job import time_of
+from tracker.core.job_errors import error_sentences
+from tracker.core.job_title import job_title
+from tracker.core.timeline import Step, steps
 from tracker.core.verdict import span
 from tracker.store.reader import EventFilter, open_reader
 
-_SHOWN_ABOVE = ("id", "status", "total_requests", "completed_requests", "succeeded_requests", "failed_requests")
+_ERRORS_SHOWN: Final = 5
+_SHOWN_ABOVE = (
+    *("id", "status", "total_requests", "completed_requests", "succeeded_requests", "failed_requests"),
+    *("errors", "errors_omitted"),
+)
 _TIMES = ("created_at", "started_at", "completed_at")
 _SEEN = ("first_seen_at", "observed_at")
 
 
-@click.command
+@click.command(epilog=examples("job 541d1a81", "job 541d1a81 --json | jq .failed_requests"))
 @click.argument("job_id", metavar="ID", shell_complete=job_ids)
 @config_option
 @json_option
-def command(job_id: str, config: str | None, as_json: bool) -> None:
-    r"""Show one job and its timeline; the beginning of its ID will do where it is the only one.
+@click.option("--account", metavar="NAME", shell_complete=accounts, help="Look only in this account.")
+def command(job_id: str, config: str | None, as_json: bool, account: str | None) -> None:
+    """Show one job, why it went wrong if it did, and its timeline.
 
-    \b
-    Examples:
-      batch-tracker job 541d1a81
-      batch-tracker job 541d1a81 --json | jq .failed_requests
+    The beginning of its ID is enough where no other job's ID starts with it.
     """
-    found, events = anyio.run(_read, config, job_id)
-    if len(found) != 1:
-        echo_error(_not_one(job_id, found))
-        sys.exit(1)
-    (job,) = found
+    job, events = anyio.run(_read, config, job_id, account)
     if as_json:
         echo_json(job)
     else:
         _show(job, events)
+
+
+async def _read(config: str | None, job_id: str, account: str | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    database = database_path(config)
+    async with open_reader(database) as reader:
+        await known_names.check_account(reader, config, account)
+        await warn_without_daemon(database, reader)
+        job = await find_job(reader, job_id, account)
+        which = EventFilter(job=job["id"], account=job["account"])
+        events, after = [], 0
+        while page := await reader.events(after, which):
+            events += [json.loads(body) for _, body in page]
+            after = page[-1][0]
+        return job, events
 
 
 def _show(job: Mapping[str, Any], events: Sequence[dict[str, Any]]) -> None:
@@ -54,6 +69,10 @@ def _show(job: Mapping[str, Any], events: Sequence[dict[str, Any]]) -> None:
 
     console = terminal.console()
     console.print(Text.assemble((text.plain(job["id"]), "bold"), "  ", terminal.status(job), "  ", text.progress(job)))
+    for line in error_sentences(job, _ERRORS_SHOWN):
+        console.print(Text(f"  {line}", style="red"))
+    if title := job_title(job):
+        console.print(Text(title))
     properties = (terminal.Column(""), terminal.Column("", most=terminal.PIPED, gives=True))
     console.print(terminal.table(properties, _properties(job), console.width))
     console.print()
@@ -63,30 +82,15 @@ def _show(job: Mapping[str, Any], events: Sequence[dict[str, Any]]) -> None:
         terminal.Column("after", rank=1, right=True),
         terminal.Column("event", most=terminal.PIPED, gives=True),
     )
-    rows = ((seq, observed, after, terminal.event_words(event)) for seq, observed, after, event in _timeline(events))
+    rows = (
+        (str(step.last["seq"]), text.moment(step.last["observed_at"]), _gap(step), terminal.step_words(step))
+        for step in steps(events)
+    )
     console.print(terminal.table(columns, rows, console.width))
 
 
-async def _read(config: str | None, job_id: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    async with open_reader(database_path(config)) as reader:
-        found = await reader.jobs_like(job_id)
-        if len(found) != 1:
-            return found, []
-        which = EventFilter(job=found[0]["id"], account=found[0]["account"])
-        events, after = [], 0
-        while page := await reader.events(after, which):
-            events += [json.loads(body) for _, body in page]
-            after = page[-1][0]
-        return found, events
-
-
-def _not_one(job_id: str, found: Sequence[dict[str, Any]]) -> str:
-    if not found:
-        return f"no job's ID starts with {text.plain(job_id)}"
-    return "\n".join(
-        [f"several jobs' IDs start with {text.plain(job_id)}:"]
-        + [f"  {text.plain(each['id'])} ({each['account']})" for each in found]
-    )
+def _gap(step: Step) -> str:
+    return f"+{span(step.gap)}" if step.gap else ""
 
 
 def _properties(job: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -99,12 +103,3 @@ def _properties(job: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if name in _SEEN:
             shown = text.moment(value)
         yield text.plain(name), text.plain(shown)
-
-
-def _timeline(events: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
-    before = None
-    for event in events:
-        observed = datetime.fromisoformat(event["observed_at"])
-        after = "" if before is None else f"+{span((observed - before).total_seconds())}"
-        before = observed
-        yield str(event["seq"]), text.moment(event["observed_at"]), after, event

@@ -10,7 +10,8 @@ import msgspec
 
 from tracker.cli import known_names, text
 from tracker.cli.completing import accounts, job_ids, statuses
-from tracker.cli.options import config_option, json_option, moment
+from tracker.cli.daemon_notice import warn_without_daemon
+from tracker.cli.options import config_option, examples, json_option, moment
 from tracker.cli.output import echo_error, echo_json
 from tracker.clock import now
 from tracker.config import database_path
@@ -25,33 +26,37 @@ _PAGE: Final = 500
 _ANY: Final = 2**63 - 1
 
 
-@click.command
+@click.command(
+    epilog=examples(
+        "jobs --active",
+        "jobs --status failed --status timeout_exceeded --since 7d",
+        "jobs --model 'mistral-small-*' --json | jq -r .id",
+    )
+)
 @config_option
 @json_option
-@click.option("--account", metavar="NAME", shell_complete=accounts, help="Only the jobs of this account.")
+@click.option("--account", metavar="NAME", shell_complete=accounts, help="Show only the jobs of this account.")
 @click.option(
     "--status",
     "statuses",
     multiple=True,
     metavar="STATUS",
     shell_complete=statuses,
-    help="Only these; may be given several times.",
+    help="Show only jobs in this status; may be given several times.",
 )
-@click.option("--active/--over", default=None, help="Only jobs that go on, or only those that do not.")
-@click.option("--model", metavar="GLOB", help="Only jobs of such models, e.g. 'mistral-small-*'.")
-@click.option("--endpoint", metavar="GLOB", help="Only jobs for such endpoints, e.g. '*/embeddings'.")
-@click.option("--job", metavar="ID", default="", shell_complete=job_ids, help="Only jobs whose ID begins so.")
-@click.option("--since", metavar="TIME", callback=moment, help="Only jobs created from then on: ISO 8601, or how long ago.")
-@click.option("--until", metavar="TIME", callback=moment, help="Only jobs created before then.")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help=f"At most so many.  [default: {SHOWN}; with --json, all]")
+@click.option("--active/--over", default=None, help="Show only jobs that are active, or only jobs that are over.")
+@click.option("--model", metavar="GLOB", help="Show only jobs of these models, such as 'mistral-small-*'.")
+@click.option("--endpoint", metavar="GLOB", help="Show only jobs for these endpoints, such as '*/embeddings'.")
+@click.option("--job", metavar="ID", default="", shell_complete=job_ids, help="Show only jobs whose ID starts with this.")
+@click.option(
+    "--since", metavar="TIME", callback=moment, help="Show only jobs created since: ISO 8601, or an age such as 2h or 7d."
+)
+@click.option("--until", metavar="TIME", callback=moment, help="Show only jobs created before this time.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help=f"Show at most N.  [default: {SHOWN}; with --json, all]")
 def command(config: str | None, as_json: bool, limit: int | None, **asked: Any) -> None:
-    r"""List the jobs: active ones first, then the newest.
+    """List the jobs: active ones first, then the newest.
 
-    \b
-    Examples:
-      batch-tracker jobs --active
-      batch-tracker jobs --status failed --status timeout_exceeded --since 7d
-      batch-tracker jobs --model 'mistral-small-*' --json | jq -r .id
+    A job leads with what its metadata calls it, and a job that went wrong with the reason.
     """
     which = _filter(**asked)
     if as_json:
@@ -61,11 +66,11 @@ def command(config: str | None, as_json: bool, limit: int | None, **asked: Any) 
     shown = limit or SHOWN
     anyio.run(_each, config, which, shown + 1, found.append)
     if not found:
-        echo_error("no such jobs")
+        echo_error("no job matches" if which != JobFilter() else "the log has no job yet")
         return
     _show(found[:shown])
     if len(found) > shown and limit is None:
-        echo_error(f"these are the first {shown:,}; --limit N shows more of them, --json all")
+        echo_error(f"These are the first {shown:,}; --limit N shows more of them, --json all.")
 
 
 def _filter(*, statuses: tuple[str, ...], job: str, since: int | None, until: int | None, **asked: Any) -> JobFilter:
@@ -79,7 +84,9 @@ def _filter(*, statuses: tuple[str, ...], job: str, since: int | None, until: in
 
 
 async def _each(config: str | None, which: JobFilter, limit: int, take: Callable[[dict[str, Any]], object]) -> None:
-    async with open_reader(database_path(config)) as reader:
+    database = database_path(config)
+    async with open_reader(database) as reader:
+        await warn_without_daemon(database, reader)
         await known_names.check_account(reader, config, which.account)
         which = msgspec.structs.replace(which, statuses=await known_names.statuses(reader, which.statuses))
         numbers = count(1)
@@ -111,7 +118,7 @@ def _show(jobs: list[dict[str, Any]]) -> None:
         terminal.Column("account", rank=3, most=20),
         terminal.Column("created", rank=1),
         terminal.Column("progress"),
-        terminal.Column("model", rank=2, most=80, gives=True),
+        terminal.Column("about", rank=2, most=80, gives=True),
     )
     console.print(terminal.table(columns, _rows(jobs, whole=console.width >= terminal.WHOLE_IDS), console.width))
 
@@ -127,5 +134,5 @@ def _rows(jobs: list[dict[str, Any]], *, whole: bool) -> Iterator[tuple[Any, ...
             text.plain(job["account"]),
             f"{span(at - job['created_at'])} ago",
             text.progress(job),
-            text.plain(job["model"] or "-"),
+            text.about(job),
         )

@@ -16,13 +16,16 @@ def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="FILE",
         type=click.Path(),
         callback=lambda ctx, _, value: value if value is not None else ctx.obj,
-        help="The configuration. Default: $BATCH_TRACKER_CONFIG, else /etc/batch-tracker/tracker.toml; with neither, "
+        help="Read this configuration. Default: $BATCH_TRACKER_CONFIG, else /etc/batch-tracker/tracker.toml; with neither, "
         "$MISTRAL_API_KEY and the defaults.",
     )(command)
 
 
 def examples(*lines: str) -> str:
-    """The end of a command's help: lines that one could type."""
+    """The end of a command's help: lines that one could type, none of them wrapped. It goes to `epilog`.
+
+    A docstring cannot hold click's mark for that: Python's linters want it raw, and then click prints it.
+    """
     return "\n".join(["\b", "Examples:", *(f"  batch-tracker {line}" for line in lines)])
 
 
@@ -61,4 +64,4 @@ def _ago(given: str) -> int:
         ) from None
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")

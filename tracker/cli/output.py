@@ -2,11 +2,15 @@
 
 import json
 import sys
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 import click
 
 from tracker.core.escaping import escape_json, plain_lines
+
+WIDTH: Final = 80
+"""Columns of text that is no table."""
 
 
 def echo(text: str) -> None:
@@ -17,6 +21,18 @@ def echo(text: str) -> None:
 def echo_error(text: str) -> None:
     """As `echo`, to standard error."""
     click.echo(plain_lines(text), err=True)
+
+
+def wrapped(lines: Iterable[str], indent: str = "  ") -> list[str]:
+    """The lines, each indented and broken where it is longer than `WIDTH`; what follows is indented further."""
+    from textwrap import wrap  # noqa: PLC0415 - few commands need it
+
+    further = indent + "  "
+    return [
+        part
+        for line in lines
+        for part in wrap(line, WIDTH, initial_indent=indent, subsequent_indent=further, break_on_hyphens=False)
+    ]
 
 
 def json_line(value: Any) -> str:

@@ -9,7 +9,7 @@ import msgspec
 from tracker.cli import text
 from tracker.cli.changing import change, counted
 from tracker.cli.completing import receivers
-from tracker.cli.options import config_option, moment
+from tracker.cli.options import config_option, examples, moment
 from tracker.cli.output import echo, echo_error
 from tracker.clock import now
 from tracker.config import database_path, receiver_names
@@ -21,25 +21,25 @@ _IN_THE_DAEMON = "they are on their way"
 _ALONE = "no daemon is running: they go out once it does"
 
 
-@click.command
+@click.command(
+    epilog=examples(
+        "replay --receiver pipeline --dead",
+        "replay --receiver pipeline --seq 1042",
+        "replay --receiver pipeline --since 2025-06-25T14:00 --until 2h",
+    )
+)
 @config_option
-@click.option("--receiver", required=True, metavar="NAME", shell_complete=receivers, help="Who is told again.")
-@click.option("--seq", type=int, metavar="N", help="The delivery of this event.")
-@click.option("--dead", is_flag=True, help="All deliveries whose schedule was exhausted.")
-@click.option("--from-seq", type=int, metavar="A", help="All events of the log from this one on …")
-@click.option("--to-seq", type=int, metavar="B", help="… up to this one.")
-@click.option("--since", metavar="TIME", callback=moment, help="All events observed from this time (ISO 8601) on …")
-@click.option("--until", metavar="TIME", callback=moment, help="… and before this one.")
+@click.option("--receiver", required=True, metavar="NAME", shell_complete=receivers, help="Deliver to this receiver.")
+@click.option("--seq", type=int, metavar="N", help="Deliver event N again.")
+@click.option("--dead", is_flag=True, help="Deliver again what is dead: its schedule was exhausted.")
+@click.option("--from-seq", type=int, metavar="A", help="Deliver all events of the log from seq A on.")
+@click.option("--to-seq", type=int, metavar="B", help="End the range with seq B.")
+@click.option("--since", metavar="TIME", callback=moment, help="Deliver all events observed since: ISO 8601, or an age.")
+@click.option("--until", metavar="TIME", callback=moment, help="End the range before this time.")
 def command(config: str | None, **asked: str | int | bool | None) -> None:
-    r"""Deliver again: one delivery, all dead ones, or a range of the log, with the same IDs and bytes.
+    """Deliver again: one event, all dead deliveries, or a range of the log, with the same IDs and bytes.
 
-    A range is told as a whole, whatever the receiver's filter says. A receiver that was disabled, as it answered 410, is
-    enabled by it.
-
-    \b
-    Examples:
-      batch-tracker replay --receiver pipeline --dead
-      batch-tracker replay --receiver pipeline --since 2025-06-25T14:00 --until 2025-06-25T18:00
+    A range replay ignores the receiver's event filter. A replay enables a receiver that was disabled because it answered 410.
     """
     try:
         which = msgspec.convert(asked, Replay)

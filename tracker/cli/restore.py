@@ -19,11 +19,11 @@ from tracker.store.restore import restore
 @config_option
 @click.argument("file", type=click.Path(path_type=Path))
 def command(config: str | None, file: Path) -> None:
-    """Put the backup FILE in the place of the database; the daemon has to be stopped.
+    """Put the backup FILE in the place of the database; stop the daemon first.
 
-    FILE is copied and proved first and stays as it is; so does what was in its place, under another name. What happened since
-    the backup is observed again, as far as the API still tells it: as new events, with IDs of their own. The log goes on after
-    the backup's last seq, so whoever keeps the seq of what came later has to go back to that.
+    FILE is copied and checked first, and stays as it is. The old database is kept under another name. The daemon observes again
+    what happened since the backup, as far as the API still shows it: as new events with new IDs. The log goes on after the
+    backup's last seq, so a consumer that keeps a later seq has to go back to that one.
     """
     database = database_path(config)
     moment = datetime.fromtimestamp(now() / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -34,5 +34,5 @@ def command(config: str | None, file: Path) -> None:
     last = restored.contents.events
     echo(f"{database}: {holds(restored.contents)}; the log and the jobs agree")
     if restored.aside:
-        echo(f"what it was is kept: {restored.aside}")
-    echo(f"the log goes on with seq {last + 1}: whoever keeps a later one goes back to {last}")
+        echo(f"the old database is kept: {restored.aside}")
+    echo(f"the log goes on with seq {last + 1}: a consumer that keeps a later one goes back to {last}")

@@ -22,9 +22,9 @@ from tracker.tasks import task_group
 
 @click.command(epilog=examples("run", "--config tracker.toml run --verbose"))
 @config_option
-@click.option("--verbose", is_flag=True, help="Log every sweep, and all that happens to a job, too.")
+@click.option("--verbose", is_flag=True, help="Log every sweep and every event of a job too.")
 def command(config: str | None, verbose: bool) -> None:
-    """Watch the accounts and log every change of their jobs, until SIGTERM or Ctrl-C; SIGHUP reads the configuration anew."""
+    """Watch the accounts and log every change of their jobs, until SIGTERM or Ctrl-C; SIGHUP reloads the configuration."""
     loaded = refuse_short_keys(load(config))
     _allow_files()
     told = log.configure(loaded.secrets(), verbose=verbose, journal=log.is_journal(os.environ))  # noqa: TID251 - JOURNAL_STREAM is the process's

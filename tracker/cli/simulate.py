@@ -63,19 +63,40 @@ def _faults(_ctx: click.Context, _parameter: click.Parameter, texts: tuple[str, 
 
 @click.command(epilog=_EPILOG)
 @click.option(
-    "--listen", default="127.0.0.1:9472", show_default=True, callback=_address, help="HOST:PORT; port 0 takes a free one."
+    "--listen",
+    default="127.0.0.1:9472",
+    show_default=True,
+    callback=_address,
+    help="Listen on HOST:PORT; port 0 takes a free one.",
+    metavar="HOST:PORT",
 )
 @click.option(
-    "--jobs", default=20, show_default=True, type=click.IntRange(0, 100_000), help="So many are under way at any time."
+    "--jobs",
+    default=20,
+    show_default=True,
+    type=click.IntRange(0, 100_000),
+    help="Keep N jobs active at any time.",
+    metavar="N",
 )
 @click.option(
-    "--speed", default=1.0, show_default=True, type=click.FloatRange(0.01, 10_000), help="Divides how long jobs take."
+    "--speed",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0.01, 10_000),
+    help="Divide the time that jobs take by this.",
 )
-@click.option("--seed", default=0, show_default=True, help="The same seed gives the same jobs and faults.")
+@click.option("--seed", default=0, show_default=True, help="Make the same jobs and faults for the same seed.")
 @click.option(
-    "--fault", "faults", multiple=True, callback=_faults, metavar="KIND:P", help="Let this go wrong for the share P; see below."
+    "--fault",
+    "faults",
+    multiple=True,
+    callback=_faults,
+    metavar="KIND:P",
+    help="Let this fault happen to the share P; see below.",
 )
-@click.option("--clock-ahead", default=0.0, metavar="SECONDS", help="The API's clock is ahead by so much; negative: behind.")
+@click.option(
+    "--clock-ahead", default=0.0, metavar="SECONDS", help="Set the API's clock ahead; a negative number sets it back."
+)
 @click.option("--api-key", "api_keys", multiple=True, help="Accept this key; without any, every key is accepted.")
 def command(
     listen: Address,

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tracker.cli import text
+from tracker.core.timeline import PROGRESS, Step, progress_words
 
 GAP: Final = 2
 """Columns between two columns of a table."""
@@ -73,6 +74,15 @@ def event_words(event: Mapping[str, Any]) -> Text:
     """What happened: the type in its colour, and what there is to say of it."""
     words = Text(text.event_words(event), style="default")
     words.stylize(text.colour_of_event(event), 0, len(event["type"]))
+    return words
+
+
+def step_words(step: Step) -> Text:
+    """An event, or what several events of progress say together."""
+    if step.times == 1:
+        return event_words(step.last)
+    words = Text(f"{PROGRESS:<18} {progress_words(step)} ({step.times} events)")
+    words.stylize(text.colour_of_event(step.last), 0, len(PROGRESS))
     return words
 
 

@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from tracker.core.escaping import plain
+from tracker.core.job_title import job_title
 from tracker.core.status import SUCCESS, is_terminal
+from tracker.core.verdict import why
 
 __all__ = ["plain"]
 
@@ -52,6 +54,11 @@ def progress(job: Mapping[str, Any]) -> str:
         return "-" if not is_terminal(job["status"]) else "0 requests"
     share = f"{done:,}/{total:,} {done * 100 // total} %"
     return f"{share}, {failed:,} failed" if failed else share
+
+
+def about(job: Mapping[str, Any]) -> str:
+    """Why it went wrong, what its metadata calls it, and its model: what there is of that, in one line."""
+    return " · ".join(each for each in (why(job), job_title(job), plain(job["model"] or "")) if each) or "-"
 
 
 def rate(per_second: float) -> str:

@@ -31,9 +31,9 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @config_option
-@click.option("--all", "-a", "show_all", is_flag=True, help="Begin with all jobs, not only those that go on.")
+@click.option("--all", "-a", "show_all", is_flag=True, help="Start with all jobs, not only with the active ones.")
 def command(config: str | None, show_all: bool) -> None:
-    """Watch the jobs, events, receivers and accounts; where there is no terminal, print one picture and end."""
+    """Watch the jobs, events, receivers and accounts; without a terminal, print one picture and end."""
     status = anyio.run(_top, config, show_all)
     sys.exit(0 if status == 130 else status)  # Ctrl-C is one way to end it
 

@@ -14,7 +14,7 @@ from tracker.store.verify import verify
 @click.command(epilog=examples("verify && echo sound"))
 @config_option
 def command(config: str | None) -> None:
-    """Rebuild every job from the log and compare it with the table; exit status 1 where they differ."""
+    """Rebuild every job from the log and compare it with the table; the exit status is 1 where they differ."""
     path = database_path(config)
     verdict = verify(path)
     for difference in verdict.differences:

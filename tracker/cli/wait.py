@@ -1,19 +1,18 @@
 """Owns `batch-tracker wait`: waiting until jobs are over, and an exit status that says whether all of them succeeded."""
 
 import sys
-from collections.abc import Collection
 from typing import Final
 
 import anyio
 import click
 
-from tracker.cli import terminal, text
-from tracker.cli.awaited import TIMED_OUT, AmbiguousError, Awaited, Waiting
+from tracker.cli import terminal
+from tracker.cli.awaited import TIMED_OUT, Waiting
 from tracker.cli.completing import accounts, active_job_ids
 from tracker.cli.interrupt import until_signal
 from tracker.cli.options import config_option, duration
 from tracker.cli.output import echo_error
-from tracker.cli.wait_api import RefusedError
+from tracker.cli.wait_result import exit_status, summary
 from tracker.cli.wait_view import Bars, Lines
 from tracker.cli.waiter import Waiter
 from tracker.config import account_names
@@ -34,9 +33,10 @@ Examples:
 \b
 Exit status:
   0    every request of every job succeeded
-  1    not so: a job failed, expired, was cancelled or deleted, succeeded
-       in part or had no request at all, is unknown, or was not over in time
-  2    usage or configuration, such as a refused key
+  1    a job failed, expired, was cancelled or deleted, succeeded only
+       in part, or had no request
+  2    usage or configuration, such as a refused key, or an unknown job
+  124  --timeout passed, and no job has ended otherwise
   130  Ctrl-C
 """
 
@@ -48,12 +48,12 @@ Exit status:
     "--account",
     metavar="NAME",
     shell_complete=accounts,
-    help="Only jobs of this account; without it the accounts are tried in turn.",
+    help="Look only in this account; without it the accounts are tried in turn.",
 )
-@click.option("--timeout", metavar="TIME", callback=duration("0s", "365d"), help='Wait no longer, such as "90s" or "2h30m".')
-@click.option("--allow-partial", is_flag=True, help="Take it for a success if only some requests of a job failed.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a job, as it ends; `result` says what it came to.")
-@click.option("--quiet", "-q", is_flag=True, help="Show nothing; the exit status tells.")
+@click.option("--timeout", metavar="TIME", callback=duration("0s", "365d"), help='Wait at most this long, such as "2h30m".')
+@click.option("--allow-partial", is_flag=True, help="Count a job as a success also where only some of its requests succeeded.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line as each job ends; `result` says how.")
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing; the exit status says how it went.")
 def command(
     ids: tuple[str, ...],
     config: str | None,
@@ -63,28 +63,24 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Wait until jobs are over, and tell what became of them and which files to download.
+    """Wait until jobs are over, and show how each ended and which files to download.
 
-    The beginning of an ID will do where it is the only one. While a daemon runs, its log is followed and nothing is asked of
-    the API. Where none does, or it stops meanwhile, the API itself is asked, as often as a daemon would; once it is back, its
-    log is followed again.
+    The beginning of an ID is enough where no other job's ID starts with it. While a daemon runs, the command follows its log
+    and asks nothing of the API. Without a daemon it asks the API itself, as often as a daemon does, and follows the log again
+    once a daemon runs.
     """
     if not all(ids):
         raise click.UsageError("an ID is empty, expected a job's ID or its beginning")
     _check_account(config, account)
     view = _view(as_json=as_json, quiet=quiet)
     waiting = Waiting(ids, view)
-    try:
-        with view:
-            status = anyio.run(_wait, config, account, waiting, timeout)
-    except (AmbiguousError, RefusedError) as error:
-        echo_error(f"batch-tracker: {error}")
-        sys.exit(2)
+    with view:
+        status = anyio.run(_wait, config, account, waiting, timeout)
     good = {"success", "partial"} if allow_partial else {"success"}
-    missed = [each for each in waiting.all if each.result not in good]
-    if missed and not quiet:
-        echo_error(f"batch-tracker: {_missed(waiting.all, missed, allow_partial=allow_partial)}")
-    sys.exit(status or bool(missed))
+    if not quiet:
+        for line in summary(waiting.all, good, timeout):
+            echo_error(f"batch-tracker: {line}")
+    sys.exit(status or exit_status(waiting.all, good))
 
 
 def _check_account(config: str | None, account: str | None) -> None:
@@ -120,12 +116,3 @@ async def _tick(waiting: Waiting) -> None:
     while True:
         waiting.view.tick(waiting)
         await anyio.sleep(TICK)
-
-
-def _missed(asked: Collection[Awaited], missed: Collection[Awaited], *, allow_partial: bool) -> str:
-    going = [each.id[:8] for each in missed if each.result is None]
-    if going:
-        return f"no longer waiting; still going on: {' '.join(map(text.plain, going))}"
-    which = "the job" if len(asked) == 1 else f"{len(missed)} of {len(asked)} jobs"
-    hint = all(each.result == "partial" for each in missed) and not allow_partial
-    return f"{which} did not succeed in full" + ("; --allow-partial would take that for a success" if hint else "")

@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Final
 
 from tracker.cli import text
-from tracker.cli.awaited import DELETED, UNKNOWN, AmbiguousError, Awaited, Waiting
+from tracker.cli.awaited import DELETED, UNKNOWN, Awaited, Waiting
+from tracker.cli.errors import CommandError
+from tracker.cli.job_lookup import WHOLE_ID, AmbiguousJobError
 from tracker.clock import now
 from tracker.core.event import iso, worth
 from tracker.core.failure import Failure, Reason
@@ -21,9 +23,6 @@ ONE_BY_ONE: Final = 3
 MISSES: Final = 2
 """An API that has no such job is believed when it says so again."""
 
-_WHOLE_ID: Final = 36
-"""Characters of a UUID, as Mistral's IDs are."""
-
 _NO_SUCH_JOB: Final = (Reason.NOT_FOUND, Reason.REJECTED)
 """What is no UUID is not looked for, but rejected."""
 
@@ -33,8 +32,10 @@ _REFUSED: Final = {
 }
 
 
-class RefusedError(Exception):
+class RefusedError(CommandError):
     """Every account that could have the job refuses us; the message says why."""
+
+    status = 2
 
 
 class Api:
@@ -47,7 +48,7 @@ class Api:
         self._failing: dict[str, Failure] = {}  # by account: how its last request failed
 
     async def look(self, wanted: Sequence[Awaited]) -> bool:
-        """Look at each of these once; whether all was answered. Raises `RefusedError` and `AmbiguousError`."""
+        """Look at each of these once; whether all was answered. Raises `RefusedError` and `AmbiguousJobError`."""
         shown = await self._listed(wanted) if _is_list_better(wanted) else ()
         for awaited in wanted:
             if awaited not in shown:
@@ -63,7 +64,7 @@ class Api:
                     found[awaited][account, job.id] = job
         for awaited, jobs in found.items():
             if len(jobs) > 1:
-                raise AmbiguousError(awaited.given, jobs)
+                raise AmbiguousJobError(awaited.given, jobs)
             for (account, _), job in jobs.items():
                 self._see(awaited, account, job)
         return found
@@ -123,7 +124,7 @@ class Api:
 
 
 def _is_list_better(wanted: Sequence[Awaited]) -> bool:
-    return len(wanted) > ONE_BY_ONE or any(not each.job and len(each.given) < _WHOLE_ID for each in wanted)
+    return len(wanted) > ONE_BY_ONE or any(not each.job and len(each.given) < WHOLE_ID for each in wanted)
 
 
 def _oldest(wanted: Sequence[Awaited]) -> int | None:

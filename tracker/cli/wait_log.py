@@ -7,8 +7,9 @@ from typing import Any, Final
 import anyio
 
 from tracker.cli import text
-from tracker.cli.awaited import AmbiguousError, Awaited, Waiting
+from tracker.cli.awaited import Awaited, Waiting
 from tracker.cli.histories import milliseconds, recalled
+from tracker.cli.job_lookup import AmbiguousJobError
 from tracker.core.event import ACCOUNT_TYPES
 from tracker.core.overdue import UNREACHABLE
 from tracker.core.pages import Span
@@ -31,14 +32,12 @@ class Log:
         self._after = 0
 
     async def look_up(self) -> None:
-        """Find in the log what is waited for, and how fast it goes. Raises `AmbiguousError`."""
+        """Find in the log what is waited for, and how fast it goes. Raises `AmbiguousJobError`."""
         self._after = await self._reader.last_seq()
         for awaited in self._waiting.outstanding:
-            found = await self._reader.jobs_like(awaited.id)
-            wanted = self._account or awaited.account
-            found = [job for job in found if wanted is None or job["account"] == wanted]
+            found = await self._reader.jobs_like(awaited.id, self._account or awaited.account)
             if len(found) > 1:
-                raise AmbiguousError(awaited.given, [(job["account"], job["id"]) for job in found])
+                raise AmbiguousJobError(awaited.given, [(job["account"], job["id"]) for job in found])
             if found:
                 awaited.history = awaited.history or await recalled(self._reader, found[0])
                 self._waiting.see(awaited, found[0], milliseconds(found[0]["observed_at"]))

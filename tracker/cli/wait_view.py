@@ -1,24 +1,22 @@
 """Owns what `wait` shows: bars on a terminal that is watched, elsewhere a line where something has changed; its results."""
 
 import sys
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
 from tracker.cli import output, text
-from tracker.cli.awaited import DELETED, TIMED_OUT, UNKNOWN, Awaited, Waiting
+from tracker.cli.awaited import TIMED_OUT, UNKNOWN, Awaited, Waiting
 from tracker.cli.bars import Line, bars
+from tracker.cli.wait_result import result_lines
 from tracker.clock import now
-from tracker.core.job import Job, read_job, time_of
-from tracker.core.verdict import of_status, span
 
 STEP: Final = 10
 """A line of plain text for every so many per cent."""
-
-_FILES: Final = ("output_file", "error_file")
 
 
 class Lines:
@@ -45,7 +43,7 @@ class Lines:
         said = job["status"], _share(job["completed_requests"], job["total_requests"]) // STEP
         if self._said.get(awaited.id) != said:
             self._said[awaited.id] = said
-            self._tell(f"{text.plain(awaited.id)}  {text.plain(job['status'])}  {text.progress(job)}")
+            self._tell(_standing(awaited.id, job))
 
     def ended(self, awaited: Awaited) -> None:
         if not self._quiet:
@@ -56,13 +54,13 @@ class Lines:
             self._tell(words)
 
     def _tell(self, line: str) -> None:
-        output.echo_error(line)
+        output.echo_error("\n".join(output.wrapped([line], indent="")))
 
     def _result(self, awaited: Awaited) -> None:
         if self._as_json:
             output.echo_json(awaited.to_json())
         else:
-            output.echo("\n".join(words(awaited)))
+            output.echo("\n".join(result_lines(awaited)))
 
 
 class Bars(Lines):
@@ -102,33 +100,16 @@ class Bars(Lines):
             self._console.print(Text(output.json_line(awaited.to_json())), soft_wrap=True)
             return
         style = text.colour(awaited.job) if awaited.job and awaited.result not in (TIMED_OUT, UNKNOWN) else "yellow"
-        first, *others = words(awaited)
+        first, *others = result_lines(awaited)
         self._console.print(Text(first, style=style), soft_wrap=True)
         for other in others:
             self._console.print(Text(other), soft_wrap=True)
 
 
-def words(awaited: Awaited) -> list[str]:
-    """What became of it, a line, and a line for each file that there is to download."""
-    job = awaited.job
-    if job is None:
-        never = "not seen in time" if awaited.result == TIMED_OUT else "there is no such job"
-        return [f"{text.plain(awaited.given)}  {never}"]
-    files = [f"  {name:<11}  {text.plain(job[name])}" for name in _FILES if job.get(name)]
-    return [f"{text.plain(awaited.id)}  {_verdict(awaited)}", *files]
-
-
-def _verdict(awaited: Awaited) -> str:
-    job = awaited.job or {}
-    if awaited.result == DELETED:
-        return "Batch deleted: the API no longer has it"
-    if awaited.result == TIMED_OUT:
-        return f"not over yet: {text.plain(job['status'])}  {text.progress(job)}"
-    read = read_job(job)
-    said = text.plain(of_status(read)) if isinstance(read, Job) else text.plain(job["status"])
-    ended_at = time_of(job, "completed_at")
-    took = f" in {span(ended_at - job['created_at'])}" if ended_at else ""
-    return f"{said}{took}"
+def _standing(job_id: str, job: Mapping[str, Any]) -> str:
+    """How a job stands, its ID whole where that fits the line."""
+    stands = f"  {text.plain(job['status'])}  {text.progress(job)}"
+    return text.plain(job_id if len(job_id) + len(stands) <= output.WIDTH else job_id[:8]) + stands
 
 
 def _share(done: int, total: int) -> int:

@@ -48,7 +48,7 @@ class Waiter:
         self._has_followed = False
 
     async def run(self) -> None:
-        """Return once all is over. Raises `ConfigError`, `RefusedError`, `AmbiguousError` and `StorageError`."""
+        """Return once all is over. Raises `ConfigError`, `RefusedError`, `AmbiguousJobError` and `StorageError`."""
         async with AsyncExitStack() as stack:
             if not await self._daemon_lives():
                 await self._look_up()

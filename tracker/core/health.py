@@ -74,6 +74,10 @@ class Health:
         elif state.failing_since is None:
             state.failing_since = now
 
+    def sweeps(self) -> dict[str, int]:
+        """When each account that was swept was last swept whole (Unix milliseconds)."""
+        return {name: state.swept_at for name, state in self.accounts.items() if state.swept_at is not None}
+
     def due(self, account: str, at: int) -> None:
         """The account is looked at again then (Unix milliseconds)."""
         self.accounts[account].due_at = at

@@ -57,6 +57,27 @@ def held(database: Path) -> Iterator[None]:
             os.close(descriptor)
 
 
+def is_held(database: Path) -> bool:
+    """Whether a process has the database, by the system's list of locks; without one, by the lock file's process.
+
+    Nothing is opened that SQLite or `locked` would notice. On file systems whose files have other device numbers in the list,
+    as btrfs and overlayfs, the process and the number of the file decide.
+    """
+    try:
+        status = database.stat()
+    except OSError:
+        return False
+    holder = _process_in(database.with_name(database.name + ".lock"))
+    try:
+        locks = [line.split() for line in _LOCKS.read_text().splitlines()]
+    except OSError:
+        return _lives(holder)
+    return any(
+        words[1] == "FLOCK" and (words[5] == _file(status) or (words[4] == holder and words[5].endswith(f":{status.st_ino}")))
+        for words in locks
+    )
+
+
 def give_to_owner_of(like: Path, made: int | Path) -> None:
     """Let what root makes belong to whom `like` belongs to: a service that is not root has to open it. SQLite does the same."""
     if os.geteuid() == 0:
@@ -90,10 +111,34 @@ def _in_use(database: Path, holder: str) -> InUseError:
 
 def _holder(descriptor: int) -> str:
     """The process that holds the file; empty where the system does not tell."""
-    status = os.fstat(descriptor)
-    file = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    file = _file(os.fstat(descriptor))
     try:
         locks = [line.split() for line in _LOCKS.read_text().splitlines()]
     except OSError:
         return ""
     return next((words[4] for words in locks if words[1] == "FLOCK" and words[5] == file), "")
+
+
+def _file(status: os.stat_result) -> str:
+    """The file as the list of locks names it."""
+    return f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+
+
+def _process_in(lock_file: Path) -> str:
+    """The process that wrote its number into the lock file last; empty where that cannot be read."""
+    try:
+        return lock_file.read_bytes()[:32].decode("ascii", "replace").strip()
+    except OSError:
+        return ""
+
+
+def _lives(process: str) -> bool:
+    if not (process.isascii() and process.isdigit()) or int(process) == 0:
+        return False
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it is another user's
+        return True
+    return True

@@ -46,7 +46,7 @@ WHERE (?1 IS NULL OR account = ?1) AND (?2 = '[]' OR status IN (SELECT value FRO
 ORDER BY active DESC, created_at DESC, id LIMIT ?3"""  # noqa: S608 - of constants
 
 _LIKE: Final = f"""SELECT {_COLUMNS} FROM jobs
-WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id <> ?1, account, id LIMIT 20"""  # noqa: S608 - of constants
+WHERE substr(id, 1, length(?1)) = ?1 AND (?2 IS NULL OR account = ?2) ORDER BY id <> ?1, account, id LIMIT 20"""  # noqa: S608 - of constants
 
 
 async def read_jobs(look: Look, after: JobKey | None, which: JobFilter, limit: int) -> JobPage:
@@ -76,9 +76,9 @@ async def jobs_active_first(look: Look, account: str | None, statuses: Sequence[
     return _jobs(await look(_ACTIVE_FIRST, account, json.dumps(list(statuses)), limit))
 
 
-async def jobs_like(look: Look, prefix: str) -> list[dict[str, Any]]:
-    """The jobs whose id starts with `prefix`; the one whose id it is, if there is one."""
-    found = _jobs(await look(_LIKE, prefix))
+async def jobs_like(look: Look, prefix: str, account: str | None) -> list[dict[str, Any]]:
+    """The jobs whose id starts with `prefix`; those alone whose id it is, if there are any."""
+    found = _jobs(await look(_LIKE, prefix, account))
     return [job for job in found if job["id"] == prefix] or found
 
 

@@ -50,9 +50,9 @@ class Reader:
         """The jobs, active ones first, then the newest first; the BatchJob's properties and what the tracker adds."""
         return await self._understood("a job", read_jobs.jobs_active_first(self._look, account, statuses, limit))
 
-    async def jobs_like(self, prefix: str) -> list[dict[str, Any]]:
-        """The jobs whose id starts with `prefix`; the one whose id it is, if there is one."""
-        return await self._understood("a job", read_jobs.jobs_like(self._look, prefix))
+    async def jobs_like(self, prefix: str, account: str | None = None) -> list[dict[str, Any]]:
+        """Up to 20 jobs whose id starts with `prefix`, of all accounts or one; those alone whose id it is, if there are any."""
+        return await self._understood("a job", read_jobs.jobs_like(self._look, prefix, account))
 
     async def jobs_of_id(self, job_id: str) -> list[dict[str, Any]]:
         """The jobs of that id, one for each account that has one."""
@@ -88,6 +88,11 @@ class Reader:
     async def last_seq(self) -> int:
         """The seq of the last event; 0 where there is none."""
         return await read_events.last_seq(self._look)
+
+    async def last_sweep(self) -> int | None:
+        """When an account was last swept whole, to a few seconds (Unix milliseconds); None where none was."""
+        found: int | None = (await self._look("SELECT max(swept_at) FROM accounts"))[0][0]
+        return found
 
     async def deliveries(self, after: tuple[int, str], which: DeliveryFilter, limit: int = 500) -> list[dict[str, Any]]:
         """Up to `limit` deliveries `after` that of a seq and a receiver, in the log's order, each with its attempts."""

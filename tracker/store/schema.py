@@ -162,7 +162,11 @@ _SCHEMA_8: Final = """
 ALTER TABLE deliveries ADD COLUMN replays INTEGER NOT NULL DEFAULT 0;  -- how often a command has made it pending again
 """
 
-MIGRATIONS: Final = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3, _SCHEMA_4, _SCHEMA_5, _SCHEMA_6, _SCHEMA_7, _SCHEMA_8)
+_SCHEMA_9: Final = """
+ALTER TABLE accounts ADD COLUMN swept_at INTEGER;  -- Unix milliseconds of the last whole sweep; read by Reader.last_sweep
+"""
+
+MIGRATIONS: Final = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3, _SCHEMA_4, _SCHEMA_5, _SCHEMA_6, _SCHEMA_7, _SCHEMA_8, _SCHEMA_9)
 """Migration N makes a file of version N - 1 one of version N."""
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 from contextlib import asynccontextmanager
 from itertools import accumulate, islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -54,6 +55,9 @@ UPDATE jobs SET observed_at = ?8, seq = ?9, data = ?10 WHERE account = ?1 AND id
 _COUNTERS: Final = frozenset(COUNTERS)
 
 _encode: Final = msgspec.json.Encoder().encode
+
+_SWEPT: Final = "UPDATE accounts SET swept_at = ?2 WHERE name = ?1 AND swept_at IS NOT ?2"
+_NOT_SWEPT: Final = MappingProxyType[str, int]({})
 
 _AS_IT_IS: Final = f"PRAGMA user_version = {len(MIGRATIONS)}"
 """Writes the first page as it is."""
@@ -143,13 +147,19 @@ class SqliteStore:
     async def drop(self, receiver: str, *, dead: bool = False) -> Dropped:
         return await drop(self._database, receiver, dead=dead)
 
-    async def probe(self) -> str | None:
+    async def probe(self, swept: Mapping[str, int] = _NOT_SWEPT) -> str | None:
         """What is wrong with the store; None where nothing is: it can write, and the last record did not fail.
 
-        It commits a change that changes nothing. A full disk may have room for that and none for the next record.
+        It commits when accounts were last `swept` (Unix milliseconds), for whoever reads while no daemon runs, and otherwise
+        changes nothing. A full disk may have room for that and none for the next record.
         """
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(_AS_IT_IS)
+            connection.executemany(_SWEPT, swept.items())
+
         try:
-            await self._database.write("probing", lambda connection: connection.execute(_AS_IT_IS), Use.TRIAL)
+            await self._database.write("probing", work, Use.TRIAL)
         except StorageError as error:
             return str(error)
         return self._unrecorded

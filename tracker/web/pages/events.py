@@ -10,10 +10,10 @@ from tracker.core.event import ACCOUNT_TYPES, BATCH_TYPES, OVERDUE_TYPES, RECEIV
 from tracker.core.filters import EventFilter
 from tracker.core.pages import Span
 from tracker.core.ports import Reader
+from tracker.core.timeline import PROGRESS
 from tracker.web.known_names import check_types
 from tracker.web.pages.jobs import Pill
 from tracker.web.pages.links import encoded_query, link
-from tracker.web.pages.timeline import PROGRESS
 
 PAGE: Final = 100
 BEFORE_CHOSEN: Final = PAGE // 2

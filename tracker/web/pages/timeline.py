@@ -1,17 +1,16 @@
 """Owns the timeline of a job: its events with the gaps between them, progress after progress drawn together."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby, pairwise
 from math import inf
 from typing import Any, Final, NamedTuple
 
 from tracker.core.job import Job, read_job, time_of
 from tracker.core.status import EVENT_OF, TERMINAL
+from tracker.core.timeline import progress_words, seconds_between, steps
 from tracker.core.verdict import explained, of_job, of_other, span, why
 from tracker.web.pages.chart import Point
-from tracker.web.pages.words import moment, number, spaced
+from tracker.web.pages.words import moment, spaced
 
-PROGRESS: Final = "batch.progress"
 _ENDS: Final = frozenset(EVENT_OF[status] for status in TERMINAL)
 LONG: Final = 0.2
 """The share of the whole from which on a gap is a long one."""
@@ -33,19 +32,17 @@ class Entry(NamedTuple):
 
 def timeline(events: Sequence[Mapping[str, Any]]) -> list[Entry]:
     """The events, in the order of the log, as lines."""
-    groups = [list(group) for _, group in groupby(events, key=_together)]
-    whole = _seconds(events[0], events[-1]) if events else 0
-    gaps = [*[0.0][: len(groups)], *(_seconds(before[-1], after[0]) for before, after in pairwise(groups))]
+    whole = seconds_between(events[0], events[-1]) if events else 0
     return [
         Entry(
-            first=group[0]["seq"],
-            event=group[-1],
-            words=words(group[-1]) if len(group) == 1 else _several(group),
-            times=len(group),
-            gap=span(gap) if gap >= 1 else "",
-            is_long=whole > 0 and gap >= max(10, whole * LONG),
+            first=step.first["seq"],
+            event=step.last,
+            words=words(step.last) if step.times == 1 else spaced(progress_words(step)),
+            times=step.times,
+            gap=span(step.gap) if step.gap >= 1 else "",
+            is_long=whole > 0 and step.gap >= max(10, whole * LONG),
         )
-        for group, gap in zip(groups, gaps, strict=True)
+        for step in steps(events)
     ]
 
 
@@ -75,20 +72,3 @@ def _ended_at(data: Mapping[str, Any]) -> float:
     """When a job ended by the API; never, where it says nothing, or that it ended before it began."""
     at = time_of(data, "completed_at")
     return inf if at is None or at < data["created_at"] else at
-
-
-def _several(group: Sequence[Mapping[str, Any]]) -> str:
-    first, last = group[0], group[-1]
-    before = first["changes"].get("completed_requests", (first["data"]["completed_requests"],))[0]
-    now = last["data"]
-    took = span(_seconds(first, last))
-    return f"{number(before)} to {number(now['completed_requests'])} of {number(now['total_requests'])} requests, in {took}"
-
-
-def _together(event: Mapping[str, Any]) -> Any:
-    """What neighbours that become one line have in common."""
-    return PROGRESS if event["type"] == PROGRESS else event["seq"]
-
-
-def _seconds(before: Mapping[str, Any], after: Mapping[str, Any]) -> float:
-    return (moment(after["observed_at"]) - moment(before["observed_at"])).total_seconds()
