@@ -3,7 +3,7 @@
 #
 #     MISTRAL_API_KEY=… ./submit-wait-download.sh requests.jsonl
 #
-# Exit status as `batch-tracker wait`: 0 only if every request succeeded.
+# Exit status as `batch-tracker wait`: 0 only if every request succeeded, 124 after its time-out.
 set -eu
 
 requests=$1

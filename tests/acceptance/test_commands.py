@@ -4,6 +4,7 @@ import json
 import signal
 import sqlite3
 import subprocess
+from itertools import pairwise
 
 import anyio
 import pytest
@@ -77,17 +78,22 @@ async def test_job_is_shown_by_the_beginning_of_its_id(watched):
     shown = await installation.command("job", job_id[:13])
     assert job_id in shown.stdout
     assert all(event["type"] in shown.stdout for event in events if event["data"]["id"] == job_id)
+    told = [line for line in shown.stdout.splitlines() if " batch.progress " in line]
+    assert all("batch.progress" not in before for before, after in pairwise(shown.stdout.splitlines()) if after in told), (
+        "folded"
+    )
     as_json = json.loads((await installation.command("job", job_id, "--json")).stdout)
     assert events[-1]["data"].items() <= as_json.items()
 
 
 async def test_job_that_is_not_one_is_told(watched):
-    """No such job, or several, is status 1 and said on standard error."""
+    """No such job is status 1, a beginning of several is status 2, wherever an ID is taken; both are said on standard error."""
     installation, _ = watched
-    for prefix, said in (("zzz", "no job's ID starts with zzz"), ("", "several jobs' IDs start with")):
-        done = await installation.command("job", prefix)
-        assert (done.returncode, done.stdout) == (1, "")
-        assert said in done.stderr
+    for command in (["job"], ["events", "--job"], ["deliveries", "--job"]):
+        for status, prefix, said in ((1, "zzz", "no job's ID starts with zzz"), (2, "", "several jobs' IDs start with")):
+            done = await installation.command(*command, prefix)
+            assert (done.returncode, done.stdout) == (status, "")
+            assert said in done.stderr
 
 
 async def test_jobs_are_listed_active_first(watched):

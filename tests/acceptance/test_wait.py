@@ -83,29 +83,26 @@ async def test_beside_a_daemon_jobs_are_waited_for_by_its_log_alone(tmp_path):
                     await everything.says(f'"result": "{way}"', "stdout")
                 assert await everything.status() == 1
             assert everything.results == dict(zip(ids, WAYS, strict=True))
-            assert "7 of 8 jobs did not succeed in full" in everything.said["stderr"]
+            assert everything.said["stderr"].endswith("batch-tracker: 7 of 8 jobs did not succeed in full\n")
             known = json.loads((await installation.command("job", ids[1], "--json")).stdout)
             told = next(each for each in map(json.loads, everything.said["stdout"].splitlines()) if each["id"] == ids[1])
             assert told == known | {"result": "partial"}
             done = await installation.command("wait", ids[0][:8], ids[0])
             assert (done.returncode, done.stderr) == (0, "")
-            assert done.stdout.splitlines()[0].startswith(f"{ids[0]}  Batch completed: all 50 requests succeeded in ")
-            assert done.stdout.splitlines()[1:] == [f"  output_file  {known_file(done.stdout)}"]
-
-
-def known_file(said):
-    return said.split()[-1]
+            first, requests, file = done.stdout.splitlines()
+            assert first.startswith(f"{ids[0]}  Batch completed in ")
+            assert (requests, file) == ("  all 50 requests succeeded", f"  output_file  {file.split()[-1]}")
 
 
 @pytest.mark.parametrize(
     ("way", "options", "status", "said"),
     matrix(
         [
-            ("partial", (), 1, "the job did not succeed in full; --allow-partial would take that for a success"),
-            ("partial", ("--allow-partial",), 0, ""),
-            ("all_failed", ("--allow-partial",), 1, "the job did not succeed in full"),
-            ("success", ("--quiet",), 0, ""),
-            ("failed", ("--quiet",), 1, ""),
+            ("partial", (), 1, ["the job did not succeed in full", "--allow-partial counts a partial success as a success"]),
+            ("partial", ("--allow-partial",), 0, []),
+            ("all_failed", ("--allow-partial",), 1, ["the job did not succeed in full"]),
+            ("success", ("--quiet",), 0, []),
+            ("failed", ("--quiet",), 1, []),
         ]
     ),
 )
@@ -120,7 +117,7 @@ async def test_status_without_a_daemon(tmp_path, way, options, status, said):
     if "--quiet" in options:
         assert (done.stdout, done.stderr) == ("", "")
     else:
-        summary = [f"batch-tracker: {said}"] if said else []
+        summary = [f"batch-tracker: {line}" for line in said]
         assert done.stderr.splitlines() == ["no daemon is running: asking the API itself", *summary]
         assert ("error_file" in done.stdout, "output_file" in done.stdout) == (way != "success", way != "all_failed")
 
@@ -193,7 +190,8 @@ async def test_job_that_was_only_just_submitted(tmp_path):
             end(simulator, job_id)
             done = await installation.command("wait", job_id, NOBODY, "--json")
     results = {each["id"]: each["result"] for each in map(json.loads, done.stdout.splitlines())}
-    assert (done.returncode, results) == (1, {job_id: "success", NOBODY: "unknown"})
+    assert (done.returncode, results) == (2, {job_id: "success", NOBODY: "unknown"})
+    assert done.stderr.endswith("batch-tracker: 1 of 2 jobs is unknown\n")
 
 
 @pytest.mark.parametrize("name", matrix(["SIGINT", "SIGTERM"]))
@@ -210,12 +208,14 @@ async def test_signal_ends_the_waiting_and_not_the_job(tmp_path, name):
 
 
 async def test_timeout_is_told(tmp_path):
-    """What is not over in time is status 1, and one object that says so."""
+    """What is not over in time is status 124, one object that says so, and no word of a failure."""
     async with simulated() as simulator:
         (job_id,) = begin(simulator)
         installation = Installation(tmp_path, simulator.url, poll_interval="100ms")
         done = await installation.command("wait", job_id, "--json", "--timeout", "1500ms")
-        assert (done.returncode, json.loads(done.stdout)["result"]) == (1, "timed_out")
+        assert (done.returncode, json.loads(done.stdout)["result"]) == (124, "timed_out")
+        assert done.stderr.endswith("batch-tracker: the job is not over after the --timeout of 2s\n")
+        assert "succeed" not in done.stderr
 
 
 @pytest.mark.slow
@@ -265,4 +265,6 @@ async def test_usage_is_status_2(tmp_path):
 def test_help_documents_the_statuses():
     """Who writes a script finds the exit statuses and an example in `wait --help`."""
     done = subprocess.run([*COMMAND, "wait", "--help"], capture_output=True, text=True, check=True)
-    assert all(line in done.stdout for line in ("Exit status:", "  130  Ctrl-C", "Examples:", "--allow-partial"))
+    assert all(
+        line in done.stdout for line in ("Exit status:", "  124  --timeout", "  130  Ctrl-C", "Examples:", "--allow-partial")
+    )

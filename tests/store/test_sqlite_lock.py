@@ -10,6 +10,8 @@ import pytest
 from observations import seen
 
 from tracker.core.ports import StorageError
+from tracker.store import lock
+from tracker.store.lock import is_held
 from tracker.store.writer import open_store
 
 HOLDS = """
@@ -116,3 +118,40 @@ async def test_a_lock_that_cannot_be_made_is_told(path):
     path.with_name("tracker.db.lock").mkdir()
     assert await refusal(path) == f"{path}.lock: cannot be opened: Is a directory"
     assert not path.exists()
+
+
+@pytest.mark.parametrize("has_list", [True, False], ids=["by the system's list", "without that list"])
+async def test_whether_a_process_has_the_database_is_known_without_asking_it(path, monkeypatch, tmp_path, has_list):
+    """A reader knows whether a daemon has the file: not before, while it is open, and not after its process was killed."""
+    if not has_list:
+        monkeypatch.setattr(lock, "_LOCKS", tmp_path / "missing")
+    assert not is_held(path)
+    async with open_store(path):
+        assert is_held(path)
+    with another_process(path) as holder:
+        assert is_held(path)
+        holder.kill()
+        holder.wait()
+        assert not is_held(path)
+
+
+async def test_a_list_of_locks_with_other_device_numbers_is_understood(path, monkeypatch, tmp_path):
+    """As btrfs and overlayfs have it: the number of the file and the process of the lock file are enough."""
+    foreign = tmp_path / "locks"
+    monkeypatch.setattr(lock, "_LOCKS", foreign)
+    async with open_store(path):
+        line = f"1: FLOCK  ADVISORY  WRITE %s ff:ff:{path.stat().st_ino} 0 EOF\n"
+        foreign.write_text(line % os.getpid())
+        assert is_held(path)
+        foreign.write_text(line % (os.getpid() + 1))
+        assert not is_held(path)
+
+
+@pytest.mark.parametrize("left", ["", "0", "-1", "x", "99999999999999999999", "²"], ids=repr)
+async def test_a_lock_file_that_names_no_process_is_no_daemon(path, monkeypatch, tmp_path, left):
+    """Whatever a lock file holds, no process is signalled for it, and nothing is taken for a daemon."""
+    monkeypatch.setattr(lock, "_LOCKS", tmp_path / "missing")
+    async with open_store(path):
+        pass
+    path.with_name(path.name + ".lock").write_text(left)
+    assert not is_held(path)

@@ -5,8 +5,9 @@ import sqlite3
 
 import anyio
 import pytest
-from observations import gone, moved, progress, seen, seen_many
+from observations import SINCE, gone, moved, progress, seen, seen_many
 
+from tracker.core.ports import Contact
 from tracker.store.reader import EventFilter, open_reader
 from tracker.store.writer import open_store
 
@@ -183,3 +184,28 @@ async def test_following_the_log(store, path):
             for _ in range(199):
                 await store.record("default", [next(changes)])
     assert found == list(range(1, 201))
+
+
+async def test_last_sweep_is_read_by_whoever_comes_later(path):
+    """A probe records when accounts were last swept whole; the newest of all is read, also once the writer is gone."""
+    async with open_store(path) as store:
+        for account in ("a", "b"):
+            await store.contact(account, Contact(since=SINCE, horizon=0))
+        async with open_reader(path) as reader:
+            assert await reader.last_sweep() is None
+        assert await store.probe({"a": SINCE, "b": SINCE + 5000, "unknown": SINCE + 9000}) is None
+        assert await store.probe({"a": SINCE + 1000}) is None
+    async with open_reader(path) as reader:
+        assert await reader.last_sweep() == SINCE + 5000
+
+
+async def test_jobs_are_looked_for_in_one_account(path):
+    """An account's job is found by the beginning of its ID, however many jobs of another account begin so."""
+    async with open_store(path) as store:
+        await store.record("a", [seen(f"job-{number}", account="a") for number in range(30)])
+        await store.record("b", [seen("job-7", account="b"), seen("job-99", account="b")])
+    async with open_reader(path) as reader:
+        assert [job["id"] for job in await reader.jobs_like("job", "b")] == ["job-7", "job-99"]
+        assert [(job["account"], job["id"]) for job in await reader.jobs_like("job-7")] == [("a", "job-7"), ("b", "job-7")]
+        assert [(job["account"], job["id"]) for job in await reader.jobs_like("job-7", "b")] == [("b", "job-7")]
+        assert await reader.jobs_like("job-0", "b") == []
