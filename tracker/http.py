@@ -4,7 +4,6 @@ No module but this one and its transport imports httpx. What the network does is
 """
 
 import math
-import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -16,6 +15,7 @@ import httpx
 import msgspec
 
 from tracker import __version__
+from tracker.network_errors import explain
 from tracker.proxies import Proxies
 from tracker.proxy_transport import Proxied
 from tracker.pulse import Pulse
@@ -37,7 +37,6 @@ BODY_GRACE: Final = 2.0
 """Seconds for a body on which nothing depends: time to see what a bad answer says, and to use the connection again."""
 
 _HEADERS: Final = {"accept": "*/*", "accept-encoding": "identity", "user-agent": f"batch-tracker/{__version__}"}
-_QUOTED: Final = re.compile(r"\bbytearray\b|\bb['\"]|(?<!\w)['\"]")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +117,7 @@ class HttpClient:
                 async with self._free, self._connected() as connection:
                     return await _exchange(connection, self._identified(request), self._url(request.url), deadline)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                return NoAnswer(_what_happened(error))
+                return NoAnswer(explain(error))
         return NoAnswer(f"no complete answer within {request.deadline:g} s")
 
     def _identified(self, request: Request) -> Request:
@@ -217,9 +216,3 @@ async def _read_what_comes(response: httpx.Response, limit: int, until: float) -
         else:
             return bytes(body), False
     return bytes(body[:limit]), True
-
-
-def _what_happened(error: Exception) -> str:
-    """The kind of `error` and its text, up to where it quotes: that may be the URL, a header, or what a server sent back."""
-    text = _QUOTED.split(str(error), maxsplit=1)[0].rstrip(" :,(")
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import anyio
 
 from tracker.config.model import Secret
+from tracker.core.api_error import explained, message_of, no_json
 from tracker.core.event import iso
 from tracker.core.failure import Failure, Reason, reason_of
 from tracker.core.job import Job, Malformed, MalformedJob, Page, parse_job, parse_page
@@ -22,6 +23,9 @@ PAUSE_UNASKED: Final = 1.0
 
 SHOWN_OF_AN_ERROR: Final = 200
 """Characters of an error's body that go into its detail."""
+
+LONGEST_DETAIL: Final = 500
+"""Characters."""
 
 _READ_OF_AN_ERROR: Final = 4096
 """Bytes of it that are looked at: the key is taken out before the text is cut, or a part of it might stay."""
@@ -42,6 +46,7 @@ class Mistral:
         answered: Callable[[str, str, float], None] = lambda _call, _code, _seconds: None,
     ) -> None:
         self._http = http
+        self._base_url = base_url
         self._jobs_url = base_url.rstrip("/") + "/v1/batch/jobs"
         self._credentials = Credentials({"api_key": Secret(api_key)}) if isinstance(api_key, str) else api_key
         self._identify()
@@ -94,28 +99,35 @@ class Mistral:
         )
         code = "none" if isinstance(answer, NoAnswer) else str(answer.status)
         self._answered(call, code, anyio.current_time() - began)
-        body = self._body_of(answer)
+        body = self._body_of(answer, listing=call == "list")
         if isinstance(body, Failure) and body.reason is Reason.RATE_LIMITED:
             self._pace.pause(PAUSE_UNASKED if body.retry_after is None else body.retry_after)
         return body
 
-    def _body_of(self, answer: Answer | NoAnswer) -> bytes | Failure:
+    def _body_of(self, answer: Answer | NoAnswer, *, listing: bool) -> bytes | Failure:
         if isinstance(answer, NoAnswer):
-            return Failure(Reason.NETWORK, answer.detail)
+            return Failure(Reason.NETWORK, f"{self._base_url}: {answer.detail}")
         if answer.status != 200:
-            return self._refusal(answer)
+            return self._refusal(answer, listing=listing)
         if answer.truncated:
             return Failure(Reason.MALFORMED, f"expected at most {len(answer.body)} bytes, found more")
         encoding = answer.headers.get("content-encoding", "").lower()
         if encoding not in ("", "identity"):
             return Failure(Reason.MALFORMED, f"expected no content encoding, found {encoding!r:.40}")
+        if problem := no_json(self._text(answer), self._base_url):
+            return Failure(Reason.MALFORMED, problem[:LONGEST_DETAIL])
         return answer.body
 
-    def _refusal(self, answer: Answer) -> Failure:
-        text = self._redact(answer.body[:_READ_OF_AN_ERROR].decode("utf-8", "replace"))
-        shown = " ".join(text.split())[:SHOWN_OF_AN_ERROR]
+    def _text(self, answer: Answer) -> str:
+        """The beginning of a body, without secrets."""
+        return self._redact(answer.body[:_READ_OF_AN_ERROR].decode("utf-8", "replace"))
+
+    def _refusal(self, answer: Answer, *, listing: bool) -> Failure:
+        message = message_of(self._text(answer))[:SHOWN_OF_AN_ERROR]
+        location = self._redact(answer.headers.get("location", ""))[:SHOWN_OF_AN_ERROR]
+        detail = explained(answer.status, message, self._base_url, listing=listing, location=location)
         wait = wait_asked(answer.headers, self._now())
-        return Failure(reason_of(answer.status), f"HTTP {answer.status}: {shown}" if shown else f"HTTP {answer.status}", wait)
+        return Failure(reason_of(answer.status), detail, wait)
 
 
 def _readable(page: Page | Malformed) -> Page | Failure:

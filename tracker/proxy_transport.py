@@ -9,6 +9,7 @@ import httpx
 from anyio.abc import ByteStream
 from anyio.streams.tls import TLSStream
 
+from tracker.network_errors import explain
 from tracker.proxies import SOCKS, Proxies
 from tracker.socks import SocksError, connect_through
 from tracker.transport import Connection
@@ -30,7 +31,12 @@ class Proxied(httpx.AsyncBaseTransport):
         proxy = self._proxies.of(url.scheme, url.host, _PORTS.get(url.scheme, 0) if url.port is None else url.port)
         if proxy not in self._ways:
             self._ways[proxy] = self._way(proxy)
-        return await self._ways[proxy].handle_async_request(request)
+        try:
+            return await self._ways[proxy].handle_async_request(request)
+        except httpx.ConnectError as error:
+            if proxy is None or proxy.startswith(SOCKS) or _is_of_tls(error):
+                raise
+            raise httpx.ProxyError(f"the proxy cannot be reached: {explain(error)}") from None
 
     async def aclose(self) -> None:
         for way in self._ways.values():
@@ -57,7 +63,10 @@ class _ThroughSocks(Connection):
         self._proxy = urlsplit(proxy)
 
     async def _open(self, url: httpx.URL, host: str, port: int) -> ByteStream:
-        stream: ByteStream = await anyio.connect_tcp(self._proxy.hostname or "", self._proxy.port or _SOCKS_PORT)
+        try:
+            stream: ByteStream = await anyio.connect_tcp(self._proxy.hostname or "", self._proxy.port or _SOCKS_PORT)
+        except OSError as error:
+            raise httpx.ProxyError(f"the SOCKS proxy cannot be reached: {explain(error)}") from None
         try:
             await connect_through(stream, host, port, self._user)
             if url.scheme == "https":
@@ -76,3 +85,11 @@ class _ThroughSocks(Connection):
     def _user(self) -> tuple[str, str] | None:
         name, password = self._proxy.username, self._proxy.password
         return None if name is None else (unquote(name), unquote(password or ""))
+
+
+def _is_of_tls(error: BaseException) -> bool:
+    """Whether TLS failed, which is with the server behind a proxy."""
+    each: BaseException | None = error
+    while each and not isinstance(each, ssl.SSLError):
+        each = each.__cause__ or each.__context__
+    return each is not None

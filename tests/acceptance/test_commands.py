@@ -8,10 +8,11 @@ from itertools import pairwise
 
 import anyio
 import pytest
+from loopback import answer, loopback, sends
 from matrix import matrix
 from tracking import COMMAND, Installation, simulated
 
-from tracker.core.job import PROPERTIES
+from tracker.core.job import COUNTERS, PROPERTIES
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +143,42 @@ async def test_verify_tells_a_tampered_table(watched, tmp_path):
     assert differs.returncode == 1
     assert events[-1]["data"]["id"] in differs.stdout
     assert "'FAILED'" in differs.stdout
+
+
+async def test_check_tells_which_jobs_cannot_be_read(tmp_path):
+    """Jobs that no one could watch are counted and named with the reason, and the status is 1, though the account answers."""
+    good = {"id": "good", "status": "QUEUED", "created_at": 1_795_000_000} | dict.fromkeys(COUNTERS, 0)
+    bad = [{"status": "QUEUED"}, *({"id": f"bad-{number}"} for number in range(4))]
+    page = json.dumps({"data": [good, *bad], "total": 6}).encode()
+    async with loopback(sends(answer(page))) as server:
+        done = await Installation(tmp_path, server.url).command("check", "--online")
+    assert done.returncode == 1
+    assert "account   default: answers, 6 jobs; 5 of the 6 asked for cannot be read and are not watched: " in done.stderr
+    assert all(part in done.stderr for part in ("one without an id: ", "bad-0: ", "bad-1: ", "and 2 more"))
+
+
+@pytest.mark.parametrize(
+    ("scene", "said"),
+    [
+        (answer(b'{"message": "Unauthorized"}', 401), "unauthorised: HTTP 401: Unauthorized; the key is not accepted: "),
+        (
+            answer(b"<title>Welcome</title>", 404),
+            "not_found: HTTP 404: an HTML page titled Welcome; there is no batch API at {url}",
+        ),
+        (
+            answer(b"<title>Welcome</title>"),
+            "malformed: expected JSON, found an HTML page titled Welcome; is `base_url` {url} ",
+        ),
+        (b"SSH-2.0\r\n\r\n", "network: {url}: the answer is not valid HTTP: "),
+    ],
+    ids=["wrong key", "no such page", "a web site", "no HTTP"],
+)
+async def test_check_tells_what_is_wrong_with_an_account(tmp_path, scene, said):
+    """A wrong key and a wrong URL are said in words with what to check, not as an answer's raw body or an exception."""
+    async with loopback(sends(scene, keeps=False)) as server:
+        done = await Installation(tmp_path, server.url).command("check", "--online")
+    assert done.returncode == 1
+    assert f"account   default: {said.format(url=server.url)}" in done.stderr
 
 
 async def test_check_tells_whether_the_accounts_answer(tmp_path):

@@ -71,7 +71,7 @@ async def test_receiver_that_cannot_be_reached(tmp_path):
     """Where nobody listens, that is said with the reason, and without the URL."""
     done = await installed(tmp_path, pipeline="http://127.0.0.1:1").command("send-test", "pipeline")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "pipeline: could not be reached: ConnectError: All connection attempts failed\n"
+    assert done.stderr.startswith("pipeline: could not be reached: the connection is refused: nothing listens there; ")
 
 
 @pytest.mark.parametrize(

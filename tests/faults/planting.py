@@ -54,9 +54,9 @@ A_RESET_IS_TAKEN_FOR_YES = """
     import tracker.notify.webhook as webhook
     from tracker.http import Answer, NoAnswer
     outcome_of = webhook.outcome_of
-    def believes(answer, now, url):
-        is_reset = isinstance(answer, NoAnswer) and answer.detail.startswith("ReadError")
-        return outcome_of(Answer(204, {}, b"") if is_reset else answer, now, url)
+    def believes(answer, now, *of):
+        is_reset = isinstance(answer, NoAnswer) and answer.detail == "the connection was reset"
+        return outcome_of(Answer(204, {}, b"") if is_reset else answer, now, *of)
     webhook.outcome_of = believes
 """
 

@@ -22,8 +22,13 @@ SECRETS = ("T0-canary-B0", "canary%2Btoken", "canary+token", SECRET, SECRET.remo
 TIMEOUT = 0.3
 PATIENT = 30.0
 LATE = f"no complete answer within {TIMEOUT:g} s"
+RESET = "the connection was reset"
 WHOLE = answer(b"x" * 100)
 BODY = b"<h1>Sorry</h1>"
+
+
+def not_http(what):
+    return f"the answer is not valid HTTP: {what}; is there an HTTP server on that port?"
 
 
 def floods(code, head=b""):
@@ -173,19 +178,17 @@ async def test_redirect_is_not_followed(tmp_path, code):
         pytest.param(hangs(), LATE, id="reads and never answers"),
         pytest.param(drips(WHOLE, 0.02), LATE, id="drips"),
         pytest.param(drips(answer(BODY, 500), 0.02), LATE, id="drips an error"),
-        pytest.param(resets(), "ReadError", id="reset after reading"),
-        pytest.param(
-            sends(b"", keeps=False), "RemoteProtocolError: Server disconnected without sending a response.", id="hangs up"
-        ),
-        pytest.param(sends(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), "RemoteProtocolError: illegal status line", id="SSH"),
-        pytest.param(sends(b"\xff\0" * 99 + b"\r\n\r\n"), "RemoteProtocolError: illegal status line", id="garbage"),
+        pytest.param(resets(), RESET, id="reset after reading"),
+        pytest.param(sends(b"", keeps=False), "the connection was closed before an answer", id="hangs up"),
+        pytest.param(sends(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), not_http("illegal status line"), id="SSH"),
+        pytest.param(sends(b"\xff\0" * 99 + b"\r\n\r\n"), not_http("illegal status line"), id="garbage"),
         pytest.param(
             sends(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"),
-            "RemoteProtocolError: Received server _SWITCH_UPGRADE event without a pending proposal",
+            not_http("Received server _SWITCH_UPGRADE event without a pending proposal"),
             id="101",
         ),
-        pytest.param(sends(b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), "RemoteProtocolError: illegal header line", id="no header"),
-        pytest.param(floods_with_headers, "RemoteProtocolError: Receive buffer too long", id="headers without end"),
+        pytest.param(sends(b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), not_http("illegal header line"), id="no header"),
+        pytest.param(floods_with_headers, not_http("Receive buffer too long"), id="headers without end"),
     ],
 )
 async def test_no_head_is_a_failure_of_the_network(tmp_path, scene, detail):
@@ -203,7 +206,7 @@ async def test_reset_before_a_byte_was_read(tmp_path):
         failed, delivered = await told(tmp_path / "tracker.db", server.url, server.url)
         group.cancel_scope.cancel()
     assert failed.result is Result.NETWORK
-    assert failed.detail.partition(":")[0] in ("ReadError", "WriteError", "RemoteProtocolError")
+    assert failed.detail in (RESET, "the connection was closed before an answer")
     assert delivered.delivered
     assert (server.accepts, len(server.requests)) == (2, 1)
 
@@ -213,7 +216,10 @@ async def test_refused_connection(tmp_path):
     async with loopback(sends(answer())) as server:
         with nobody() as url:
             failed, delivered = await told(tmp_path / "tracker.db", url, server.url)
-    assert (failed.result, failed.detail) == (Result.NETWORK, "ConnectError: All connection attempts failed")
+    assert (failed.result, failed.detail) == (
+        Result.NETWORK,
+        "the connection is refused: nothing listens there; are host and port right, and is the server up?",
+    )
     assert delivered.delivered
 
 
@@ -222,7 +228,7 @@ async def test_server_without_tls(tmp_path):
     async with loopback(sends(answer())) as server:
         failed, delivered = await told(tmp_path / "tracker.db", server.url.replace("http:", "https:"), server.url)
     assert failed.result is Result.NETWORK
-    assert failed.detail.startswith("ConnectError: [SSL")
+    assert failed.detail.startswith("it does not speak TLS on that port; ")
     assert delivered.delivered
     assert b"evt_" not in server.requests[0]
     assert b"evt_" in server.requests[1]

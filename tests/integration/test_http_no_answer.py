@@ -9,10 +9,16 @@ SECRET = "T0-canary-B0"
 KEY = "canary-key"
 
 WHOLE = answer(b"x" * 100)
-CUT_SHORT = "RemoteProtocolError: peer closed connection without sending complete message body"
-SILENT = "RemoteProtocolError: Server disconnected without sending a response."
-UNSUPPORTED = "UnsupportedProtocol: the URL is neither http nor https, or names no host"
+CUT_SHORT = "the answer was cut short"
+SILENT = "the connection was closed before an answer"
+RESET = "the connection was reset"
+REFUSED = "the connection is refused: nothing listens there; are host and port right, and is the server up?"
+UNSUPPORTED = "the URL is neither http nor https, or names no host"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+def not_http(what):
+    return f"the answer is not valid HTTP: {what}; is there an HTTP server on that port?"
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +43,8 @@ async def ask(tls):
 @pytest.mark.parametrize(
     ("scene", "detail"),
     [
-        pytest.param(resets(), "ReadError", id="reset"),
-        pytest.param(resets(WHOLE[:-1]), "ReadError", id="reset in the body"),
+        pytest.param(resets(), RESET, id="reset"),
+        pytest.param(resets(WHOLE[:-1]), RESET, id="reset in the body"),
         pytest.param(sends(b"", keeps=False), SILENT, id="closed"),
         pytest.param(
             sends(WHOLE[:20], keeps=False),
@@ -55,20 +61,18 @@ async def ask(tls):
             f"{CUT_SHORT} (incomplete chunked read)",
             id="closed between chunks",
         ),
-        pytest.param(sends(CHUNKED + b"what?\r\n"), "RemoteProtocolError: illegal chunk header", id="not a chunk"),
-        pytest.param(sends(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), "RemoteProtocolError: illegal status line", id="not HTTP"),
-        pytest.param(
-            sends(b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), "RemoteProtocolError: illegal header line", id="not a header"
-        ),
+        pytest.param(sends(CHUNKED + b"what?\r\n"), not_http("illegal chunk header"), id="not a chunk"),
+        pytest.param(sends(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), not_http("illegal status line"), id="not HTTP"),
+        pytest.param(sends(b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), not_http("illegal header line"), id="not a header"),
         pytest.param(
             sends(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx"),
-            "RemoteProtocolError: conflicting Content-Length headers",
+            not_http("conflicting Content-Length headers"),
             id="of two lengths",
         ),
     ],
 )
 async def test_broken_answer_is_none(ask, scene, detail):
-    """Whatever ends before it is whole, or is no HTTP, is no answer; the detail says how, in httpx's words."""
+    """Whatever ends before it is whole, or is no HTTP, is no answer; the detail says how, in words."""
     async with loopback(scene) as server:
         assert await ask(server.url) == NoAnswer(detail)
 
@@ -83,14 +87,14 @@ async def test_head_without_end_is_none(ask):
 
     async with loopback(scene) as server:
         said = await ask(server.url)
-    assert said == NoAnswer("RemoteProtocolError: Receive buffer too long")
+    assert said == NoAnswer(not_http("Receive buffer too long"))
 
 
 async def test_interim_answers_without_end_are_none(ask):
     """1xx that never end are given up long before the deadline: to read them would keep everybody else waiting."""
     async with loopback(hangs(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 17 + answer())) as server:
         said = await ask(server.url)
-    assert said == NoAnswer("RemoteProtocolError: more interim answers than anybody has use for")
+    assert said == NoAnswer(not_http("more interim answers than anybody has use for"))
 
 
 async def test_interim_answers_are_read_past(ask):
@@ -103,14 +107,14 @@ async def test_interim_answers_are_read_past(ask):
 async def test_refused_connection_is_no_answer(ask):
     """A port at which nobody listens."""
     with nobody() as url:
-        assert await ask(url) == NoAnswer("ConnectError: All connection attempts failed")
+        assert await ask(url) == NoAnswer(REFUSED)
 
 
 async def test_unresolvable_name_is_no_answer(ask):
     """A host that cannot have an address."""
     said = await ask(f"http://{'a' * 64}.invalid")
     assert isinstance(said, NoAnswer)
-    assert said.detail.startswith("ConnectError: [Errno")
+    assert said.detail.startswith("the host's name is unknown; ")
 
 
 async def test_server_without_tls_is_no_answer(ask):
@@ -118,7 +122,7 @@ async def test_server_without_tls_is_no_answer(ask):
     async with loopback(sends(answer())) as server:
         said = await ask(server.url.replace("http:", "https:"))
     assert isinstance(said, NoAnswer)
-    assert said.detail.startswith("ConnectError: [SSL")
+    assert said.detail.startswith("it does not speak TLS on that port; ")
 
 
 @pytest.mark.parametrize(
@@ -143,7 +147,7 @@ async def test_server_that_echoes_gives_nothing_away(ask):
         return True
 
     async with loopback(scene) as server:
-        assert await ask(server.url) == NoAnswer("RemoteProtocolError: illegal status line")
+        assert await ask(server.url) == NoAnswer(not_http("illegal status line"))
         assert KEY.encode() in server.requests[-1]
 
 

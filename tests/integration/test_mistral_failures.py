@@ -63,8 +63,9 @@ async def test_status_has_its_reason(api, status, reason, passing):
     scene = sends(answer(b"" if status == 204 else b'{"message":\r\n "No."}', status, "retry-after: 0"))
     async with loopback(scene) as server:
         for failure in await both(api(server.url)):
-            detail = f"HTTP {status}" if status == 204 else f'HTTP {status}: {{"message": "No."}}'
-            assert failure == Failure(reason, detail, 0.0)
+            said = f"HTTP {status}" if status == 204 else f"HTTP {status}: No."
+            assert (failure.reason, failure.retry_after) == (reason, 0.0)
+            assert failure.detail.partition(";")[0] == said
             assert failure.passing is passing
 
 
@@ -83,7 +84,7 @@ async def test_detail_of_an_error_is_a_short_line(api, body, shown):
     """Of an error's body the detail shows the beginning, in one line and without the key that it may repeat."""
     async with loopback(sends(answer(body, 401))) as server:
         for failure in await both(api(server.url)):
-            assert failure.detail == f"HTTP 401: {shown}"
+            assert failure.detail == f"HTTP 401: {shown}; the key is not accepted: check `api_key`"
 
 
 @pytest.mark.parametrize(
@@ -156,13 +157,14 @@ async def test_other_errors_pause_nothing(api):
             assert not isinstance(await provider.list_jobs(ListQuery(), 0, 100), Failure)
 
 
-HTML = b"<html><body>Bad gateway</body></html>"
+HTML = b"<html><title> Sign\n in </title></html>"
 
 
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
-        (HTML, "expected JSON, found 37 bytes that are not: Expecting value: line 1 column 1 (char 0)"),
+        (HTML, "expected JSON, found an HTML page titled Sign in; is `base_url` {url} the API's, or a web site's?"),
+        (b" <!doctype html>", "expected JSON, found an HTML page; is `base_url` {url} the API's, or a web site's?"),
         (b"", "expected JSON, found 0 bytes that are not: Expecting value: line 1 column 1 (char 0)"),
         (b'{"data": [{"id"', "expected JSON, found 15 bytes that are not: Expecting ':' delimiter: line 1 column 16 (char 15)"),
     ],
@@ -170,7 +172,7 @@ HTML = b"<html><body>Bad gateway</body></html>"
 async def test_answer_that_is_no_json_is_malformed(api, body, detail):
     """A page of HTML, nothing at all and half of the JSON are failures that pass, of either call."""
     async with loopback(sends(answer(body))) as server:
-        assert await both(api(server.url)) == (Failure(Reason.MALFORMED, detail),) * 2
+        assert await both(api(server.url)) == (Failure(Reason.MALFORMED, detail.replace("{url}", server.url)),) * 2
 
 
 @pytest.mark.parametrize("value", [[], 7, None, "text", {}, {"data": {}}, {"message": "ok"}])
@@ -210,20 +212,25 @@ async def test_answer_beyond_the_limit_is_malformed(api):
 @pytest.mark.parametrize(
     ("scene", "detail"),
     [
-        (resets(), "ReadError"),
-        (sends(b"", keeps=False), "RemoteProtocolError: Server disconnected without sending a response."),
+        (resets(), "the connection was reset"),
+        (sends(b"", keeps=False), "the connection was closed before an answer"),
         (drips(EMPTY, 0.1), "no complete answer within 0.5 s"),
     ],
+    ids=["reset", "closed", "too slow"],
 )
 async def test_network_that_fails_is_a_failure_of_its_own(api, scene, detail):
-    """Reset, closed and too slow are the network's failures, which pass; a job is not to blame."""
+    """Reset, closed and too slow are the network's failures, which pass; the detail says which API that is about."""
     async with loopback(scene) as server:
-        assert await both(api(server.url, 0.5)) == (Failure(Reason.NETWORK, detail),) * 2
-    assert Failure(Reason.NETWORK, detail).passing
+        expected = Failure(Reason.NETWORK, f"{server.url}: {detail}")
+        assert await both(api(server.url, 0.5)) == (expected, expected)
+    assert expected.passing
 
 
 async def test_unreachable_api_is_a_failure_of_the_network(api):
-    """Nobody listens: the network's failure, without the URL."""
+    """Nobody listens: the network's failure, with what may be wrong."""
     with nobody() as url:
-        expected = Failure(Reason.NETWORK, "ConnectError: All connection attempts failed")
+        expected = Failure(
+            Reason.NETWORK,
+            f"{url}: the connection is refused: nothing listens there; are host and port right, and is the server up?",
+        )
         assert await both(api(url)) == (expected, expected)

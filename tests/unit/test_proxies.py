@@ -122,7 +122,7 @@ def test_variable_that_cannot_be_used(read, environ, mistake):
     """A proxy of another kind, no URL, and no network are named by their variable, if proxies are asked for."""
     with pytest.raises(ConfigError) as raised:
         read(environ)
-    assert str(raised.value).endswith(f": {mistake}")
+    assert str(raised.value) == mistake
     assert "canary" not in str(raised.value)
     assert read(environ, "false").proxies is None
 

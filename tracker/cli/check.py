@@ -2,22 +2,27 @@
 
 import sys
 from pathlib import Path
+from typing import Final
 
 import anyio
 import click
 
 from tracker.build import Network, providing
-from tracker.cli import text
 from tracker.cli.options import config_option, examples
 from tracker.config import Account, Config, database_path, load
 from tracker.config.doubtful import doubts
 from tracker.config.strength import refuse_short_keys
 from tracker.control import is_running
+from tracker.core.escaping import plain
 from tracker.core.failure import Failure
 from tracker.core.job import Page
+from tracker.core.plan import PAGE_SIZE
 from tracker.core.ports import ListQuery, StorageError
 from tracker.http import http_client, tls_context
 from tracker.store.reader import open_reader
+
+SHOWN_UNREADABLE: Final = 3
+"""Jobs whose mistakes are shown."""
 
 
 @click.command(epilog=examples("check --online", "check --running"))
@@ -42,7 +47,7 @@ def command(config: str | None, online: bool, running: bool) -> None:
     click.echo("".join(f"account   {account.name} at {account.base_url}\n" for account in loaded.accounts), nl=False)
     click.echo("".join(f"receiver  {receiver.name} ({receiver.kind})\n" for receiver in loaded.receivers), nl=False)
     for warning in (*doubts(loaded), *anyio.run(_left_behind, loaded)):
-        click.echo(f"warning   {text.plain(warning)}", err=True)
+        click.echo(f"warning   {plain(warning)}", err=True)
     if online and not anyio.run(_ask_all, loaded):
         sys.exit(1)
 
@@ -76,13 +81,25 @@ async def _ask_all(config: Config) -> bool:
 
 
 async def _ask(config: Config, account: Account) -> bool:
+    """Ask for a page of jobs, as many as one call gives; whether they came and all of them can be read."""
     async with providing(account, Network(tls_context(), config.proxies)) as provider:
-        answer = await provider.list_jobs(ListQuery(), page=0, page_size=1)
-    click.echo(f"account   {account.name}: {_told(answer)}", err=isinstance(answer, Failure))
-    return not isinstance(answer, Failure)
+        answer = await provider.list_jobs(ListQuery(), page=0, page_size=PAGE_SIZE)
+    went_well = isinstance(answer, Page) and not answer.malformed
+    click.echo(f"account   {account.name}: {plain(_told(answer))}", err=not went_well)
+    return went_well
 
 
 def _told(answer: Page | Failure) -> str:
     if isinstance(answer, Failure):
-        return f"{answer.reason}: {text.plain(answer.detail)}"
-    return f"answers, {'an unknown number of' if answer.total is None else answer.total} jobs"
+        return f"{answer.reason}: {answer.detail}"
+    count = "an unknown number of" if answer.total is None else str(answer.total)
+    return f"answers, {count} jobs" + (_unreadable(answer) if answer.malformed else "")
+
+
+def _unreadable(page: Page) -> str:
+    """How many jobs of the page cannot be read, and why the first of them cannot."""
+    shown = [f"{job.id or 'one without an id'}: {job.reason}" for job in page.malformed[:SHOWN_UNREADABLE]]
+    more = len(page.malformed) - len(shown)
+    if more:
+        shown.append(f"and {more} more")
+    return f"; {len(page.malformed)} of the {len(page)} asked for cannot be read and are not watched: {'; '.join(shown)}"

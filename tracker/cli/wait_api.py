@@ -27,8 +27,8 @@ _NO_SUCH_JOB: Final = (Reason.NOT_FOUND, Reason.REJECTED)
 """What is no UUID is not looked for, but rejected."""
 
 _REFUSED: Final = {
-    Reason.UNAUTHORISED: "its key is refused ({detail}); is the api_key of this account the right one?",
-    Reason.NOT_ENABLED: "batch is not enabled for its workspace ({detail})",
+    Reason.UNAUTHORISED: "its key is refused ({detail})",
+    Reason.NOT_ENABLED: "batch is not enabled ({detail})",
 }
 
 

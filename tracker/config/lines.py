@@ -29,10 +29,11 @@ _Path = tuple[str | int, ...]
 def with_lines(source: str, text: str, mistakes: Iterable[str]) -> list[str]:
     """Each mistake, which begins with the path that it is about, with `source` and the line before it.
 
-    What is missing stands where its table begins, and a missing table on line 1.
+    What is missing stands where its table begins, and a missing table on line 1. What is wrong with the environment,
+    as with `$NO_PROXY`, stands in no file.
     """
     lines = lines_of(text)
-    return [f"{source}:{_line(mistake, lines)}: {mistake}" for mistake in mistakes]
+    return [each if each.startswith("$") else f"{source}:{_line(each, lines)}: {each}" for each in mistakes]
 
 
 def with_lines_of(source: str | None, mistakes: Iterable[str]) -> list[str]:

@@ -1,0 +1,116 @@
+"""Owns what a failed request is in words: what is wrong, and what to do about it where that is known.
+
+No sentence names a URL, which may be a secret, or quotes what a server sent.
+"""
+
+import errno
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import Final
+
+_QUOTED: Final = re.compile(r"\bbytearray\b|\bb['\"]|(?<!\w)['\"]")
+
+_CERTIFICATES: Final = {
+    9: "its TLS certificate is not valid yet; is the clock of this machine right?",
+    10: "its TLS certificate has expired",
+    62: "its TLS certificate is for another name than the host's; is the host right?",
+    64: "its TLS certificate is for another address than the host's; is the host right?",
+}
+"""By OpenSSL's code of what is wrong with a certificate."""
+
+_UNTRUSTED: Final = "its TLS certificate is of a CA that is not trusted here; name the CA's certificate as `ca_file`"
+_NO_TLS: Final = "it does not speak TLS on that port; is the URL's scheme http, or its port another one?"
+_NO_DNS: Final = "the host's name cannot be looked up now; is this machine's DNS reachable?"
+_UNKNOWN_NAME: Final = "the host's name is unknown; is it spelt right, and does this machine's DNS know it?"
+_UNREACHABLE: Final = "the host cannot be reached from here; is there a route to it, or a proxy to be used?"
+_REFUSED: Final = "the connection is refused: nothing listens there; are host and port right, and is the server up?"
+_RESET: Final = "the connection was reset"
+_NO_DESCRIPTOR: Final = "no file descriptor is left for a connection; raise the limit (ulimit -n)"
+_OF_THE_SYSTEM: Final = {
+    errno.ETIMEDOUT: "the host does not answer; does a firewall drop what is sent to it?",
+    **dict.fromkeys(
+        (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EADDRNOTAVAIL), _UNREACHABLE
+    ),
+    **dict.fromkeys((errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED), _RESET),
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), _NO_DESCRIPTOR),
+}
+"""By the number of an `OSError`."""
+
+_SILENT: Final = "Server disconnected without sending a response."
+_CUT_SHORT: Final = "peer closed connection without sending complete message body"
+
+
+def explain(error: BaseException) -> str:
+    """The sentence for `error`, or for what it stems from."""
+    for each in _origins(error):
+        if sentence := _sentence(each):
+            return sentence
+    return _of_http(error)
+
+
+def _origins(error: BaseException) -> Iterator[BaseException]:
+    """The error, what it stems from, and of a group all that is in it; the same once."""
+    seen: list[BaseException] = []
+    left: list[BaseException | None] = [error]
+    while left:
+        each = left.pop(0)
+        if each is not None and each not in seen:
+            seen.append(each)
+            yield each
+            left += [*(each.exceptions if isinstance(each, BaseExceptionGroup) else ()), each.__cause__]
+            left += [] if each.__suppress_context__ else [each.__context__]
+
+
+def _sentence(error: BaseException) -> str | None:
+    match error:
+        case socket.gaierror():
+            return _NO_DNS if error.errno == socket.EAI_AGAIN else _UNKNOWN_NAME
+        case ssl.SSLCertVerificationError():
+            return _CERTIFICATES.get(error.verify_code, _UNTRUSTED)
+        case ssl.SSLError():
+            return _of_tls(error.reason or "")
+        case ConnectionRefusedError():
+            return _REFUSED
+        case OSError():
+            return _OF_THE_SYSTEM.get(error.errno or 0)
+    return None
+
+
+def _of_tls(reason: str) -> str:
+    if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "UNEXPECTED_MESSAGE"):
+        return _NO_TLS
+    if "CERTIFICATE_REQUIRED" in reason:
+        return "it wants a certificate of its clients; set `client_certificate`"
+    if "ALERT" in reason and ("UNKNOWN_CA" in reason or "CERTIFICATE" in reason):
+        return "it does not accept the client certificate; is `client_certificate` the right one?"
+    if "UNEXPECTED_EOF" in reason:
+        return "the connection was closed while TLS began; is there a TLS server on that port?"
+    return f"TLS fails ({reason.lower().replace('_', ' ') or 'no reason given'})"
+
+
+def _of_http(error: BaseException) -> str:
+    """By the kind of `error` and its text, up to where that quotes: it may be the URL, a header, or what a server sent back."""
+    kind = type(error).__name__
+    text = _QUOTED.split(str(error), maxsplit=1)[0].rstrip(" :,(")
+    match kind:
+        case "RemoteProtocolError":
+            return _of_an_answer(text)
+        case "ProxyError":
+            return text if "proxy" in text else f"the proxy refuses: {text}"
+        case "ReadError" | "WriteError":
+            return _RESET
+        case "ConnectError":
+            return text or _RESET
+        case "UnsupportedProtocol":
+            return text
+    return f"{kind}: {text}" if text else kind
+
+
+def _of_an_answer(text: str) -> str:
+    if text == _SILENT:
+        return "the connection was closed before an answer"
+    if text.startswith(_CUT_SHORT):
+        return f"the answer was cut short{text.removeprefix(_CUT_SHORT)}"
+    return f"the answer is not valid HTTP: {text}; is there an HTTP server on that port?"
