@@ -17,6 +17,9 @@ UNREACHABLE, RECOVERED = "account.unreachable", "account.recovered"
 AT_RANDOM = sorted((*ANY, "401", "402"))
 """The kinds that strike one request of many; the others say something about the API."""
 
+ODD_JOBS = ("missing-counter", "same-second")
+"""The faults of jobs, and of their creation, under which the log is the truth; the others are tried elsewhere."""
+
 KEEPS_WAITING = ("hang", "drip")
 """Each costs the real time of a deadline."""
 
@@ -40,8 +43,8 @@ async def checked(days, *, believing=False):
 
 @pytest.mark.slow
 async def test_a_week_of_every_fault(tmp_path):
-    """More than a third of all requests fail, in every way there is, with three restarts: what is logged is what was."""
-    days = Days(tmp_path / "tracker.db", jobs=8)
+    """More than a third of all requests fail in every way, and some jobs are odd, with three restarts: the log is what was."""
+    days = Days(tmp_path / "tracker.db", jobs=8, faults=[Fault(kind, 0.2) for kind in ODD_JOBS])
     faults = [fault for fault in parse("any:0.4") if fault.kind not in KEEPS_WAITING]
     for _ in range(4):
         async with days.running():
@@ -72,6 +75,17 @@ async def test_a_day_of_one_fault(tmp_path, kind):
         await days.go_on(3 * HOUR)
     await checked(days)
     assert days.simulator.faulted[kind] > 0
+
+
+@pytest.mark.parametrize("kind", ODD_JOBS)
+async def test_a_day_of_odd_jobs(tmp_path, kind):
+    """Jobs that are all odd in one way, of an API that now and then is stale: the same."""
+    days = Days(tmp_path / "tracker.db", jobs=4, faults=[Fault(kind, 1.0)])
+    async with days.running():
+        await days.go_on(14 * HOUR, parse("stale:0.1"))
+        await days.go_on(3 * HOUR)
+    events, _ = await checked(days)
+    assert len(events) > 30
 
 
 async def test_a_day_without_an_api_and_a_key_that_is_revoked(tmp_path):

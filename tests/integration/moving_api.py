@@ -5,12 +5,15 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from tracker.core.failure import Failure, Reason
-from tracker.core.job import Job, MalformedJob, Page
+from tracker.core.job import Job, MalformedJob, Page, read_job
 from tracker.core.ports import ListQuery
-from tracker.core.status import is_terminal
+from tracker.core.status import FAILED, is_terminal
 
-LIES = 10
+LIES = 12
 STALE = 3
+
+ERRORS = [{"message": f"row {number} is wrong", "count": number % 3} for number in range(30)]
+"""More than are kept of a job."""
 
 Snapshot = dict[str, Job]
 
@@ -94,9 +97,24 @@ class MovingApi:
                 bent = [msgspec.structs.replace(first, metadata=None, model=None), *rest]
             case 9:
                 return Page(tuple(rest), (), page.total) if rest else page
+            case 10:
+                bent = [lacking(first, "failed_requests", "created_at"), *rest]
+            case 11:
+                bent = [
+                    msgspec.structs.replace(job, errors=job.errors[::-1] if job.errors else job.errors) for job in page.jobs
+                ]
             case _:
                 bent = list(page.jobs)
         return Page(tuple(bent), (), page.total)
+
+
+def lacking(job: Job, *names: str) -> Job | MalformedJob:
+    """The job as it is read from an answer that lacks these properties."""
+    return read_job({name: value for name, value in job.to_data().items() if name not in names})
+
+
+def in_another_order(job: Job) -> Job:
+    return msgspec.structs.replace(job, errors=job.errors[::-1]) if isinstance(job.errors, list) else job
 
 
 def new_job(job_id: str, created_at: int) -> Job:
@@ -117,7 +135,10 @@ def new_job(job_id: str, created_at: int) -> Job:
 def stepped(job: Job, status: str, at: int) -> Job:
     """The job one step on: in `status`, its counters and moments as they would be."""
     if is_terminal(status):
-        return msgspec.structs.replace(job, status=status, completed_at=at)
+        errors = (
+            [{"message": f"row {number} is wrong", "count": number % 3} for number in range(30)] if status == FAILED else []
+        )
+        return msgspec.structs.replace(job, status=status, completed_at=at, errors=errors)
     if status == "RUNNING":
         done = min(job.completed_requests + 7, 100)
         return msgspec.structs.replace(
