@@ -5,6 +5,7 @@ import signal
 
 import anyio
 import httpx
+import pytest
 from tracking import Installation, simulated
 
 from tracker.control import control_file
@@ -44,6 +45,7 @@ async def test_a_program_follows_a_workspace(tmp_path):
     assert not [line for line in daemon.lines if line["level"] == "error" or line["event"].startswith("stream")]
 
 
+@pytest.mark.slow
 async def test_a_token_in_the_configuration(tmp_path):
     """With http.token nothing but a status is read without it; http.hosts names the server; neither token is ever shown."""
     async with simulated(jobs=3) as simulator:

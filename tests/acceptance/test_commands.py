@@ -4,6 +4,7 @@ import json
 import signal
 import sqlite3
 import subprocess
+from contextlib import closing
 from itertools import pairwise
 
 import anyio
@@ -136,9 +137,10 @@ async def test_verify_tells_a_tampered_table(watched, tmp_path):
     agreed = await installation.command("verify")
     assert (agreed.returncode, f"{len(events)} events" in agreed.stdout) == (0, True)
     tampered = Installation(tmp_path, "http://127.0.0.1:1")
-    with sqlite3.connect(installation.database) as source, sqlite3.connect(tampered.database) as target:
+    with closing(sqlite3.connect(installation.database)) as source, closing(sqlite3.connect(tampered.database)) as target:
         source.backup(target)
-        target.execute("UPDATE jobs SET status = 'FAILED' WHERE id = ?", (events[-1]["data"]["id"],))
+        with target:
+            target.execute("UPDATE jobs SET status = 'FAILED' WHERE id = ?", (events[-1]["data"]["id"],))
     differs = await tampered.command("verify")
     assert differs.returncode == 1
     assert events[-1]["data"]["id"] in differs.stdout

@@ -265,6 +265,7 @@ async def test_replay_beside_a_daemon_and_after_it_was_killed(tmp_path):
         assert not control_file(installation.database).exists()
 
 
+@pytest.mark.slow
 async def test_daemon_that_cannot_be_asked(installation):
     """Where a daemon has the database and its file is gone, nothing is written, and both are said."""
     async with installation.running() as daemon:

@@ -5,6 +5,8 @@ from browsing import chromium, opened, text
 from page_log import HOSTILE, HOSTILE_ID, NOBODY, log_hostile_jobs, log_many_jobs
 from tracking import Installation
 
+pytestmark = pytest.mark.slow
+
 STEERING = "[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u202a-\\u202e\\u2066-\\u2069]"
 HARM = HOSTILE["script"]
 

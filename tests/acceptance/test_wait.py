@@ -140,6 +140,7 @@ async def test_without_a_daemon_many_are_listed_and_progress_is_told_seldom(tmp_
     assert waited.said["stderr"].count("RUNNING") == len(ids), "nothing has changed: nothing is said"
 
 
+@pytest.mark.slow
 async def test_daemon_that_dies_is_made_up_for_and_followed_again(tmp_path):
     """After kill -9 the API is asked, what ends then is told; with the daemon back its log is followed again."""
     async with simulated() as simulator:

@@ -25,18 +25,46 @@ class Fault(NamedTuple):
     refuses: bool = False
 
 
+class Gate:
+    """A scene that leaves each request unanswered while the gate is shut, and hangs up once it is opened."""
+
+    def __init__(self):
+        self.held = 0  # since it was shut
+        self._opened, self._came = anyio.Event(), anyio.Event()
+
+    def shut(self):
+        self.held, self._opened = 0, anyio.Event()
+
+    def open(self):
+        self._opened.set()
+
+    async def holds(self, number):
+        """Until so many requests wait at the gate."""
+        while self.held < number:
+            await self._came.wait()
+
+    async def __call__(self, _stream):
+        self.held += 1
+        self._came.set()
+        self._came = anyio.Event()
+        await self._opened.wait()
+        return False
+
+
 class FaultProxy:
     """Before the receiver at `url`: a share of its requests, `rate`, meets one of `faults`; the others pass, to the byte.
 
-    Which ones is drawn for ten at a time, to a tenth: of fifteen in a row at least one is spoilt, whatever the chance.
+    Which ones is drawn for ten at a time, to a tenth: of fifteen in a row at least one is spoilt, whatever the chance. With
+    `spoils` nothing is drawn: the first fault meets each request that `spoils(body)`.
     """
 
-    def __init__(self, url, faults, seed, rate):
+    def __init__(self, url, faults, seed, rate, spoils=None):
         self.met = []  # of each request its webhook-id, if it was read, and its fault, if it has met one
         self.rate = rate
         self.url = ""
         self._host, _, self._path = url.removeprefix("http://").partition("/")
         self._faults = faults
+        self._spoils = spoils
         self._chance = random.Random(seed)
         self._drawn = {True: [], False: []}  # whether the next ones are spoilt, before anything is read or after
         self._refuses = False
@@ -67,17 +95,22 @@ class FaultProxy:
 
     async def _exchange(self, stream):
         """Answer one request, or spoil it; whether the connection is kept for another."""
-        if fault := self._draw(before=True):
+        if not self._spoils and (fault := self._draw(before=True)):
             self.met.append((None, fault))
             return await fault.scene(stream)
         request = await request_of(stream)
-        fault = self._draw(before=False)
+        fault = self._fault_of(request)
         self.met.append((dict(head_of(request)[1])["webhook-id"], fault))
         said = await self._pass_on(request) if fault is None or fault.arrives else b""
         if fault is None:
             return await sends(said)(stream)
         self._refuses = self._refuses or fault.refuses
         return await fault.scene(stream)
+
+    def _fault_of(self, request):
+        if not self._spoils:
+            return self._draw(before=False)
+        return self._faults[0] if self._spoils(request.partition(b"\r\n\r\n")[2]) else None
 
     def _draw(self, *, before):
         fault = self._chance.choice(self._faults) if self._is_spoilt(self._drawn[before]) else None

@@ -84,14 +84,22 @@ ALL_WAIT_FOR_ONE_ANOTHER = """
     Webhook.send = in_turn
 """
 
-ONE_IS_TOLD_LATER = """
+ONE_WAITS_FOR_THE_ATTEMPTS_OF_OTHERS = """
     import anyio
     from tracker.deliverer import Deliverer
-    start = Deliverer._start_due
+    from tracker.notify.webhook import Webhook
+    start, send, under_way = Deliverer._start_due, Webhook.send, []
+    async def counted(self, message):
+        under_way.append(message)
+        try:
+            return await send(self, message)
+        finally:
+            under_way.remove(message)
     async def later(self, *arguments):
-        await anyio.sleep(self.receiver == "well")
+        while self.receiver == "well" and under_way:
+            await anyio.sleep(0.01)
         await start(self, *arguments)
-    Deliverer._start_due = later
+    Webhook.send, Deliverer._start_due = counted, later
 """
 
 NO_CLOCK_IS_FOLLOWED = """

@@ -7,20 +7,20 @@ import sqlite3
 from collections import Counter, defaultdict
 from contextlib import AsyncExitStack, closing
 from datetime import datetime
+from functools import partial
 from itertools import pairwise
-from statistics import median
 
 import anyio
 import pytest
 import standardwebhooks
-from fault_proxy import FAULTS, FaultProxy
+from fault_proxy import FAULTS, Fault, FaultProxy, Gate
 from keeping import Keeper, give
 from planting import (
     A_NEW_ID_FOR_EACH_ATTEMPT,
     A_RESET_IS_TAKEN_FOR_YES,
     ALL_WAIT_FOR_ONE_ANOTHER,
     NOBODY_IS_WAITED_FOR,
-    ONE_IS_TOLD_LATER,
+    ONE_WAITS_FOR_THE_ATTEMPTS_OF_OTHERS,
     plant,
 )
 from proc import descriptors, memory
@@ -36,6 +36,9 @@ MINUTES = float(os.environ.get("DELIVERY_MINUTES", "10"))
 EVENTS = ("batch.created", "batch.started", "batch.completed")
 JOBS = 6
 TIMEOUT = 1.0
+HANGING_TIMEOUT, PATIENCE = 60.0, 50.0
+"""Seconds: the hanging receiver is waited for longer than the receiver that is well takes on any machine."""
+
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 MEGABYTE = 1024 * 1024
 
@@ -43,11 +46,13 @@ MEGABYTE = 1024 * 1024
 class Receiver(Keeper):
     """One behind a proxy with some of the `FAULTS`; what it is sent has to be signed."""
 
-    def __init__(self, name, faults, seed, rate=0.3):
+    def __init__(self, name, faults, seed, rate=0.3, *, timeout=TIMEOUT, spoils=None):
         super().__init__(name, EVENTS)
         self.unsigned = []
+        self._timeout = timeout
+        self._retry = ("2s" if spoils else "100ms",) * 60  # time for what comes later to be sent meanwhile
         self._oracle = standardwebhooks.Webhook(SECRET)
-        self._spoiling = [FAULTS[fault] for fault in faults], seed, rate
+        self._spoiling = faults, seed, rate, spoils and partial(spoils, self)
 
     def keep(self, headers, body):
         super().keep(headers, body)
@@ -60,7 +65,7 @@ class Receiver(Keeper):
         await stack.enter_async_context(self.serving())
         self.proxy = await stack.enter_async_context(FaultProxy(self.url, *self._spoiling).serving())
         self.url = self.proxy.url
-        give(installation, self, hold="forever", timeout=f"{TIMEOUT:g}s")
+        give(installation, self, hold="forever", timeout=f"{self._timeout:g}s", retry=self._retry)
         with installation.config.open("a") as config:
             config.write('secret = { env = "SECRET" }\n')
 
@@ -103,25 +108,41 @@ def _check_peace(name, attempts):
 class Attack:
     """A daemon whose jobs begin and end, and whose receivers are hard to reach, but for the first, which is always well."""
 
-    def __init__(self, simulator, installation, receivers):
+    def __init__(self, simulator, installation, receivers, gate, patience):
         self.simulator, self.installation, self.receivers = simulator, installation, receivers
         self.well, self.hanging, *_ = receivers
+        self.gate, self.patience = gate, patience
+        self.rounds = 0
         self.used = []  # descriptors, and bytes, from time to time
 
     async def round(self, daemon):
-        """Jobs begin and end, and everybody hears of it; one hangs until another, who is well, has heard of everything."""
+        """Jobs begin and end, and every receiver hears of it; one hangs until another, which is well, has heard of all."""
+        heard = len(self.well.got)
+        self.gate.shut()
         self.hanging.proxy.rate = 1.0
-        jobs = begin(self.simulator, JOBS)
-        await self.well.reads(2 * JOBS)
+        jobs = begin(self.simulator, 2)
+        with anyio.fail_after(60):
+            await self.gate.holds(1 if self.rounds else 2)  # its circuit may be open by the second round
+        jobs += begin(self.simulator, JOBS - len(jobs))
+        await self._well_hears(heard + 2 * JOBS)
         for job in jobs:
             end(self.simulator, job)
-        await self.well.reads(JOBS)
+        await self._well_hears(heard + 3 * JOBS)
         self.hanging.proxy.rate = 0.0
+        self.gate.open()
+        self.rounds += 1
         with anyio.fail_after(120):
             while _pending(self.installation):
                 assert not daemon.ended.is_set(), f"it ended: {daemon.lines[-3:]}"
                 self.used.append((descriptors(daemon.process.pid), memory(daemon.process.pid, "VmRSS")))
                 await anyio.sleep(0.1)
+
+    async def _well_hears(self, number):
+        """The receiver that is well has this many requests, while the hanging one has had no answer."""
+        try:
+            await self.well.reads(number - len(self.well.got), seconds=self.patience)
+        except TimeoutError:
+            raise AssertionError("a receiver that is well waited for one that hangs") from None
 
     async def check(self):
         """What came of it: the number of deliveries, of failed attempts, and of copies."""
@@ -133,9 +154,6 @@ class Attack:
         deliveries = [json.loads(line) for line in told.stdout.splitlines()]
         for receiver in self.receivers:
             receiver.check([delivery for delivery in deliveries if delivery["receiver"] == receiver.name])
-        took, late = median(_durations(deliveries, self.well)), median(_lateness(deliveries, self.well))
-        assert took < 2 * TIMEOUT, f"one who is well waited for others: {took:.1f} s, where {TIMEOUT:g} s was the most"
-        assert late < TIMEOUT / 2, f"one who is well was told {late:.1f} s after others"
         failed = sum(attempt["result"] != "delivered" for delivery in deliveries for attempt in delivery["attempts"])
         return len(deliveries), failed, sum(len(each.ids) - len(set(each.ids)) for each in self.receivers)
 
@@ -145,32 +163,18 @@ def _pending(installation):
         return connection.execute("SELECT count(*) FROM deliveries WHERE state = 'pending'").fetchone()[0]
 
 
-def _durations(deliveries, receiver):
-    """Seconds that the attempt took which delivered each: what comes before it a busy machine draws out too."""
-    last = (delivery["attempts"][-1] for delivery in deliveries if delivery["receiver"] == receiver.name)
-    return [_seconds(attempt["began_at"], attempt["ended_at"]) for attempt in last]
-
-
-def _lateness(deliveries, receiver):
-    """Seconds from the first attempt to tell anybody of each event to the first to tell the receiver."""
-    began = defaultdict(list)
-    for delivery in deliveries:
-        began[delivery["seq"]].append((delivery["attempts"][0]["began_at"], delivery["receiver"]))
-    return [_seconds(min(told)[0], at) for told in began.values() for at, name in told if name == receiver.name]
-
-
 def _seconds(since, until):
     return (datetime.fromisoformat(until) - datetime.fromisoformat(since)).total_seconds()
 
 
-async def attacked(folder, faults, *, minutes=0.0, seed=1, bug=None):
-    """Receivers with one of the `faults` each, and one with all of them, for so long, but for one round at least."""
-    alone = [Receiver(fault, [fault], seed + number) for number, fault in enumerate(faults)]
+async def attacked(folder, names, *, minutes=0.0, seed=1, bug=None, spoils=None, patience=PATIENCE):
+    """Receivers with one of the `FAULTS` each, and one with all of them, for so long, but for one round at least."""
+    faults, gate = [FAULTS[name] for name in names], Gate()
     receivers = [
         Receiver("well", [], seed, 0.0),
-        Receiver("hanging", ["black-hole"], seed),
+        Receiver("hanging", [Fault(gate)], seed, 0.0, timeout=HANGING_TIMEOUT),
         Receiver("mixed", faults, seed),
-        *alone,
+        *(Receiver(name, [FAULTS[name]], seed + number, spoils=spoils) for number, name in enumerate(names)),
     ]
     async with AsyncExitStack() as stack:
         simulator = await stack.enter_async_context(simulated())
@@ -180,12 +184,11 @@ async def attacked(folder, faults, *, minutes=0.0, seed=1, bug=None):
             await receiver.behind_a_proxy(stack, installation)
         if bug:
             plant(installation, bug)
-        attack = Attack(simulator, installation, receivers)
+        attack = Attack(simulator, installation, receivers, gate, patience)
         daemon = await stack.enter_async_context(installation.running())
-        until, rounds = anyio.current_time() + minutes * 60, 0
-        while not rounds or anyio.current_time() < until:
+        until = anyio.current_time() + minutes * 60
+        while not attack.rounds or anyio.current_time() < until:
             await attack.round(daemon)
-            rounds += 1
         assert await daemon.stop(signal.SIGTERM) == 0
     deliveries, failed, copies = await attack.check()
     told = {line["event"] for line in daemon.lines if line["level"] not in ("debug", "info")}
@@ -194,7 +197,7 @@ async def attacked(folder, faults, *, minutes=0.0, seed=1, bug=None):
     figures = (
         f"{deliveries} deliveries, {failed} failed attempts, {copies} copies, {most} descriptors, {bytes_ / MEGABYTE:.0f} MB"
     )
-    print(f"{rounds} rounds: {figures}")  # noqa: T201 - of a long run
+    print(f"{attack.rounds} rounds: {figures}")  # noqa: T201 - of a long run
     assert most < len(receivers) * CONNECTIONS + 50, figures
     assert bytes_ < 150 * MEGABYTE, figures
 
@@ -211,18 +214,28 @@ async def test_receivers_that_stay_hard_to_reach(tmp_path):
     await attacked(tmp_path, FAULTS, minutes=MINUTES)
 
 
+def until_a_later_one_came(receiver, body):
+    """Whether it is of a job's beginning, and nothing later of the job has come."""
+    event = json.loads(body)
+    later = (json.loads(other) for _, other in receiver.got)
+    return event["type"] == EVENTS[0] and not any(
+        other["data"]["id"] == event["data"]["id"] and other["seq"] > event["seq"] for other in later
+    )
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("bug", "faults", "found"),
+    ("bug", "fault", "spoils", "found"),
     [
-        (A_RESET_IS_TAKEN_FOR_YES, ["answer-dropped"], "a fault was taken for an answer"),
-        (A_NEW_ID_FOR_EACH_ATTEMPT, ["answer-dropped"], "was sent what the log has not"),
-        (NOBODY_IS_WAITED_FOR, ["too-many"], "came late"),
-        (ALL_WAIT_FOR_ONE_ANOTHER, ["black-hole"], "one who is well waited for others"),
-        (ONE_IS_TOLD_LATER, ["black-hole"], "one who is well was told"),
+        (A_RESET_IS_TAKEN_FOR_YES, "answer-dropped", None, "a fault was taken for an answer"),
+        (A_NEW_ID_FOR_EACH_ATTEMPT, "answer-dropped", None, "was sent what the log has not"),
+        (NOBODY_IS_WAITED_FOR, "hung-up-on", until_a_later_one_came, "came late"),
+        (ALL_WAIT_FOR_ONE_ANOTHER, "black-hole", None, "waited for one that hangs"),
+        (ONE_WAITS_FOR_THE_ATTEMPTS_OF_OTHERS, "black-hole", None, "waited for one that hangs"),
     ],
-    ids=["a dropped answer is a yes", "a new id", "hold ignored", "all share their places", "told later"],
+    ids=["a dropped answer is a yes", "a new id", "hold ignored", "all share their places", "waits for others"],
 )
-async def test_deliveries_that_are_wrong_are_found(tmp_path, bug, faults, found):
-    """A product with one of these bugs does not stand a single round."""
+async def test_deliveries_that_are_wrong_are_found(tmp_path, bug, fault, spoils, found):
+    """A product with one of these bugs does not stand a single round: what shows the bug is arranged, not drawn."""
     with pytest.raises(AssertionError, match=found):
-        await attacked(tmp_path, faults, bug=bug)
+        await attacked(tmp_path, [fault], bug=bug, spoils=spoils, patience=5.0)

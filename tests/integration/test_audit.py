@@ -8,6 +8,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from matrix import matrix
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -73,12 +74,18 @@ def service(answers):
 
 @pytest.mark.parametrize(
     ("answers", "status", "said"),
-    [
-        ({"idna": [], "sniffio": []}, 0, ["2 pinned packages audited, none has a known vulnerability"]),
-        ({"idna": [ADVISORY], "sniffio": []}, 1, ["VULNERABLE: idna 3.20: PYSEC-2026-1, fixed in 3.21", "1 vulnerabilities"]),
-        ({"idna": [], "sniffio": 503}, 3, ["NOT AUDITED"]),
-        ({"idna": 400, "sniffio": 400}, 3, ["NOT AUDITED"]),
-    ],
+    matrix(
+        [
+            ({"idna": [], "sniffio": []}, 0, ["2 pinned packages audited, none has a known vulnerability"]),
+            (
+                {"idna": [ADVISORY], "sniffio": []},
+                1,
+                ["VULNERABLE: idna 3.20: PYSEC-2026-1, fixed in 3.21", "1 vulnerabilities"],
+            ),
+            ({"idna": [], "sniffio": 503}, 3, ["NOT AUDITED"]),
+            ({"idna": 400, "sniffio": 400}, 3, ["NOT AUDITED"]),
+        ]
+    ),
     ids=["clean", "vulnerable", "half", "nothing"],
 )
 async def test_what_the_service_says_decides(lock, answers, status, said):
@@ -88,6 +95,7 @@ async def test_what_the_service_says_decides(lock, answers, status, said):
     assert (ended, [words for words in said if words not in told]) == (status, []), told
 
 
+@pytest.mark.slow
 async def test_a_service_that_cannot_be_reached_is_no_audit(lock):
     """Where nobody answers it says so, with a status of its own."""
     ended, told = await audited(lock, "-s", "osv", "--osv-url", "http://127.0.0.1:1/v1/query")
@@ -115,7 +123,7 @@ async def test_what_pip_audit_skips_is_no_audit(lock, tmp_path, recorded):
     assert "none has a known" not in told
 
 
-@pytest.mark.parametrize("said", ["", "null", "[]", "{}", "No known vulnerabilities found"])
+@pytest.mark.parametrize("said", matrix(["", "null", "[]", "{}", "No known vulnerabilities found"]))
 async def test_what_cannot_be_read_is_no_audit(lock, tmp_path, said):
     """An answer of pip-audit that is not its JSON is no audit, though it ends with 0."""
     (tmp_path / "pip_audit.py").write_text(f"print({said!r})")

@@ -32,6 +32,7 @@ checks.positive_data_acceptance.expected-statuses = [200, 422]
 """
 
 
+@pytest.mark.slow
 async def test_schemathesis_finds_nothing(tmp_path):
     """Valid, invalid and fuzzed requests get no 500, no undocumented status, content type or body, no way past the token."""
     async with surfaced(tmp_path / "tracker.db") as app:

@@ -1,6 +1,7 @@
 """What a sweep costs in requests, and that it misses nothing for it."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from sweeping import HOUR, Watched
@@ -113,7 +114,7 @@ async def test_first_contact_logs_history_but_marks_it(tmp_path):
         assert {event.data["id"] for event in report.events} == {*over, *active, *old_but_active}
         watched.end(active[:2])
         await watched.sweep()
-    with sqlite3.connect(tmp_path / "tracker.db") as database:
+    with closing(sqlite3.connect(tmp_path / "tracker.db")) as database:
         jobs = [(job, backfilled) for job, backfilled in database.execute("SELECT DISTINCT job, backfilled FROM events")]
     assert sorted(jobs) == sorted([(job, 1) for job in over] + [(job, 0) for job in [*active, *old_but_active]])
     assert set(ancient).isdisjoint(job for job, _ in jobs)

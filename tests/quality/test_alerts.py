@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 import yaml
+from matrix import matrix
 from programs import program
 
 from tracker.cli import COMMANDS, group
@@ -43,14 +44,14 @@ WANTED = {
 
 CHECKS = {
     "rules": ("promtool", "check", "rules", "batch-tracker.rules.yml"),
-    "rules do": ("promtool", "test", "rules", "batch-tracker.rules.test.yml"),
     "prometheus": ("promtool", "check", "config", "prometheus.yml"),
     "alertmanager": ("amtool", "check-config", "alertmanager.yml"),
+    "rules do": ("promtool", "test", "rules", "batch-tracker.rules.test.yml"),
 }
 PACKAGES = {"promtool": "prometheus", "amtool": "prometheus-alertmanager"}
 
 
-@pytest.mark.parametrize("command", CHECKS.values(), ids=CHECKS)
+@pytest.mark.parametrize("command", matrix(CHECKS.values(), default=3), ids=CHECKS)
 def test_prometheus_tools_accept_what_is_shipped(command):
     """The rules, what they do, and both configurations are right by the tools of Prometheus and Alertmanager."""
     name, *arguments = command
