@@ -31,12 +31,17 @@ MESSAGES_PER_SECOND: Final = 1.0
 
 
 class Network(NamedTuple):
-    """How the network is reached: by whom `tls` is trusted where nothing else is configured, and by which proxies."""
+    """How the network is reached: by whom `tls` is trusted where nothing else is configured, and by which proxies.
+
+    `external_url` is how people reach the pages, for messages that link to them.
+    """
 
     tls: ssl.SSLContext
     proxies: Proxies | None = None
     learned: Learned = lambda _secrets: None
     """Is given what is secret of credentials that were read again."""
+
+    external_url: str | None = None
 
 
 @asynccontextmanager
@@ -76,7 +81,7 @@ async def notifying(
     credentials = Credentials(secrets, receiver.headers, owner={"receiver": receiver.name}, learned=network.learned)
     pace = pace or Pace(MESSAGES_PER_SECOND)
     async with _client(receiver, network, credentials, pulse) as http:
-        yield RenewingNotifier(lambda: _notifier(receiver, credentials, http, cards, pace), credentials)
+        yield RenewingNotifier(lambda: _notifier(receiver, credentials, http, cards, pace, network.external_url), credentials)
 
 
 def _client(
@@ -104,11 +109,13 @@ def terms(receiver: Receiver) -> Terms:
     return Terms(retry=receiver.retry, hold=receiver.hold, digest=digest)
 
 
-def _notifier(receiver: Receiver, credentials: Credentials, http: HttpClient, cards: Cards, pace: Pace) -> Notifier:
+def _notifier(
+    receiver: Receiver, credentials: Credentials, http: HttpClient, cards: Cards, pace: Pace, external_url: str | None
+) -> Notifier:
     if receiver.token:
-        channel = Channel(name=receiver.channel or "", token=credentials["token"], api=receiver.api)
+        channel = Channel(name=receiver.channel or "", token=credentials["token"], api=receiver.api, external_url=external_url)
         return SlackBot(http, channel, cards, pace=pace, timeout=receiver.timeout, now=now)
     if receiver.kind == "slack":
-        return SlackWebhook(http, credentials["url"], pace=pace, timeout=receiver.timeout, now=now)
+        return SlackWebhook(http, credentials["url"], pace=pace, timeout=receiver.timeout, now=now, external_url=external_url)
     keys = [parse_secret(credentials[f"secret[{index}]"]) for index in range(len(receiver.secrets))]
     return Webhook(http, credentials["url"], keys, timeout=receiver.timeout, now=now)

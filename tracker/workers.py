@@ -54,6 +54,7 @@ class Post(NamedTuple):
 
     receiver: Receiver
     proxies: Proxies | None
+    external_url: str | None = None
 
 
 def watch(config: Config, account: Account) -> Watch:
@@ -65,7 +66,7 @@ def watch(config: Config, account: Account) -> Watch:
 def post(config: Config, receiver: Receiver) -> Post:
     """Without what the receiver wants to know, which is the outbox's business."""
     told = msgspec.structs.replace(receiver, events=(), match=Match(), group_wait=0.0)
-    return Post(told, config.proxies)
+    return Post(told, config.proxies, config.http.external_url)
 
 
 class Watching:
@@ -121,8 +122,8 @@ class Delivering:
     async def run(self) -> None:
         if self._left:
             return
-        (receiver, proxies), (store, _, metrics, *_) = self._duty, self._means
-        network = Network(self._tls, proxies, self._means.learned)
+        (receiver, proxies, external_url), (store, _, metrics, *_) = self._duty, self._means
+        network = Network(self._tls, proxies, self._means.learned, external_url)
         async with notifying(receiver, network, store.cards, self._pace, pulse=self._pulse) as notifier:
             self.deliverer = Deliverer(
                 receiver.name,

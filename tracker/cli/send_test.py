@@ -68,7 +68,9 @@ async def _send(config: Config, receiver: Receiver) -> tuple[Outcome, int]:
         attempts=0,
         body=encode_event(event),
     )
-    async with notifying(receiver, Network(tls_context(), config.proxies), _NoCards()) as notifier:
+    async with notifying(
+        receiver, Network(tls_context(), config.proxies, external_url=config.http.external_url), _NoCards()
+    ) as notifier:
         began_at = now()
         outcome = await notifier.send([delivery])
         return outcome, now() - began_at

@@ -9,6 +9,7 @@ from tracker.core.delivery import Delivery, Outcome, Result
 from tracker.core.slack import EventJson
 from tracker.core.slack_blocks import Payload
 from tracker.core.slack_digest import digest
+from tracker.core.slack_link import with_link
 from tracker.http import HttpClient, Request
 from tracker.notify.answer import outcome_of
 from tracker.pace import Pace
@@ -28,16 +29,30 @@ class SlackWebhook:
     Its errors have a status of their own, so the head of a 2xx is success. Slack's API is different: see `SlackBot`.
     """
 
-    def __init__(self, http: HttpClient, url: str, *, pace: Pace, timeout: float, now: Callable[[], int]) -> None:
-        """Slack takes about one message a second; `timeout` (seconds) spans an exchange; `now` gives Unix milliseconds."""
+    def __init__(
+        self,
+        http: HttpClient,
+        url: str,
+        *,
+        pace: Pace,
+        timeout: float,
+        now: Callable[[], int],
+        external_url: str | None = None,
+    ) -> None:
+        """Slack takes about one message a second; `timeout` (seconds) spans an exchange; `now` gives Unix milliseconds.
+
+        `external_url` is where the pages are that messages link to.
+        """
         self._http = http
         self._url = url
         self._pace = pace
         self._timeout = timeout
         self._now = now
+        self._external_url = external_url
 
     async def send(self, deliveries: Sequence[Delivery]) -> Outcome:
-        payload = digest([event_of(delivery) for delivery in deliveries])
+        events = [event_of(delivery) for delivery in deliveries]
+        payload = with_link(digest(events), events, self._external_url)
         await self._pace.turn()
         request = msgspec.structs.replace(post(self._url, payload, self._timeout), body_needed=False)
         answer = await self._http.send(request)

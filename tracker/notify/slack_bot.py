@@ -11,6 +11,7 @@ from tracker.core.retry import wait_asked
 from tracker.core.slack import EventJson, card, job_of, thread
 from tracker.core.slack_blocks import Payload
 from tracker.core.slack_digest import digest
+from tracker.core.slack_link import with_link
 from tracker.http import Answer, HttpClient, NoAnswer
 from tracker.notify.answer import outcome_of, shown
 from tracker.notify.slack import event_of, keeping_pace, post
@@ -42,11 +43,15 @@ _NOT_OF_AN_UPDATE: Final = ("mrkdwn", "unfurl_links", "unfurl_media")
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a bot posts: `name` is a channel's name or id, `token` the bot's, which no representation shows."""
+    """Where a bot posts: `name` is a channel's name or id, `token` the bot's, which no representation shows.
+
+    `external_url` is where the pages are that its messages link to.
+    """
 
     name: str
     token: str
     api: str = API
+    external_url: str | None = None
 
     def __repr__(self) -> str:
         return f"Channel({self.name!r})"
@@ -96,7 +101,7 @@ class SlackBot:
             kept = await self._kept(delivery)
             if kept and isinstance(shown := await self._show(kept, delivery), Outcome):
                 return shown
-        return await self._post(digest(events))
+        return await self._post(with_link(digest(events), events, self._channel.external_url))
 
     async def _tell_of_job(self, latest: Delivery, events: Sequence[EventJson]) -> "_Message | Outcome":
         kept = await self._kept(latest)
@@ -157,7 +162,8 @@ class SlackBot:
 
     def _card(self, delivery: Delivery) -> Payload:
         event = event_of(delivery)
-        return card(event["data"], now_ms=self._now(), eta=event.get("eta"), deleted=event["type"] == "batch.deleted")
+        shown = card(event["data"], now_ms=self._now(), eta=event.get("eta"), deleted=event["type"] == "batch.deleted")
+        return with_link(shown, [event], self._channel.external_url)
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True):

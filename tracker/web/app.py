@@ -1,6 +1,7 @@
 """Owns the application on `http.listen`: every route of it, behind the guard."""
 
 from starlette.applications import Starlette
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
 
 from tracker.web import deliveries, events, jobs, orphans, receivers, state, stream
@@ -38,5 +39,8 @@ def create_app(tracker: Tracker, access: Access, sessions: Sessions, site: Site 
         exception_handlers=mistakes(frame),
     )
     app.router.redirect_slashes = False  # a path is as it is
-    guard = Guard(app, access, sessions, attempts, site)
+    # That compression tells by its length what is beside what an attacker sends (BREACH) tells nothing here: no answer holds a
+    # token, a cookie or anything else that is secret beside what its reader asks for.
+    compressed = GZipMiddleware(app, minimum_size=1000, compresslevel=4)
+    guard = Guard(compressed, access, sessions, attempts, site)
     return BelowPath(guard, site.base_path) if site.base_path else guard

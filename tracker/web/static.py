@@ -40,7 +40,7 @@ class Static:
         if file is None:
             raise Refusal(404, f"there is no file {request.path_params['name']!r}")
         asked_for_this = request.scope["query_string"].decode("latin-1") == file.digest
-        headers = {"etag": f'"{file.digest}"', "cache-control": _YEAR if asked_for_this else "no-cache"}
+        headers = {"etag": f'W/"{file.digest}"', "cache-control": _YEAR if asked_for_this else "no-cache"}
         if f'"{file.digest}"' in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
         return Response(file.content, headers=headers, media_type=file.media_type)

@@ -7,6 +7,7 @@ from starlette.responses import HTMLResponse, Response
 
 from tracker.clock import now
 from tracker.core.health import Health
+from tracker.web.pages.changes import HEADER, Versions
 from tracker.web.pages.rendering import Renderer
 from tracker.web.pages.words import Sign
 from tracker.web.static import Static
@@ -21,6 +22,7 @@ class Frame:
     def __init__(self, tracker: Tracker, static: Static, base_path: str = "") -> None:
         self._tracker = tracker
         self._renderer = Renderer(static, base_path)
+        self._versions = Versions()
 
     def html(self, request: Request, template: str, about: About) -> str:
         health = self._tracker.health
@@ -37,7 +39,14 @@ class Frame:
         return self._renderer.render(template, frame | about)
 
     def page(self, request: Request, template: str, about: About, status: int = 200) -> Response:
-        return HTMLResponse(self.html(request, template, about), status)
+        """The page; for a look of a page that is open, what has changed of it, or 204 where nothing has."""
+        html, version = self._versions.marked(self.html(request, template, about))
+        seen = request.headers.get(HEADER)
+        if seen is None:
+            return HTMLResponse(html, status)
+        if seen == version and status == 200:
+            return Response(status_code=204)
+        return HTMLResponse(self._versions.changes(html, seen), status)
 
     def message(self, request: Request, status: int, title: str, text: str) -> Response:
         """A page that says what is wrong, in the look of the others."""

@@ -34,7 +34,7 @@ export class Feed {
       address.searchParams.delete("around");
       address.searchParams.delete("before");
       address.searchParams.set("after", this.last);
-      const page = await this.fetched(address);
+      const page = await this.fetched(address, "");
       this.take(page);
       if (page.querySelector("#feed").hasAttribute("data-follows")) break;
     }

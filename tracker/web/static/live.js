@@ -16,7 +16,14 @@ class Page {
   // The page as the server has it now, put into place: what has not changed is not touched.
   async look() {
     const began = performance.now();
-    const seen = await fetched(location.href);
+    const seen = await fetched(location.href, page.version);
+    if (seen) this.put(seen);
+    this.took = performance.now() - began;
+  }
+
+  // What has changed; the server leaves out what this page should have. Where it has not, the next look brings everything.
+  put(seen) {
+    page.version = "";
     document.title = seen.title;
     page.now = seen.body.dataset.now;
     tell(seen, page.now);
@@ -24,14 +31,17 @@ class Page {
       const [is, shall] = [document.querySelector(part), seen.querySelector(part)];
       if (is && shall) morph(is, shall);
     }
-    this.took = performance.now() - began;
+    page.version = seen.body.dataset.version;
   }
 }
 
-export async function fetched(address) {
-  const answer = await fetch(address, { headers: { accept: "text/html" }, cache: "no-store" });
+// The changing part of the page at `address`, as far as it is not in `version` of it; null where nothing has changed.
+export async function fetched(address, version) {
+  const headers = { accept: "text/html", "x-page-version": version };
+  const answer = await fetch(address, { headers, cache: "no-store" });
   if (answer.status === 401 || answer.redirected) location.reload(); // logged out
   if (!answer.ok) throw new Error(`${answer.status}`);
+  if (answer.status === 204) return null;
   return new DOMParser().parseFromString(await answer.text(), "text/html");
 }
 

@@ -3,7 +3,7 @@
 const HELD = "form.filters"; // what somebody may be typing into
 
 export function morph(is, shall) {
-  if (is.isEqualNode(shall) || is.matches(HELD)) return;
+  if (shall.hasAttribute("data-same") || is.isEqualNode(shall) || is.matches(HELD)) return;
   attributes(is, shall);
   children(is, shall);
 }
@@ -33,6 +33,7 @@ function children(is, shall) {
   let at = is.firstChild;
   for (const next of [...shall.childNodes]) {
     const found = key(next) === null ? alike(at, next) : keyed.get(key(next));
+    if (!found && next.nodeType === Node.ELEMENT_NODE && next.hasAttribute("data-same")) throw new Error("what is the same is not here");
     if (!found) {
       is.insertBefore(fresh(next), at);
       continue;
