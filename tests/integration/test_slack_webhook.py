@@ -1,19 +1,23 @@
 """An incoming webhook over real HTTP: what is posted, and what becomes of what Slack refuses."""
 
 import json
+from pathlib import Path
 
 import anyio
 import pytest
 from loopback import answer, drips, loopback, nobody, resets, sends
 from slack_events import NOW, delivery
-from slack_standin import SECRET, slack, slow_down
+from slack_standin import CHANNELS, SECRET, TOKEN, slack, slow_down
 
+from tracker.build import Network, notifying
+from tracker.config import Config, Http, Receiver, Secret, Storage
 from tracker.core.delivery import Result
 from tracker.core.slack import message
 from tracker.core.slack_digest import digest
 from tracker.http import http_client, tls_context
 from tracker.notify.slack import SlackWebhook
 from tracker.pace import Pace
+from tracker.workers import post
 
 CLOCK = 1e-3
 """Seconds that the loop's clock may round away."""
@@ -114,3 +118,30 @@ async def test_one_message_a_second(webhook):
                 group.start_soon(hook.send, [delivery(number, "batch.created", f"job-{number}")])
         assert anyio.current_time() - began >= 1.0 - CLOCK
         assert len(standin.posted()) == 2
+
+
+class NoCards:
+    """A bot's memory that is empty."""
+
+    async def get(self, _receiver, _stream):
+        return None
+
+    async def put(self, _receiver, _stream, _card):
+        pass
+
+
+@pytest.mark.parametrize("kind", ["incoming webhook", "bot"])
+async def test_messages_link_to_the_page_of_their_job(tls, kind):
+    """With `http.external_url` in the configuration Slack takes a message that ends with the link to the job's page."""
+    async with slack() as standin:
+        where = {"url": Secret(standin.hook_url)}
+        if kind == "bot":
+            where = {"token": Secret(TOKEN), "channel": next(iter(CHANNELS)), "api": standin.api}
+        receiver = Receiver(name="team", kind="slack", **where)
+        http = Http(external_url="https://ops.example.com/tracker", base_path="/tracker")
+        duty = post(Config(source=None, storage=Storage(Path("none")), http=http, accounts=(), receivers=(receiver,)), receiver)
+        async with notifying(receiver, Network(tls, external_url=duty.external_url), NoCards()) as notifier:
+            assert (await notifier.send([delivery(4, "batch.completed", "job-1", done=90)])).delivered
+        ((_, payload),) = standin.posted()
+    (link,) = payload["blocks"][-1]["elements"]
+    assert link["text"].startswith("<https://ops.example.com/tracker/jobs/job-1?account=")

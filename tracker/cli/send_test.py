@@ -68,9 +68,8 @@ async def _send(config: Config, receiver: Receiver) -> tuple[Outcome, int]:
         attempts=0,
         body=encode_event(event),
     )
-    async with notifying(
-        receiver, Network(tls_context(), config.proxies, external_url=config.http.external_url), _NoCards()
-    ) as notifier:
+    network = Network(tls_context(), config.proxies, external_url=config.http.external_url)
+    async with notifying(receiver, network, _NoCards()) as notifier:
         began_at = now()
         outcome = await notifier.send([delivery])
         return outcome, now() - began_at
