@@ -1,6 +1,8 @@
 """The commands that read and show, run as a user would, beside a running daemon and after it."""
 
 import json
+import re
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -241,16 +243,23 @@ async def test_demo_ends_with_the_signal(tmp_path):
             assert await demo.wait() == 0
 
 
-async def test_simulate_serves_until_told_to_stop():
-    """`simulate` says where it listens, asks for its key, and ends on SIGTERM with status 0."""
-    command = [*COMMAND, "simulate", "--listen", "127.0.0.1:0", "--api-key", "right"]
+async def test_simulate_serves_until_told_to_stop(tmp_path):
+    """`simulate` says where it listens, asks for its key, and ends on SIGTERM with status 0; what it prints can be pasted."""
+    command = [*COMMAND, "simulate", "--listen", "127.0.0.1:0", "--api-key", "the right"]
     async with await anyio.open_process(command, stderr=None) as simulate:
         with anyio.fail_after(30):
-            url = (await simulate.stdout.receive()).decode().split()[-1]
-            wrong, right = [await _status(f"{url}/v1/batch/jobs", key) for key in ("wrong", "right")]
+            said = (await simulate.stdout.receive()).decode()
+            url = re.search(r'server_url="(.*?)", api_key="the right"', said)[1]
+            wrong, right = [await _status(f"{url}/v1/batch/jobs", key) for key in ("wrong", "the right")]
+            config = tmp_path / "pasted.toml"
+            config.write_text(f'[storage]\npath = "{tmp_path}/tracker.db"\n{said[said.index("[[accounts]]") :]}')
+            (export,) = re.findall(r"^ *export .*", said, re.MULTILINE)
+            check = f"{export}\n{shlex.join([*COMMAND, '--config', str(config), 'check', '--online'])}"
+            pasted = await anyio.run_process(["sh", "-c", check], check=False, stderr=subprocess.STDOUT)
             simulate.send_signal(signal.SIGTERM)
             assert await simulate.wait() == 0
     assert (wrong, right) == (401, 200)
+    assert (pasted.returncode, b"simulated: answers" in pasted.stdout) == (0, True), pasted.stdout
 
 
 async def _status(url, key):

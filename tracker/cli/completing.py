@@ -1,5 +1,10 @@
-"""Owns what a shell offers while a command is typed: names of the configuration, IDs of the log, or nothing, in silence."""
+"""Owns what a shell offers while a command is typed: names of the configuration, IDs of the log, or nothing, in silence.
 
+What is offered stands on the command line next, where a shell would run `$(…)` and obey what else it takes for its own. So
+only plain words are offered; other names and IDs can be typed, and quoted.
+"""
+
+import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -10,7 +15,10 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 MOST: Final = 50
-"""IDs that are offered; who has more of them types more of it."""
+"""IDs that are offered; with more of them one types more of it."""
+
+_PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+_NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9 ._-]", re.ASCII)
 
 
 def accounts(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
@@ -51,7 +59,6 @@ def _job_ids(ctx: click.Context, prefix: str, *, active: bool | None) -> "list[C
     import anyio  # noqa: PLC0415 - as above
     from click.shell_completion import CompletionItem  # noqa: PLC0415 - as above
 
-    from tracker.cli import text  # noqa: PLC0415 - as above
     from tracker.config import database_path  # noqa: PLC0415 - as above
     from tracker.core.config_error import ConfigError  # noqa: PLC0415 - as above
     from tracker.core.filters import JobFilter  # noqa: PLC0415 - as above
@@ -64,9 +71,9 @@ def _job_ids(ctx: click.Context, prefix: str, *, active: bool | None) -> "list[C
 
     with suppress(ConfigError, StorageError, OSError):
         return [
-            CompletionItem(job["id"], help=text.plain(f"{job['status']} {job['model'] or ''}"))
+            CompletionItem(job["id"], help=_NOT_PLAIN.sub("_", f"{job['status']} {job['model'] or ''}"))
             for job in anyio.run(read)
-            if job["id"].isprintable()
+            if _PLAIN_WORD.fullmatch(job["id"])
         ]
     return []
 
@@ -82,7 +89,7 @@ def _names(ctx: click.Context, read: Callable[[str | None], Iterable[str]], inco
 def _starting(words: Iterable[str], incomplete: str) -> "list[CompletionItem]":
     from click.shell_completion import CompletionItem  # noqa: PLC0415 - as above
 
-    return [CompletionItem(word) for word in words if word.startswith(incomplete) and word.isprintable()]
+    return [CompletionItem(word) for word in words if word.startswith(incomplete) and _PLAIN_WORD.fullmatch(word)]
 
 
 def _config(ctx: click.Context) -> str | None:

@@ -65,10 +65,10 @@ def _said_of(error: click.ClickException) -> str:
     """Usage, hint and message, in which what was given on the command line stays in its line."""
     buffer = StringIO()
     error.show(buffer)
-    said = buffer.getvalue().rstrip("\n")
-    for given in sys.argv[1:]:
+    said = buffer.getvalue()
+    for given in map(click.unstyle, sys.argv[1:]):  # as click shows it
         said = said.replace(given, plain(given))
-    return said
+    return said.rstrip("\n")
 
 
 def _quoted(traceback: str) -> str:

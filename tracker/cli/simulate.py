@@ -1,18 +1,25 @@
 """Owns `batch-tracker simulate`: the stand-in for Mistral's batch API as a process."""
 
+import json
 import signal
 from collections.abc import Mapping
+from shlex import quote
+from typing import Final
 
 import anyio
 import click
 
 from tracker.cli.output import echo
 from tracker.clock import now
+from tracker.core.escaping import literal
 from tracker.serving import Address, serving
 from tracker.simulator.faults import JOB_FAULTS, KINDS, LASTING, TIME_FAULTS, Fault, Faults, parse
 from tracker.simulator.population import ENDS, Population
 from tracker.simulator.server import Simulator
 from tracker.simulator.workspace import Workspace
+
+ANY_KEY: Final = "simulated-key"
+"""Where every key is accepted."""
 
 
 def _table(kinds: Mapping[str, str]) -> str:
@@ -119,7 +126,25 @@ def command(
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    anyio.run(_serve, simulator, listen)
+    anyio.run(_serve, simulator, listen, api_keys[0] if api_keys else ANY_KEY)
+
+
+def instructions(url: str, key: str) -> str:
+    """What a client and the daemon need, as lines that one can paste."""
+    shown = literal(key)
+    return f"""Mistral's batch API, simulated, on {url}
+
+A client in Python:
+  Mistral(server_url="{url}", api_key={json.dumps(key)})
+
+batch-tracker, in a shell and in its configuration:
+  export SIMULATOR_KEY={quote(shown)}
+
+[[accounts]]
+name = "simulated"
+api_key = {{ env = "SIMULATOR_KEY" }}
+base_url = "{url}"
+"""
 
 
 def clock() -> float:
@@ -127,9 +152,9 @@ def clock() -> float:
     return now() / 1000
 
 
-async def _serve(simulator: Simulator, listen: Address) -> None:
+async def _serve(simulator: Simulator, listen: Address, key: str) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with serving(simulator.app, *listen) as address:
-            echo(f"Mistral's batch API, simulated, on {address.url}")
+            echo(instructions(address.url, key))
             async for _ in signals:
                 break

@@ -24,6 +24,7 @@ from tracker.core.filters import TYPES, EventFilter, JobFilter
 from tracker.core.overdue import UNREACHABLE
 from tracker.core.pages import Span
 from tracker.core.status import is_terminal
+from tracker.core.verdict import span
 from tracker.http import HttpClient
 from tracker.store.reader import Reader
 from tracker.tasks import task_group
@@ -67,6 +68,7 @@ class Top:
         self._board = Board(console, now, newest_first=True)
         self._after: int | None = None  # the last event that was noted
         self._daemon_lives: bool | None = None
+        self._last_sweep = ""  # how long ago it was, where no daemon runs
         self._accounts: dict[str, dict[str, Any]] = {}  # the last event that is about each
         self._keys: list[tuple[str, str, Text]] = []
         self._skip = 0
@@ -94,6 +96,7 @@ class Top:
         for job in jobs[self._skip : self._skip + self._console.size.height]:
             await self._board.histories.recall(self._reader, job)
         counts = await self._reader.job_counts()
+        self._last_sweep = "" if self._daemon_lives else await self._since_last_sweep()
         foot = Foot([*await self._of_receivers(), *self._of_accounts(counts), *self._keys])
         lines = self._lines(jobs, self._board.room(foot)[0])
         self._skip = max(0, min(self._skip, len(lines) - 1))
@@ -156,10 +159,17 @@ class Top:
             jobs += (await self._reader.jobs_page(None, JobFilter(active=False), MOST)).jobs
         return jobs
 
+    async def _since_last_sweep(self) -> str:
+        swept_at = await self._reader.last_sweep()
+        if swept_at is None:
+            return ""
+        ago = f"; last sweep {span((self._board.now() - swept_at) / 1000)} ago"
+        return ago if self._console.width < _WIDE else f"{ago}, at {text.moment(iso(swept_at))}"
+
     def _head(self, active: int, every: int) -> RenderableType:
         name = Text(" batch-tracker", "bold")
         if not self._daemon_lives:
-            name.append("  no daemon is running", "bold red")
+            name.append(f"  no daemon is running{self._last_sweep}", "bold red")
         elif self._console.width >= _WIDE:
             name.append(f" {__version__}  {self._database}", "not bold dim")
         time = datetime.fromtimestamp(self._board.now() / 1000, UTC).astimezone().strftime("%H:%M:%S")
