@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
+import msgspec
 import structlog
 
 from tracker import __version__
@@ -21,6 +22,7 @@ from tracker.clock import now
 from tracker.config import Config, Http
 from tracker.config.difference import Difference, taken_over
 from tracker.config.doubtful import doubts
+from tracker.config.insecure import found_in
 from tracker.config.service import BY_HAND, Service
 from tracker.control import Control, announced
 from tracker.core.config_error import ConfigError
@@ -135,9 +137,11 @@ class Daemon:
             await self.warn()
 
     async def warn(self) -> None:
-        """Log what in the configuration in force can hardly be meant, and what it leaves behind in the database."""
+        """Log what in the configuration in force can hardly be meant or is insecure, and what it leaves in the database."""
         for doubt in doubts(self._config):
             self._log.warning("config.doubtful", about=doubt)
+        for insecurity in await anyio.to_thread.run_sync(found_in, self._config):
+            self._log.warning("configuration.insecure", **msgspec.structs.asdict(insecurity))
         receivers, accounts = ([each.name for each in of] for of in (self._config.receivers, self._config.accounts))
         try:
             orphans = await self._crew.means.store.orphans(receivers, accounts)

@@ -21,7 +21,7 @@ TEMPLATE: Final = "_template"
 """The key of what a library's message is made from: two messages of one template are the same."""
 
 _LEVELS: Final = ("warning", "error")
-_ALWAYS: Final = ("batch.", "reload.", "restart.")
+_ALWAYS: Final = ("batch.", "configuration.", "reload.", "restart.")
 """What such a line tells happened once, or answers what somebody did."""
 
 _ONE_FOR_ALL: Final = ("storage.failed",)

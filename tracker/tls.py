@@ -31,10 +31,16 @@ class ClientCertificate:
 class Tls:
     """A context for an internal CA, a client certificate or both; equal to another one that was made of the same content."""
 
-    def __init__(self, authorities: bytes = _NONE, certificate: ClientCertificate | None = None) -> None:
-        """`authorities` are certificates as PEM or DER. Raises `ssl.SSLError` or `OSError` for what cannot be used."""
+    def __init__(
+        self, authorities: bytes = _NONE, certificate: ClientCertificate | None = None, ca_file: Path | None = None
+    ) -> None:
+        """`authorities` are certificates as PEM or DER, the content of `ca_file`.
+
+        Raises `ssl.SSLError` or `OSError` for what cannot be used.
+        """
         self._made_of = authorities, certificate.digest if certificate else _NONE
         self.certificate = certificate
+        self.ca_file = ca_file
         self.context = tls_context(authorities)
         if certificate:
             self.context.load_cert_chain(certificate.cert, certificate.key, password=_unasked)

@@ -153,7 +153,7 @@ async def test_it_lives_on_a_read_only_root(image, tmp_path):
             "AS_USER": f"set -- {command}\n{script}",
             "STATE_DIRECTORY": "/mnt/state",
             "MISTRAL_API_KEY": "canary-key",
-            "BATCH_TRACKER_TOKEN": "canary-token",
+            "BATCH_TRACKER_TOKEN": "canary-token-1618",
         }
         with anyio.fail_after(60):
             done = await anyio.run_process(

@@ -174,3 +174,22 @@ async def test_failure_that_goes_on_is_one_line_until_the_end(tmp_path):
     (first, rest) = [line for line in daemon.lines if line["event"] == "account.failing"]
     assert first == said[0]
     assert rest["times"] == rest["failed_sweeps"] - 1 >= sweeps - 1
+
+
+async def test_what_is_insecure_is_logged_at_the_start_and_after_a_reload(tmp_path):
+    """The daemon warns, as `check` does, of each file that others may change or read, and goes on."""
+    async with simulated() as simulator:
+        installation = Installation(tmp_path, simulator.url)
+        installation.config.chmod(0o666)
+        async with installation.running() as daemon:
+            said = await daemon.says("configuration.insecure", level="warning", what=f"the configuration {installation.config}")
+            assert (said["found"], said["remedy"]) == (
+                "mode 0666, which lets every user change it",
+                f"chmod go-w {installation.config}",
+            )
+            installation.config.chmod(0o600)
+            installation.database.chmod(0o644)
+            before = len(daemon.lines)
+            daemon.process.send_signal(signal.SIGHUP)
+            await daemon.says("configuration.insecure", after=before, what=f"the database's file {installation.database}")
+            assert not [line for line in daemon.lines[before:] if "the configuration" in line.get("what", "")]

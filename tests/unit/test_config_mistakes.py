@@ -7,7 +7,7 @@ import pytest
 from tracker.config import Listen, load
 from tracker.core.config_error import ConfigError
 
-ENVIRON = {"HOME": "/home/someone", "MISTRAL_API_KEY": "key", "TOKEN": "token"}
+ENVIRON = {"HOME": "/home/someone", "MISTRAL_API_KEY": "key", "TOKEN": "token-of-sixteen", "SHORT": "fifteen-letters"}
 DURATION = 'expected a duration such as "500ms", "15s", "5m", "2h" or "7d"'
 URL = 'expected an http or https URL, such as "https://api.mistral.ai"'
 LISTEN = 'expected HOST:PORT, such as "127.0.0.1:9471" or "[::1]:9471"'
@@ -132,7 +132,17 @@ def test_listening_to_the_world_needs_a_token(mistakes, tmp_path, host):
     file = tmp_path / "with_token.toml"
     file.write_text(f"[http]\nlisten = '{host}:9471'\ntoken = {{ env = 'TOKEN' }}\n")
     http = load(str(file), ENVIRON).http
-    assert (http.listen, http.token.reveal()) == ((Listen(bare, 9471),), "token")
+    assert (http.listen, http.token.reveal()) == ((Listen(bare, 9471),), "token-of-sixteen")
+
+
+@pytest.mark.parametrize("listen", ["'0.0.0.0:1'", "['127.0.0.1:1', '192.0.2.1:1']"], ids=["one", "one of two"])
+def test_a_short_token_is_refused_where_others_can_try(mistakes, tmp_path, listen):
+    """Fifteen characters are too few for an address that others reach, and are taken for loopback."""
+    (mistake,) = mistakes(f"[http]\nlisten = {listen}\ntoken = {{ env = 'SHORT' }}\n")
+    assert mistake.startswith("http.token: found a token of 15 characters (not shown), expected at least 16 where '")
+    file = tmp_path / "loopback.toml"
+    file.write_text("[http]\ntoken = { env = 'SHORT' }\n")
+    assert load(str(file), ENVIRON).http.token
 
 
 @pytest.mark.parametrize(

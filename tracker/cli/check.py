@@ -11,6 +11,7 @@ from tracker.build import Network, providing
 from tracker.cli.options import config_option, examples
 from tracker.config import Account, Config, database_path, load
 from tracker.config.doubtful import doubts
+from tracker.config.insecure import found_in
 from tracker.config.strength import refuse_short_keys
 from tracker.control import is_running
 from tracker.core.escaping import plain
@@ -30,7 +31,7 @@ SHOWN_UNREADABLE: Final = 3
 @click.option("--online", is_flag=True, help="Ask each account's API once.")
 @click.option("--running", is_flag=True, help="Look only whether a daemon has the database, and answers.")
 def command(config: str | None, online: bool, running: bool) -> None:
-    """Check the configuration; with --online one call per account too.
+    """Check the configuration, and warn of what is insecure about it; with --online one call per account too.
 
     A database that exists is read: deliveries and jobs of receivers and accounts that the configuration lacks are warned of.
 
@@ -46,7 +47,7 @@ def command(config: str | None, online: bool, running: bool) -> None:
     click.echo("".join(f"listen    {each.host} port {each.port}\n" for each in loaded.http.listen), nl=False)
     click.echo("".join(f"account   {account.name} at {account.base_url}\n" for account in loaded.accounts), nl=False)
     click.echo("".join(f"receiver  {receiver.name} ({receiver.kind})\n" for receiver in loaded.receivers), nl=False)
-    for warning in (*doubts(loaded), *anyio.run(_left_behind, loaded)):
+    for warning in (*doubts(loaded), *map(str, found_in(loaded)), *anyio.run(_left_behind, loaded)):
         click.echo(f"warning   {plain(warning)}", err=True)
     if online and not anyio.run(_ask_all, loaded):
         sys.exit(1)

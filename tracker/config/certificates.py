@@ -24,7 +24,7 @@ def tls(found: Table, environ: Mapping[str, str], errors: list[str]) -> Tls | No
     )
     if len(errors) > before or not (authorities or certificate):
         return None
-    return Tls(authorities, certificate)
+    return Tls(authorities, certificate, found.get("ca_file", reference.path(environ), None))
 
 
 def mistakes_in(environ: Mapping[str, str]) -> list[str]:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from tracker.config import address, reference
 from tracker.config.model import Http
+from tracker.config.strength import SHORTEST_TOKEN
 from tracker.config.table import Table
 
 
@@ -18,6 +19,12 @@ def read_http(values: Any, errors: list[str], environ: Mapping[str, str]) -> Htt
     if foreign and "token" not in values:
         found.mistake(
             "listen", f"found {foreign[0]!r}, which is not loopback, and no http.token; expected a token to go with it"
+        )
+    if foreign and token and len(token.reveal()) < SHORTEST_TOKEN:
+        found.mistake(
+            "token",
+            f"found a token of {len(token.reveal())} characters (not shown), expected at least {SHORTEST_TOKEN} where "
+            f"{foreign[0]!r}, which is not loopback, is listened on; `openssl rand -hex 32` makes one",
         )
     hosts = found.get("hosts", address.hosts, Http().hosts)
     external_url = found.get("external_url", address.external_url, None)

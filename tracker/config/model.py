@@ -16,19 +16,23 @@ from tracker.tls import Tls
 class Secret:
     """A value that no representation shows.
 
-    One from a file may be another one by now: `file` says which file that is, and `again` reads it, or raises `Wrong`.
+    One from a file may be another one by now: `file` says which file that is, `path` where, and `again` reads it, or raises
+    `Wrong`.
     """
 
-    __slots__ = ("_value", "again", "file")
+    __slots__ = ("_value", "again", "file", "path")
 
-    def __init__(self, value: str, file: str | None = None, again: "Callable[[], Secret] | None" = None) -> None:
+    def __init__(
+        self, value: str, file: str | None = None, again: "Callable[[], Secret] | None" = None, path: Path | None = None
+    ) -> None:
         self._value = value
         self.file = file
         self.again = again
+        self.path = path
 
     def reread_by(self, again: "Callable[[], Secret]") -> "Secret":
         """The same, but for how it is read again if it is from a file."""
-        return Secret(self._value, self.file, again if self.file else None)
+        return Secret(self._value, self.file, again if self.file else None, self.path)
 
     def reveal(self) -> str:
         return self._value

@@ -44,38 +44,39 @@ def secret(environ: Mapping[str, str]) -> Callable[[Any], Secret]:
         ((kind, where),) = value.items()
         if not isinstance(where, str) or not where or not where.isprintable():
             raise Wrong(f"found {table.shown(where)} for `{kind}`, {EXPECTED}")
-        label, found = readers[kind](where, environ)
+        label, found, file = readers[kind](where, environ)
         if not found:
             raise Wrong(f"{label} is empty, expected a secret in it")
         if not found.isascii() or not found.isprintable():
             raise Wrong(f"{label} holds something else (not shown), expected one line of printable ASCII")
-        return Secret(found) if kind == "env" else Secret(found, label, lambda: read(value))
+        return Secret(found, label, lambda: read(value), file) if file else Secret(found)
 
     return read
 
 
-def _from_environment(variable: str, environ: Mapping[str, str]) -> tuple[str, str]:
+def _from_environment(variable: str, environ: Mapping[str, str]) -> tuple[str, str, None]:
     is_a_name = re.fullmatch(r"[A-Z_][A-Z0-9_]*", variable)
     label = f"the environment variable {variable if is_a_name else 'named there (not shown, it may be the secret itself)'}"
     if variable not in environ:
         raise Wrong(f"{label} is not set")
-    return label, environ[variable].strip()
+    return label, environ[variable].strip(), None
 
 
-def _from_file(where: str, environ: Mapping[str, str]) -> tuple[str, str]:
+def _from_file(where: str, environ: Mapping[str, str]) -> tuple[str, str, Path]:
     if "://" in where:
         raise Wrong("found a URL (not shown) for `file`, expected the path of a file that holds it")
     file = path(environ)(where)
-    return f"the file {file}", _content(file, f"the file {file}")
+    return f"the file {file}", _content(file, f"the file {file}"), file
 
 
-def _from_credential(where: str, environ: Mapping[str, str]) -> tuple[str, str]:
+def _from_credential(where: str, environ: Mapping[str, str]) -> tuple[str, str, Path]:
     label = f"the credential {where}"
     if "/" in where or where in (".", ".."):
         raise Wrong("found a path (not shown) for `credential`, expected the name of a credential")
     if not environ.get("CREDENTIALS_DIRECTORY"):
         raise Wrong(f"{label} cannot be read: $CREDENTIALS_DIRECTORY is not set; is this a service with LoadCredential=?")
-    return label, _content(Path(environ["CREDENTIALS_DIRECTORY"]) / where, label)
+    file = Path(environ["CREDENTIALS_DIRECTORY"]) / where
+    return label, _content(file, label), file
 
 
 def _content(file: Path, label: str) -> str:

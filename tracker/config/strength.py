@@ -1,4 +1,4 @@
-"""Owns which API keys are too short to be sent to a host that is not loopback."""
+"""Owns which API keys and tokens are too short where others than this machine have to do with them."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -7,6 +7,9 @@ from tracker.config.address import is_loopback
 from tracker.config.lines import with_lines_of
 from tracker.config.model import Account, Config
 from tracker.core.config_error import ConfigError
+
+SHORTEST_TOKEN: Final = 16
+"""Characters of `http.token`; who can ask without an end guesses fewer."""
 
 SHORTEST_KEY: Final = 8
 """Characters; so few of them are guessed, and are hard to tell from a word of the log."""
