@@ -10,7 +10,8 @@ from tracker.metrics import Metrics
 from tracker.mistral import Mistral
 from tracker.pace import Pace
 from tracker.patience import Patience, Patient
-from tracker.poller import Audience, Poller
+from tracker.poller import Poller
+from tracker.recording import Audience
 from tracker.serving import serving
 from tracker.simulator.server import Simulator
 from tracker.simulator.workspace import Workspace
@@ -27,7 +28,8 @@ class Watched:
     def __init__(self, path) -> None:
         self.at = float(BEGAN)
         self.workspace = Workspace()
-        self.simulator = Simulator(self.workspace, lambda: self.at)
+        self.ahead = 0.0  # seconds by which the API's clock is ahead of the poller's
+        self.simulator = Simulator(self.workspace, lambda: self.at + self.ahead)
         self.path = path
         self.told_active = []
         self._recorded = []

@@ -79,7 +79,7 @@ class Crew:
         """How far the running jobs of the account were seen to be, and when."""
         for worker in reversed(self._watchers.workers(account)):
             if worker.poller:
-                return worker.poller.histories
+                return worker.poller.recorder.histories
         return {}
 
     @asynccontextmanager

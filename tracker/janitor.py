@@ -7,7 +7,7 @@ import structlog
 
 from tracker.core.event import Event, iso
 from tracker.core.health import AccountHealth, Health
-from tracker.core.overdue import RECOVERED, Limits, overdue, reachability
+from tracker.core.overdue import RECOVERED, Clocks, Limits, overdue, reachability
 from tracker.core.ports import StorageError, Store
 from tracker.pulse import Pulse
 
@@ -101,7 +101,7 @@ class Janitor:
     async def _look_at(self, account: str, health: AccountHealth, limits: Limits) -> list[Event]:
         if not health.known:
             return []
-        events = [*await self._of_account(account, health, limits), *await self._of_jobs(account, health.swept_at, limits)]
+        events = [*await self._of_account(account, health, limits), *await self._of_jobs(account, health, limits)]
         logged = list(await self._store.append(events)) if events else []
         for event in logged:
             self._say(event)
@@ -112,13 +112,14 @@ class Janitor:
         event = reachability(account, health.outage, told, limits, self._now(), self._jumped_at)
         return [event] if event else []
 
-    async def _of_jobs(self, account: str, swept_at: int | None, limits: Limits) -> list[Event]:
+    async def _of_jobs(self, account: str, health: AccountHealth, limits: Limits) -> list[Event]:
+        swept_at, clocks = health.swept_at, Clocks(self._jumped_at, round(health.clock_ahead * 1000))
         if swept_at is None or self._looked_at.get(account) == swept_at:
             return []
         events: list[Event] = []
         after = ""
         while standings := await self._store.standings(account, after):
-            events += overdue(account, standings, limits, swept_at, self._now(), self._jumped_at)
+            events += overdue(account, standings, limits, swept_at, self._now(), clocks)
             after = standings[-1].job.id
         if not events:
             self._looked_at[account] = swept_at

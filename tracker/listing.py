@@ -2,14 +2,17 @@
 
 Last page first, because an entry that leaves a list moves the later ones one place forward: towards the pages that are
 still to be read, so that they are seen twice rather than not at all.
+
+An API, or a cache before it, that ignores `page` shows the first page again and again: that is noticed, and asked no further.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from itertools import islice
 from math import ceil
 from typing import Final
 
-from tracker.core.failure import Failure
-from tracker.core.job import Page
+from tracker.core.failure import Failure, Reason
+from tracker.core.job import Hole, Page
 from tracker.core.plan import PAGE_SIZE
 from tracker.tasks import task_group
 
@@ -28,12 +31,17 @@ class Reading:
     ) -> None:
         """`fetch(page, page_size)` asks for a page; `take` is given each page once it is there."""
         self.failure: Failure | None = None
+        self.ignores_page = False
         self._fetch = fetch
         self._take = take
         self._side_by_side = side_by_side
         self._shown: set[str] = set()
+        self._first_page: list[str] = []
         self._nameless: dict[int, int] = {}  # by page: malformed jobs without an id: they count, but cannot be told apart
+        self._holes: dict[int, tuple[Hole, ...]] = {}  # by page
         self._total = 0
+        self._repeated = False  # a whole pass showed what the one before had shown, and no more
+        self._end = 0  # the furthest place at which the list was seen to end
         self._said = 0  # the last total that an answer gave
         self._page_size = PAGE_SIZE
         self._furthest = -1  # the last page that showed something
@@ -41,38 +49,78 @@ class Reading:
 
     @property
     def whole(self) -> bool:
-        """Whether all was shown that is on the list, as far as the last answer told how much that is."""
-        return self.failure is None and self._found >= self._total
+        """Whether all was shown that is on the list, but for its holes, as far as the last answer told how much that is."""
+        return self._goes_on and self._found >= self._total
+
+    @property
+    def read_to_its_end(self) -> bool:
+        """Whether all was shown that there is, be it less than the list announced."""
+        return self.whole or (self._goes_on and self._repeated)
+
+    @property
+    def holes(self) -> tuple[Hole, ...]:
+        """What could not be read while the rest could, in the list's order."""
+        return tuple(hole for number in sorted(self._holes) for hole in self._holes[number])
+
+    @property
+    def trouble(self) -> Failure | None:
+        """Why this reading is no good one: it failed, or it showed fewer jobs than the list announced."""
+        if self.failure or self.whole:
+            return self.failure
+        shown = f"the list announces {self._total} jobs and showed {self._found}"
+        why = ": the API, or a cache before it, ignores `page`" if self.ignores_page else ", after it was read again"
+        return Failure(Reason.INCOMPLETE, shown + why)
+
+    @property
+    def _goes_on(self) -> bool:
+        return self.failure is None and not self.ignores_page
 
     @property
     def _found(self) -> int:
-        return len(self._shown) + sum(self._nameless.values())
+        return len(self._shown) + sum(self._nameless.values()) + sum(hole.size for hole in self.holes)
 
     async def read(self) -> None:
         """Read all pages; while something is missing then the tail, where new entries join, and all of it again."""
         await self._read_pages([0])
         self._page_size = min(PAGE_SIZE, self._found or PAGE_SIZE)  # fewer than asked for: the server's own maximum
         said = self._said
-        await self._read_from(1)
-        if self._said < said and self.failure is None:
+        await self._read_others()
+        if self._said < said and self._goes_on:
             await self._read_pages([0])  # it had to be read first, and has since been moved to
         await self._read_tail()
         for _ in range(2):
-            before = set(self._shown)
-            await self._read_from(0)
-            if before == self._shown and self.failure is None:
-                self._total = min(self._total, self._found)  # the same twice: it is the total that is wrong
+            if not self._repeated:
+                before = set(self._shown)
+                await self._read_from(0)
+                self._repeated = before == self._shown
         await self._read_tail()
+        await self._look_behind()
+
+    async def _read_others(self) -> None:
+        """All pages but the first. Where that was short, the last one is read alone: it may be the first one again."""
+        if self._goes_on and not self.whole:
+            numbers = self._down_to(1)
+            if self._page_size < PAGE_SIZE:
+                await self._read_pages(islice(numbers, 1))
+            if self._goes_on:
+                await self._read_pages(numbers)
 
     async def _read_from(self, first: int) -> None:
-        if not self.failure and not self.whole:
+        if self._goes_on and not self.whole:
             await self._read_pages(self._down_to(first))
 
     async def _read_tail(self) -> None:
         before = -1
-        while not self.failure and not self.whole and self._found > before:
+        while self._goes_on and not self.whole and self._found > before:
             before = self._found
             await self._read_pages([before // self._page_size])
+
+    async def _look_behind(self) -> None:
+        """Where the last page is full there may be another one behind it, whatever the total says."""
+        while self.whole and self._found > self._end and self._is_last_page_full:
+            self._end = self._found
+            await self._read_pages([self._found // self._page_size])
+            await self._read_tail()
 
     def _down_to(self, first: int) -> Iterator[int]:
         number = self._ceiling = ceil(self._total / self._page_size) - 1
@@ -86,7 +134,7 @@ class Reading:
         async def work() -> None:
             for number in remaining:
                 await self._read_page(number)
-                if self.failure:
+                if not self._goes_on:
                     group.cancel_scope.cancel()
                     return
 
@@ -94,11 +142,19 @@ class Reading:
             for _ in range(self._side_by_side):
                 group.start_soon(work)
 
+    @property
+    def _is_last_page_full(self) -> bool:
+        """A first page that is shorter than what was asked for is not, though it may be as long as the server's pages are."""
+        return self._found % self._page_size == 0 and (self._page_size == PAGE_SIZE or self._furthest > 0)
+
     async def _read_page(self, number: int) -> None:
         """It is forgotten before the next one is asked for, which takes its place in memory: that is faster by a third."""
         page = await self._fetch(number, self._page_size)
         if isinstance(page, Failure):
             self.failure = page
+            return
+        if number and page.jobs and [job.id for job in page.jobs] == self._first_page:
+            self.ignores_page = True
             return
         self._note(number, page)
         await self._take(page)
@@ -106,7 +162,12 @@ class Reading:
     def _note(self, number: int, page: Page) -> None:
         self._shown.update([job.id for job in page.jobs])
         self._shown.update([job.id for job in page.malformed if job.id])
+        if number == 0:
+            self._first_page = [job.id for job in page.jobs]
+        self._holes[number] = page.holes
         self._nameless[number] = sum(job.id is None for job in page.malformed)
+        if number and len(page) < self._page_size:
+            self._end = max(self._end, number * self._page_size + len(page))
         self._furthest = max(self._furthest, number if len(page) else -1)
         self._learn_total(number, page)
 

@@ -5,6 +5,7 @@ from typing import Final
 from urllib.parse import quote
 
 import anyio
+import msgspec
 
 from tracker.config.model import Secret
 from tracker.core.api_error import explained, message_of, no_json
@@ -12,7 +13,7 @@ from tracker.core.event import iso
 from tracker.core.failure import Failure, Reason, reason_of
 from tracker.core.job import Job, Malformed, MalformedJob, Page, parse_job, parse_page
 from tracker.core.ports import ListQuery
-from tracker.core.retry import wait_asked
+from tracker.core.retry import time_told, wait_asked
 from tracker.credentials import Credentials
 from tracker.http import Answer, HttpClient, NoAnswer, Request
 from tracker.pace import Pace
@@ -60,15 +61,20 @@ class Mistral:
         if query.created_after is not None:
             params.append(("created_after", iso(query.created_after * 1000)))
         params += [("status", status) for status in query.statuses]
-        body = await self._get("list", self._jobs_url, tuple(params))
-        return body if isinstance(body, Failure) else _readable(parse_page(body))
+        answer = await self._get("list", self._jobs_url, tuple(params))
+        if isinstance(answer, Failure):
+            return answer
+        parsed = parse_page(answer.body)
+        if isinstance(parsed, Malformed):
+            return Failure(Reason.MALFORMED, parsed.reason)
+        return msgspec.structs.replace(parsed, provider_time=time_told(answer.headers))
 
     async def get_job(self, job_id: str) -> Job | MalformedJob | Failure:
         segment = quote(job_id, safe="").replace(".", "%2E")  # dots alone would lead to another path
-        body = await self._get("get", f"{self._jobs_url}/{segment}")
-        if isinstance(body, Failure):
-            return body
-        job = parse_job(body)
+        answer = await self._get("get", f"{self._jobs_url}/{segment}")
+        if isinstance(answer, Failure):
+            return answer
+        job = parse_job(answer.body)
         if isinstance(job, MalformedJob) and job.id is None:
             return Failure(Reason.MALFORMED, job.reason)
         if job.id != job_id:
@@ -81,17 +87,17 @@ class Mistral:
         self._headers = {"authorization": f"Bearer {self._credentials['api_key']}", "accept": "application/json"}
         self._redact = Redaction(self._credentials.secrets())
 
-    async def _get(self, call: str, url: str, params: tuple[tuple[str, str], ...] = ()) -> bytes | Failure:
+    async def _get(self, call: str, url: str, params: tuple[tuple[str, str], ...] = ()) -> Answer | Failure:
         """Ask, and ask again where the key is refused and has been replaced."""
         generation = self._generation
-        body = await self._ask(call, url, params)
-        refused = isinstance(body, Failure) and body.reason is Reason.UNAUTHORISED
+        answer = await self._ask(call, url, params)
+        refused = isinstance(answer, Failure) and answer.reason is Reason.UNAUTHORISED
         if not refused or not await self._credentials.renewed(generation):
-            return body
+            return answer
         self._identify()
         return await self._ask(call, url, params)
 
-    async def _ask(self, call: str, url: str, params: tuple[tuple[str, str], ...]) -> bytes | Failure:
+    async def _ask(self, call: str, url: str, params: tuple[tuple[str, str], ...]) -> Answer | Failure:
         await self._pace.turn()
         began = anyio.current_time()
         answer = await self._http.send(
@@ -99,12 +105,12 @@ class Mistral:
         )
         code = "none" if isinstance(answer, NoAnswer) else str(answer.status)
         self._answered(call, code, anyio.current_time() - began)
-        body = self._body_of(answer, listing=call == "list")
-        if isinstance(body, Failure) and body.reason is Reason.RATE_LIMITED:
-            self._pace.pause(PAUSE_UNASKED if body.retry_after is None else body.retry_after)
-        return body
+        read = self._read(answer, listing=call == "list")
+        if isinstance(read, Failure) and read.reason is Reason.RATE_LIMITED:
+            self._pace.pause(PAUSE_UNASKED if read.retry_after is None else read.retry_after)
+        return read
 
-    def _body_of(self, answer: Answer | NoAnswer, *, listing: bool) -> bytes | Failure:
+    def _read(self, answer: Answer | NoAnswer, *, listing: bool) -> Answer | Failure:
         if isinstance(answer, NoAnswer):
             return Failure(Reason.NETWORK, f"{self._base_url}: {answer.detail}")
         if answer.status != 200:
@@ -116,7 +122,7 @@ class Mistral:
             return Failure(Reason.MALFORMED, f"expected no content encoding, found {encoding!r:.40}")
         if problem := no_json(self._text(answer), self._base_url):
             return Failure(Reason.MALFORMED, problem[:LONGEST_DETAIL])
-        return answer.body
+        return answer
 
     def _text(self, answer: Answer) -> str:
         """The beginning of a body, without secrets."""
@@ -127,8 +133,4 @@ class Mistral:
         location = self._redact(answer.headers.get("location", ""))[:SHOWN_OF_AN_ERROR]
         detail = explained(answer.status, message, self._base_url, listing=listing, location=location)
         wait = wait_asked(answer.headers, self._now())
-        return Failure(reason_of(answer.status), detail, wait)
-
-
-def _readable(page: Page | Malformed) -> Page | Failure:
-    return Failure(Reason.MALFORMED, page.reason) if isinstance(page, Malformed) else page
+        return Failure(reason_of(answer.status), detail, wait, answer.status)

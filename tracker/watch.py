@@ -1,6 +1,7 @@
 """Owns the loop round the sweeps of one account: when the next one is due, and what is said of the last."""
 
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import anyio
@@ -46,6 +47,7 @@ class Watcher:
         self._pulse = pulse or Pulse()
         self._failures = 0
         self._storage_failures = 0
+        self._unreadable: AbstractSet[str] = frozenset()
         self._log = structlog.get_logger().bind(account=poller.account)
 
     async def run(self) -> None:
@@ -53,7 +55,24 @@ class Watcher:
             while True:
                 began = anyio.current_time()
                 delay = await self.sweep_once()
+                await self._follow_up_until(began + delay)
                 await self._pulse.sleep_until(began + delay)
+
+    async def follow_up_once(self) -> None:
+        """Ask again for what cannot be complete. A store that fails is tried again by the next sweep."""
+        try:
+            await self._poller.follow_up()
+        except StorageError as error:
+            self._storage_failed(error)
+
+    async def _follow_up_until(self, moment: float) -> None:
+        """Ask again for what cannot be complete whenever that is due before `moment`, when the next sweep begins."""
+        while not self._storage_failures and (seconds := self._poller.next_follow_up()) is not None:
+            due = anyio.current_time() + seconds
+            if due >= moment:
+                return
+            await self._pulse.sleep_until(due)
+            await self.follow_up_once()
 
     async def sweep_once(self) -> float:
         """Sweep, say what came of it, and return the seconds from its start after which the next is due."""
@@ -73,7 +92,9 @@ class Watcher:
         self._storage_failures = 0
         now = self._poller.now()
         self._health.storage_error = None
-        self._health.swept(self._poller.account, report.failure, now)
+        self._health.swept(
+            self._poller.account, report.failure, now, unreadable=report.unreadable, clock_ahead=report.clock_ahead
+        )
         self._metrics.swept(self._poller.account, report, now, anyio.current_time() - began)
         self._say(report)
         self._failures = self._failures + 1 if report.failure else 0
@@ -92,7 +113,7 @@ class Watcher:
         return backoff(1.0, self._storage_failures, LONGEST_BACKOFF, self._jitter())
 
     def _delay(self, failure: Failure | None) -> float:
-        if failure is None:
+        if failure is None or failure.reason is Reason.INCOMPLETE:  # an API that answers is asked no less for what it lacks
             return spread(self._interval, self._jitter())
         refused = failure.reason in (Reason.UNAUTHORISED, Reason.NOT_ENABLED, Reason.REJECTED, Reason.NOT_FOUND)
         cap = max(self._interval, LONGEST_BACKOFF_REFUSED if refused else LONGEST_BACKOFF)
@@ -103,12 +124,24 @@ class Watcher:
             self._log.info("backfilled", jobs=report.backfilled)
         for job in report.malformed:
             self._log.warning("job.malformed", job=job.id, reason=job.reason)
+        self._say_unreadable(report)
         if report.failure:
             about = {"reason": report.failure.reason, "detail": report.failure.detail, "failed_sweeps": self._failures + 1}
             self._log.warning("account.failing", **about)
         elif report.failure is None and self._failures:
             self._log.info("account.works_again", failed_sweeps=self._failures)
         self._log.debug("sweep", shown=report.shown, events=report.events, stale=report.stale)
+
+    def _say_unreadable(self, report: Report) -> None:
+        """What could not be read while the rest could; a malformed job has been said already."""
+        unreadable = {each.what: each for each in report.unreadable}
+        for what in self._unreadable - unreadable.keys():
+            self._log.info("unreadable.recovered", what=what)
+        malformed = {job.id for job in report.malformed}
+        for each in report.unreadable:
+            if each.job is None or each.job not in malformed:
+                self._log.warning("unreadable", what=each.what, reason=each.failure.reason, detail=each.failure.detail)
+        self._unreadable = unreadable.keys()
 
 
 def say_recorded(account: str, changes: Iterable[Change]) -> None:

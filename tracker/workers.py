@@ -21,9 +21,10 @@ from tracker.deliverer import Deliverer
 from tracker.metrics import Metrics
 from tracker.pace import Pace
 from tracker.patience import Patient
-from tracker.poller import Audience, Poller
+from tracker.poller import Poller
 from tracker.proxies import Proxies
 from tracker.pulse import Pulse
+from tracker.recording import Audience
 from tracker.sharing import Sharing
 from tracker.store.writer import SqliteStore
 from tracker.watch import Watcher, say_recorded
@@ -95,7 +96,15 @@ class Watching:
                     recorded=partial(say_recorded, account.name),
                     gets_on=pulse.beat,
                 )
-                self.poller = Poller(account.name, patient, store, backfill=account.backfill, now=now, audience=audience)
+                self.poller = Poller(
+                    account.name,
+                    patient,
+                    store,
+                    backfill=account.backfill,
+                    now=now,
+                    settle_for=account.settle_for,
+                    audience=audience,
+                )
                 await Watcher(self.poller, account.poll_interval, health, metrics, random.random, pulse).run()
 
 

@@ -34,6 +34,11 @@ class MovingApi:
         self.requests = 0
         self.spoil: Iterator[int] = iter(())
         self.between: Callable[[], None] = lambda: None  # what happens before each answer
+        self.unlisted: set[str] = set()  # a page of a list that has one of these answers 500
+        self.refused: dict[str, Failure] = {}  # what a get of these comes to
+        self.broken: Failure | None = None  # what every list comes to
+        self.elsewhere = False  # it answers as another workspace, which has no job
+        self.asked: list[str] = []  # the ids that were asked for
         self._before: list[Snapshot] = []
 
     # The world
@@ -55,13 +60,16 @@ class MovingApi:
         size = min(page_size, self.page_limit)
         matching = sorted(filter(lambda job: _matches(job, query), jobs.values()), key=lambda job: (job.created_at, job.id))
         shown = matching[page * size : (page + 1) * size]
+        if self.broken or any(job.id in self.unlisted for job in shown):
+            return self.broken or Failure(Reason.SERVER, "HTTP 500", status=500)
         answer = Page(tuple(shown), (), len(matching))
         return self._bend(lie, answer)
 
     async def get_job(self, job_id: str) -> Job | MalformedJob | Failure:
         lie, jobs = self._begin()
-        if isinstance(lie, Failure):
-            return lie
+        self.asked.append(job_id)
+        if isinstance(lie, Failure) or job_id in self.refused:
+            return self.refused.get(job_id) or lie
         if job_id not in jobs:
             return Failure(Reason.NOT_FOUND, "no such job")
         bent = self._bend(lie, Page((jobs[job_id],), (), 1))
@@ -76,6 +84,8 @@ class MovingApi:
             return Failure(Reason.SERVER, "HTTP 503"), {}
         if lie == 2:
             return Failure(Reason.NETWORK, "reset"), {}
+        if self.elsewhere:
+            return 0, {}
         if lie == STALE:
             return 0, self._before[0]
         return lie, self.jobs

@@ -10,7 +10,8 @@ from tracker.core.event import Event
 from tracker.core.job import Page
 from tracker.core.ports import StorageError
 from tracker.gathering import MOST_AT_ONCE, gathering
-from tracker.poller import Audience, Poller
+from tracker.poller import Poller
+from tracker.recording import Audience
 from tracker.store.writer import open_store
 
 NOW = 1_795_500_000

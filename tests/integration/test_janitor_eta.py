@@ -37,7 +37,7 @@ async def test_what_is_over_is_forgotten(world):
     ids = world.add(3, **STEADY)
     async with world.running():
         await world.go_on(MINUTE, 30)
-        assert sorted(world.poller.histories) == ids
+        assert sorted(world.poller.recorder.histories) == ids
         world.end(ids[:2])
         await world.go_on(MINUTE, 30)
-        assert sorted(world.poller.histories) == ids[2:]
+        assert sorted(world.poller.recorder.histories) == ids[2:]

@@ -61,16 +61,22 @@ class List:
 
 @pytest.mark.parametrize(
     ("length", "numbers"),
-    [(0, [0]), (1, [0]), (100, [0]), (101, [0, 1]), (300, [0, 2, 1]), (1000, [0, 9, 8, 7, 6, 5, 4, 3, 2, 1])],
+    [
+        (0, [0]),
+        (1, [0]),
+        (100, [0, 1]),
+        (101, [0, 1]),
+        (300, [0, 2, 1, 3]),
+        (1000, [0, 9, 8, 7, 6, 5, 4, 3, 2, 1, 10]),
+    ],
 )
 async def test_still_list_costs_each_page_once(length, numbers):
-    """The first page, then the others from the last: each is asked for once and taken once, and that is all."""
+    """The first page, then the others from the last: each is asked for once, and one more behind a last page that is full."""
     jobs = List(length)
     reading = await jobs.read()
     assert (jobs.numbers, reading.whole, reading.failure) == (numbers, True, None)
-    assert sorted(page.jobs[0].id if page.jobs else "" for page in jobs.taken) == sorted(
-        jobs.jobs[number * 100].id if jobs.jobs else "" for number in numbers
-    )
+    taken = [page.jobs[0].id for page in jobs.taken if page.jobs]
+    assert sorted(taken) == sorted(jobs.jobs[number * 100].id for number in numbers if number * 100 < length)
     assert jobs.shows_all()
 
 
@@ -96,7 +102,7 @@ async def test_pages_are_read_side_by_side():
     assert (most, reading.whole, jobs.shows_all()) == (CONNECTIONS, True, True)
 
 
-@pytest.mark.parametrize(("maximum", "requests"), [(100, 3), (99, 4), (50, 5), (7, 36)])
+@pytest.mark.parametrize(("maximum", "requests"), [(100, 3), (99, 4), (50, 6), (7, 36)])
 @pytest.mark.parametrize(("total", "more"), [(RIGHT, 0), (None, 1)])
 async def test_maximum_of_the_server_is_kept_to(maximum, requests, total, more):
     """A server that gives fewer than asked for is asked for as many as that, and nothing between two pages is lost."""
@@ -130,11 +136,38 @@ async def test_total_that_is_too_small_hides_nothing(length, total):
 @pytest.mark.parametrize("length", [0, 1, 100, 101, 450, 1000])
 @pytest.mark.parametrize("more", [1, 100, 5000, 2**53 - 2000])
 async def test_total_that_is_too_large_ends(length, more):
-    """A total that is never reached ends after the same was shown twice; one beyond all reason costs a few requests more."""
+    """A total that is never reached ends after the same was shown twice, and is said; one beyond reason costs few requests."""
     jobs = List(length, total=length + more)
     reading = await jobs.read()
-    assert (reading.whole, jobs.shows_all()) == (True, True)
+    assert (reading.whole, reading.read_to_its_end, jobs.shows_all()) == (False, True, True)
+    assert reading.trouble.reason == "incomplete"
+    assert f"announces {length + more} jobs and showed {length}" in reading.trouble.detail
     assert len(jobs.asked) <= 3 * (length // 100 + 1) + 4 * SIDE_BY_SIDE + 4
+
+
+@pytest.mark.parametrize("length", [100, 200, 230, 1000])
+@pytest.mark.parametrize("hidden", [1, 30, 100, 250])
+async def test_total_that_ends_with_a_full_page_hides_nothing(length, hidden):
+    """Behind a last page that is full one more is asked for, so that a total that is too small there ends nothing."""
+    jobs = List(length + hidden, total=length)
+    reading = await jobs.read()
+    assert (reading.whole, jobs.shows_all()) == (True, True)
+    assert len(jobs.asked) <= (length + hidden) // 100 + 2
+
+
+@pytest.mark.parametrize(("shown", "total", "most"), [(20, 250, 2), (100, 250, 3), (20, 10_000, 2), (100, 10_000, 17)])
+async def test_api_that_ignores_the_page_is_found_out(shown, total, most):
+    """The first page again is no other page: the reading ends there, after few requests, and says why it is not whole."""
+    jobs = List(shown, total=total)
+
+    async def fetch(number, page_size):
+        return await jobs.fetch(0 * number, page_size)
+
+    reading = Reading(fetch, jobs.take)
+    await reading.read()
+    assert (reading.whole, reading.read_to_its_end, reading.failure) == (False, False, None)
+    assert "ignores `page`" in reading.trouble.detail
+    assert len(jobs.asked) <= most
 
 
 @pytest.mark.parametrize("at", range(1, 8))

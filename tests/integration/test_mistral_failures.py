@@ -64,7 +64,7 @@ async def test_status_has_its_reason(api, status, reason, passing):
     async with loopback(scene) as server:
         for failure in await both(api(server.url)):
             said = f"HTTP {status}" if status == 204 else f"HTTP {status}: No."
-            assert (failure.reason, failure.retry_after) == (reason, 0.0)
+            assert (failure.reason, failure.retry_after, failure.status) == (reason, 0.0, status)
             assert failure.detail.partition(";")[0] == said
             assert failure.passing is passing
 

@@ -120,8 +120,8 @@ async def test_first_contact_logs_history_but_marks_it(tmp_path):
     assert set(ancient).isdisjoint(job for job, _ in jobs)
 
 
-async def test_deleted_job_is_believed_the_second_time(tmp_path):
-    """An active job that the API no longer has is asked for by its ID; two sweeps must say 404; a job that is over stays."""
+async def test_deleted_job_is_believed_a_minute_later(tmp_path):
+    """An active job that the API no longer has is asked for by id, again after a minute and not before; an ended job stays."""
     async with Watched(tmp_path / "tracker.db").running() as watched:
         first, second, over = watched.add(3)
         await watched.sweep()
@@ -129,8 +129,10 @@ async def test_deleted_job_is_believed_the_second_time(tmp_path):
         await watched.sweep()
         for id_ in (first, over):
             watched.workspace.delete(id_, watched.at)
-        assert types((await watched.sweep())[0]) == []
+        assert [types((await watched.sweep())[0]) for _ in range(4)] == [[]] * 4
+        assert watched.simulator.requests["get"] == 1
         report, _ = await watched.sweep()
+        assert watched.simulator.requests["get"] == 2
         assert [(event.type, event.data["id"]) for event in report.events] == [("batch.deleted", first)]
         assert [types((await watched.sweep())[0]) for _ in range(3)] == [[], [], []]
         watched.end([second])

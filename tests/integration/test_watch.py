@@ -3,6 +3,7 @@
 from contextlib import asynccontextmanager
 from functools import partial
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -10,7 +11,8 @@ from tracker.core.failure import Failure, Reason
 from tracker.core.health import Health
 from tracker.core.job import Page, read_job
 from tracker.metrics import Metrics
-from tracker.poller import Audience, Poller
+from tracker.poller import Poller
+from tracker.recording import Audience
 from tracker.store.writer import open_store
 from tracker.watch import Watcher, say_recorded
 
@@ -23,6 +25,12 @@ class Scripted:
 
     def __init__(self, *answers):
         self.answers = list(answers)
+        self.jobs = []  # what gets are answered, likewise
+        self.asked = []
+
+    async def get_job(self, job_id):
+        self.asked.append(job_id)
+        return self.jobs.pop(0) if len(self.jobs) > 1 else self.jobs[0]
 
     async def list_jobs(self, _query, _page, _page_size):
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -106,7 +114,7 @@ def backoff(watcher):
 async def test_metrics_say_how_long_is_waited_since_a_failure(tmp_path):
     """The wait after a failed sweep or a store that fails is on the page, and 0 once a sweep was good."""
     path = tmp_path / "tracker.db"
-    async with watching(path, failed(Reason.SERVER), page()) as watcher:
+    async with watching(path, failed(Reason.NETWORK), page()) as watcher:
         assert await watcher.sweep_once() == backoff(watcher) > 0
         await watcher.sweep_once()
         assert backoff(watcher) == 0
@@ -122,7 +130,7 @@ async def test_patience_asked_for_is_kept(tmp_path):
 
 async def test_failing_account_is_told_and_its_recovery_too(tmp_path):
     """Each failed sweep is told with its number (the log says so now and then), that it works again once."""
-    answers = [failed(Reason.SERVER)] * 3 + [page()]
+    answers = [failed(Reason.NETWORK)] * 3 + [page()]
     async with watching(tmp_path / "tracker.db", *answers) as watcher:
         waits = [await watcher.sweep_once() for _ in range(5)]
     assert waits[-2:] == [15.0, 15.0]
@@ -130,6 +138,59 @@ async def test_failing_account_is_told_and_its_recovery_too(tmp_path):
     told = [tuple(line[key] for key in keys) for line in watcher.lines if line["log_level"] != "debug"]
     failing = [("warning", "account.failing", "default", number) for number in (1, 2)]
     assert told == [*failing, ("info", "account.works_again", "default", 2)]
+
+
+async def test_an_early_success_is_followed_up_before_the_next_sweep(tmp_path):
+    """A SUCCESS without its output is asked for by id soon after, long before the next sweep, and logged when it has it."""
+    done = {"total_requests": 5, "completed_requests": 5, "succeeded_requests": 5}
+    early, whole = job("late", "SUCCESS", **done), msgspec.structs.replace(job("late", "SUCCESS", **done), output_file="file")
+    clock = iter(range(NOW, NOW + 3_600_000, 400))
+    async with watching(tmp_path / "tracker.db", page(job("late", "RUNNING")), page(early)) as watcher:
+        poller = watcher._poller = Poller(
+            "default",
+            watcher._poller.provider,
+            watcher._poller.store,
+            backfill=0.0,
+            now=lambda: next(clock),
+            settle_for=3600.0,
+            audience=Audience(recorded=partial(say_recorded, "default")),
+        )
+        poller.provider.jobs = [early, whole]
+        assert poller.next_follow_up() is None
+        await watcher.sweep_once()
+        await watcher.sweep_once()
+        assert poller.next_follow_up() is not None
+        for _ in range(100):
+            await watcher.follow_up_once()
+        assert poller.next_follow_up() is None
+        assert poller.provider.asked == ["late", "late"]
+    (line,) = [line for line in watcher.lines if line["event"] == "batch.completed"]
+    assert line["outcome"] == "success"
+
+
+async def test_what_cannot_be_read_is_said_and_its_recovery_too(tmp_path):
+    """A job whose get fails is named in log, health and metrics, the account is well, and the log says when it is over."""
+    active, gone = page(job("bad", "RUNNING"), job("good", "RUNNING")), page(job("good", "RUNNING"))
+    async with watching(tmp_path / "tracker.db", active, gone) as watcher:
+        watcher._poller.provider.jobs = [failed(Reason.SERVER)]
+        await watcher.sweep_once()
+        await watcher.sweep_once()
+        health = watcher.health.accounts["default"]
+        assert (health.failure, [each.job for each in health.unreadable]) == (None, ["bad"])
+        assert watcher.health.status(None) == "starting; account default: 1 unreadable"
+        rendered = watcher.metrics.render()
+        for series in (
+            b'batchtracker_account_unreadable{account="default"} 1.0',
+            b'batchtracker_job_unreadable{account="default",job="bad"} 1.0',
+            b'batchtracker_sweeps_total{account="default",result="partial"} 1.0',
+            b'batchtracker_account_up{account="default"} 1.0',
+        ):
+            assert series in rendered
+        watcher._poller.provider.jobs = [job("bad", "FAILED")]
+        await watcher.sweep_once()
+        assert b"batchtracker_job_unreadable{" not in watcher.metrics.render()
+    said = [(line["event"], line["what"]) for line in watcher.lines if "what" in line]
+    assert said == [("unreadable", "job bad"), ("unreadable.recovered", "job bad")]
 
 
 async def test_batch_that_came_to_nothing_is_a_warning(tmp_path):

@@ -57,6 +57,24 @@ async def test_active_is_what_has_not_ended(store, status, is_active):
     assert await store.known("default", ["job-1"]) == {"job-1": Known(job)}
 
 
+async def test_deleted_jobs_are_found_again_for_a_while(engine):
+    """Those deleted after a moment come with when that was, also once reopened; one that is back is none of them."""
+    async with engine.store() as store:
+        early, late, back = seen("early"), seen("late"), seen("back")
+        other = seen("other", account="other")
+        await store.record("default", [early, late, back])
+        await store.record("other", [other])
+        await store.record(
+            "default", [gone(early, now=SINCE + 1000), gone(late, now=SINCE + 9000), gone(back, now=SINCE + 9000)]
+        )
+        await store.record("other", [gone(other, now=SINCE + 9000)])
+        await store.record("default", [seen("back", now=SINCE + 9500)])
+    async with engine.store() as store:
+        assert await store.deleted_since("default", SINCE) == {"early": SINCE + 1000, "late": SINCE + 9000}
+        assert await store.deleted_since("default", SINCE + 1000) == {"late": SINCE + 9000}
+        assert await store.deleted_since("nowhere", 0) == {}
+
+
 async def test_a_deleted_job_is_known_and_not_active(store):
     """A deletion takes the job from the active ones and is remembered."""
     change = seen(status="RUNNING")

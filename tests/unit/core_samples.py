@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import msgspec
 from jsonschema import Draft202012Validator, FormatChecker
 
 from tracker.core.diff import Known
@@ -67,21 +68,32 @@ CONTACT = Contact(since=NOW - 86_400_000, horizon=WINDOW - 86_400, watermark=ANS
 class Sweeps:
     """Sweeps over one account, one after the other, and the log that they leave."""
 
-    def __init__(self, *jobs, deleted=False):
+    def __init__(self, *jobs, deleted=False, every=15_000, **options):
+        """`every` is how many milliseconds a sweep comes after the one before; `options` are those of `Sweep`."""
         self.known = {each.id: Known(each, deleted) for each in jobs}
         self.memory = NOTHING
+        self.now = NOW
+        self.every = every
+        self.options = options
 
     def __call__(self, *pages, missing=()):
         """Sweep over pages of jobs and get the types of the events; `missing` are ids that were answered 404."""
-        sweep, self.log = Sweep("default", CONTACT, WINDOW, self.memory), []
+        self.now += self.every
+        sweep, self.log = Sweep("default", CONTACT, WINDOW, self.memory, **self.options), []
         for page in pages:
-            self.record(sweep.observe(page, self.known, NOW))
+            self.record(sweep.observe(page, self.known, self.now))
         for id_ in missing:
             sweep.missing(id_)
-        changes, self.memory = sweep.conclude(self.known, NOW)
+        self.suspicion = sweep.suspicion()
+        changes, self.memory = sweep.conclude(self.known, self.now)
         self.record(changes)
         self.stale = sweep.stale
         return [event.type for event in self.log]
+
+    @property
+    def doubts(self):
+        """What the last sweep left to the next, but for the jobs that it has shown."""
+        return msgspec.structs.replace(self.memory, witnesses=frozenset())
 
     def record(self, changes):
         for change in changes:

@@ -70,4 +70,26 @@ def test_the_reasons_are_labels():
         "server",
         "network",
         "malformed",
+        "incomplete",
+        "jobs_missing",
     ]
+
+
+@pytest.mark.parametrize(
+    ("failure", "concerns_account", "may_be_one_job"),
+    [
+        (Failure(Reason.UNAUTHORISED, "", status=401), True, False),
+        (Failure(Reason.UNAUTHORISED, "", status=403), False, False),
+        (Failure(Reason.NOT_ENABLED, "", status=402), True, False),
+        (Failure(Reason.RATE_LIMITED, "", status=429), True, False),
+        (Failure(Reason.NETWORK, ""), True, False),
+        (Failure(Reason.SERVER, "", status=500), False, True),
+        (Failure(Reason.MALFORMED, ""), False, True),
+        (Failure(Reason.REJECTED, "", status=422), False, False),
+        (Failure(Reason.NOT_FOUND, "", status=404), False, False),
+    ],
+    ids=lambda value: f"{value.reason} {value.status}" if isinstance(value, Failure) else None,
+)
+def test_what_a_failure_is_about(failure, concerns_account, may_be_one_job):
+    """The key, the plan, the budget and the network are the account's; a 403 or a 500 may be the matter of one job."""
+    assert (failure.concerns_account, failure.may_be_one_job) == (concerns_account, may_be_one_job)

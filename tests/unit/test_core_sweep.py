@@ -1,4 +1,6 @@
-"""What one sweep believes at once, what it holds back for the next, and what it never believes."""
+"""What one sweep believes at once, what it doubts until later ones confirm it, and what it never believes."""
+
+import random
 
 import pytest
 from core_samples import ANSWER, CONTACT, NOW, WINDOW, Sweeps, job
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from tracker.core.diff import Known
 from tracker.core.status import FOLLOWERS, TERMINAL, is_terminal
-from tracker.core.sweep import NOTHING, Sweep
+from tracker.core.sweep import NOTHING, Doubt, Sweep
 
 ID = ANSWER["id"]
 
@@ -21,14 +23,14 @@ BEHIND = [
 
 
 @pytest.mark.parametrize(("changed", "type_"), BEHIND)
-def test_what_lies_behind_is_believed_when_it_is_said_twice(changed, type_):
-    """A stale answer is dropped and counted; the very same in the next sweep is the truth, logged once and not counted."""
+def test_what_lies_behind_is_believed_once_it_is_confirmed(changed, type_):
+    """A stale answer is dropped and counted; said again 5 s later or more it is the truth, logged once and not counted."""
     sweeps = Sweeps(job())
     assert (sweeps([job(**changed)]), sweeps.stale) == ([], 1)
     assert sweeps.known[ID] == Known(job())
     assert (sweeps([job(**changed)]), sweeps.stale) == ([type_], 0)
     assert sweeps.known[ID] == Known(job(**changed))
-    assert (sweeps([job(**changed)]), sweeps.stale, sweeps.memory) == ([], 0, NOTHING)
+    assert (sweeps([job(**changed)]), sweeps.stale, sweeps.doubts) == ([], 0, NOTHING)
 
 
 @pytest.mark.parametrize(("changed", "type_"), BEHIND)
@@ -37,18 +39,67 @@ def test_what_is_contradicted_in_between_is_not_believed(changed, type_):
     sweeps = Sweeps(job())
     assert sweeps([job(**changed)]) == []
     assert sweeps([job()]) == []
-    assert sweeps.memory == NOTHING
+    assert sweeps.doubts == NOTHING
     assert sweeps([job(**changed)]) == []
     assert sweeps([job(**changed)]) == [type_]
 
 
-def test_two_different_stale_answers_do_not_make_a_truth():
-    """Only the very same answer counts as a repetition; another one takes its place in the doubt."""
+MOVING = [
+    pytest.param({"total_requests": 990}, "batch.progress", id="a total that fell"),
+    pytest.param({"model": None}, "batch.progress", id="a model that became null"),
+    pytest.param({"status": "RUNNING"}, "batch.started", id="a cancellation that was withdrawn"),
+]
+
+
+@pytest.mark.parametrize(("changed", "type_"), MOVING)
+def test_a_job_that_moves_is_followed(changed, type_):
+    """An answer need not be equal to the one that it confirms: a job whose counters go on is followed all the same."""
+    sweeps = Sweeps(job(status="CANCELLATION_REQUESTED" if "status" in changed else "RUNNING"))
+    assert sweeps([job(completed_requests=901, **changed)]) == []
+    assert type_ in sweeps([job(completed_requests=902, **changed)])
+    assert sweeps.known[ID] == Known(job(completed_requests=902, **changed))
+    assert sweeps([job(completed_requests=903, **changed)]) == ["batch.progress"]
+
+
+def test_an_answer_behind_the_one_before_confirms_nothing():
+    """A replica that jumps back and forth is not believed: the doubt begins again with each answer that lies further behind."""
     sweeps = Sweeps(job())
-    assert sweeps([job(completed_requests=10)]) == []
-    assert sweeps([job(completed_requests=20)]) == []
-    assert sweeps([job(completed_requests=10)]) == []
-    assert sweeps([job(completed_requests=10)]) == ["batch.progress"]
+    for count in (20, 10, 9, 8):
+        assert sweeps([job(completed_requests=count)]) == []
+    assert sweeps([job(completed_requests=8)]) == ["batch.progress"]
+
+
+@pytest.mark.parametrize(("every", "sweeps_needed"), [(1_000, 6), (2_500, 3), (4_999, 3), (5_000, 2), (60_000, 2)])
+def test_what_lies_behind_has_to_be_confirmed_for_five_seconds(every, sweeps_needed):
+    """However often an account is polled, the first answer that is believed comes 5 s after the first doubt."""
+    sweeps = Sweeps(job(), every=every)
+    told = [sweeps([job(total_requests=990, completed_requests=901 + number)]) for number in range(sweeps_needed)]
+    assert told == [[]] * (sweeps_needed - 1) + [["batch.progress"]]
+
+
+def test_a_replica_that_lags_makes_no_job_step_back():
+    """Of 30 jobs half of the answers are as old as 3 s, polled every second: no counter and no status ever goes back."""
+    chance, sweeps = random.Random(7), Sweeps(every=1_000)
+    for at in range(200):
+        sweeps([_moving(number, at - 3 * chance.randrange(2)) for number in range(30)])
+        fell = [
+            event.changes for event in sweeps.log for was, is_ in event.changes.values() if isinstance(was, int) and is_ < was
+        ]
+        assert fell == []
+    assert {known.job.completed_requests for known in sweeps.known.values()} >= {198, 199}
+
+
+def _moving(number, at):
+    return job(id=f"job-{number}", completed_requests=max(0, at), succeeded_requests=max(0, at), failed_requests=0)
+
+
+def test_a_clock_that_is_set_back_begins_the_doubt_again():
+    """What was doubted at a time that is still to come is not confirmed by it."""
+    sweeps = Sweeps(job())
+    assert sweeps([job(status="QUEUED")]) == []
+    sweeps.now -= 3_600_000
+    assert sweeps([job(status="QUEUED")]) == []
+    assert sweeps([job(status="QUEUED")]) == ["batch.updated"]
 
 
 def test_a_restart_costs_a_sweep():
@@ -85,7 +136,7 @@ def test_a_terminal_state_is_final_for_ever(status, changed):
     """However often it is said, what contradicts a terminal state is counted and dropped."""
     sweeps = Sweeps(job(status=status))
     for _ in range(5):
-        assert (sweeps([job(**({"status": status} | changed))]), sweeps.stale, sweeps.memory) == ([], 1, NOTHING)
+        assert (sweeps([job(**({"status": status} | changed))]), sweeps.stale, sweeps.doubts) == ([], 1, NOTHING)
     assert sweeps.known[ID] == Known(job(status=status))
 
 
@@ -115,7 +166,7 @@ def test_of_duplicates_in_one_sweep_the_more_advanced_wins(shown, types, stale, 
     sweeps = Sweeps(job(status="QUEUED"))
     jobs = [job(status=status) for status in shown]
     assert sweeps(*([jobs] if one_page else [[each] for each in jobs])) == types
-    assert (sweeps.stale, sweeps.memory) == (stale, NOTHING)
+    assert (sweeps.stale, sweeps.doubts) == (stale, NOTHING)
 
 
 @pytest.mark.parametrize("one_page", [True, False])
@@ -125,10 +176,10 @@ def test_what_is_contradicted_in_the_same_sweep_is_not_believed(then, types, one
     sweeps = Sweeps(job())
     stale = job(status="QUEUED")
     sweeps([stale])
-    assert sweeps.memory != NOTHING
+    assert sweeps.doubts != NOTHING
     jobs = [stale, job(status=then)]
     assert sweeps(*([jobs] if one_page else [[each] for each in jobs])) == types
-    assert (sweeps.stale, sweeps.memory) == (1, NOTHING)
+    assert (sweeps.stale, sweeps.doubts) == (1, NOTHING)
 
 
 def test_a_new_job_that_is_shown_twice_on_a_page_is_one_change():
@@ -143,7 +194,7 @@ def test_a_step_back_of_a_new_job_is_not_remembered():
     """The first sight of a job was believed, so that a stale one in the same sweep raises no doubt about it."""
     sweeps = Sweeps()
     assert sweeps([job()], [job(status="QUEUED")]) == ["batch.created", "batch.started"]
-    assert (sweeps.stale, sweeps.memory) == (1, NOTHING)
+    assert (sweeps.stale, sweeps.doubts) == (1, NOTHING)
 
 
 @pytest.mark.parametrize("counts", [(10, 20), (20, 10)])
@@ -152,7 +203,7 @@ def test_of_two_stale_answers_the_more_advanced_is_remembered(counts):
     sweeps = Sweeps(job())
     assert sweeps([job(completed_requests=count) for count in counts]) == []
     assert sweeps.stale == 2
-    assert sweeps.memory.behind == {ID: job(completed_requests=20)}
+    assert sweeps.doubts.behind == {ID: Doubt(job(completed_requests=20), sweeps.now)}
 
 
 def test_an_observation_changes_nothing_that_it_was_given():

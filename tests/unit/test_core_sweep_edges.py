@@ -6,8 +6,9 @@ from core_samples import ABSENT, ANSWER, NOW, Sweeps, job
 from tracker.core.diff import Known
 from tracker.core.job import COUNTERS
 from tracker.core.ports import Contact
+from tracker.core.recheck import Recheck
 from tracker.core.status import ACTIVE, TERMINAL
-from tracker.core.sweep import NOTHING, Memory, Sweep
+from tracker.core.sweep import NOTHING, Doubt, Memory, Sweep
 
 ID = ANSWER["id"]
 CREATED = ANSWER["created_at"]
@@ -94,24 +95,25 @@ def test_what_a_sweep_was_shown():
     assert (sweep.shown, sweep.newest) == ({"ignored", ID}, CREATED + 5)
 
 
-def test_a_job_is_deleted_when_the_api_lacks_it_twice():
-    """One 404 is a doubt, the second in a row an event, and after that the job is not asked for or deleted again."""
-    sweeps = Sweeps(job())
+def test_a_job_is_deleted_when_the_api_lacks_it_a_minute_later_too():
+    """One 404 is a doubt, one within a minute none more, one after that an event, and then the job is not deleted again."""
+    sweeps = Sweeps(job(), every=30_000)
+    assert sweeps(missing=[ID]) == []
     assert sweeps(missing=[ID]) == []
     assert sweeps.known[ID].active
     assert sweeps(missing=[ID]) == ["batch.deleted"]
     assert sweeps.known[ID] == Known(job(), deleted=True)
-    assert sweeps.memory == NOTHING
+    assert sweeps.doubts == NOTHING
 
 
 def test_a_job_that_is_shown_in_between_is_not_gone():
     """A job that any answer showed exists: the 404 before it, or in the same sweep, counts for nothing."""
-    sweeps = Sweeps(job())
+    sweeps = Sweeps(job(), every=60_000)
     assert sweeps(missing=[ID]) == []
     assert sweeps([job()]) == []
     assert sweeps(missing=[ID]) == []
     assert sweeps([job()], missing=[ID]) == []
-    assert sweeps.memory == NOTHING
+    assert sweeps.doubts == NOTHING
     assert sweeps(missing=[ID]) == []
     assert sweeps(missing=[ID]) == ["batch.deleted"]
 
@@ -126,11 +128,12 @@ def test_a_stale_sight_of_a_job_proves_that_it_exists():
 
 def test_half_a_sweep_keeps_the_doubt_about_a_missing_job():
     """A sweep that did not come to ask leaves the first 404 standing; absence from its lists is no second one."""
-    sweeps = Sweeps(job())
+    sweeps = Sweeps(job(), every=60_000)
     assert sweeps(missing=[ID]) == []
+    first = sweeps.now
     assert sweeps() == []
     assert sweeps([job(id="another")]) == ["batch.created", "batch.started"]
-    assert sweeps.memory == Memory(gone=frozenset({ID}))
+    assert sweeps.doubts == Memory(missing={ID: Recheck.first(first)})
     assert sweeps(missing=[ID]) == ["batch.deleted"]
 
 
@@ -142,43 +145,96 @@ def test_absence_is_not_deletion():
     assert sweeps.known[ID] == Known(job())
 
 
-def test_a_restart_between_two_404s_costs_a_sweep():
+def test_a_restart_between_two_404s_costs_a_minute():
     """The doubt is only remembered, so that after a restart two more are needed."""
-    sweeps = Sweeps(job())
+    sweeps = Sweeps(job(), every=60_000)
     assert sweeps(missing=[ID]) == []
     sweeps.restart()
     assert sweeps(missing=[ID]) == []
     assert sweeps(missing=[ID]) == ["batch.deleted"]
 
 
-@pytest.mark.parametrize("status", ["RUNNING", "SUCCESS"])
-def test_a_deleted_job_is_back_when_it_is_shown_twice(status):
-    """A straggling answer does not undo a deletion, a repeated one does."""
+BACK = [
+    pytest.param({}, "batch.updated", id="as it was"),
+    pytest.param({"status": "SUCCESS"}, "batch.completed", id="at its end"),
+    pytest.param({"completed_requests": 10}, "batch.progress", id="with a counter that fell"),
+    pytest.param({"status": "QUEUED", "model": None}, "batch.updated", id="with an older status"),
+]
+
+
+@pytest.mark.parametrize(("changed", "type_"), BACK)
+def test_a_deleted_job_that_is_back_is_tracked_again_at_once(changed, type_):
+    """Whatever its counters do, the first answer that shows it undoes the deletion."""
     sweeps = Sweeps(job(), deleted=True)
-    assert (sweeps([job(status=status)]), sweeps.stale) == ([], 1)
-    assert sweeps.known[ID].deleted
-    (type_,) = sweeps([job(status=status)])
-    assert type_ == ("batch.updated" if status == "RUNNING" else "batch.completed")
-    assert sweeps.log[0].changes["deleted"] == (True, False)
-    assert sweeps.known[ID] == Known(job(status=status))
+    assert type_ in sweeps([job(**changed)])
+    assert sweeps.log[-1].changes.get("deleted", sweeps.log[0].changes.get("deleted")) == (True, False)
+    assert sweeps.known[ID] == Known(job(**changed))
+
+
+def missing_after(sweeps, ids, *pages):
+    """After how many minutes, asked each minute, the ids are logged as deleted; None where they are not within 25 hours."""
+    for minutes in range(25 * 60):
+        if sweeps(*pages, missing=ids):
+            return minutes
+    return None
+
+
+@pytest.mark.parametrize(
+    ("missing", "others", "minutes"),
+    [
+        pytest.param(1, 10, 1, id="one of many"),
+        pytest.param(1, 0, 1, id="the only one"),
+        pytest.param(5, 10, 1, id="a few of many"),
+        pytest.param(6, 10, 60, id="many, though others are shown"),
+        pytest.param(2, 0, 24 * 60, id="all"),
+    ],
+)
+def test_many_404s_at_once_are_trouble_of_the_account(missing, others, minutes):
+    """As many as that are not believed within a minute, the sweep says so, and only a day without anything makes it true."""
+    lost, kept = [job(id=f"lost-{n}") for n in range(missing)], [job(id=f"kept-{n}") for n in range(others)]
+    sweeps = Sweeps(*lost, *kept, every=60_000)
+    sweeps([*lost, *kept])
+    assert missing_after(sweeps, [each.id for each in lost], kept) == minutes
+    assert (sweeps.suspicion is not None) == (minutes > 1)
+
+
+def test_one_404_is_not_believed_while_nothing_else_is_shown_either():
+    """A job that is missing together with the ended ones that were shown beside it is missing by another key's doing."""
+    ended = job(id="ended", status="SUCCESS")
+    sweeps = Sweeps(job(), ended, every=60_000)
+    sweeps([job(), ended])
+    assert missing_after(sweeps, [ID]) == 24 * 60
+    assert "1 active job" in sweeps.suspicion.detail
+    assert sweeps.suspicion.reason == "jobs_missing"
+
+
+def test_jobs_that_are_back_end_the_suspicion():
+    """Four sweeps of another workspace's answers leave no trace once the account answers as it did."""
+    jobs = [job(id=f"job-{number}") for number in range(10)]
+    sweeps = Sweeps(*jobs, every=1_000)
+    sweeps(jobs)
+    for _ in range(4):
+        assert sweeps(missing=[each.id for each in jobs]) == []
+    assert sweeps(jobs) == []
+    assert (sweeps.suspicion, sweeps.doubts) == (None, NOTHING)
 
 
 def test_several_doubts_are_kept_apart():
     """Each job has its own: one is deleted, one is believed, one is doubted, one is left alone."""
-    sweeps = Sweeps(*(job(id=id_) for id_ in "abcd"))
+    sweeps = Sweeps(*(job(id=id_) for id_ in "abcd"), every=60_000)
     fallen = dict.fromkeys(COUNTERS, 0)
     assert sweeps([job(id="b", **fallen), job(id="d")], missing=["a"]) == []
     assert sweeps([job(id="b", **fallen), job(id="c", **fallen), job(id="d")], missing=["a"]) == [
         "batch.progress",
         "batch.deleted",
     ]
-    assert sweeps.memory == Memory(behind={"c": job(id="c", **fallen)})
+    assert sweeps.doubts == Memory(behind={"c": Doubt(job(id="c", **fallen), sweeps.now)})
     assert {id_: known.active for id_, known in sweeps.known.items()} == {"a": False, "b": True, "c": True, "d": True}
 
 
 def test_events_carry_the_account():
     """Whatever a sweep concludes, it says of which account."""
-    sweeps = Sweeps(job(), job(id="gone"))
+    sweeps = Sweeps(job(), job(id="gone"), every=60_000)
     sweeps([job(status="QUEUED")], missing=["gone"])
     sweeps([job(status="QUEUED"), job(id="new")], missing=["gone"])
     assert [event.account for event in sweeps.log] == ["default"] * 4

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker.core.event import iso
-from tracker.core.overdue import DEADLINE, STALLED, Limits, Standing, overdue, timeout_hours
+from tracker.core.overdue import DEADLINE, STALLED, Clocks, Limits, Standing, overdue, timeout_hours
 from tracker.core.status import ACTIVE, TERMINAL
 
 HOUR = 3_600_000
@@ -17,10 +17,10 @@ LIMITS = Limits(stalled_after=3600, timeout_hours=10)
 MOVED = CREATED + 2 * HOUR
 
 
-def told(standing, swept_at, now=None, limits=LIMITS, jumped_at=0):
+def told(standing, swept_at, now=None, limits=LIMITS, jumped_at=0, provider_ahead=0):
     """The types of what there is to say."""
-    now = swept_at if now is None else now
-    return [event.type for event in overdue("default", [standing], limits, swept_at, now, jumped_at)]
+    now, clocks = swept_at if now is None else now, Clocks(jumped_at, provider_ahead)
+    return [event.type for event in overdue("default", [standing], limits, swept_at, now, clocks)]
 
 
 def standing(moved_at=MOVED, *, stalled=False, warned=False, **properties):
@@ -84,6 +84,14 @@ def test_what_was_told_is_not_told_again(stalled, warned, types):
 def test_only_a_whole_sweep_is_a_witness():
     """However late it is by the clock, a job is judged as of the last whole sweep: after that nobody looked."""
     assert told(standing(), MOVED + HOUR - 1, now=MOVED + 1000 * HOUR) == []
+
+
+@pytest.mark.parametrize("ahead", [-3 * HOUR, 0, 3 * HOUR], ids=["behind", "right", "ahead"])
+def test_a_deadline_is_reckoned_by_the_provider_s_clock(ahead):
+    """A job's creation is told by a clock that may be hours ahead of ours or behind it: its time is up no sooner or later."""
+    moving = standing(MOVED + 100 * HOUR)
+    assert told(moving, CREATED - ahead + 8 * HOUR - 1, provider_ahead=ahead) == []
+    assert told(moving, CREATED - ahead + 8 * HOUR, provider_ahead=ahead) == [DEADLINE]
 
 
 def test_the_events():

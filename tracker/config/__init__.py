@@ -216,6 +216,7 @@ def _account(values: Any, path: str, errors: list[str], environ: Mapping[str, st
         poll_interval=found.get("poll_interval", table.duration("50ms", "1d"), default.poll_interval),
         requests_per_second=found.get("requests_per_second", table.number(0.001, 1000, "1.0"), default.requests_per_second),
         backfill=found.get("backfill", table.duration("0s", "3650d"), default.backfill),
+        settle_for=found.get("settle_for", table.duration("0s", "1h"), default.settle_for),
         request_timeout=found.get("request_timeout", table.duration("50ms", "10m"), default.request_timeout),
         stalled_after=found.get("stalled_after", table.duration("1s", "3650d"), default.stalled_after),
         timeout_hours=found.get("timeout_hours", table.number(0.001, 8784, "24"), default.timeout_hours),

@@ -94,6 +94,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     poll_interval: float = 15.0
     requests_per_second: float = 1.0
     backfill: float = 7 * 86400.0
+    settle_for: float = 15.0
     request_timeout: float = 10.0
     stalled_after: float = 3600.0
     timeout_hours: float = 24.0

@@ -1,8 +1,11 @@
 """Owns what can go wrong with a request to the API: a closed set of reasons, and what an answer's status says."""
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
+
+FORBIDDEN: Final = 403
 
 
 class Reason(StrEnum):
@@ -16,19 +19,39 @@ class Reason(StrEnum):
     SERVER = "server"  # 5xx
     NETWORK = "network"  # refused, reset, unresolved, cut short, too slow
     MALFORMED = "malformed"  # an answer that cannot be read, or is larger than allowed
+    INCOMPLETE = "incomplete"  # a list that showed fewer jobs than it announced
+    JOBS_MISSING = "jobs_missing"  # 404 of many jobs at once, or of some while nothing is shown that was shown before
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A request that gave nothing, and why. `retry_after` is in seconds, where the server asked for patience."""
+    """A request that gave nothing, and why.
+
+    `retry_after` is in seconds, where the server asked for a pause; `status` is the HTTP status, where there was one.
+    """
 
     reason: Reason
     detail: str
     retry_after: float | None = None
+    status: int | None = None
 
     @property
     def passing(self) -> bool:
         """Whether the same request may well succeed a moment later."""
         return self.reason in (Reason.SERVER, Reason.NETWORK, Reason.MALFORMED, Reason.RATE_LIMITED)
+
+    @property
+    def concerns_account(self) -> bool:
+        """Whether it says something about the account, so that other requests for single jobs would fail likewise.
+
+        A 403 for one job may be about that job alone.
+        """
+        refused = self.reason is Reason.UNAUTHORISED and self.status != FORBIDDEN
+        return refused or self.reason in (Reason.NETWORK, Reason.NOT_ENABLED, Reason.RATE_LIMITED)
+
+    @property
+    def may_be_one_job(self) -> bool:
+        """Whether a list may fail in this way for the sake of a single job in it."""
+        return self.reason in (Reason.SERVER, Reason.MALFORMED)
 
 
 def reason_of(status: int) -> Reason:

@@ -7,6 +7,7 @@ import msgspec
 
 from tracker.core.failure import Failure
 from tracker.core.overdue import Outage
+from tracker.core.sweep import Unreadable
 
 
 class Use(IntEnum):
@@ -21,13 +22,16 @@ class AccountHealth(msgspec.Struct):
     """`swept_at` is the last whole sweep (Unix milliseconds); `failure` what the last one failed of, if it did.
 
     `failing_since` is when the first of those that failed ended, with none in between that did not; `due_at` when it is looked
-    at again.
+    at again. `unreadable` are the parts that the last sweep could not read while it could the rest, `clock_ahead` by how many
+    seconds the provider's clock is ahead of ours.
     """
 
     swept_at: int | None = None
     failure: Failure | None = None
     failing_since: int | None = None
     due_at: int | None = None
+    unreadable: tuple[Unreadable, ...] = ()
+    clock_ahead: float = 0.0
 
     @property
     def known(self) -> bool:
@@ -66,9 +70,20 @@ class Health:
         """Show these accounts from now on: what is known of those that stay is kept, that of the others is forgotten."""
         self.accounts = {name: self.accounts.get(name, AccountHealth()) for name in accounts}
 
-    def swept(self, account: str, failure: Failure | None, now: int) -> None:
+    def swept(
+        self,
+        account: str,
+        failure: Failure | None,
+        now: int,
+        *,
+        unreadable: tuple[Unreadable, ...] = (),
+        clock_ahead: float | None = None,
+    ) -> None:
+        """A sweep ended at `now` (Unix milliseconds)."""
         state = self.accounts[account]
-        state.failure = failure
+        state.failure, state.unreadable = failure, unreadable
+        if clock_ahead is not None:
+            state.clock_ahead = clock_ahead
         if failure is None:
             state.swept_at, state.failing_since = now, None
         elif state.failing_since is None:
@@ -91,6 +106,9 @@ class Health:
         told = [str(tally)] if tally else ["starting"]
         told += self._broken()
         told += [f"account {name}: {state.failure.reason}" for name, state in self.accounts.items() if state.failure]
+        told += [
+            f"account {name}: {len(state.unreadable)} unreadable" for name, state in self.accounts.items() if state.unreadable
+        ]
         if self.reload_error:
             told.append(f"reload failed: {self.reload_error}")
         if self.restart_needed:

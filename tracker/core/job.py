@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, NamedTuple
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from tracker.core.failure import Failure
+
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
@@ -109,15 +111,31 @@ class MalformedJob(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Hole(msgspec.Struct, frozen=True):
+    """Entries of a list that cannot be read: their place, how many, why, and the creation times (Unix seconds) next to them."""
+
+    start: int
+    size: int
+    failure: Failure
+    after: int | None = None
+    before: int | None = None
+
+
 class Page(msgspec.Struct, frozen=True):
-    """One page of the list call. `total` counts the jobs on all pages of the query; None where the API did not say."""
+    """One page of the list call.
+
+    `total` counts the jobs on all pages of the query, None where the API did not say; `provider_time` is the provider's clock
+    when it answered (Unix milliseconds), None where it did not say.
+    """
 
     jobs: tuple[Job, ...]
     malformed: tuple[MalformedJob, ...]
     total: int | None
+    holes: tuple[Hole, ...] = ()
+    provider_time: int | None = None
 
     def __len__(self) -> int:
-        return len(self.jobs) + len(self.malformed)
+        return len(self.jobs) + len(self.malformed) + sum(hole.size for hole in self.holes)
 
 
 class Malformed(msgspec.Struct, frozen=True):

@@ -57,18 +57,26 @@ class Outage(msgspec.Struct, frozen=True):
     failure: Failure
 
 
-def overdue(
-    account: str, standings: Iterable[Standing], limits: Limits, swept_at: int, now: int, steady_since: int = 0
-) -> Iterator[Event]:
-    """What there is to say of the jobs as of the last whole sweep, at `swept_at`.
+class Clocks(msgspec.Struct, frozen=True):
+    """When our clock last jumped (Unix milliseconds), 0 where it did not; by how many the provider's is ahead of ours."""
 
-    `steady_since` is when the clock last jumped, 0 where it did not (all Unix milliseconds).
-    """
+    steady_since: int = 0
+    provider_ahead: int = 0
+
+
+GOOD_CLOCKS: Final = Clocks()
+
+
+def overdue(
+    account: str, standings: Iterable[Standing], limits: Limits, swept_at: int, now: int, clocks: Clocks = GOOD_CLOCKS
+) -> Iterator[Event]:
+    """What there is to say of the jobs as of the last whole sweep, at `swept_at` (Unix milliseconds, as is `now`)."""
     swept_at = min(swept_at, now)  # by a clock that was ahead it may be a time that is still to come
     for standing in standings:
         if is_terminal(standing.job.status):
             continue
-        for type_, due_at in _due(standing, limits, _counts_from(standing.moved_at, steady_since, swept_at)):
+        still_since = _counts_from(standing.moved_at, clocks.steady_since, swept_at)
+        for type_, due_at in _due(standing, limits, still_since, clocks.provider_ahead):
             if due_at <= swept_at:
                 yield batch_event(type_, account, standing.job, {}, now, happened_at=due_at // 1000)
 
@@ -104,11 +112,11 @@ def _counts_from(at: int, steady_since: int, now: int) -> int:
     return at if not steady_since or steady_since <= at <= now else steady_since
 
 
-def _due(standing: Standing, limits: Limits, still_since: int) -> Iterator[tuple[str, int]]:
-    """What has not been told of the job yet, and when it is due (Unix milliseconds)."""
+def _due(standing: Standing, limits: Limits, still_since: int, provider_ahead: int) -> Iterator[tuple[str, int]]:
+    """What has not been told of the job yet, and when it is due (Unix milliseconds, by our clock)."""
     job = standing.job
     if job.status == RUNNING and not standing.stalled:
         yield STALLED, still_since + round(limits.stalled_after * 1000)
     if not standing.warned:
         seconds = timeout_hours(job.metadata, limits.timeout_hours) * 3600 * SHARE_OF_TIMEOUT
-        yield DEADLINE, job.created_at * 1000 + round(seconds * 1000)
+        yield DEADLINE, job.created_at * 1000 - provider_ahead + round(seconds * 1000)

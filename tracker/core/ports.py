@@ -60,6 +60,9 @@ class Store(Protocol):
     async def known(self, account: str, ids: Collection[str]) -> Mapping[str, Known]:
         """Those of `ids` that the log knows, active or not."""
 
+    async def deleted_since(self, account: str, since: int) -> Mapping[str, int]:
+        """The jobs that were deleted after `since`, by id, each with when that was observed (Unix milliseconds)."""
+
     async def count_created(self, account: str, after: int) -> int:
         """How many jobs the log knows that were created after `after` (Unix seconds)."""
 

@@ -37,6 +37,16 @@ def retry_after(header: str | None, now: int) -> float | None:
     return _bounded(seconds)
 
 
+def time_told(headers: Mapping[str, str]) -> int | None:
+    """The server's clock when it answered, by `date` (Unix milliseconds), and `age` where a cache has kept the answer since.
+
+    None where the answer does not say. Names of `headers` are in lower case; the date is of whole seconds.
+    """
+    date = _as_date(headers.get("date", ""), 0)
+    age = _as_seconds(headers.get("age", "0").strip())
+    return None if date is None or age is None or not 0 <= age < math.inf else round((date + age) * 1000)
+
+
 def backoff(base: float, failures: int, cap: float, jitter: float) -> float:
     """Seconds to wait after the `failures`th failure in a row: doubled each time up to `cap`, spread by `jitter` (0 to 1).
 

@@ -1,38 +1,85 @@
-"""Owns what one sweep has seen, and what to believe of it: the rules against stale, shifted and half answers.
+"""Owns what one sweep has seen, and what to believe of it: the rules against stale, shifted, half and early answers.
 
-A sweep observes pages in any order, the same job perhaps more than once. What moves a job on is believed at once. What lies
-behind what is known is held back until the sweep concludes: a terminal job stays as it is for good; for an active one the
-answer is believed if the sweep before was given the very same, so that the provider has said it twice. The same holds for
-"no such job", and for a property that an answer lacks. Absence from a list says nothing.
+A sweep observes pages in any order, the same job perhaps more than once. What moves a job on is believed at once.
+
+- What lies behind what is known is doubted. A terminal job stays as it is for good. For an active one the answer is believed
+  once later sweeps confirm it for `CONFIRMED_AFTER`: every answer since lies behind what is known, and none lies behind the
+  answer before it. A job that moves is followed that way, and a replica that lags is not: it catches up before.
+- "No such job" is believed when it is repeated at least `DELETED_AFTER` later. Many at once, or while the account shows
+  nothing that it showed before, are trouble of the account: then it takes `MANY_DELETED_AFTER`, or `ALL_DELETED_AFTER`.
+- A SUCCESS that cannot be complete waits for `settle_for`.
+- Absence from a list says nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from tracker.core.diff import Change, Known, deletion, diff, first_seen, is_behind, without_losses
-from tracker.core.failure import Failure
+from tracker.core.failure import Failure, Reason
 from tracker.core.job import Job, MalformedJob
 from tracker.core.observed import as_tracked
 from tracker.core.ports import Contact
-from tracker.core.status import is_terminal
+from tracker.core.recheck import DAY, HOUR, MINUTE, Recheck
+from tracker.core.status import SUCCESS, is_terminal
+
+CONFIRMED_AFTER: Final = 5_000
+"""Milliseconds for which answers that lie behind have to be confirmed: no replica of an API that works lags as long."""
+
+DELETED_AFTER: Final = MINUTE
+MANY_DELETED_AFTER: Final = HOUR
+ALL_DELETED_AFTER: Final = DAY
+
+MANY: Final = 5
+"""So many jobs may be missing at once before the account is suspected."""
+
+WITNESSES: Final = 100
+"""So many of the jobs that a sweep showed are remembered: an account that shows none of them answers otherwise than it did."""
+
+
+class Doubt(msgspec.Struct, frozen=True):
+    """The last answer that lies behind what is known of its job, and when the first of its row came (Unix milliseconds)."""
+
+    job: Job
+    since: int
+
+
+class Settling(msgspec.Struct, frozen=True):
+    """The last answer of a SUCCESS that cannot be complete, since when it is so, and when it was last asked for."""
+
+    job: Job
+    recheck: Recheck
+
+    def asked_again(self, now: int) -> "Settling":
+        return Settling(self.job, self.recheck.again(now))
 
 
 class Memory(msgspec.Struct, frozen=True):
-    """What a sweep leaves to the next: answers not believed yet. Losing it (a restart) costs a sweep, nothing else."""
+    """What a sweep leaves to the next: answers not believed yet. Losing it (a restart) costs time, nothing else."""
 
-    behind: Mapping[str, Job] = {}
-    gone: frozenset[str] = frozenset()
+    behind: Mapping[str, Doubt] = {}
+    missing: Mapping[str, Recheck] = {}
+    settling: Mapping[str, Settling] = {}
+    witnesses: frozenset[str] = frozenset()
 
 
 NOTHING: Final = Memory()
 
 
+class Unreadable(msgspec.Struct, frozen=True):
+    """A part of the account that could not be read while the rest could: a job by its id, or a place in a list."""
+
+    what: str
+    failure: Failure
+    job: str | None = None
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What a sweep came to, in numbers. `failure` is why it was not whole; what it did see is recorded all the same.
 
-    `backfilled` is how many jobs were over before the account was first contacted.
+    `unreadable` are the parts that cost only themselves. `backfilled` is how many jobs were over before the account was first
+    contacted; `clock_ahead` by how many seconds the provider's clock is ahead of ours, where it said so.
     """
 
     events: int
@@ -40,23 +87,54 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     stale: int
     malformed: tuple[MalformedJob, ...]
     failure: Failure | None
+    unreadable: tuple[Unreadable, ...] = ()
     backfilled: int = 0
+    clock_ahead: float | None = None
+
+
+def cannot_be_complete(job: Job) -> bool:
+    """Whether a SUCCESS is shown before all of it is: its counters are short of the total, or it lacks its results."""
+    if job.status != SUCCESS:
+        return False
+    ended = min(job.completed_requests, job.succeeded_requests + job.failed_requests)
+    return ended < job.total_requests or bool(job.succeeded_requests and not job.output_file and not job.outputs)
 
 
 class Sweep:
-    """One sweep over an account. It is told what was seen and answers with the changes to record; it does no I/O."""
+    """One sweep over an account. It is given what was seen and answers with the changes to record; it does no I/O."""
 
-    def __init__(self, account: str, contact: Contact, window: int, memory: Memory = NOTHING) -> None:
-        """`window` is the creation time (Unix seconds) from which on the sweep reads every new job."""
+    def __init__(
+        self,
+        account: str,
+        contact: Contact,
+        window: int,
+        memory: Memory = NOTHING,
+        *,
+        settle_for: int = 0,
+        clock_ahead: int = 0,
+    ) -> None:
+        """`window` is the creation time (Unix seconds) from which on the sweep reads every new job.
+
+        `settle_for` is in milliseconds, as is `clock_ahead`: by how much the provider's clock is ahead of ours.
+        """
         self.account = account
         self.shown: set[str] = set()
         self.newest: int | None = None
         self.stale = 0
+        self.clock_ahead = clock_ahead
         self._contact = contact
         self._oldest_of_interest = min(window, contact.horizon)
         self._memory = memory
-        self._behind: dict[str, Job] = {}  # of those shown, who was never shown otherwise
-        self._gone: set[str] = set()
+        self._settle_for = settle_for
+        self._behind: dict[str, Job] = {}  # of those shown, which were never shown otherwise
+        self._missing: set[str] = set()
+        self._recognized: set[str] = set()  # some of those shown that were known before
+        self._settling = dict(memory.settling)
+
+    @property
+    def settling(self) -> Mapping[str, Settling]:
+        """The jobs whose SUCCESS is not recorded yet, for it cannot be complete."""
+        return self._settling
 
     def observe(self, jobs: Sequence[Job], known: Mapping[str, Known], now: int) -> list[Change]:
         """The changes that `jobs` bring to what is `known` of them (Unix milliseconds)."""
@@ -66,6 +144,8 @@ class Sweep:
         for job in jobs:
             earlier = changes.get(job.id)
             before = earlier.known if earlier else known.get(job.id)
+            if before and not earlier and len(self._recognized) < WITNESSES:
+                self._recognized.add(job.id)
             if before and job == before.job and not before.deleted:  # as most are
                 self._behind.pop(job.id, None)
             elif change := self._observe(job, before, now):
@@ -75,57 +155,124 @@ class Sweep:
 
     def missing(self, job_id: str) -> None:
         """The API said that it has no such job."""
-        self._gone.add(job_id)
+        self._missing.add(job_id)
+
+    def is_to_be_asked(self, job_id: str, now: int) -> bool:
+        """Whether a job that no list shows is to be asked for by id: after a 404 not before the next one would count."""
+        return job_id not in self._memory.missing or self._memory.missing[job_id].is_due(now, DELETED_AFTER)
+
+    def suspicion(self) -> Failure | None:
+        """Why 404s are not believed of the jobs for now: what the account answers is not what it answered before."""
+        missing = self._all_missing()
+        lost = not self._recognized and bool((self._memory.witnesses or missing) - missing or len(missing) > 1)
+        if not missing or not (lost or len(missing) > MANY):
+            return None
+        jobs = f"{len(missing)} active job{'s' * (len(missing) > 1)}"
+        shows = "shows no job that it showed before and " if lost else ""
+        return Failure(Reason.JOBS_MISSING, f"it {shows}answers 404 for {jobs}; does the key belong to another workspace?")
 
     def conclude(self, known: Mapping[str, Known], now: int) -> tuple[list[Change], Memory]:
-        """The changes that are believed because the sweep before saw the same, and what the next one has to remember."""
-        behind = dict(self._behind)
-        repeated = {id_: behind.pop(id_) for id_, job in list(behind.items()) if self._is_repeated(job)}
-        self.stale -= len(repeated)
-        gone = self._gone - self.shown
+        """The changes that are believed now that all answers are there, and what the next sweep has to remember."""
+        behind = {id_: self._doubt(job, now) for id_, job in self._behind.items()}
+        confirmed = [id_ for id_, doubt in behind.items() if self._is_confirmed(doubt, now)]
+        self.stale -= len(confirmed)
+        missing = self._missing_since(now)
+        deleted = [id_ for id_ in self._missing & missing.keys() if missing[id_].age(now) >= self._deleted_after()]
         changes = [
-            *(diff(self.account, known[id_], job, now) for id_, job in repeated.items()),
-            *(deletion(self.account, known[id_], now) for id_ in gone & self._memory.gone),
+            *(diff(self.account, known[id_], behind.pop(id_).job, now) for id_ in confirmed),
+            *(deletion(self.account, known[id_], now) for id_ in deleted),
+            *self._settled(known, now),
         ]
-        return [change for change in changes if change], self._next_memory(behind, gone)
+        unseen = {id_: doubt for id_, doubt in self._memory.behind.items() if id_ not in self.shown}
+        memory = Memory(
+            behind=unseen | behind,  # half a sweep says nothing about the jobs that it did not show
+            missing={id_: recheck for id_, recheck in missing.items() if id_ not in deleted},
+            settling=self._settling,
+            witnesses=frozenset(self._recognized) or self._memory.witnesses,
+        )
+        return [change for change in changes if change], memory
 
     def _observe(self, job: Job, known: Known | None, now: int) -> Change | None:
         job = as_tracked(job, known.job if known else None, now)
+        if known is None and self._is_old_history(job):
+            return None
+        if self._settles(job, known, now):
+            return None
         if known is None:
-            return self._first_seen(job, now)
-        if not (known.deleted or is_behind(job, known.job)):
+            return first_seen(self.account, job, now, backfilled=self._was_over_before_us(job))
+        if known.deleted:
+            return diff(self.account, known, job, now)
+        if not is_behind(job, known.job):
             self._behind.pop(job.id, None)
             return diff(self.account, known, without_losses(job, known.job), now)
         self._hold_back(job, known)
         return None
 
-    def _first_seen(self, job: Job, now: int) -> Change | None:
-        over = is_terminal(job.status)
-        if over and job.created_at < self._oldest_of_interest:
-            return None
-        return first_seen(self.account, job, now, backfilled=over and self._was_over_before_us(job))
+    def _is_old_history(self, job: Job) -> bool:
+        return is_terminal(job.status) and job.created_at < self._oldest_of_interest
 
     def _was_over_before_us(self, job: Job) -> bool:
-        """Only while the first reading is not whole; later on every job is news, whatever the clocks say."""
+        """By the provider's clock, and only while the first reading is not whole; later on every job is news."""
+        if not is_terminal(job.status) or self._contact.watermark is not None:
+            return False
         ended_at = job.created_at if job.completed_at is None else job.completed_at
-        return self._contact.watermark is None and ended_at * 1000 <= self._contact.since
+        return ended_at * 1000 <= self._contact.since + self.clock_ahead
+
+    def _settles(self, job: Job, known: Known | None, now: int) -> bool:
+        """Whether it is a SUCCESS that waits for what it lacks; an end of any other kind ends the wait."""
+        is_news = known.active or known.deleted if known else not self._was_over_before_us(job)
+        if not is_terminal(job.status) or not is_news:
+            return False
+        before = self._settling.pop(job.id, None)
+        recheck = before.recheck.again(now) if before else Recheck.first(now)
+        if not cannot_be_complete(job) or recheck.age(now) >= self._settle_for:
+            return False
+        self._behind.pop(job.id, None)
+        self._settling[job.id] = Settling(job, recheck)
+        return True
+
+    def _settled(self, known: Mapping[str, Known], now: int) -> Iterable[Change | None]:
+        """What has waited long enough is recorded as it was last shown."""
+        over = [each for each in self._settling.values() if each.recheck.age(now) >= self._settle_for]
+        for job in (each.job for each in over):
+            del self._settling[job.id]
+            before = known.get(job.id)
+            if before is None:
+                yield first_seen(self.account, job, now)
+            elif before.active or before.deleted:
+                yield diff(self.account, before, without_losses(job, before.job), now)
 
     def _hold_back(self, job: Job, known: Known) -> None:
         self.stale += 1
         other = self._behind.get(job.id)
         is_worse = is_behind(other, job) if other else job.id not in self.shown
-        if is_worse and (known.deleted or known.active):
+        if is_worse and known.active:
             self._behind[job.id] = job
 
-    def _is_repeated(self, job: Job) -> bool:
+    def _doubt(self, job: Job, now: int) -> Doubt:
+        """The doubt about this answer: as old as the one before, unless the answer lies behind that one too."""
         before = self._memory.behind.get(job.id)
-        return before == job
+        if before is None or is_behind(job, before.job):
+            return Doubt(job, now)
+        return Doubt(job, min(before.since, now))
 
-    def _next_memory(self, behind: dict[str, Job], gone: set[str]) -> Memory:
-        """What was not contradicted stays in doubt: half a sweep says nothing about the jobs that it did not show."""
-        unseen = {id_: job for id_, job in self._memory.behind.items() if id_ not in self.shown}
-        unasked = self._memory.gone - self.shown - gone
-        return Memory(unseen | behind, frozenset((gone - self._memory.gone) | unasked))
+    def _is_confirmed(self, doubt: Doubt, now: int) -> bool:
+        return doubt.job.id in self._memory.behind and now - doubt.since >= CONFIRMED_AFTER
+
+    def _all_missing(self) -> set[str]:
+        return (self._missing | self._memory.missing.keys()) - self.shown
+
+    def _missing_since(self, now: int) -> dict[str, Recheck]:
+        before, asked = self._memory.missing, self._missing
+        return {
+            id_: (before[id_].again(now) if id_ in asked else before[id_]) if id_ in before else Recheck.first(now)
+            for id_ in self._all_missing()
+        }
+
+    def _deleted_after(self) -> int:
+        if self.suspicion() is None:
+            return DELETED_AFTER
+        return MANY_DELETED_AFTER if self._recognized else ALL_DELETED_AFTER
 
 
 def _joined(first: Change, second: Change) -> Change:

@@ -15,6 +15,9 @@ CODES: Final = (
 )
 """HTTP statuses that have a series of their own, the rest, and no answer."""
 
+MOST_UNREADABLE: Final = 20
+"""Jobs that have a series each for being unreadable."""
+
 _SWEEP_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _REQUEST_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -27,7 +30,9 @@ class AccountMetrics:
         families = self._families = Families()
         self._up = families.gauge("account_up", "Whether the last sweep was whole.", "account")
         self._failing = families.gauge("account_failing", "Why the last sweep failed, if it did: 1.", "account", "reason")
-        self._sweeps = families.counter("sweeps", "Sweeps by result: ok, or what failed.", "account", "result")
+        self._sweeps = families.counter(
+            "sweeps", "Sweeps by result: ok, partial (a part was unreadable), or what failed.", "account", "result"
+        )
         self._took = families.histogram("sweep_duration_seconds", "How long a sweep took.", _SWEEP_BUCKETS, "account")
         self._swept_at = families.gauge("last_good_sweep_timestamp_seconds", "When a sweep was last whole.", "account")
         self._interval = families.gauge("sweep_interval_seconds", "The configured time between two sweeps.", "account")
@@ -39,6 +44,17 @@ class AccountMetrics:
         )
         self._answered = families.histogram(
             "api_request_duration_seconds", "How long an answer took, or its absence.", _REQUEST_BUCKETS, "account", "call"
+        )
+        self._unreadable = families.gauge(
+            "account_unreadable", "Jobs and parts of lists that cannot be read while the rest can.", "account"
+        )
+        self._unreadable_jobs = families.gauge(
+            "job_unreadable", f"Whether the job cannot be read: 1; at most {MOST_UNREADABLE} an account.", "account", "job"
+        )
+        self._clock_ahead = families.gauge(
+            "account_clock_ahead_seconds",
+            "By how much the provider's clock is ahead of ours; under 2 s counts as 0.",
+            "account",
         )
         self._malformed = families.counter("malformed_jobs", "Jobs that could not be read.", "account")
         self._stale = families.counter("stale_answers", "Answers dropped since they lay behind what is known.", "account")
@@ -65,15 +81,25 @@ class AccountMetrics:
         if account not in self._accounts:
             return
         reason = report.failure.reason if report.failure else None
-        self._sweeps.labels(account, reason or "ok").inc()
+        self._sweeps.labels(account, reason or ("partial" if report.unreadable else "ok")).inc()
         self._took.labels(account).observe(seconds)
         self._malformed.labels(account).inc(len(report.malformed))
         self._stale.labels(account).inc(max(report.stale, 0))
         self._up.labels(account).set(reason is None)
         for each in Reason:
             self._failing.labels(account, each).set(each is reason)
+        self._set_unreadable(account, report)
+        if report.clock_ahead is not None:
+            self._clock_ahead.labels(account).set(report.clock_ahead)
         if reason is None:
             self._swept_at.labels(account).set(now / 1000)
+
+    def _set_unreadable(self, account: str, report: Report) -> None:
+        self._unreadable.labels(account).set(len(report.unreadable))
+        jobs = [each.job for each in report.unreadable if each.job is not None][:MOST_UNREADABLE]
+        self._unreadable_jobs.remove_by_labels({"account": account})
+        for job in jobs:
+            self._unreadable_jobs.labels(account, job).set(1)
 
     def backs_off(self, account: str, seconds: float) -> None:
         """The next sweep is due so long after one that failed began; 0 after one that did not fail."""
@@ -81,11 +107,20 @@ class AccountMetrics:
             self._backoff.labels(account).set(seconds)
 
     def _start_at_zero(self, account: str) -> None:
-        for family in (self._up, self._took, self._swept_at, self._backoff, self._malformed, self._stale):
+        for family in (
+            self._unreadable,
+            self._clock_ahead,
+            self._up,
+            self._took,
+            self._swept_at,
+            self._backoff,
+            self._malformed,
+            self._stale,
+        ):
             family.labels(account)
         for reason in Reason:
             self._failing.labels(account, reason)
-        for result in ("ok", *Reason):
+        for result in ("ok", "partial", *Reason):
             self._sweeps.labels(account, result)
         for call in CALLS:
             self._answered.labels(account, call)

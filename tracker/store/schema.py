@@ -160,6 +160,7 @@ UPDATE receivers SET asked_until = quiet_until WHERE failures < 5 OR reason = 'r
 
 _SCHEMA_8: Final = """
 ALTER TABLE deliveries ADD COLUMN replays INTEGER NOT NULL DEFAULT 0;  -- how often a command has made it pending again
+CREATE INDEX jobs_deleted ON jobs (account, observed_at) WHERE deleted;    -- read by Store.deleted_since
 """
 
 _SCHEMA_9: Final = """

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from tracker.core.diff import Change, Known
-from tracker.core.event import Event
+from tracker.core.event import Event, from_iso, iso
 from tracker.core.fanout import Subscription
 from tracker.core.health import Tally, Use
 from tracker.core.job import COUNTERS
@@ -91,6 +91,10 @@ class SqliteStore:
             sql = f"SELECT id, deleted, data FROM jobs WHERE account = ? AND id IN ({marks})"  # noqa: S608 - only marks
             found.update(_known(await self._database.fetch(sql, account, *some)))
         return found
+
+    async def deleted_since(self, account: str, since: int) -> dict[str, int]:
+        sql = "SELECT id, observed_at FROM jobs WHERE account = ? AND deleted AND observed_at > ?"
+        return {id_: from_iso(at) for id_, at in await self._database.fetch(sql, account, iso(since))}
 
     async def count_created(self, account: str, after: int) -> int:
         sql = "SELECT count(*) FROM jobs WHERE account = ? AND created_at > ?"

@@ -71,7 +71,10 @@ class Receivers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """How an account is: `up` is null until it was swept. `jobs` counts by status; "deleted" is one."""
+    """How an account is: `up` is null until it was swept. `jobs` counts by status; "deleted" is one.
+
+    `unreadable` names the jobs and the parts of lists that the last sweep could not read while it could the rest, and why.
+    """
 
     name: str
     up: bool | None
@@ -79,6 +82,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     detail: str | None
     failing_since: str | None
     last_good_sweep: str | None
+    unreadable: list[str]
+    clock_ahead: Annotated[float, Meta(description="Seconds by which the provider's clock is ahead of ours")]
     poll_interval: Annotated[float, Meta(description="Seconds")]
     requests_per_second: float
     jobs: dict[str, int]
@@ -177,6 +182,8 @@ def account_state(account: ConfiguredAccount, health: AccountHealth, jobs: dict[
         detail=failure.detail if failure else None,
         failing_since=None if failure is None or health.failing_since is None else iso(health.failing_since),
         last_good_sweep=None if health.swept_at is None else iso(health.swept_at),
+        unreadable=[f"{each.what}: {each.failure.detail}" for each in health.unreadable],
+        clock_ahead=health.clock_ahead,
         poll_interval=account.poll_interval,
         requests_per_second=account.requests_per_second,
         jobs=jobs,

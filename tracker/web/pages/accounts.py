@@ -18,6 +18,8 @@ _SIGNS: Final = {
     None: Sign("queued", "not looked at yet", "mute"),
 }
 
+_PARTIAL: Final = Sign("alert", "partly unreadable", "warn")
+
 
 async def accounts_page(reader: Reader, tracker: Tracker) -> dict[str, Any]:
     """What `accounts.html` shows."""
@@ -26,7 +28,10 @@ async def accounts_page(reader: Reader, tracker: Tracker) -> dict[str, Any]:
     for account in tracker.config.accounts:
         health = tracker.health.accounts.get(account.name, AccountHealth())
         state = account_state(account, health, dict(counts.get(account.name, {})))
-        own = {"sign": _SIGNS[state.up], "due_at": None if health.due_at is None else health.due_at / 1000}
+        own = {
+            "sign": _PARTIAL if state.up and state.unreadable else _SIGNS[state.up],
+            "due_at": None if health.due_at is None else health.due_at / 1000,
+        }
         shown.append({**msgspec.structs.asdict(state), **own, "counts": _counts(state.jobs)})
     return {"accounts": shown}
 

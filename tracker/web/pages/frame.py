@@ -67,7 +67,7 @@ def overall(health: Health) -> Sign:
     """How the daemon is, for the header."""
     if health.not_ready_because():
         return Sign("alert", "not ready", "bad")
-    failing = any(state.failure for state in health.accounts.values())
+    failing = any(state.failure or state.unreadable for state in health.accounts.values())
     return Sign("alert", "in trouble", "warn") if failing else Sign("ok", "ready", "ok")
 
 
@@ -75,7 +75,15 @@ def problems(health: Health) -> list[Sign]:
     """What somebody has to know on every page."""
     told = [Sign("alert", f"Not ready: {reason}", "warn") for reason in health.not_ready_because()]
     failing = [(name, state.failure) for name, state in health.accounts.items() if state.failure]
-    return told + [
-        Sign("alert", f"Account {name} cannot be read ({failure.reason.value.replace('_', ' ')}): {failure.detail}", "bad")
-        for name, failure in failing
-    ]
+    return (
+        told
+        + [
+            Sign("alert", f"Account {name} cannot be read ({failure.reason.value.replace('_', ' ')}): {failure.detail}", "bad")
+            for name, failure in failing
+        ]
+        + [
+            Sign("alert", f"Account {name}: {len(state.unreadable)} cannot be read, first {state.unreadable[0].what}", "warn")
+            for name, state in health.accounts.items()
+            if state.unreadable
+        ]
+    )

@@ -1,0 +1,323 @@
+"""What fails for one job, one list or one page costs only itself: all others are followed, and what is not read is said."""
+
+from contextlib import asynccontextmanager
+from itertools import pairwise
+
+import msgspec
+import pytest
+from moving_api import MovingApi, new_job, stepped
+
+from tracker.core.failure import Failure, Reason
+from tracker.core.plan import PAGE_SIZE
+from tracker.poller import Poller
+from tracker.resolving import MOST_FAILURES, MOST_GETS
+from tracker.store.writer import open_store
+
+BEGIN = 1_750_000_000
+DAY = 86_400
+BROKEN = Failure(Reason.SERVER, "HTTP 500", status=500)
+
+
+class World(MovingApi):
+    """An API with pages of a hundred, and a poller before it on the same clock."""
+
+    page_limit = PAGE_SIZE
+
+    def __init__(self):
+        super().__init__(BEGIN)
+        self.log = []
+
+    @asynccontextmanager
+    async def watched(self, path):
+        async with open_store(path, told=lambda event, _backfilled: self.log.append(event)) as store:
+            now = lambda: self.clock * 1000  # noqa: E731 - it is what the poller is given
+            self.poller = Poller("default", self, store, backfill=7 * DAY, now=now)
+            yield self
+
+    def add(self, *names, status="RUNNING", created=None):
+        """New jobs, each created a second after the one before; all of them in one second where that is given."""
+        for name in names:
+            self.clock += created is None
+            self.put(stepped(new_job(name, self.clock if created is None else created), status, self.clock))
+
+    def end(self, *names):
+        for name in names:
+            self.put(stepped(self.jobs[name], "FAILED", self.clock))
+
+    async def sweep(self, after=15):
+        """The types and jobs of the events of a sweep so many seconds later; its report and its cost are kept."""
+        self.clock += after
+        logged, before = len(self.log), self.requests
+        self.asked.clear()
+        self.report = await self.poller.poll_once()
+        self.cost = self.requests - before
+        return {(event.type, event.data["id"]) for event in self.log[logged:]}
+
+
+@pytest.fixture
+async def world(tmp_path):
+    async with World().watched(tmp_path / "tracker.db") as world:
+        yield world
+
+
+def failed(*names):
+    return {("batch.failed", name) for name in names}
+
+
+PLACES = [pytest.param(place, id=f"place {place}") for place in (0, 1, 49, 57, 99)]
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_a_job_that_spoils_its_page_is_isolated(world, place):
+    """Of a hundred jobs ninety-nine are found at once, by few requests, and the report names where the other one is."""
+    names = [f"job-{number:03d}" for number in range(100)]
+    world.add(*names)
+    bad = names[place]
+    world.unlisted = {bad}
+    shown = {name for _, name in await world.sweep()}
+    assert shown == set(names) - {bad}
+    assert (world.report.failure, len({each.what for each in world.report.unreadable})) == (None, 2)
+    assert all("1 job" in each.what for each in world.report.unreadable)
+    assert world.cost <= 2 * 16 + 2
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_beside_a_bad_job_everything_goes_on(world, place):
+    """New jobs behind it are found, the ends of others are logged, sweep by sweep, for little more than without it."""
+    names = [f"job-{number:03d}" for number in range(100)]
+    world.add(*names)
+    world.unlisted = {names[place]}
+    await world.sweep()
+    for number in range(6):
+        new, ended = f"new-{number}", names[(place + 7 + number) % 100]
+        world.add(new)
+        world.end(ended)
+        assert await world.sweep() >= {("batch.created", new), ("batch.failed", ended)}
+        assert world.report.failure is None
+        assert world.report.unreadable
+    assert world.cost <= 40
+
+
+async def test_a_bad_job_costs_little_while_nothing_happens(world):
+    """Once it is isolated no sweep tries it again and again: the newest job of all is passed by with a few requests."""
+    world.add("old", "bad", status="SUCCESS")
+    world.unlisted = {"bad"}
+    costs = []
+    for _ in range(20):
+        await world.sweep(15)
+        costs.append(world.cost)
+    assert sorted(costs)[len(costs) // 2] <= 4
+    assert sum(costs) <= 20 * 4 + 6 * 20  # now and then, ever more rarely, all of it is read again
+
+
+async def test_a_bad_job_that_can_be_read_again_is_found(world):
+    """What could not be read is looked for again, so that nothing is lost once the API is mended."""
+    world.add("before", "bad", "behind")
+    world.unlisted = {"bad"}
+    await world.sweep()
+    await world.sweep()
+    world.unlisted = set()
+    world.end("bad")
+    found = set()
+    for _ in range(10):
+        found |= await world.sweep(60)
+    assert failed("bad") <= found
+    assert world.report.unreadable == ()
+
+
+async def test_the_watermark_passes_a_bad_job(world):
+    """A restart does not begin at the bad job again for ever: what was read behind it has been read."""
+    world.add("before", "bad", *(f"job-{number}" for number in range(200)))
+    world.unlisted = {"bad"}
+    await world.sweep()
+    contact = await world.poller.store.contact("default", None)
+    assert contact.watermark == world.jobs["job-199"].created_at
+
+
+async def test_where_no_list_can_be_read_jobs_are_asked_for_by_id(world):
+    """Lists that fail altogether stop nothing that a get can tell; the sweep is no good one, and says why."""
+    world.add("one", "two")
+    await world.sweep()
+    world.broken = BROKEN
+    world.end("one")
+    assert await world.sweep() == failed("one")
+    assert world.report.failure == BROKEN
+
+
+async def test_gets_are_few_and_take_turns(world):
+    """A thousand jobs cost a bounded number of gets in a sweep, and each has its turn."""
+    names = [f"job-{number:03d}" for number in range(3 * MOST_GETS)]
+    world.add(*names)
+    await world.sweep()
+    world.broken = BROKEN
+    asked = set()
+    for _ in range(3):
+        await world.sweep()
+        assert len(world.asked) == MOST_GETS
+        asked.update(world.asked)
+    assert asked == set(names)
+
+
+async def test_an_outage_is_not_tried_job_by_job(world):
+    """Where lists and gets fail alike nothing is said of the jobs, and hardly anything is asked."""
+    names = [f"job-{number}" for number in range(20)]
+    world.add(*names)
+    await world.sweep()
+    world.broken, world.refused = BROKEN, dict.fromkeys(names, BROKEN)
+    await world.sweep()
+    assert (world.report.failure, world.report.unreadable) == (BROKEN, ())
+    assert len(world.asked) == 2
+
+
+GETS = [
+    pytest.param(BROKEN, id="500"),
+    pytest.param(Failure(Reason.UNAUTHORISED, "HTTP 403", status=403), id="403"),
+    pytest.param(Failure(Reason.MALFORMED, "expected an object, found a list"), id="something without an id"),
+    pytest.param(Failure(Reason.REJECTED, "HTTP 422", status=422), id="422"),
+]
+
+
+@pytest.mark.parametrize("failure", GETS)
+async def test_a_get_that_fails_costs_that_job_alone(world, failure):
+    """The jobs behind it are asked for in the same sweep, the account is well, and the job is named."""
+    names = ["a-bad", "b", "c"]
+    world.add("kept", *names)
+    await world.sweep()
+    world.refused = {"a-bad": failure}
+    world.delete("a-bad")
+    for name in ("b", "c"):
+        world.delete(name)
+    await world.sweep()
+    assert set(world.asked) == set(names)
+    assert world.report.failure is None
+    assert [(each.job, each.failure) for each in world.report.unreadable] == [("a-bad", failure)]
+
+
+async def test_a_get_that_fails_is_asked_ever_more_rarely(world):
+    """The longer it fails the longer it is left alone, an hour at most, and it is found when it answers again."""
+    world.add("bad", "good")
+    await world.sweep()
+    world.unlisted, world.refused = {"bad"}, {"bad": BROKEN}
+    asked = []
+    for _ in range(4 * 60):
+        await world.sweep(60)
+        asked += [world.clock] * ("bad" in world.asked)
+    gaps = [later - earlier for earlier, later in pairwise(asked)]
+    assert gaps == sorted(gaps)
+    assert 3_000 <= gaps[-1] <= 3_660
+    assert len(asked) <= 12
+    world.refused = {}
+    world.end("bad")
+    found = set()
+    for _ in range(61):
+        found |= await world.sweep(60)
+    assert failed("bad") <= found
+
+
+async def test_many_gets_that_fail_end_the_sweep(world):
+    """Each fails for itself, and none after some: the rest have their turn in the next sweep."""
+    names = [f"job-{number}" for number in range(12)]
+    world.add(*names)
+    await world.sweep()
+    world.refused = dict.fromkeys(names, BROKEN)
+    for name in names:
+        world.delete(name)
+    for expected in (MOST_FAILURES, 2 * MOST_FAILURES, 12):
+        await world.sweep(1)
+        assert len(world.report.unreadable) == expected
+
+
+ACCOUNT = [
+    pytest.param(Failure(Reason.UNAUTHORISED, "HTTP 401", status=401), id="401"),
+    pytest.param(Failure(Reason.NOT_ENABLED, "HTTP 402", status=402), id="402"),
+    pytest.param(Failure(Reason.RATE_LIMITED, "HTTP 429", status=429), id="429"),
+    pytest.param(Failure(Reason.NETWORK, "reset"), id="network"),
+]
+
+
+@pytest.mark.parametrize("failure", ACCOUNT)
+@pytest.mark.parametrize("where", ["list", "get"])
+async def test_what_concerns_the_account_stops_the_rest(world, failure, where):
+    """After such an answer nothing more is asked in the sweep, and the account is not well."""
+    names = ["a", "b", "c"]
+    world.add(*names)
+    await world.sweep()
+    world.refused = dict.fromkeys(names, failure)
+    world.broken = failure if where == "list" else None
+    for name in names:
+        world.delete(name)
+    await world.sweep()
+    assert world.report.failure == failure
+    assert len(world.asked) == (where == "get")
+
+
+async def test_another_workspace_s_answers_delete_nothing(world):
+    """Minutes of empty lists and 404s leave every job as it was; the sweep says what is odd; then all goes on."""
+    names = [f"job-{number}" for number in range(8)]
+    world.add("ended", status="SUCCESS")
+    world.add(*names)
+    await world.sweep()
+    world.elsewhere = True
+    for _ in range(20):
+        assert await world.sweep() == set()
+    assert world.report.failure.reason is Reason.JOBS_MISSING
+    world.elsewhere = False
+    world.end(*names)
+    assert await world.sweep() == failed(*names)
+    assert world.report.failure is None
+
+
+async def test_a_deleted_job_that_is_back_is_found_within_a_day(world):
+    """It is looked for ever more rarely for a day, also after a restart, and tracked on from its next answer."""
+    world.add("kept", "gone")
+    await world.sweep()
+    job = world.jobs["gone"]
+    world.delete("gone")
+    assert await world.sweep() == set()
+    assert await world.sweep(60) == {("batch.deleted", "gone")}
+    asked = 0
+    for _ in range(12 * 60):
+        await world.sweep(60)
+        asked += "gone" in world.asked
+    assert asked <= 12
+    world.poller = Poller("default", world, world.poller.store, backfill=0.0, now=world.poller.now)
+    world.put(msgspec.structs.replace(job, completed_requests=0, succeeded_requests=0))
+    found = set()
+    for _ in range(12):
+        found |= await world.sweep(3600)
+    assert ("batch.updated", "gone") in found or ("batch.progress", "gone") in found
+    world.end("gone")
+    assert await world.sweep() == failed("gone")
+
+
+@pytest.mark.parametrize("jobs", [300, 1000])
+async def test_jobs_of_one_second_that_end_together_are_explained_by_pages(world, jobs):
+    """However many were created in one second, pages of it are read on: hardly any is asked for by id."""
+    names = [f"job-{number:04d}" for number in range(jobs)]
+    world.add("older")
+    world.add(*names, created=world.clock + 1)
+    world.clock += 1
+    world.add(*(f"newer-{number}" for number in range(100)))
+    await world.sweep()
+    await world.sweep()
+    world.end(*names)
+    assert await world.sweep() == failed(*names)
+    assert len(world.asked) == 0
+    assert world.cost <= jobs // 100 + 8
+
+
+async def test_an_api_that_ignores_the_page_is_said(world):
+    """Twenty of many jobs again and again: the sweep is no good one, says why, and costs few requests."""
+    world.add(*(f"job-{number:03d}" for number in range(250)))
+    honest = world.list_jobs
+
+    async def first_page(query, _page, _size):
+        page = await honest(query, 0, 20)
+        return msgspec.structs.replace(page, jobs=page.jobs[:20])
+
+    world.list_jobs = first_page
+    for _ in range(3):
+        await world.sweep()
+        assert world.report.failure.reason is Reason.INCOMPLETE
+        assert "ignores `page`" in world.report.failure.detail
+        assert world.cost <= 4 + MOST_GETS

@@ -1,0 +1,45 @@
+"""The provider's clock, which its answers tell: what is news, and when time is up, goes by that."""
+
+import pytest
+from sweeping import HOUR, Watched
+
+from tracker.core.retry import time_told
+
+JUNE_25 = "Wed, 25 Jun 2025 14:20:10 GMT"
+
+
+@pytest.mark.parametrize("ahead", [-3 * HOUR, 0.0, 3 * HOUR], ids=["behind", "right", "ahead"])
+async def test_what_ended_before_the_first_contact_is_no_news(tmp_path, ahead):
+    """However wrong one of the clocks is, jobs that were over are logged and delivered to nobody, and later ends are news."""
+    world = Watched(tmp_path / "tracker.db")
+    world.ahead = ahead
+    async with world.running():
+        ended = world.add(5, created=ahead - HOUR, running=60.0)
+        later = world.add(2, created=ahead - HOUR, running=2 * HOUR)
+        await world.sweep()
+        backfilled = {change.known.job.id: change.backfilled for change in world._recorded}
+        assert backfilled == dict.fromkeys(ended, True) | dict.fromkeys(later, False)
+        report = await world.poller.poll_once()
+        assert report.clock_ahead == pytest.approx(ahead, abs=2)
+        done, _ = await world.sweep(2 * HOUR)
+        assert [event.type for event in done.events] == ["batch.completed"] * 2
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ({"date": JUNE_25}, 1_750_861_210_000),
+        ({"date": JUNE_25, "age": "60"}, 1_750_861_270_000),
+        ({"date": JUNE_25, "age": " 60 "}, 1_750_861_270_000),
+        ({"date": JUNE_25, "age": "old"}, None),
+        ({"date": JUNE_25, "age": "inf"}, None),
+        ({"date": JUNE_25, "age": "nan"}, None),
+        ({"date": "yesterday"}, None),
+        ({"date": ""}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_the_time_that_an_answer_tells(headers, told):
+    """It is the date, and the time for which a cache has kept the answer; what is nonsense tells nothing."""
+    assert time_told(headers) == told

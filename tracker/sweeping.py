@@ -1,0 +1,190 @@
+"""Owns one sweep under way: lists are read side by side, what they show is recorded, the jobs that they lack are resolved."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import anyio
+
+from tracker.core.diff import Change, Known
+from tracker.core.failure import Failure, Reason
+from tracker.core.gap import Gaps
+from tracker.core.job import Job, MalformedJob, Page
+from tracker.core.plan import Plan
+from tracker.core.ports import ListQuery, Provider
+from tracker.core.recheck import DAY
+from tracker.core.status import ACTIVE
+from tracker.core.sweep import Memory, Report, Sweep, Unreadable
+from tracker.gathering import Gathering
+from tracker.listing import SIDE_BY_SIDE, Reading
+from tracker.narrowing import Narrowing
+from tracker.recording import Recorder
+from tracker.resolving import Resolver, Unresolved
+from tracker.tasks import task_group
+
+NO_JOBS_SINCE: Final = DAY // 1000
+"""Seconds from now on: nothing was created then, so that a list from there on is empty, and fails only if the call does."""
+
+SAME_TIME: Final = 2_000
+"""Milliseconds by which two clocks may be apart before it counts: the provider tells whole seconds, and pages take time."""
+
+
+class Run:
+    """One sweep under way, or some gets between two sweeps."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        recorder: Recorder,
+        sweep: Sweep,
+        known: dict[str, Known],
+        found: Gathering,
+        unresolved: Unresolved,
+    ) -> None:
+        """`known` are the active jobs; what is found becomes known."""
+        self.sweep = sweep
+        self.failure: Failure | None = None
+        self.lists_work = False  # whether any list has answered in this sweep
+        self._provider = provider
+        self._recorder = recorder
+        self._known = known
+        self._found = found
+        self._unresolved = unresolved
+        self._resolver = Resolver(provider, self, unresolved, recorder.now)
+        self._events = 0
+        self._backfilled = 0
+        self._malformed: list[MalformedJob] = []
+        self._page_lock = anyio.Lock(fast_acquire=True)
+        self._probe_lock = anyio.Lock()
+        self._probed = False
+        self._clock_known = False
+
+    @property
+    def shown(self) -> set[str]:
+        return self.sweep.shown
+
+    async def read(self, chosen: Plan, gaps: Gaps) -> Reading:
+        """Read the lists of the plan side by side; the reading of the new jobs is returned.
+
+        Where they show active jobs and new ones together and fail, the active ones are read apart.
+        """
+        new, active = await self._read_lists(chosen, gaps)
+        if chosen.active is None and (new.holes or (new.failure and not new.failure.concerns_account)):
+            active = await self._read_list("active", ListQuery(statuses=ACTIVE), gaps, SIDE_BY_SIDE)
+        self.failure = new.trouble or (active.trouble if active else None)
+        return new
+
+    async def resolve(self) -> None:
+        """Ask what became of the active jobs that no list showed, unless the account cannot be asked."""
+        if self.failure is None or not self.failure.concerns_account:
+            failure, self.failure = self.failure, None
+            await self._resolver.resolve(self._left(), lists_are_good=failure is None)
+            self.failure = self.failure or failure
+        self.failure = self.failure or self.sweep.suspicion()
+
+    async def get(self, ids: list[str]) -> None:
+        """Ask for these jobs."""
+        self.lists_work = True
+        await self._resolver.get(ids)
+
+    async def take(self, page: Page) -> None:
+        """Have recorded what a page shows; one page at a time, for events that wait to be recorded take more than jobs do."""
+        async with self._page_lock:
+            now = self._recorder.now()
+            self._learn_clock(page, now)
+            self._malformed.extend(page.malformed)
+            self._known.update(await self._recorder.known({job.id for job in page.jobs if job.id not in self._known}))
+            changes = self._noted(self.sweep.observe(page.jobs, self._known, now), now)
+            if changes:
+                await self._found.add(changes)
+
+    def take_malformed(self, job: MalformedJob) -> None:
+        self._malformed.append(job)
+
+    def missing(self, job_id: str) -> None:
+        self.sweep.missing(job_id)
+
+    async def conclude(self, watermark: int | None) -> Memory:
+        """Record what only now is believed, and the watermark."""
+        now = self._recorder.now()
+        changes, memory = self.sweep.conclude(self._known, now)
+        if changes or watermark is not None:
+            await self._recorder.record(self._noted(changes, now), watermark)
+        return memory
+
+    def report(self, gaps: Gaps) -> Report:
+        return Report(
+            events=self._events,
+            shown=len(self.sweep.shown),
+            stale=self.sweep.stale,
+            malformed=tuple(self._malformed),
+            failure=self.failure,
+            unreadable=(*gaps.unreadable(), *self._unreadable_jobs()),
+            backfilled=self._backfilled,
+            clock_ahead=self.sweep.clock_ahead / 1000 if self._clock_known else None,
+        )
+
+    def _unreadable_jobs(self) -> Iterator[Unreadable]:
+        for id_, (_, failure) in sorted(self._unresolved.unreadable.items()):
+            yield Unreadable(f"job {id_}", failure, id_)
+        for job in self._malformed:
+            yield Unreadable(f"job {job.id or 'without an id'}", Failure(Reason.MALFORMED, job.reason), job.id)
+
+    async def _read_lists(self, chosen: Plan, gaps: Gaps) -> tuple[Reading, Reading | None]:
+        """Read the lists side by side; what was read of each is noted in `gaps`."""
+        queries = {"new": chosen.new} | ({"active": chosen.active} if chosen.active else {})
+        readings: dict[str, Reading] = {}
+
+        async def read(name: str, query: ListQuery) -> None:
+            readings[name] = await self._read_list(name, query, gaps, SIDE_BY_SIDE // len(queries))
+
+        async with task_group() as group:
+            for name, query in queries.items():
+                group.start_soon(read, name, query)
+        return readings["new"], readings.get("active")
+
+    async def _read_list(self, name: str, query: ListQuery, gaps: Gaps, side_by_side: int) -> Reading:
+        query, holes = gaps.query(name, query, self._recorder.now())
+
+        async def fetch(number: int, size: int) -> Page | Failure:
+            page = await self._provider.list_jobs(query, number, size)
+            self.lists_work = self.lists_work or not isinstance(page, Failure)
+            return page
+
+        reading = Reading(Narrowing(fetch, self._can_lists_be_read, holes).fetch, self.take, side_by_side)
+        await reading.read()
+        if reading.read_to_its_end:
+            gaps.was_read(name, query, reading.holes, self._recorder.now(), left_out=bool(holes))
+        return reading
+
+    async def _can_lists_be_read(self) -> bool:
+        """Whether the call works at all: where no list was read yet, one that has to be empty is asked for, once."""
+        async with self._probe_lock:
+            if not self.lists_work and not self._probed:
+                self._probed = True
+                later = self._recorder.now() // 1000 + NO_JOBS_SINCE
+                answer = await self._provider.list_jobs(ListQuery(created_after=later), 0, 1)
+                self.lists_work = self.lists_work or not isinstance(answer, Failure)
+            return self.lists_work
+
+    def _left(self) -> list[Job]:
+        """The jobs that were active and were not shown; not those whose answer was malformed, or that wait to be deleted."""
+        now = self._recorder.now()
+        unreadable = {job.id for job in self._malformed}
+        left = self._known.keys() - self.sweep.shown - unreadable
+        return [self._known[id_].job for id_ in sorted(left) if self.sweep.is_to_be_asked(id_, now)]
+
+    def _learn_clock(self, page: Page, now: int) -> None:
+        if page.provider_time is not None:
+            ahead = page.provider_time - now
+            self.sweep.clock_ahead = ahead if abs(ahead) >= SAME_TIME else 0
+            self._clock_known = True
+
+    def _noted(self, changes: Sequence[Change], now: int) -> Sequence[Change]:
+        """The changes as they are to be recorded, observed `now`; from here on they are known."""
+        changes = self._recorder.lean(changes)
+        for change in changes:
+            self._known[change.known.job.id] = change.known
+            self._unresolved.was_recorded(change.known, now)
+        self._events += sum(len(change.events) for change in changes)
+        self._backfilled += sum(change.backfilled for change in changes)
+        return self._recorder.with_etas(changes, now)
