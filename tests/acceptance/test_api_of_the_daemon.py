@@ -45,6 +45,22 @@ async def test_a_program_follows_a_workspace(tmp_path):
     assert not [line for line in daemon.lines if line["level"] == "error" or line["event"].startswith("stream")]
 
 
+async def test_several_addresses(tmp_path):
+    """The daemon answers at each address of a list, names them all when it is ready, and commands reach it."""
+    async with simulated(jobs=1) as simulator:
+        installation = Installation(tmp_path, simulator.url)
+        several = installation.config.read_text().replace('"127.0.0.1:0"', '["127.0.0.2:0", "127.0.0.1:0"]')
+        installation.config.write_text(several)
+        async with installation.running() as daemon, httpx.AsyncClient() as client:
+            ready = await daemon.says("ready")
+            assert (ready["url"].startswith("http://127.0.0.2:"), len(ready["also"])) == (True, 1)
+            for url in (ready["url"], *ready["also"]):
+                assert (await client.get(f"{url}/api/jobs")).status_code == 200
+            assert (await installation.command("check", "--running")).returncode == 0
+            checked = (await installation.command("check")).stdout
+            assert [line.split()[1] for line in checked.splitlines() if line.startswith("listen")] == ["127.0.0.2", "127.0.0.1"]
+
+
 @pytest.mark.slow
 async def test_a_token_in_the_configuration(tmp_path):
     """With http.token nothing but a status is read without it; http.hosts names the server; neither token is ever shown."""

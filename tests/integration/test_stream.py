@@ -302,6 +302,21 @@ async def test_one_client_does_not_take_every_place(path, monkeypatch):
         assert (await app.get("/api/stream", headers=neighbour)).status_code == 429, "who has one address has its network"
 
 
+async def test_a_stream_ends_with_its_session(path):
+    """What was opened by a login is given nothing once that is over, though its connection stays."""
+    async with surfaced(path, token=TOKEN) as app:
+        login = await app.post("/login", data={"token": TOKEN})
+        app.client.cookies.clear()
+        session = {"cookie": login.headers["set-cookie"].partition(";")[0]}
+        async with followed(app, session) as follower, followed(app, RIGHT) as other:
+            await app.store.record("one", seen_many(1))
+            assert await follower.seqs(1) == await other.seqs(1) == [1]
+            await app.post("/logout", headers=session | {"sec-fetch-site": "same-origin"})
+            await app.store.record("one", seen_many(1, "more"))
+            assert await other.seqs(1) == [2]
+            assert await follower.event() is None
+
+
 async def test_the_end(path):
     """When the server stops every stream ends as a whole answer, at once, and nobody is cut off."""
     ended = []

@@ -4,6 +4,7 @@ It compares paths as they are, and the router knows each of its paths by heart: 
 made of dots, doubled slashes or what was percent-encoded.
 """
 
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -80,7 +81,7 @@ class Guard:
         """The answer to a request that may not pass, before anything of its body is read.
 
         The right token always passes, be the Host what it may: no page of another site has it. The state of the request says
-        whether its sender may read, for routes that tell everybody a little.
+        whether its sender may read, for routes that tell everybody a little; and how to ask again, for those that go on.
         """
         state, sent = request.scope.setdefault("state", {}), sent_token(request)
         state["session"] = self._sessions.has(request.cookies.get(COOKIE, ""))
@@ -108,6 +109,7 @@ class Guard:
         if path in OPEN or path.startswith(OPEN_BELOW) or (reads and self._access.reading_is_open):
             return None
         if session and (reads or is_own(request, self._site.origin)):
+            request.scope["state"]["is_still_welcome"] = partial(self._sessions.has, request.cookies[COOKIE])
             return None
         if "text/html" in request.headers.get("accept", ""):
             following = _target(request) if request.method == "GET" else "/"  # a form of a session that is over

@@ -4,7 +4,7 @@ Not by sse-starlette: it learns that the server stops from uvicorn's own signal 
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Final
 
@@ -128,13 +128,13 @@ class Stream(Response):
                 group.start_soon(self._until_gone, receive, group.cancel_scope)
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
                 if scope["method"] != "HEAD":
-                    await self._send_all(send)
+                    await self._send_all(send, scope["state"].get("is_still_welcome", lambda: True))
                 await send({"type": "http.response.body", "body": b""})
                 group.cancel_scope.cancel()
 
-    async def _send_all(self, send: Send) -> None:
+    async def _send_all(self, send: Send, is_still_welcome: Callable[[], bool]) -> None:
         piece = self._first
-        while piece:
+        while piece and is_still_welcome():  # a session ends, and somebody may log out
             await send({"type": "http.response.body", "body": piece, "more_body": True})
             await checkpoint()  # where the connection takes everything, or is gone, sending waits for nothing
             try:
