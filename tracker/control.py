@@ -139,11 +139,18 @@ def _understood(status: int, body: bytes, type_: type[Done]) -> Done | Refused |
 
 def _read(file: Path) -> Control | NotReached:
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Control)
+        return msgspec.json.decode(_content(file), type=Control)
     except OSError as error:
         return NotReached(f"{file}: {error.strerror}")
     except (msgspec.MsgspecError, ValueError):
         return NotReached(f"{file}: expected a URL and a token, found something else")
+
+
+def _content(file: Path) -> bytes:
+    """What the file holds; never what a link leads to, nor what a named pipe would make this wait for."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as opened:
+        return opened.read(_BODY_LIMIT)
 
 
 def _is_alive(process: int) -> bool:

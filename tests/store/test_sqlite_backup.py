@@ -151,7 +151,7 @@ async def test_places_that_take_no_copy(log, target):
     said = refusal(log, "/dev/null", UnfitTargetError, overwrite=True)
     assert said == "/dev/null: this is not a regular file, expected one, or none"
     nowhere = target.parent / "none" / "copy.db"
-    assert refusal(log, nowhere) == f"{nowhere}.partial: cannot be written: No such file or directory"
+    assert refusal(log, nowhere) == f"{nowhere.parent}: cannot be opened: No such file or directory"
     assert names(target) == []
 
 

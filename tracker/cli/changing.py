@@ -6,6 +6,8 @@ from typing import TypeVar
 
 from tracker.control import NotReached, Refused
 from tracker.store.lock import InUseError
+from tracker.store.ownership import real_path
+from tracker.store.privileges import as_owner_of
 from tracker.store.schema import to_read
 from tracker.store.writer import SqliteStore, open_store
 
@@ -23,8 +25,9 @@ async def change(
         return answer, True
     to_read(database)  # to write would make it
     try:
-        async with open_store(database) as store:
-            return await alone(store), False
+        with as_owner_of(real_path(database).parent):
+            async with open_store(database) as store:
+                return await alone(store), False
     except InUseError as error:
         return Refused(f"{error}, and that cannot be asked: {answer.detail}"), False
 

@@ -23,7 +23,7 @@ def set_aside(database: Path, moment: str) -> Path | None:
     aside = database.with_name(f"{database.name}.before-restore-{moment}")
     kept = [each for each in ("", *_BESIDE) if _beside(database, each).exists()]
     for each in kept:
-        link(_beside(database, each), _beside(aside, each))
+        link(_beside(database, each), _beside(aside, each), follow_symlinks=False)
     sync_directory(database.parent)
     for each in COMPANIONS:
         _beside(database, each).unlink(missing_ok=True)
@@ -44,7 +44,7 @@ def take_back(database: Path) -> None:
 def _asides(database: Path) -> Iterator[Path]:
     """The second names of what has the name still."""
     names = database.parent.glob(f"{glob.escape(database.name)}.before-restore-*")
-    return (aside for aside in names if database.exists() and aside.samefile(database))
+    return (each for each in names if not each.is_symlink() and database.exists() and each.samefile(database))
 
 
 def _beside(database: Path, suffix: str) -> Path:

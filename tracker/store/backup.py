@@ -14,7 +14,9 @@ from typing import Final
 import msgspec
 
 from tracker.core.ports import StorageError
+from tracker.store.ownership import real_path
 from tracker.store.partial import COMPANIONS, partial
+from tracker.store.privileges import as_at_start, as_owner_of
 from tracker.store.schema import IDENTITY, check, to_read
 from tracker.store.verify import verify
 
@@ -39,11 +41,12 @@ class UnfitTargetError(StorageError):
 def back_up(database: Path, target: Path, *, overwrite: bool = False) -> Contents:
     """Copy `database` to `target`; raises `StorageError`, and then `target` is as it was.
 
-    `UnfitTargetError` where it is the database itself, or something that a copy must not replace.
+    `UnfitTargetError` where it is the database itself, or something that a copy must not replace. Root reads the database as
+    root, and writes with the rights of the owner of the target's directory, to whom the copy belongs.
     """
-    target = Path(os.path.realpath(target))
+    target = real_path(target)
     _check(target, database, overwrite=overwrite)
-    with partial(target) as (path, give_the_name):
+    with as_owner_of(target.parent), partial(target) as (path, give_the_name):
         copy(database, path, check)
         contents = proved(database, path)
         _check(target, database, overwrite=overwrite)  # a while has passed
@@ -59,17 +62,28 @@ def copy(database: Path, empty: Path, known: Callable[[Path, Iterable[int]], obj
     needed = ""
     try:
         with (
-            closing(sqlite3.connect(to_read(database), uri=True, isolation_level=None)) as source,
+            closing(_snapshot(database, known)) as source,
             closing(sqlite3.connect(empty, isolation_level=None)) as target,
         ):
-            source.execute("BEGIN")
-            known(database, source.execute(IDENTITY).fetchone())
             needed = f" ({source.execute(_SIZE).fetchone()[0]:,} bytes)"
             target.execute("PRAGMA journal_mode = OFF")  # what is not whole has no name
             target.execute("PRAGMA synchronous = OFF")  # it reaches the disk before it gets its name
             source.backup(target, pages=_PAGES_AT_ONCE)
     except sqlite3.Error as error:
         raise StorageError(f"{database}: cannot be copied to {empty.parent}{needed}, SQLite says: {error}") from error
+
+
+def _snapshot(database: Path, known: Callable[[Path, Iterable[int]], object]) -> sqlite3.Connection:
+    """A connection that reads the database as it is now, in a transaction; its files are open, whoever opens others next."""
+    with as_at_start():
+        source = sqlite3.connect(to_read(database), uri=True, isolation_level=None)
+        try:
+            source.execute("BEGIN")
+            known(database, source.execute(IDENTITY).fetchone())
+        except BaseException:
+            source.close()
+            raise
+    return source
 
 
 def proved(database: Path, path: Path) -> Contents:

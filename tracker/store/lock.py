@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from tracker.core.ports import StorageError
+from tracker.store.ownership import check_beside, opened, opened_or_made
+from tracker.store.partial import COMPANIONS
 
 _LOCKS: Final = Path("/proc/locks")
 """Linux's list: number, FLOCK, ADVISORY, WRITE, the process, the file as major:minor:inode, from, to."""
@@ -26,11 +28,10 @@ def locked(database: Path) -> Iterator[None]:
     """
     path = database.with_name(database.name + ".lock")
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = opened_or_made(path)
     except OSError as error:
         raise StorageError(f"{path}: cannot be opened: {error.strerror}") from error
     try:
-        give_to_owner_of(database.parent, descriptor)
         _take(descriptor, database)
         yield
     finally:
@@ -41,11 +42,14 @@ def locked(database: Path) -> Iterator[None]:
 def held(database: Path) -> Iterator[None]:
     """Hold the file itself while the context lasts, if there is one; raises `InUseError` as `locked` does.
 
+    Raises `StorageError` where it, or what SQLite keeps beside it, may be the work of another user; see `ownership`.
+
     Whoever comes by another name of the file, a hard link, or after its lock file was deleted, finds `DATABASE.lock` free.
     Nothing in the process may have the database open when the context ends: closing a file ends SQLite's locks on it, too.
     """
+    check_beside(database, ("", *COMPANIONS))
     try:
-        descriptor = os.open(database, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = opened(database, os.O_RDONLY)
     except OSError:  # whoever opens it next says why
         descriptor = -1
     try:
@@ -76,13 +80,6 @@ def is_held(database: Path) -> bool:
         words[1] == "FLOCK" and (words[5] == _file(status) or (words[4] == holder and words[5].endswith(f":{status.st_ino}")))
         for words in locks
     )
-
-
-def give_to_owner_of(like: Path, made: int | Path) -> None:
-    """Let what root makes belong to whom `like` belongs to: a service that is not root has to open it. SQLite does the same."""
-    if os.geteuid() == 0:
-        status = like.stat()
-        os.chown(made, status.st_uid, status.st_gid)
 
 
 def _take(descriptor: int, database: Path) -> None:

@@ -8,23 +8,28 @@ from pathlib import Path
 from typing import Final
 
 from tracker.core.ports import StorageError
+from tracker.store.ownership import give, opened
 
 COMPANIONS: Final = ("-journal", "-wal", "-shm")
 """What SQLite may keep beside a database; beside another one it would be taken for a part of that."""
 
 
 @contextmanager
-def partial(target: Path) -> Iterator[tuple[Path, Callable[[], None]]]:
+def partial(target: Path, owner: os.stat_result | None = None) -> Iterator[tuple[Path, Callable[[], None]]]:
     """The empty file beside `target`, for its owner alone, and what gives it the name; without that it goes.
+
+    What root makes belongs to whom `owner` is the status of a file of.
 
     A process that was killed leaves its NAME.partial behind, and the next one takes that over. Raises `StorageError` where
     another process is at it, or where the file system does not let it be.
     """
     path = target.with_name(target.name + ".partial")
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        descriptor = opened(path, os.O_RDWR | os.O_CREAT, single=True)
         try:
             _take_over(descriptor, path)
+            if owner:
+                give(descriptor, owner)
             try:
                 yield path, lambda: _name(descriptor, path, target)
             finally:

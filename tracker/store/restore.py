@@ -9,8 +9,9 @@ import msgspec
 from tracker.core.ports import StorageError
 from tracker.store.aside import set_aside, take_back
 from tracker.store.backup import Contents, UnfitTargetError, copy, proved
-from tracker.store.lock import give_to_owner_of, held, locked
+from tracker.store.lock import held, locked
 from tracker.store.partial import partial
+from tracker.store.privileges import as_owner_of
 from tracker.store.schema import check_any_version, migrate
 from tracker.store.writer import place
 
@@ -26,21 +27,26 @@ def restore(backup: Path, database: Path, moment: str) -> Restored:
     """Put a copy of `backup` in the place of `database`; what was there is kept as DATABASE.before-restore-`moment`.
 
     A backup of an older version is brought up to date. Raises `StorageError`, and then `database` is as it was: where a daemon
-    has it (`InUseError`), where the backup is not whole, where there is no room.
+    has it (`InUseError`), where the backup is not whole, where there is no room, where another user may have put a link.
+    Root reads `backup` as root, and changes what is in the database's directory with the rights of its owner.
     """
     if not backup.exists():
         raise StorageError(f"{backup}: there is no such file")
     database = place(database)
     if os.path.realpath(backup) == str(database):
         raise UnfitTargetError(f"{backup}: this is the database itself, expected a backup of it")
-    with locked(database), held(database), partial(database) as (path, give_the_name):
+    with as_owner_of(database.parent), locked(database), held(database):
         take_back(database)  # what another one left half done
+        return _restore(backup, database, moment)
+
+
+def _restore(backup: Path, database: Path, moment: str) -> Restored:
+    owner = (database if database.exists() else database.parent).stat()
+    with partial(database, owner) as (path, give_the_name):
         copy(backup, path, check_any_version)
         _bring_up_to_date(path, backup)
         contents = proved(backup, path)
-        give_to_owner_of(database if database.exists() else database.parent, path)
-        aside = _exchanged(database, moment, give_the_name)
-    return Restored(contents, aside)
+        return Restored(contents, _exchanged(database, moment, give_the_name))
 
 
 def _bring_up_to_date(copied: Path, backup: Path) -> None:

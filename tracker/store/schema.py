@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import stat
 from collections.abc import Iterable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -217,7 +218,8 @@ def to_read(path: Path) -> str:
     try:
         if path.is_dir():
             raise StorageError(f"{path}: expected a database, found a directory")
-        path.stat()
+        if not stat.S_ISREG(path.stat().st_mode):  # SQLite would wait for a named pipe's other end
+            raise StorageError(f"{path}: expected a database, found something that is no regular file")
     except FileNotFoundError as error:
         raise StorageError(
             f"{path}: there is no database; has `batch-tracker run` been started with this configuration?"

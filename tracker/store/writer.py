@@ -1,7 +1,6 @@
 """Owns writing: the one connection that changes the database, each change in one durable transaction."""
 
 import json
-import os
 import sqlite3
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -29,6 +28,7 @@ from tracker.store.episodes import LAST_OF_ACCOUNT, STANDINGS, STANDINGS_AT_ONCE
 from tracker.store.lock import held, locked
 from tracker.store.orphans import drop, move, read_orphans
 from tracker.store.outbox import Entry, Logged, SqliteOutbox, Told
+from tracker.store.ownership import real_path
 from tracker.store.replay import enable, replay
 from tracker.store.schema import MIGRATIONS, made, migrate
 from tracker.store.stored import stored_job
@@ -224,8 +224,11 @@ async def open_store(
 
 
 def place(path: Path) -> Path:
-    """The file's real path, its directory made if need be; raises `StorageError` where that cannot be."""
-    real = Path(os.path.realpath(path))
+    """The file's real path, its directory made if need be; raises `StorageError` where that cannot be.
+
+    So it does where a link on the way was made by another user.
+    """
+    real = real_path(path)
     try:
         real.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,0 +1,141 @@
+"""Owns which files may be opened where another user may write to the directory.
+
+A user who may write to a directory can put a link into it at any moment, and root would follow it to any file. So no link
+of another user is followed, and only regular files are opened.
+"""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from tracker.core.ports import StorageError
+
+_MOST_LINKS: Final = 40
+"""As many as Linux follows."""
+
+_NO_LINK: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""Not blocking: opening a FIFO would wait until another process opens its other end."""
+
+_KINDS: Final = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a directory",
+}
+
+
+def real_path(path: Path) -> Path:
+    """The path without links; raises `StorageError` where one was made by another user than root and this process's."""
+    found, left, links = Path("/"), _parts(Path.cwd() / path), 0
+    while left:
+        part = left.pop()
+        step = found.parent if part == ".." else found / part
+        owner = _owner_of_link(step)
+        if owner is None:
+            found = step
+            continue
+        if (links := links + 1) > _MOST_LINKS:
+            raise StorageError(f"{path}: cannot be opened: {os.strerror(errno.ELOOP)}")
+        if owner not in (0, os.geteuid()):
+            raise StorageError(
+                f"{step}: found a symbolic link made by user {owner}, expected one of root or of user {os.geteuid()}, "
+                "who runs this; it is not followed. Name the file itself"
+            )
+        target = step.readlink()
+        found, left = Path("/") if target.is_absolute() else found, left + _parts(target)
+    return found
+
+
+def opened_or_made(path: Path) -> int:
+    """A descriptor of the file, made for its owner alone if need be, to read and to write; never what a link leads to.
+
+    What root makes belongs to the owner of the directory. Raises `StorageError` for what is not a regular file with one name
+    and of a trusted owner, `OSError` where it cannot be opened.
+    """
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o600)
+            if os.geteuid() == 0:
+                give(descriptor, path.parent.stat())
+            return descriptor  # noqa: TRY300 - as short as it can be
+        except FileExistsError:
+            try:
+                return opened(path, os.O_RDWR, single=True)
+            except FileNotFoundError:  # it has just gone
+                continue
+
+
+def opened(path: Path, flags: int, *, single: bool = False, mode: int = 0o600) -> int:
+    """A descriptor of the file by `os.open`'s `flags`; raises as `opened_or_made`.
+
+    Unless `single` it may have other names, where no other user can have given it one.
+    """
+    try:
+        descriptor = os.open(path, flags | _NO_LINK, mode)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise _found(path, "a symbolic link") from error
+        raise
+    try:
+        check(path, os.fstat(descriptor), single=single)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def check(path: Path, status: os.stat_result, *, single: bool = False) -> None:
+    """Raise `StorageError` unless `status` is that of a regular file which no other user can have put there; see `opened`."""
+    directory = path.parent.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise _found(path, _KINDS.get(stat.S_IFMT(status.st_mode), "something else"))
+    private = directory.st_uid in (0, os.getuid()) and not directory.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if not private and status.st_uid not in (0, os.geteuid(), directory.st_uid):
+        raise StorageError(
+            f"{path}: found a file of user {status.st_uid}, expected one of root, of user {os.geteuid()}, who runs this, or of "
+            f"user {directory.st_uid}, who owns the directory; it is not opened. Remove it, or give it to one of them"
+        )
+    of_owner = status.st_uid == directory.st_uid and not directory.st_mode & stat.S_IWOTH
+    if status.st_nlink > 1 and (single or not (private or of_owner)):
+        raise StorageError(
+            f"{path}: found a hard link, a second name of another file, expected a file with one name; it is not opened. "
+            "Remove the link"
+        )
+
+
+def check_beside(database: Path, suffixes: tuple[str, ...]) -> None:
+    """`check` each file that is there with the name of `database` and one of `suffixes`."""
+    for path in (database.with_name(database.name + each) for each in suffixes):
+        try:
+            status = path.lstat()
+        except OSError:  # opening it says why
+            continue
+        check(path, status)
+
+
+def give(descriptor: int, like: os.stat_result) -> None:
+    """Let what root has just made belong to whom `like` belongs to: a service that is not root has to open it."""
+    if os.geteuid() == 0:
+        os.fchown(descriptor, like.st_uid, like.st_gid)
+
+
+def _owner_of_link(path: Path) -> int | None:
+    """Who made the symbolic link; None where it is none, and where opening the file will say what is wrong."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return status.st_uid if stat.S_ISLNK(status.st_mode) else None
+
+
+def _parts(path: Path) -> list[str]:
+    """The names in the path, the first one last."""
+    return [part for part in reversed(path.parts) if part != path.anchor]
+
+
+def _found(path: Path, what: str) -> StorageError:
+    return StorageError(f"{path}: found {what}, expected a regular file; it is not opened. Remove it, or name another file")
