@@ -39,7 +39,7 @@ async def written(tmp_path_factory, anyio_backend):  # noqa: ARG001 - an asynchr
     done = {"status": "SUCCESS", "total_requests": 9, "completed_requests": 9, "succeeded_requests": 9}
     async with open_store(installation.database, [Subscription(receiver="pipeline", events=("batch.*",))]) as store:
         await store.contact("default", Contact(since=began, horizon=0))
-        await store.record("default", [first(number, **done) for number in range(3, 250)])
+        await store.record("default", [first(number, **done, completed_at=created + number) for number in range(3, 250)])
         running = first(0, status="RUNNING", total_requests=1000)
         hostile = {"model": HOSTILE, "status": HOSTILE, "metadata": {HOSTILE: HOSTILE}}
         await store.record("default", [running, first(1, status="RUNNING", model=WIDE), first(2, **hostile)])

@@ -12,10 +12,13 @@ from observations import SINCE, gone, moved, seen
 
 from tracker.core.circuit import Circuit
 from tracker.core.delivery import Outcome, Result, settle
-from tracker.core.event import iso
+from tracker.core.diff import diff
+from tracker.core.event import from_iso, iso
 from tracker.core.fanout import Subscription, fan_out
-from tracker.core.filters import TYPES, DeliveryFilter, EventFilter, JobFilter, read_facts
+from tracker.core.filters import TYPES, DeliveryFilter, EventFilter, JobFilter, in_turn, read_facts
+from tracker.core.job import read_job
 from tracker.core.pages import DeliveryKey, JobKey, Span
+from tracker.core.status import TERMINAL
 from tracker.store import read_deliveries, read_events, read_jobs
 from tracker.store.reader import open_reader
 from tracker.store.writer import open_store
@@ -42,7 +45,9 @@ async def world(tmp_path_factory):
             )
             await store.record(account, [change])
             for step in range(rng.randrange(4)):
-                later = moved(change, now=SINCE + number * 1000 + step, status=rng.choice(STATUSES), total_requests=step + 1)
+                status, ended_at = rng.choice(STATUSES), rng.choice((None, SINCE // 1000 + rng.randrange(30, 36)))
+                counted = {"total_requests": step + 1, "completed_at": ended_at}
+                later = moved(change, now=SINCE + number * 1000 + step, status=status, **counted)
                 if later is not None and later.events:
                     change = later
                     await store.record(account, [change])
@@ -96,22 +101,33 @@ JOB_FILTERS = [
     JobFilter(created_after=SINCE // 1000 + 2, created_before=SINCE // 1000 + 5),
     JobFilter(created_before=SINCE // 1000 + 5, account="c", statuses=STATUSES),
     JobFilter(created_after=2**60),
+    JobFilter(by_end=True),
+    JobFilter(by_end=True, active=False, account="b"),
+    JobFilter(by_end=True, statuses=("FAILED", "SUCCESS", "RUNNING")),
+    JobFilter(by_end=True, statuses=("SUCCESS", "FAILED"), account="a"),
+    JobFilter(by_end=True, statuses=("FAILED",), created_after=SINCE // 1000 + 2),
+    JobFilter(by_end=True, prefix="job-1", created_before=SINCE // 1000 + 6),
+    JobFilter(by_end=True, model="mistral-*", created_after=SINCE // 1000),
+    JobFilter(by_end=True, account="nobody"),
 ]
 
 
 @pytest.mark.parametrize("bounded", [False, True])
 @pytest.mark.parametrize("which", JOB_FILTERS, ids=repr)
 async def test_pages_of_jobs_fit_together(world, which, bounded, monkeypatch):
-    """In pages of any size, within any bounds, every job that is wanted comes once, newest first, then as named."""
+    """In pages of any size, within any bounds, every wanted job comes once, newest or last ended first, then as named."""
     if bounded:
         monkeypatch.setattr(read_jobs, "MOST_LOOKED_AT", 3)
+    order = place_by_end if which.by_end else place
     async with open_reader(world) as reader:
         everything = await reader.jobs()
-        expected = sorted(filter(lambda job: wants(which, job), everything), key=place)
+        expected = sorted(filter(lambda job: wants(which, job), everything), key=order)
+        assert expected or not which.by_end or which.account == "nobody"
         for size in (1, 3, 500):
             assert await all_jobs(reader, which, size) == expected
         if expected:
-            start = JobKey(*(expected[0][name] for name in ("created_at", "account", "id")))
+            at, account, id_ = order(expected[0])
+            start = JobKey(-at, account, id_)
             assert await all_jobs(reader, which, 500, start) == expected[1:]
 
 
@@ -123,6 +139,7 @@ def wants(which, job):
         which.account in (None, job["account"])
         and (not which.statuses or job["status"] in which.statuses)
         and which.active in (None, not terminal)
+        and (terminal or not which.by_end)
         and (which.model is None or (job["model"] or "").startswith(smaller[which.model]))
         and which.endpoint in (None, "/v1/*")
         and job["id"].startswith(which.prefix)
@@ -133,6 +150,40 @@ def wants(which, job):
 
 def place(job):
     return -job["created_at"], job["account"], job["id"]
+
+
+def place_by_end(job):
+    ended_at = from_iso(job["observed_at"]) // 1000 if job["completed_at"] is None else job["completed_at"]
+    return -ended_at, job["account"], job["id"]
+
+
+@pytest.mark.parametrize(
+    "completed_at",
+    [None, "soon", -1, 2**60, 1.5, True, {"at": 3}],
+    ids=str,
+)
+async def test_end_without_a_time_is_when_it_was_observed(tmp_path, completed_at):
+    """Whatever the API gives for the end of a job, it has its place among those that have ended, at once and after a change."""
+    path = tmp_path / "tracker.db"
+    times = {"first": SINCE // 1000 - 50, "last": SINCE // 1000 + 50}
+    async with open_store(path) as store, open_reader(path) as reader:
+        await store.record("a", [seen(id_, account="a", status="FAILED", completed_at=at) for id_, at in times.items()])
+        odd = seen("odd", account="a")
+        await store.record("a", [odd])
+        job = read_job(odd.known.job.to_data() | {"status": "FAILED", "completed_at": completed_at})
+        await store.record("a", [diff("a", odd.known, job, SINCE)])
+        assert [job["id"] for job in await all_jobs(reader, JobFilter(by_end=True), 1)] == ["last", "odd", "first"]
+
+
+async def test_jobs_in_the_order_in_which_people_look_for_them(world):
+    """What runs comes first, then what waits, then what has ended, the last first; each job once, whatever is wanted."""
+    async with open_reader(world) as reader:
+        known = {status for counts in (await reader.job_counts()).values() for status in counts}
+        for which in (*JOB_FILTERS[:12], JobFilter(active=False, statuses=("QUEUED",)), JobFilter(active=True, account="a")):
+            found = [job for part in in_turn(which, known) for job in await all_jobs(reader, part, 7)]
+            assert sorted(map(place, found)) == [place(job) for job in await all_jobs(reader, which, 500)]
+            kinds = [2 if job["deleted"] or job["status"] in TERMINAL else int(job["status"] == "QUEUED") for job in found]
+            assert kinds == sorted(kinds)
 
 
 async def test_a_page_of_jobs_costs_a_bounded_look(world, monkeypatch):
@@ -300,6 +351,7 @@ async def test_a_job_of_two_accounts(world):
 
 
 BY_CREATION = "(created_at>? AND created_at<?)"
+BY_END = "(ended_at>? AND ended_at<?)"
 WAYS = [
     ("jobs_page", (JobKey(9, "a", "x"), JobFilter(prefix="j"), 5), f"jobs USING INDEX jobs_newest {BY_CREATION}"),
     ("jobs_page", (None, JobFilter(active=True), 5), f"jobs USING INDEX jobs_newest_active {BY_CREATION}"),
@@ -307,6 +359,17 @@ WAYS = [
         "jobs_page",
         (None, JobFilter(statuses=("FAILED",)), 5),
         "jobs USING INDEX jobs_newest_of_status (status=? AND created_at>? AND created_at<?)",
+    ),
+    ("jobs_page", (None, JobFilter(by_end=True), 5), f"jobs USING INDEX jobs_ended {BY_END}"),
+    (
+        "jobs_page",
+        (JobKey(9, "a", "x"), JobFilter(by_end=True, account="a"), 5),
+        "jobs USING INDEX jobs_ended_of_account (account=? AND ended_at>? AND ended_at<?)",
+    ),
+    (
+        "jobs_page",
+        (None, JobFilter(by_end=True, statuses=("FAILED",), created_after=5), 5),
+        "jobs USING INDEX jobs_ended_of_status (status=? AND ended_at>? AND ended_at<?)",
     ),
     ("jobs_of_id", ("x",), "jobs USING PRIMARY KEY (account=? AND id=?)"),
     ("events_page", (Span(5), EventFilter(), 5), "events USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),

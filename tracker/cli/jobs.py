@@ -15,7 +15,7 @@ from tracker.cli.options import config_option, examples, json_option, moment
 from tracker.cli.output import echo_error, echo_json
 from tracker.clock import now
 from tracker.config import database_path
-from tracker.core.filters import JobFilter
+from tracker.core.filters import JobFilter, in_turn
 from tracker.core.verdict import span
 from tracker.store.reader import Reader, open_reader
 
@@ -54,7 +54,7 @@ _ANY: Final = 2**63 - 1
 @click.option("--until", metavar="TIME", callback=moment, help="Show only jobs created before this time.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help=f"Show at most N.  [default: {SHOWN}; with --json, all]")
 def command(config: str | None, as_json: bool, limit: int | None, **asked: Any) -> None:
-    """List the jobs: active ones first, then the newest.
+    """List the jobs: those that run, those that wait, then those that have ended, the last to end first.
 
     A job leads with what its metadata calls it, and a job that went wrong with the reason.
     """
@@ -90,15 +90,16 @@ async def _each(config: str | None, which: JobFilter, limit: int, take: Callable
         await known_names.check_account(reader, config, which.account)
         which = msgspec.structs.replace(which, statuses=await known_names.statuses(reader, which.statuses))
         numbers = count(1)
-        async for job in _active_first(reader, which, min(limit, _PAGE)):
+        async for job in _in_turn(reader, which, min(limit, _PAGE)):
             take(job)
             if next(numbers) == limit:
                 return
 
 
-async def _active_first(reader: Reader, which: JobFilter, at_once: int) -> AsyncIterator[dict[str, Any]]:
-    for active in (True, False) if which.active is None else (which.active,):
-        part, after = msgspec.structs.replace(which, active=active), None
+async def _in_turn(reader: Reader, which: JobFilter, at_once: int) -> AsyncIterator[dict[str, Any]]:
+    known = {status for counts in (await reader.job_counts()).values() for status in counts}
+    for part in in_turn(which, known):
+        after = None
         while True:
             page = await reader.jobs_page(after, part, at_once)
             for job in page.jobs:

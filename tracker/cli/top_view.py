@@ -156,7 +156,7 @@ class Top:
     async def _jobs(self) -> list[dict[str, Any]]:
         jobs = (await self._reader.jobs_page(None, JobFilter(active=True), MOST)).jobs
         if self.show_all:
-            jobs += (await self._reader.jobs_page(None, JobFilter(active=False), MOST)).jobs
+            jobs += (await self._reader.jobs_page(None, JobFilter(by_end=True), MOST)).jobs
         return jobs
 
     async def _since_last_sweep(self) -> str:

@@ -3,13 +3,15 @@
 Globs are those of a receiver's `match`: `*`, `?`, `[abc]`, `[!abc]`, case and all.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from tracker.core.event import ACCOUNT_TYPES, BATCH_TYPES, OVERDUE_TYPES, RECEIVER_TYPES
+from tracker.core.status import QUEUED, is_terminal
 
 TYPES: Final = (*BATCH_TYPES, *OVERDUE_TYPES, *ACCOUNT_TYPES, *RECEIVER_TYPES)
 
@@ -18,7 +20,8 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which jobs; nothing given means all.
 
     `model` and `endpoint` are globs, `prefix` begins an id, `text` is in its id, model, endpoint, agent or metadata, in small
-    letters or capitals; the job was created after `created_after` and before `created_before` (Unix seconds).
+    letters or capitals; the job was created after `created_after` and before `created_before` (Unix seconds). `by_end` wants
+    those alone that are over, the last to end first; without it the newest come first.
     """
 
     account: str | None = None
@@ -30,6 +33,7 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     created_after: int | None = None
     created_before: int | None = None
+    by_end: bool = False
 
     @property
     def looks_inside(self) -> bool:
@@ -38,13 +42,27 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def passes_over(self) -> bool:
-        """Whether whoever goes through all jobs, the active ones, or those of a status may meet some that it does not want."""
+        """Whether whoever goes through the jobs by the index that fits best may meet some that it does not want."""
+        if self.by_end:
+            has_bounds = self.created_after is not None or self.created_before is not None
+            return bool(self.prefix) or has_bounds or (self.account is not None and bool(self.statuses))
         return self.account is not None or bool(self.prefix) or self.active is False
 
     def takes(self, job: "JobFacts") -> bool:
         """Whether it wants a job of which everything but the globs and the text was seen to."""
         matches = _matches(self.model, job.model) and _matches(self.endpoint, job.endpoint)
         return matches and (not self.text or self.text.casefold() in _words_of(job))
+
+
+def in_turn(which: JobFilter, known: Iterable[str]) -> list[JobFilter]:
+    """`which` in the order in which people look for jobs: what runs, what waits, and then what has ended, the last first.
+
+    `known` are all the statuses that jobs have.
+    """
+    wanted = [status for status in known if not is_terminal(status) and (not which.statuses or status in which.statuses)]
+    parts = [tuple(status for status in wanted if status != QUEUED), tuple(status for status in wanted if status == QUEUED)]
+    active = [replace(which, active=True, statuses=statuses) for statuses in parts if statuses and which.active is not False]
+    return active if which.active else [*active, replace(which, active=False, by_end=True)]
 
 
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,9 +29,9 @@ class EventPage(NamedTuple):
 
 
 class JobKey(NamedTuple):
-    """A job's place among all jobs, the newest first; whoever was created in the same second stands by account and id."""
+    """A job's place among all jobs, the newest first, or the last to end first; those of one second stand by account and id."""
 
-    created_at: int
+    at: int
     account: str
     id: str
 

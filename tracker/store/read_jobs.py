@@ -1,4 +1,4 @@
-"""Owns reading the jobs: in pages, the newest first, each by an index and within a bound; and as commands list them."""
+"""Owns reading the jobs: in pages, by creation or by end, each by an index and within a bound; and as commands list them."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -22,21 +22,36 @@ _LAST_CHARACTER: Final = "\U0010ffff"
 
 _COLUMNS: Final = "account, deleted, first_seen_at, observed_at, seq, data"
 
-_PAGE: Final = f"""SELECT created_at, id, {_COLUMNS} FROM jobs INDEXED BY %s
-WHERE %s AND created_at BETWEEN ?1 AND ?2 AND (created_at < ?2 OR (account, id) > (?3, ?4))
+_PAGE: Final = f"""SELECT {{at}}, id, {_COLUMNS} FROM jobs INDEXED BY {{index}}
+WHERE {{which}} AND {{at}} BETWEEN ?1 AND ?2 AND ({{at}} < ?2 OR (account, id) > (?3, ?4))
   AND (?5 IS NULL OR account = ?5) AND (?6 IS NULL OR active = ?6)
   AND (?7 = '' OR (id >= ?7 AND id < ?8))
-ORDER BY created_at DESC, account, id LIMIT ?9"""  # noqa: S608 - of constants
+  AND +created_at BETWEEN ?11 AND ?12
+ORDER BY {{at}} DESC, account, id LIMIT ?9"""  # noqa: S608 - of constants
 
-_REACH: Final = """SELECT created_at, id, account FROM jobs INDEXED BY %s
-WHERE %s AND created_at BETWEEN ?1 AND ?2 AND (created_at < ?2 OR (account, id) > (?3, ?4))
-ORDER BY created_at DESC, account, id LIMIT 1 OFFSET ?9"""
+_REACH: Final = """SELECT {at}, id, account FROM jobs INDEXED BY {index}
+WHERE {which} AND {at} BETWEEN ?1 AND ?2 AND ({at} < ?2 OR (account, id) > (?3, ?4))
+ORDER BY {at} DESC, account, id LIMIT 1 OFFSET ?9"""
 
-_BY_CREATION: Final = ("jobs_newest", "TRUE")
-_OF_ACCOUNT: Final = ("jobs_created", "account = ?5")
-_ACTIVE: Final = ("jobs_newest_active", "active")
-_BY_STATUS: Final = ("jobs_newest_of_status", "status = ?10")
-"""An index, and what it is of."""
+
+class _Way(NamedTuple):
+    """An index, what it is of, and the time by which it is sorted."""
+
+    by: str
+    which: str
+    at: str
+
+    def sql(self, statement: str) -> str:
+        return statement.format(index=self.by, which=self.which, at=self.at)
+
+
+_BY_CREATION: Final = _Way("jobs_newest", "TRUE", "created_at")
+_OF_ACCOUNT: Final = _Way("jobs_created", "account = ?5", "created_at")
+_ACTIVE: Final = _Way("jobs_newest_active", "active", "created_at")
+_BY_STATUS: Final = _Way("jobs_newest_of_status", "status = ?10", "created_at")
+_BY_END: Final = _Way("jobs_ended", "NOT active", "ended_at")
+_OF_ACCOUNT_BY_END: Final = _Way("jobs_ended_of_account", "NOT active AND account = ?5", "ended_at")
+_BY_STATUS_BY_END: Final = _Way("jobs_ended_of_status", "NOT active AND status = ?10", "ended_at")
 
 _ONE: Final = f"SELECT {_COLUMNS} FROM jobs WHERE account = ?1 AND id = ?2"  # noqa: S608 - of constants
 _ACCOUNTS: Final = "SELECT DISTINCT account FROM job_counts"
@@ -50,7 +65,7 @@ WHERE substr(id, 1, length(?1)) = ?1 AND (?2 IS NULL OR account = ?2) ORDER BY i
 
 
 async def read_jobs(look: Look, after: JobKey | None, which: JobFilter, limit: int) -> JobPage:
-    """Up to `limit` jobs behind `after`, the newest first."""
+    """Up to `limit` jobs behind `after`, in the order that `which` asks for."""
     if not which.looks_inside:
         page = await _page(look, after, which, limit)
         return JobPage(_jobs(page.rows), page.next)
@@ -90,48 +105,56 @@ class _Rows(NamedTuple):
 
 
 async def _page(look: Look, after: JobKey | None, which: JobFilter, limit: int) -> _Rows:
-    index = _index(which)
-    statuses: list[tuple[str, ...]] = [(status,) for status in sorted({*which.statuses})] or [()]
+    way = _way(which)
+    statuses: list[str | None] = [*sorted({*which.statuses})] or [None]
     place = _parameters(after, which)
-    end = await _reach(look, index, place, statuses) if which.passes_over else None
+    end = await _reach(look, way, place, statuses) if which.passes_over else None
     if end is not None:
-        place = (end.created_at, *place[1:])
-    rows = [row for status in statuses for row in await look(_PAGE % index, *place, limit + 1, *status)]  # a page of each
+        place = (end.at, *place[1:])
+    page, created = way.sql(_PAGE), _created(which)
+    rows = [row for status in statuses for row in await look(page, *place, limit + 1, status, *created)]  # a page of each
     rows = sorted((row for row in rows if end is None or _place(row) <= _place_of(end)), key=_place)
     return _Rows(rows[:limit], _key(rows[limit - 1]) if len(rows) > limit else end)
 
 
-def _index(which: JobFilter) -> tuple[str, str]:
+def _way(which: JobFilter) -> _Way:
     """The one that leads to few jobs that are not wanted."""
     if which.statuses:
-        return _BY_STATUS
-    if which.active:
+        return _BY_STATUS_BY_END if which.by_end else _BY_STATUS
+    if which.active and not which.by_end:
         return _ACTIVE
-    return _BY_CREATION if which.account is None else _OF_ACCOUNT
+    if which.account is None:
+        return _BY_END if which.by_end else _BY_CREATION
+    return _OF_ACCOUNT_BY_END if which.by_end else _OF_ACCOUNT
 
 
-async def _reach(
-    look: Look, index: tuple[str, str], place: tuple[Any, ...], statuses: Iterable[tuple[str, ...]]
-) -> JobKey | None:
+async def _reach(look: Look, way: _Way, place: tuple[Any, ...], statuses: Iterable[str | None]) -> JobKey | None:
     """The last job that one page may pass over; None where that is all."""
-    ends = [row for status in statuses for row in await look(_REACH % index, *place, MOST_LOOKED_AT - 1, *status)]
+    reach, of_status = way.sql(_REACH), "?10" in way.which
+    ends = [row for each in statuses for row in await look(reach, *place, MOST_LOOKED_AT - 1, *([each] if of_status else ()))]
     return _key(min(ends, key=_place)) if ends else None
 
 
 def _parameters(after: JobKey | None, which: JobFilter) -> tuple[Any, ...]:
     """The first eight of a statement."""
-    oldest = 0 if which.created_after is None else which.created_after + 1
-    newest = _LATEST if which.created_before is None else which.created_before - 1
+    oldest, newest = (0, _LATEST) if which.by_end else _created(which)
     account, id_ = "", ""
-    if after is not None and after.created_at <= newest:
+    if after is not None and after.at <= newest:
         newest, account, id_ = after
     prefix = (which.prefix, which.prefix + _LAST_CHARACTER)
     return oldest, newest, account, id_, which.account, which.active, *prefix
 
 
+def _created(which: JobFilter) -> tuple[int, int]:
+    """The first and the last second in which a job may have been created."""
+    oldest = 0 if which.created_after is None else which.created_after + 1
+    newest = _LATEST if which.created_before is None else which.created_before - 1
+    return oldest, newest
+
+
 def _key(row: tuple[Any, ...]) -> JobKey:
-    created_at, id_, account, *_ = row
-    return JobKey(created_at, account, id_)
+    at, id_, account, *_ = row
+    return JobKey(at, account, id_)
 
 
 def _place(row: tuple[Any, ...]) -> tuple[int, str, str]:
@@ -139,7 +162,7 @@ def _place(row: tuple[Any, ...]) -> tuple[int, str, str]:
 
 
 def _place_of(key: JobKey) -> tuple[int, str, str]:
-    return -key.created_at, key.account, key.id
+    return -key.at, key.account, key.id
 
 
 def _jobs(rows: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:

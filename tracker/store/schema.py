@@ -168,7 +168,29 @@ _SCHEMA_9: Final = """
 ALTER TABLE accounts ADD COLUMN swept_at INTEGER;  -- Unix milliseconds of the last whole sweep; read by Reader.last_sweep
 """
 
-MIGRATIONS: Final = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3, _SCHEMA_4, _SCHEMA_5, _SCHEMA_6, _SCHEMA_7, _SCHEMA_8, _SCHEMA_9)
+_SCHEMA_10: Final = """
+ALTER TABLE jobs ADD COLUMN ended_at INTEGER AS (  -- Unix seconds: of the API, else of the last observation; NULL while active
+  CASE WHEN active THEN NULL
+  WHEN json_valid(data) AND json_type(data, '$.completed_at') = 'integer'
+    AND json_extract(data, '$.completed_at') BETWEEN 0 AND 253402300799 THEN json_extract(data, '$.completed_at')
+  ELSE coalesce(CAST(strftime('%s', observed_at) AS INTEGER), created_at) END) VIRTUAL;
+CREATE INDEX jobs_ended ON jobs (ended_at DESC, account, id) WHERE NOT active;                    -- the last to end first
+CREATE INDEX jobs_ended_of_account ON jobs (account, ended_at DESC, id) WHERE NOT active;         -- the same of an account
+CREATE INDEX jobs_ended_of_status ON jobs (status, ended_at DESC, account, id) WHERE NOT active;  -- the same of a status
+"""
+
+MIGRATIONS: Final = (
+    _SCHEMA_1,
+    _SCHEMA_2,
+    _SCHEMA_3,
+    _SCHEMA_4,
+    _SCHEMA_5,
+    _SCHEMA_6,
+    _SCHEMA_7,
+    _SCHEMA_8,
+    _SCHEMA_9,
+    _SCHEMA_10,
+)
 """Migration N makes a file of version N - 1 one of version N."""
 
 

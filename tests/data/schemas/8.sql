@@ -1,0 +1,2 @@
+ALTER TABLE deliveries ADD COLUMN replays INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 8;

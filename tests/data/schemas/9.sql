@@ -1,0 +1,2 @@
+ALTER TABLE accounts ADD COLUMN swept_at INTEGER;
+PRAGMA user_version = 9;
