@@ -16,10 +16,15 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+TOOLS = [each for extra in EXTRAS.values() for each in extra if "batch-tracker" not in each]
 LOCKS = {
     "deploy/requirements.txt": PROJECT["project"]["dependencies"],
     "deploy/build-requirements.txt": PROJECT["build-system"]["requires"],
+    "deploy/dev-requirements.txt": PROJECT["project"]["dependencies"] + TOOLS,
 }
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").iterdir())
+INSTALLS = [ROOT / ".ci" / "run", ROOT / "deploy" / "Containerfile", *WORKFLOWS]
 
 
 def pinned(lock):
@@ -30,8 +35,10 @@ def pinned(lock):
     for line in lines:
         requirement, *hashes = line.split(" --hash=")
         parsed = Requirement(requirement)
-        found[canonicalize_name(parsed.name)] = parsed, [each.strip() for each in hashes]
-    assert len(found) == len(lines)
+        name = canonicalize_name(parsed.name)
+        assert name not in found or parsed.marker, "a second version is for other machines"
+        if name not in found or parsed.marker.evaluate():
+            found[name] = parsed, [each.strip() for each in hashes]
     return found
 
 
@@ -105,13 +112,30 @@ def test_audit_workflow_cannot_pass_without_an_audit():
     assert not re.search(r"continue-on-error|\|\||if:|\btrue\b", text)
 
 
-@pytest.mark.parametrize("workflow", sorted((ROOT / ".github" / "workflows").iterdir()), ids=lambda path: path.name)
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
 def test_workflows_may_only_read_and_pin_what_they_use(workflow):
     """A workflow's token may read and no more, and each action is named by its commit."""
     text = workflow.read_text("utf-8")
     assert "permissions:\n  contents: read\n" in text
     assert re.findall(r"uses: (\S+)", text)
     assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action) for action in re.findall(r"uses: (\S+)", text))
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_no_workflow_leaves_its_token_to_what_it_runs(workflow):
+    """Each checkout forgets the token that it was made with, before a test or a tool could read it."""
+    steps = re.findall(r"- uses: actions/checkout@.*\n((?: {8,}.*\n)*)", workflow.read_text("utf-8"))
+    assert steps
+    assert all("persist-credentials: false" in step for step in steps)
+
+
+@pytest.mark.parametrize("file", INSTALLS, ids=lambda path: path.name)
+def test_nothing_is_installed_that_is_not_pinned(file):
+    """What CI and the image install is held to the hashes in deploy/, but for this project, which brings nothing with it."""
+    text = file.read_text("utf-8").replace("\\\n", " ")
+    for command in re.findall(r"pip .*?install[^&#\n]*", text):
+        assert "--require-hashes" in command or "--no-deps" in command, command
+    assert not re.search(r"\b(npx|npm install|pipx|uvx|curl -)", text)
 
 
 @pytest.mark.parametrize("status", [0, 1, 3])
