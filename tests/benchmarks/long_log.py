@@ -48,7 +48,10 @@ def write(path: Path, events: int, active: int = ACTIVE) -> None:
         )
         while some := list(islice(lives, _JOBS_AT_ONCE)):
             _insert(connection, some)
-        connection.execute("INSERT INTO accounts VALUES (?, ?, ?, ?)", (ACCOUNT, since, since // 1000, end // 1000))
+        connection.execute(
+            "INSERT INTO accounts (name, since, horizon, watermark) VALUES (?, ?, ?, ?)",
+            (ACCOUNT, since, since // 1000, end // 1000),
+        )
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 

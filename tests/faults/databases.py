@@ -8,7 +8,7 @@ from pathlib import Path
 SCHEMAS = Path(__file__).parents[1] / "data" / "schemas"
 """N.sql is what schema N, as it was released, has beyond the one before; content.sql is rows for all of their tables."""
 
-VERSIONS = [int(each.stem) for each in sorted(SCHEMAS.glob("[0-9]*.sql"))]
+VERSIONS = sorted(int(each.stem) for each in SCHEMAS.glob("[0-9]*.sql"))
 
 LIKE = "33333333-0000-4000-8000-000000000000"
 """A job of the content that is queued: its first event is all that there is of it."""

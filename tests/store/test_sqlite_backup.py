@@ -89,7 +89,7 @@ async def test_what_is_written_meanwhile_neither_waits_nor_shows(log, target, mo
             def write(self, _status, remaining, _total):
                 steps.append(remaining)
                 writer.execute("UPDATE jobs SET first_seen_at = first_seen_at || 'x'")
-                writer.execute("INSERT INTO accounts VALUES (?, 1, 1, NULL)", (f"account-{len(steps)}",))
+                writer.execute("INSERT INTO accounts (name, since, horizon) VALUES (?, 1, 1)", (f"account-{len(steps)}",))
 
         monkeypatch.setattr(sqlite3, "connect", lambda *args, **options: connect(*args, factory=Stepping, **options))
         back_up(log, target)

@@ -161,7 +161,7 @@ async def test_an_empty_file_becomes_a_database(path):
 async def test_a_directory_is_refused(path):
     """A directory in the place of the file is named."""
     path.mkdir()
-    with pytest.raises(StorageError, match=r"tracker.db: expected a batch-tracker database, SQLite says: unable to open"):
+    with pytest.raises(StorageError, match=r"tracker.db: found a directory, expected a regular file"):
         async with open_store(path):
             pass
 
