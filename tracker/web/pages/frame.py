@@ -1,6 +1,6 @@
 """Owns the frame of every page: whose it is, how the daemon is, what somebody has to know, and the HTML as an answer."""
 
-from typing import Any
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -8,12 +8,16 @@ from starlette.responses import HTMLResponse, Response
 from tracker.clock import now
 from tracker.core.health import Health
 from tracker.web.pages.changes import HEADER, Versions
+from tracker.web.pages.delivery_trouble import NO_TROUBLE, DeliveryTrouble
 from tracker.web.pages.rendering import Renderer
 from tracker.web.pages.words import Sign
 from tracker.web.static import Static
 from tracker.web.tracker import Tracker
 
 About = dict[str, Any]
+
+_OF_JOBS: Final = ("/", "/accounts")
+"""The pages that say which jobs nothing follows any more."""
 
 
 class Frame:
@@ -26,12 +30,13 @@ class Frame:
 
     def html(self, request: Request, template: str, about: About) -> str:
         health = self._tracker.health
+        trouble: DeliveryTrouble = about.get("delivery_trouble", NO_TROUBLE)
         names = [account.name for account in self._tracker.config.accounts]
         frame: About = {
             "here": request.url.path,
             "now": now() / 1000,
-            "overall": overall(health),
-            "problems": problems(health),
+            "overall": overall(health, trouble),
+            "problems": problems(health, trouble) + (_of_accounts(trouble) if request.url.path in _OF_JOBS else []),
             "session": has_session(request),
             "accounts": names,
             "several_accounts": len(names) > 1,
@@ -63,27 +68,29 @@ def has_session(request: Request) -> bool:
     return bool(request.scope.get("state", {}).get("session"))
 
 
-def overall(health: Health) -> Sign:
+def overall(health: Health, trouble: DeliveryTrouble = NO_TROUBLE) -> Sign:
     """How the daemon is, for the header."""
     if health.not_ready_because():
         return Sign("alert", "not ready", "bad")
-    failing = any(state.failure or state.unreadable for state in health.accounts.values())
+    failing = trouble or any(state.failure or state.unreadable for state in health.accounts.values())
     return Sign("alert", "in trouble", "warn") if failing else Sign("ok", "ready", "ok")
 
 
-def problems(health: Health) -> list[Sign]:
+def problems(health: Health, trouble: DeliveryTrouble = NO_TROUBLE) -> list[Sign]:
     """What somebody has to know on every page."""
     told = [Sign("alert", f"Not ready: {reason}", "warn") for reason in health.not_ready_because()]
     failing = [(name, state.failure) for name, state in health.accounts.items() if state.failure]
-    return (
-        told
-        + [
-            Sign("alert", f"Account {name} cannot be read ({failure.reason.value.replace('_', ' ')}): {failure.detail}", "bad")
-            for name, failure in failing
-        ]
-        + [
-            Sign("alert", f"Account {name}: {len(state.unreadable)} cannot be read, first {state.unreadable[0].what}", "warn")
-            for name, state in health.accounts.items()
-            if state.unreadable
-        ]
-    )
+    told += [
+        Sign("alert", f"Account {name} cannot be read ({failure.reason.value.replace('_', ' ')}): {failure.detail}", "bad")
+        for name, failure in failing
+    ]
+    told += [
+        Sign("alert", f"Account {name}: {len(state.unreadable)} cannot be read, first {state.unreadable[0].what}", "warn")
+        for name, state in health.accounts.items()
+        if state.unreadable
+    ]
+    return [*told, *trouble.signs()]
+
+
+def _of_accounts(trouble: DeliveryTrouble) -> list[Sign]:
+    return [*trouble.account_signs()]

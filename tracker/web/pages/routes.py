@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from tracker.core.ports import Reader
 from tracker.web.pages.accounts import accounts_page
+from tracker.web.pages.delivery_trouble import delivery_trouble
 from tracker.web.pages.events import events_page
 from tracker.web.pages.forms import form_routes, what_was_done
 from tracker.web.pages.frame import About, Frame, has_session
@@ -44,9 +45,12 @@ class _Pages:
             async with self._tracker.reader() as reader:
                 seq = await reader.last_seq()  # first: what happens while the rest is read the stream tells again
                 about = await view(reader, request)
+                trouble = await delivery_trouble(self._tracker, reader)
             if isinstance(about, Response):
                 return about
-            return self._frame.page(request, template, {"seq": seq, "may_write": has_session(request)} | about)
+            return self._frame.page(
+                request, template, {"seq": seq, "may_write": has_session(request), "delivery_trouble": trouble} | about
+            )
 
         return answer
 
