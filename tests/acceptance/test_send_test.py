@@ -34,6 +34,18 @@ async def test_receiver_gets_a_signed_event_that_is_a_test(tmp_path):
     assert not installation.database.exists()
 
 
+async def test_event_of_another_type(tmp_path):
+    """`--type` sends an event of that type, with what failed, though the receiver's filter would not let it through."""
+    async with answering() as receiver:
+        installation = installed(tmp_path, pipeline=receiver.url)
+        for type_ in ("batch.failed", "receiver.failing"):
+            done = await installation.command("send-test", "pipeline", "--type", type_)
+            assert (done.returncode, done.stderr) == (0, "")
+    failed, failing = (standardwebhooks.Webhook(SECRET).verify(body, headers) for _, headers, body in receiver.got)
+    assert (failed["type"], failed["data"]["errors"][0]["message"]) == ("batch.failed", "this is a test")
+    assert (failing["type"], failing["data"]["receiver"]) == ("receiver.failing", "test")
+
+
 @pytest.mark.parametrize(
     ("status", "body", "headers", "said"),
     matrix(

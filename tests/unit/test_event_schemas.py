@@ -17,6 +17,7 @@ from tracker.core.event import ACCOUNT_TYPES, BATCH_TYPES, OVERDUE_TYPES, RECEIV
 from tracker.core.failure import Failure, Reason
 from tracker.core.job import Job, read_job
 from tracker.core.overdue import Limits, Outage, Standing, overdue, reachability
+from tracker.core.sample_event import sample_event
 from tracker.core.status import EVENT_OF
 from tracker.schemas import event_schema
 
@@ -53,6 +54,17 @@ def validator(type_=None):
 def valid(event, type_=None):
     """Whether the whole schema, or that of `type_`, takes it."""
     return validator(type_).is_valid(event)
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_sample_event_is_one_of_its_type(type_):
+    """What `send-test` sends is of the type that was asked for, fits its schema, and says that it is a test."""
+    event = as_json(sample_event(type_, "default", NOW, "abc"))
+    assert valid(event)
+    assert valid(event, type_)
+    assert (event["type"], event["id"], event["seq"]) == (type_, "evt_test_abc", 1)
+    said = (event["data"]["id"], event["data"]["test"]) if type_ in ABOUT_JOBS else event["data"]["detail"]
+    assert said == (("test-abc", True) if type_ in ABOUT_JOBS else "this is a test: batch-tracker send-test")
 
 
 def as_json(event, seq=1):

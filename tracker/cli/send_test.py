@@ -6,21 +6,22 @@ from typing import Final
 
 import anyio
 import click
-import msgspec
 
 from tracker.build import Network, notifying
 from tracker.cli import text
-from tracker.cli.completing import receivers
+from tracker.cli.completing import receivers, types
 from tracker.cli.options import config_option, examples
 from tracker.cli.output import echo, echo_error
 from tracker.clock import now
 from tracker.config import Config, Receiver, load
 from tracker.core.config_error import ConfigError
 from tracker.core.delivery import Delivery, Outcome, Result
-from tracker.core.event import Event, batch_event, encode_event
+from tracker.core.event import encode_event
 from tracker.core.fanout import stream_of
-from tracker.core.job import Job
+from tracker.core.filters import TYPES
+from tracker.core.names import unknown_name
 from tracker.core.replay import unknown_receiver
+from tracker.core.sample_event import sample_event
 from tracker.http import tls_context
 from tracker.redaction import Redaction
 
@@ -37,28 +38,44 @@ _LONGEST_LINE: Final = 200
 """Characters of the answer's first line that are shown."""
 
 
-@click.command(epilog=examples("send-test pipeline"))
+def _known_type(_ctx: click.Context, _parameter: click.Parameter, given: str) -> str:
+    if wrong := unknown_name(given, TYPES, "a type"):
+        raise click.BadParameter(wrong)
+    return given
+
+
+@click.command(epilog=examples("send-test pipeline", "send-test pipeline --type batch.failed"))
 @click.argument("name", metavar="RECEIVER", shell_complete=receivers)
+@click.option(
+    "--type",
+    "type_",
+    metavar="TYPE",
+    default="batch.completed",
+    show_default=True,
+    shell_complete=types,
+    callback=_known_type,
+    help="The type of the event; the receiver's filter is not asked.",
+)
 @config_option
-def command(name: str, config: str | None) -> None:
+def command(name: str, type_: str, config: str | None) -> None:
     """Send a test event to a receiver and tell what happened.
 
-    It is a batch.completed of a job that does not exist, marked by `"test": true` in its data, signed as any other and not
-    logged.
+    It is about a job that does not exist, marked by `"test": true` in its data and by an ID that begins with evt_test_. It is
+    signed as any other, and not logged.
     """
     loaded = load(config)
     receiver = next((each for each in loaded.receivers if each.name == name), None)
     if receiver is None:
         raise ConfigError(unknown_receiver(name, [each.name for each in loaded.receivers]))
-    outcome, took = anyio.run(_send, loaded, receiver)
+    outcome, took = anyio.run(_send, loaded, receiver, type_)
     told = Redaction(loaded.secrets())(_told(outcome, took))  # an answer may repeat what it was asked
     (echo if outcome.delivered else echo_error)(f"{name}: {told}")
     sys.exit(not outcome.delivered)
 
 
-async def _send(config: Config, receiver: Receiver) -> tuple[Outcome, int]:
+async def _send(config: Config, receiver: Receiver, type_: str) -> tuple[Outcome, int]:
     """What the attempt came to, and the milliseconds that it took."""
-    event = a_test_event(config.accounts[0].name, now(), secrets.token_hex(16))
+    event = sample_event(type_, config.accounts[0].name, now(), secrets.token_hex(16))
     delivery = Delivery(
         receiver=receiver.name,
         seq=event.seq,
@@ -83,31 +100,6 @@ class _NoCards:
 
     async def put(self, receiver: str, stream: str, card: str) -> None:
         pass
-
-
-def a_test_event(account: str, at: int, unique: str) -> Event:
-    """An event as the daemon makes them, but for its id and its data, which say that it is a test; `at` is Unix milliseconds.
-
-    Its seq is the first that there is, so that nobody who keeps the last one he has seen misses an event for it.
-    """
-    job = Job(
-        id=f"test-{unique}",
-        status="SUCCESS",
-        input_files=(),
-        endpoint="/v1/chat/completions",
-        model="mistral-small-latest",
-        created_at=at // 1000 - 90,
-        started_at=at // 1000 - 60,
-        completed_at=at // 1000,
-        metadata={"test": "sent by batch-tracker send-test; there is no such job"},
-        total_requests=10,
-        completed_requests=10,
-        succeeded_requests=10,
-        failed_requests=0,
-        extra={"test": True},
-    )
-    event = batch_event("batch.completed", account, job, {"status": ("RUNNING", "SUCCESS")}, at, happened_at=at // 1000)
-    return msgspec.structs.replace(event, id=f"evt_test_{unique}", seq=1)
 
 
 def _told(outcome: Outcome, took: int) -> str:
