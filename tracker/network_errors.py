@@ -12,15 +12,17 @@ from typing import Final
 
 _QUOTED: Final = re.compile(r"\bbytearray\b|\bb['\"]|(?<!\w)['\"]")
 
+_UNTRUSTED: Final = "its TLS certificate is of a CA that is not trusted here; name the CA's certificate as `ca_file`"
+
 _CERTIFICATES: Final = {
     9: "its TLS certificate is not valid yet; is the clock of this machine right?",
     10: "its TLS certificate has expired",
+    **dict.fromkeys((2, 18, 19, 20, 21), _UNTRUSTED),
     62: "its TLS certificate is for another name than the host's; is the host right?",
     64: "its TLS certificate is for another address than the host's; is the host right?",
 }
 """By OpenSSL's code of what is wrong with a certificate."""
 
-_UNTRUSTED: Final = "its TLS certificate is of a CA that is not trusted here; name the CA's certificate as `ca_file`"
 _NO_TLS: Final = "it does not speak TLS on that port; is the URL's scheme http, or its port another one?"
 _NO_DNS: Final = "the host's name cannot be looked up now; is this machine's DNS reachable?"
 _UNKNOWN_NAME: Final = "the host's name is unknown; is it spelt right, and does this machine's DNS know it?"
@@ -68,7 +70,7 @@ def _sentence(error: BaseException) -> str | None:
         case socket.gaierror():
             return _NO_DNS if error.errno == socket.EAI_AGAIN else _UNKNOWN_NAME
         case ssl.SSLCertVerificationError():
-            return _CERTIFICATES.get(error.verify_code, _UNTRUSTED)
+            return _CERTIFICATES.get(error.verify_code) or f"its TLS certificate is not accepted: {error.verify_message}"
         case ssl.SSLError():
             return _of_tls(error.reason or "")
         case ConnectionRefusedError():

@@ -9,7 +9,6 @@ from base64 import b64encode
 from typing import Final, Self
 from urllib.parse import unquote, urlsplit
 
-import idna
 import msgspec
 
 SOCKS: Final = ("socks5", "socks5h")
@@ -39,7 +38,7 @@ class Exempt(msgspec.Struct, frozen=True):
             return cls(network=ipaddress.ip_network(bare.partition("%")[0], strict=False), port=port)
         except ValueError:
             name = bare.lower().removeprefix("*").strip(".")
-            name = name if name.isascii() else idna.encode(name, uts46=True).decode()
+            name = ascii_name(name)
         if not _HOST.fullmatch(name):
             raise ValueError(entry)
         return cls(name=name, port=port)
@@ -75,6 +74,15 @@ class Proxies(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return "Proxies(…)"
+
+
+def ascii_name(host: str) -> str:
+    """The name of a host as DNS has it (punycode). Raises `ValueError` where it cannot be one."""
+    if host.isascii():
+        return host
+    import idna  # noqa: PLC0415 - rare, and long to load
+
+    return idna.encode(host, uts46=True).decode()
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -43,6 +43,7 @@ class Redaction:
 
     def __init__(self, secrets: Iterable[str], tokens: str = PATHS) -> None:
         """`tokens` is what tokens are of, as in the brackets of a regular expression."""
+        self._of_a_token = re.compile(f"[{tokens}]")
         self._before = f"(?:(?<![{tokens}])|{_AFTER_AN_ESCAPE})"
         self._after = rf"(?![{tokens.replace('.', '')}]|\.\w)" if "." in tokens else f"(?![{tokens}])"
         self._secrets: set[str] = set()
@@ -62,8 +63,8 @@ class Redaction:
         form = _any_form(secret)
         if len(secret) >= LONG:
             return form
-        before = self._before if secret[0].isalnum() else ""
-        return f"{before}{form}{self._after if secret[-1].isalnum() else ''}"
+        before = self._before if self._of_a_token.match(secret[0]) else ""
+        return f"{before}{form}{self._after if self._of_a_token.match(secret[-1]) else ''}"
 
 
 def _any_form(secret: str) -> str:

@@ -6,12 +6,12 @@ would use, serves only where a system has no certificates at all.
 """
 
 import os
-import ssl
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import certifi
+if TYPE_CHECKING:
+    import ssl
 
 _NONE: Final = b""
 
@@ -36,7 +36,7 @@ class Tls:
     ) -> None:
         """`authorities` are certificates as PEM or DER, the content of `ca_file`.
 
-        Raises `ssl.SSLError` or `OSError` for what cannot be used.
+        Raises `OSError`, such as `ssl.SSLError`, for what cannot be used.
         """
         self._made_of = authorities, certificate.digest if certificate else _NONE
         self.certificate = certificate
@@ -52,21 +52,32 @@ class Tls:
         return hash(self._made_of)
 
 
-def tls_context(authorities: bytes = _NONE) -> ssl.SSLContext:
+def tls_context(authorities: bytes = _NONE) -> "ssl.SSLContext":
     """A context that trusts `authorities` (PEM or DER) alone, or by default the system's trust store."""
+    import ssl  # noqa: PLC0415 - long to load, and most commands ask nobody
+
     if authorities:
         context = ssl.create_default_context(cadata=_as_cadata(authorities))
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # what the file names is trusted, be it an intermediate CA
     else:
-        context = ssl.create_default_context(cafile=None if has_trust_store() else certifi.where())
+        context = ssl.create_default_context(cafile=None if has_trust_store() else _certifi())
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # on from Python 3.13, and many an internal CA is not quite RFC 5280
     context.set_alpn_protocols(["http/1.1"])
     return context
 
 
 def has_trust_store() -> bool:
     """Whether OpenSSL finds any certificates of the system, or of $SSL_CERT_FILE and $SSL_CERT_DIR."""
+    import ssl  # noqa: PLC0415 - as above
+
     paths = ssl.get_default_verify_paths()  # without those that do not exist
     return paths.cafile is not None or (paths.capath is not None and bool(os.listdir(paths.capath)))  # noqa: PTH208 - names do
+
+
+def _certifi() -> str:
+    import certifi  # noqa: PLC0415 - long to load, and rarely needed
+
+    return certifi.where()
 
 
 def _as_cadata(content: bytes) -> str | bytes:

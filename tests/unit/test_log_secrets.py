@@ -13,6 +13,7 @@ from log_streams import Terminal, log_put_back
 
 from tracker import log
 from tracker.config import Account, Config, Http, Receiver, Secret, Storage
+from tracker.config.model import telling_parts
 from tracker.redaction import REDACTED
 
 CANARY = 'Canary/+ "7\\8"\'&%='
@@ -121,6 +122,23 @@ def test_short_secret_is_left_out_as_a_token(stream, text):
     structlog.get_logger().info("asked", detail=text)
     assert "test" not in stream.getvalue()
     assert REDACTED in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("/etc/hook /srv/hooks hook", "/etc/hook /srv/hooks hook"),
+        ("Cannot POST /hook", f"Cannot POST {REDACTED}"),
+        ("sent to http://127.0.0.1:80/hook", f"sent to {REDACTED}"),
+        ("sent to 127.0.0.1:80/hook.", f"sent to {REDACTED}."),
+    ],
+)
+def test_path_of_a_url_is_no_part_of_another_path(stream, text, shown):
+    """Of a receiver's URL with a short path the path is left out where it stands by itself or behind its host."""
+    url = "http://127.0.0.1:80/hook"
+    log.configure([url, *telling_parts(url)], stream=stream)
+    structlog.get_logger().info("asked", detail=text)
+    assert shown in stream.getvalue()
 
 
 @pytest.mark.parametrize("text", ["xCANARYCANARYCANARYx", "/etc/CANARYCANARYCANARY/x", "CANARYCANARYCANARY2"])

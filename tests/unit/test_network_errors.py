@@ -23,6 +23,7 @@ def stemming(outer, *causes):
 def certificate(code):
     error = ssl.SSLCertVerificationError()
     error.verify_code = code
+    error.verify_message = "what OpenSSL says"
     return error
 
 
@@ -48,6 +49,7 @@ def of_tls(reason):
         (certificate(10), "its TLS certificate has expired"),
         (certificate(18), "its TLS certificate is of a CA that is not trusted here; name the CA's certificate as `ca_file`"),
         (certificate(20), "its TLS certificate is of a CA that is not trusted here; "),
+        (certificate(94), "its TLS certificate is not accepted: what OpenSSL says"),
         (certificate(62), "its TLS certificate is for another name than the host's; "),
         (of_tls("WRONG_VERSION_NUMBER"), "it does not speak TLS on that port; is the URL's scheme http, "),
         (of_tls("TLSV13_ALERT_CERTIFICATE_REQUIRED"), "it wants a certificate of its clients; set `client_certificate`"),

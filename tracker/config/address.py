@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import idna
-
 from tracker.config import reference, table
 from tracker.config.model import Listen, Secret
 from tracker.config.table import Wrong
+from tracker.proxies import ascii_name
 
 _LISTEN: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})")
 
@@ -48,7 +47,7 @@ def with_ascii_host(url: str) -> str:
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
-        ascii_host = host if host.isascii() else idna.encode(host, uts46=True).decode()
+        ascii_host = ascii_name(host)
     except ValueError:
         return url
     user, at, address = parts.netloc.rpartition("@")

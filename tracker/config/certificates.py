@@ -1,7 +1,6 @@
 """Owns reading `ca_file` and `client_certificate`: PEM files that are tried out, so that a mistake is found at the start."""
 
 import os
-import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -41,7 +40,7 @@ def _authorities(file: Path) -> bytes:
     content = _content(file)
     try:
         Tls(content)
-    except ssl.SSLError:
+    except OSError:  # of TLS
         raise Wrong(f"the file {file} holds no certificate that can be read, expected certificates of CAs as PEM") from None
     return content
 
@@ -63,8 +62,8 @@ def _certificate(value: Any, path: str, environ: Mapping[str, str], errors: list
 def _try_out(certificate: ClientCertificate) -> None:
     try:
         Tls(certificate=certificate)
-    except ssl.SSLError as error:
-        if error.reason == "KEY_VALUES_MISMATCH":
+    except OSError as error:  # of TLS
+        if getattr(error, "reason", "") == "KEY_VALUES_MISMATCH":
             raise Wrong(f"the key in {certificate.key} is not the one of the certificate in {certificate.cert}") from None
         raise Wrong(
             f"the files {certificate.cert} and {certificate.key} hold no certificate and private key that can be read, "
