@@ -64,7 +64,7 @@ def cases() -> dict[str, Case]:
         "crowd": Case(says(page(*[{}] * 1001)), "expected at most 1000 jobs, found 1001"),
         "nul": Case(says(bytes(1000)), "expected JSON, found 1000 bytes that are not"),
         "noise": Case(says(noise), "expected JSON, found 5000 bytes that are not"),
-        "no-http": Case(sends(noise, keeps=False), "the answer is not valid HTTP"),
+        "no-http": Case(sends(noise, keeps=False), "the connection was closed before an answer"),
         "headers": Case(endless(b"HTTP/1.1 200 OK\r\n", b"x: y\r\n" * 1000), "the answer is not valid HTTP"),
         "reset": Case(resets(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n"), "the connection was reset"),
         "drip": Case(drips(answer(page()), 0.1), "no complete answer within 1 s"),
