@@ -20,6 +20,9 @@ from tracker.tasks import task_group
 PROBE_EVERY: Final = 5.0
 """Seconds; each probe is a write, of one page."""
 
+LAST_PROBE: Final = 1.0
+"""Seconds that the last probe of a daemon that stops may take."""
+
 LOOK_AGAIN: Final = 2.0
 """Seconds between two looks while somebody hangs: he may go on again."""
 
@@ -87,7 +90,11 @@ class Vigil:
 
     async def _probe(self) -> None:
         with self._pulse.at_work():
-            while True:
-                await self.probe_once()
-                self.look_once()
-                await self._pulse.sleep(PROBE_EVERY)
+            try:
+                while True:
+                    await self.probe_once()
+                    self.look_once()
+                    await self._pulse.sleep(PROBE_EVERY)
+            finally:
+                with anyio.move_on_after(LAST_PROBE, shield=True):  # it records the last sweeps
+                    await self._store.probe(self._health.sweeps())

@@ -91,10 +91,10 @@ async def test_job_is_shown_by_the_beginning_of_its_id(watched):
 
 
 async def test_job_that_is_not_one_is_told(watched):
-    """No such job is status 1, a beginning of several is status 2, wherever an ID is taken; both are said on standard error."""
+    """No such job is status 1, an empty ID is status 2, wherever an ID is taken; both are said on standard error."""
     installation, _ = watched
     for command in (["job"], ["events", "--job"], ["deliveries", "--job"]):
-        for status, prefix, said in ((1, "zzz", "no job's ID starts with zzz"), (2, "", "several jobs' IDs start with")):
+        for status, prefix, said in ((1, "zzz", "no job's ID starts with zzz"), (2, "", "an ID is empty")):
             done = await installation.command(*command, prefix)
             assert (done.returncode, done.stdout) == (status, "")
             assert said in done.stderr

@@ -130,3 +130,12 @@ def test_plain_view_says_first_where_to_look():
     lines = console.export_text().splitlines()
     assert "http://page" in lines[0]
     assert lines[-1].split()[-2:] == ["541d1a81", "batch.started"]
+
+
+def test_event_of_a_bad_end_says_why():
+    """The reason stands before the counters, in one harmless line."""
+    job = a_job(status="FAILED", errors=[{"message": f"quota exceeded{HOSTILE}", "count": 10}])
+    said = text.event_words(an_event("batch.failed", data=job))
+    assert said.startswith("batch.failed       10 requests: quota exceeded")
+    assert said.endswith(", 250/1,000 25 %, 10 failed")
+    assert said.isprintable()

@@ -23,6 +23,9 @@ from tracker.core.verdict import span
 from tracker.store.reader import EventFilter, open_reader
 
 _ERRORS_SHOWN: Final = 5
+_WITH_YEARS: Final = 100
+"""Columns from which on the years of times are shown."""
+
 _SHOWN_ABOVE = (
     *("id", "status", "total_requests", "completed_requests", "succeeded_requests", "failed_requests"),
     *("errors", "errors_omitted"),
@@ -76,6 +79,7 @@ def _show(job: Mapping[str, Any], events: Sequence[dict[str, Any]]) -> None:
     properties = (terminal.Column(""), terminal.Column("", most=terminal.PIPED, gives=True))
     console.print(terminal.table(properties, _properties(job), console.width))
     console.print()
+    cut = 0 if console.width >= _WITH_YEARS else len("2025-")
     columns = (
         terminal.Column("seq", right=True, rank=2),
         terminal.Column("observed"),
@@ -83,7 +87,7 @@ def _show(job: Mapping[str, Any], events: Sequence[dict[str, Any]]) -> None:
         terminal.Column("event", most=terminal.PIPED, gives=True),
     )
     rows = (
-        (str(step.last["seq"]), text.moment(step.last["observed_at"]), _gap(step), terminal.step_words(step))
+        (str(step.last["seq"]), text.moment(step.last["observed_at"])[cut:], _gap(step), terminal.step_words(step))
         for step in steps(events)
     )
     console.print(terminal.table(columns, rows, console.width))

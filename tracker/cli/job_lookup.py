@@ -29,9 +29,18 @@ class AmbiguousJobError(CommandError):
         super().__init__(_ambiguous(given, sorted(jobs)))
 
 
+class EmptyIdError(CommandError):
+    """The beginning of every job's ID is the beginning of none."""
+
+    status = 2
+
+    def __init__(self) -> None:
+        super().__init__("an ID is empty, expected a job's ID or the beginning of one")
+
+
 async def find_job(reader: Reader, given: str, account: str | None) -> dict[str, Any]:
-    """The one job, of all accounts or of one. Raises `UnknownJobError` and `AmbiguousJobError`."""
-    found = await reader.jobs_like(given, account)
+    """The one job, of all accounts or of one. Raises `EmptyIdError`, `UnknownJobError` and `AmbiguousJobError`."""
+    found = await _like(reader, given, account)
     if not found:
         raise UnknownJobError(given, account)
     if len(found) > 1:
@@ -42,15 +51,21 @@ async def find_job(reader: Reader, given: str, account: str | None) -> dict[str,
 async def whole_id(reader: Reader, given: str, account: str | None = None) -> str:
     """The ID that starts so; several accounts may have such a job. A whole ID may be one that is logged later.
 
-    Raises `UnknownJobError` and `AmbiguousJobError`.
+    Raises `EmptyIdError`, `UnknownJobError` and `AmbiguousJobError`.
     """
-    found = await reader.jobs_like(given, account)
+    found = await _like(reader, given, account)
     ids = {str(job["id"]) for job in found}
     if not ids and len(given) < WHOLE_ID:
         raise UnknownJobError(given, account)
     if len(ids) > 1:
         raise AmbiguousJobError(given, [(job["account"], job["id"]) for job in found])
     return next(iter(ids), given)
+
+
+async def _like(reader: Reader, given: str, account: str | None) -> list[dict[str, Any]]:
+    if not given:
+        raise EmptyIdError
+    return await reader.jobs_like(given, account)
 
 
 def _ambiguous(given: str, jobs: Sequence[tuple[str, str]]) -> str:

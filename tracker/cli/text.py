@@ -110,6 +110,8 @@ def _details(event: Mapping[str, Any]) -> Iterator[str]:
         yield str(event["outcome"]).replace("_", " ")
     if event["type"] == "batch.created":
         yield " ".join(plain(job[name]) for name in ("model", "endpoint") if job.get(name))
+    if reason := why(job):
+        yield reason
     if event["type"] in ("batch.progress", "batch.completed", "batch.failed", "batch.expired", "batch.cancelled"):
         yield progress(job)
     if event["type"] == "batch.unrecognized":

@@ -163,8 +163,7 @@ class Top:
         swept_at = await self._reader.last_sweep()
         if swept_at is None:
             return ""
-        ago = f"; last sweep {span((self._board.now() - swept_at) / 1000)} ago"
-        return ago if self._console.width < _WIDE else f"{ago}, at {text.moment(iso(swept_at))}"
+        return f"; last sweep {span((self._board.now() - swept_at) / 1000)} ago"
 
     def _head(self, active: int, every: int) -> RenderableType:
         name = Text(" batch-tracker", "bold")
@@ -173,7 +172,8 @@ class Top:
         elif self._console.width >= _WIDE:
             name.append(f" {__version__}  {self._database}", "not bold dim")
         time = datetime.fromtimestamp(self._board.now() / 1000, UTC).astimezone().strftime("%H:%M:%S")
-        all_of_them = f" of {every:,} jobs · {self._after:,} events" if self._console.width >= _NARROW else ""
+        has_room = self._console.width >= (_NARROW if self._daemon_lives else _WIDE)
+        all_of_them = f" of {every:,} jobs · {self._after:,} events" if has_room else ""
         return head(name, f"{active:,} active{all_of_them} · {time}")
 
     async def _of_receivers(self) -> list[tuple[str, str, Text]]:
