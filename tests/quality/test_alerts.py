@@ -51,7 +51,7 @@ CHECKS = {
 PACKAGES = {"promtool": "prometheus", "amtool": "prometheus-alertmanager"}
 
 
-@pytest.mark.parametrize("command", matrix(CHECKS.values(), default=3), ids=CHECKS)
+@pytest.mark.parametrize("command", matrix(map(list, CHECKS.values()), default=3), ids=CHECKS)
 def test_prometheus_tools_accept_what_is_shipped(command):
     """The rules, what they do, and both configurations are right by the tools of Prometheus and Alertmanager."""
     name, *arguments = command
