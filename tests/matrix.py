@@ -5,7 +5,10 @@ from _pytest.mark import ParameterSet
 
 
 def matrix(cases, default=1):
-    """The `cases` of a `parametrize`, with the marker `slow` on all but the first `default` ones; a tuple is several arguments."""
+    """The `cases` of a `parametrize`, with the marker `slow` on all but the first `default` ones.
+
+    A tuple is several arguments.
+    """
     cases = list(cases)
     return cases[:default] + [_slow(case) for case in cases[default:]]
 

@@ -163,6 +163,7 @@ async def test_page_is_told_though_the_next_does_not_come(tmp_path):
     assert (len(told), report.failure) == (150, None)
 
 
+@pytest.mark.slow
 async def test_first_contact_does_not_hold_all_events(tmp_path, monkeypatch):
     """However many jobs there are at first, of their events no more are in memory at a time than a few commits take."""
     monkeypatch.setattr("tracker.gathering.MOST_AT_ONCE", 100)

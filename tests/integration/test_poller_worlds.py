@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import anyio
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moving_api import LIES, STALE, MovingApi, new_job, stepped
@@ -46,13 +47,30 @@ steps = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck), derandomize=True)
-@given(steps=steps, overlap=st.sampled_from((2, 80)))
-def test_every_change_is_logged_once_and_rightly(steps, overlap, monkeypatch):
-    """Whatever happens between and during sweeps, the log chains, invents nothing, and in the end is the truth."""
+def worlds(number):
+    """The test is run in so many worlds, the same ones each time."""
+    return lambda test: settings(deadline=None, max_examples=number, suppress_health_check=list(HealthCheck), derandomize=True)(
+        given(steps=steps, overlap=st.sampled_from((2, 80)))(test)
+    )
+
+
+def _lived_through(steps, overlap, monkeypatch):
     monkeypatch.setattr("tracker.poller.FREE_OVERLAP", overlap)
     with tempfile.TemporaryDirectory() as directory:
         anyio.run(Trial(Path(directory) / "tracker.db").run, steps, backend="asyncio")
+
+
+@worlds(50)
+def test_every_change_is_logged_once_and_rightly(steps, overlap, monkeypatch):
+    """Whatever happens between and during sweeps, the log chains, invents nothing, and in the end is the truth."""
+    _lived_through(steps, overlap, monkeypatch)
+
+
+@pytest.mark.slow
+@worlds(200)
+def test_every_change_is_logged_once_and_rightly_in_many_worlds(steps, overlap, monkeypatch):
+    """The same, in four times as many worlds."""
+    _lived_through(steps, overlap, monkeypatch)
 
 
 class Killed(BaseException):

@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from matrix import matrix
 from sweeping import HOUR, Watched
 
 
@@ -24,7 +25,7 @@ async def test_nothing_going_on_costs_one_request(tmp_path):
         assert sum(costs) < 30
 
 
-@pytest.mark.parametrize("ended_between", [0, 4000], ids=["all active", "among 4,000 that ended"])
+@pytest.mark.parametrize("ended_between", matrix([0, 4000]), ids=["all active", "among 4,000 that ended"])
 async def test_thousand_active_jobs_cost_twelve_requests(tmp_path, ended_between):
     """A quiet sweep over 1,000 active jobs costs at most 12 requests, however many others there are."""
     async with Watched(tmp_path / "tracker.db").running() as watched:
@@ -40,10 +41,10 @@ async def test_thousand_active_jobs_cost_twelve_requests(tmp_path, ended_between
 
 @pytest.mark.parametrize(
     "ending",
-    [slice(0, 300), slice(700, 1000), slice(0, 1000, 3), slice(300, 900, 2)],
+    matrix([slice(0, 300), slice(700, 1000), slice(0, 1000, 3), slice(300, 900, 2)], default=2),
     ids=["the oldest", "the newest", "every third", "every other in the middle"],
 )
-@pytest.mark.parametrize("others", [0, 3000], ids=["", "among 3,000 others"])
+@pytest.mark.parametrize("others", matrix([0, 3000]), ids=["", "among 3,000 others"])
 async def test_three_hundred_ends_cost_eight_more(tmp_path, ending, others):
     """Of 1,000 active jobs 300 and more end within an interval: at most 8 requests more, and every end is logged."""
     async with Watched(tmp_path / "tracker.db").running() as watched:

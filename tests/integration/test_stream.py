@@ -191,6 +191,7 @@ def _body(event, seq):
     return msgspec.json.encode(msgspec.structs.replace(event, seq=seq, id=f"evt_{seq}")).decode()
 
 
+@pytest.mark.slow
 async def test_after_a_hundred_thousand_missed_events(path):
     """Who missed 100,000 events is given every one of them, breaks off half-way and goes on, and joins what is live."""
     async with surfaced(path) as app:

@@ -1,5 +1,6 @@
 """A connection that fails leaves nothing behind."""
 
+import asyncio
 import sqlite3
 import threading
 
@@ -31,3 +32,24 @@ async def test_connection_that_works(tmp_path):
     with sqlite3.connect(tmp_path / "some.db") as other:
         assert other.execute("SELECT name FROM sqlite_schema").fetchall() == [("kept",)]
     other.close()
+
+
+async def test_what_was_opened_for_a_task_that_was_cancelled_is_closed(tmp_path, monkeypatch):
+    """A connection that nobody waits for any more is closed at once, not when it is collected: from 3.13 on that warns."""
+    opened, closed, loop, real = [], [], asyncio.get_running_loop(), sqlite3.connect
+
+    class Noted(sqlite3.Connection):
+        def close(self):
+            closed.append(self)
+            super().close()
+
+    def connect_while_the_task_is_cancelled(*arguments, **options):
+        opened.append(real(*arguments, factory=Noted, **options))
+        loop.call_soon_threadsafe(task.cancel)
+        return opened[0]
+
+    monkeypatch.setattr(sqlite3, "connect", connect_while_the_task_is_cancelled)
+    task = asyncio.create_task(connect(f"file:{tmp_path}/some.db?mode=rwc"))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert closed == opened != []
