@@ -9,6 +9,7 @@ from npm import installed as npm_installed
 from page_log import log_something_of_everything
 
 from tracker.control import control_file
+from tracker.web.pages.words import due
 
 pytestmark = pytest.mark.slow
 
@@ -112,7 +113,7 @@ async def test_everything_is_there_without_scripts(browser, shown):
         await page.fill("input[name=text]", "RESEARCH")
         await page.press("input[name=text]", "Enter")
         assert await page.locator("tbody tr").count() == 1
-        await page.click("text=job-waiting")
+        await page.click("tbody th a")
         assert "metadata.team research" in await text(page, "main")
         await page.goto("/jobs/job-steady")
         assert await page.locator("figure svg path.done").count() == 1
@@ -150,3 +151,19 @@ async def test_replay_asks_for_the_token_and_needs_no_script(browser, shown):
         await page.click("text=Log out")
         await page.goto("/receivers")
         assert await page.locator("form[action*=replay]").count() == 0
+
+
+async def test_scripts_and_server_say_the_same_of_times(browser, shown):
+    """What is to come is never some time ago, neither as the page comes nor as its clock goes on."""
+    distances = [300, 1.5, 0.5, -0.5, -1.5, -2.4, -90, -4000]
+    async with opened(browser, shown.url) as page:
+        await page.goto("/accounts")
+        said = await page.evaluate(
+            """async distances => {
+              const clock = await import(document.querySelector("script[src]").src.replace(/live[.]js.*/, "clock.js"));
+              const now = new Date(1.75e12);
+              return distances.map(each => clock.due(new Date(1.75e12 + each * 1000), now));
+            }""",
+            distances,
+        )
+    assert said == [due(1_750_000_000 + each, 1_750_000_000.0) for each in distances]

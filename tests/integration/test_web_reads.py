@@ -50,6 +50,9 @@ async def test_jobs_in_pages(app):
         ({"endpoint": "/v1/ocr"}, lambda _: False),
     ):
         assert await whole(app, "/api/jobs", limit=4, **asked) == list(filter(wanted, jobs))
+    by_end = await whole(app, "/api/jobs", limit=4, order="ended")
+    assert {job["id"] for job in by_end} == {job["id"] for job in await whole(app, "/api/jobs", limit=500, active="false")}
+    assert [job["observed_at"] for job in by_end] == sorted((job["observed_at"] for job in by_end), reverse=True)
     alone = [(await app.get(f"/api/jobs/{job['id']}", params={"account": job["account"]})).json() for job in jobs[:5]]
     assert alone == jobs[:5]
 

@@ -44,6 +44,34 @@ def test_times_are_relative_and_absolute(value, relative, absolute):
     assert words.absolute(value, NOW) == absolute
 
 
+@pytest.mark.parametrize(
+    ("value", "due"),
+    [
+        pytest.param(NOW + 300, "in 5m 0s", id="to-come"),
+        pytest.param(NOW + 0.5, "now", id="at-once"),
+        pytest.param(NOW - 1, "now", id="not-seen-yet"),
+        pytest.param(NOW - 3, "overdue by 3s", id="late"),
+        pytest.param("2025-06-15T14:06:40Z", "overdue by 1h 0m", id="very-late"),
+    ],
+)
+def test_what_is_to_come_is_never_some_time_ago(value, due):
+    """The next attempt, the next sweep, an expected end or a deadline is to come, now, or overdue."""
+    assert words.due(value, NOW) == due
+
+
+@pytest.mark.parametrize(
+    ("job_id", "short"),
+    [
+        pytest.param("5e8e2a1c-0a6c-4a5c-9a77-0d0b6a1f3c11", "5e8e2a1c", id="uuid"),
+        pytest.param("batch-7", "batch-7", id="other"),
+        pytest.param("x" * 40, "x" * 17 + "\N{HORIZONTAL ELLIPSIS}", id="long"),
+    ],
+)
+def test_id_is_shortened(job_id, short):
+    """The beginning of a UUID is enough to know it by, another ID is kept where it is short."""
+    assert words.short_id(job_id) == short
+
+
 def test_percent_is_whole_only_where_nothing_is_missing():
     """999 of 1000 are 99 %, and nothing is no share of nothing."""
     assert [words.percent(999, 1000), words.percent(1000, 1000), words.percent(0, 0)] == [99, 100, 0]

@@ -16,7 +16,7 @@ from tracker.cli import terminal, text
 from tracker.cli.bars import Line, bars
 from tracker.cli.histories import Histories, Key, milliseconds
 from tracker.clock import now
-from tracker.core.status import is_terminal
+from tracker.core.status import QUEUED, is_terminal
 
 LINGERS: Final = 6.0
 """Seconds that a job which is over stays in sight."""
@@ -75,7 +75,7 @@ class Board:
     def lines(self, active: Iterable[Mapping[str, Any]], most: int) -> list[Line]:
         """The active jobs, and where `most` leaves room those that ended a moment ago.
 
-        They are in the order of their creation, so that no line jumps.
+        They are in the order of their creation, so that no line jumps; those that wait come last.
         """
         at = self.now()
         self._ended = {key: job for key, job in self._ended.items() if at - milliseconds(job["observed_at"]) < LINGERS * 1000}
@@ -85,7 +85,7 @@ class Board:
         room = max(0, most - len(going))
         jobs = going | dict(list(self._ended.items())[-room:] if room else ())
         shown = sorted(jobs.values(), key=lambda job: (job["created_at"], job["id"]), reverse=self._newest_first)
-        return [Line(job, self.histories.of(job)) for job in shown]
+        return [Line(job, self.histories.of(job)) for job in sorted(shown, key=lambda job: bool(job["status"] == QUEUED))]
 
     def picture(
         self, head: RenderableType, lines: Sequence[Line], foot: Foot, *, skip: int = 0, total: int = 0

@@ -20,7 +20,7 @@ from tracker.clock import now
 from tracker.control import is_running
 from tracker.core.circuit import Circuit
 from tracker.core.event import ACCOUNT_TYPES, iso
-from tracker.core.filters import TYPES, EventFilter, JobFilter
+from tracker.core.filters import TYPES, EventFilter, JobFilter, in_turn
 from tracker.core.overdue import UNREACHABLE
 from tracker.core.pages import Span
 from tracker.core.status import is_terminal
@@ -154,10 +154,9 @@ class Top:
                 self._accounts[account] = json.loads(about.events[0][1])
 
     async def _jobs(self) -> list[dict[str, Any]]:
-        jobs = (await self._reader.jobs_page(None, JobFilter(active=True), MOST)).jobs
-        if self.show_all:
-            jobs += (await self._reader.jobs_page(None, JobFilter(by_end=True), MOST)).jobs
-        return jobs
+        known = {status for counts in (await self._reader.job_counts()).values() for status in counts}
+        parts = in_turn(JobFilter(active=None if self.show_all else True), known)
+        return [job for part in parts for job in (await self._reader.jobs_page(None, part, MOST)).jobs]
 
     async def _since_last_sweep(self) -> str:
         swept_at = await self._reader.last_sweep()

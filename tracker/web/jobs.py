@@ -1,4 +1,4 @@
-"""Owns /api/jobs: the jobs in pages, the newest first, and each by its id."""
+"""Owns /api/jobs: the jobs in pages, the newest or the last to end first, and each by its id."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
@@ -31,6 +31,9 @@ class JobsQuery(msgspec.Struct, frozen=True, kw_only=True):
     job: Annotated[Text, Meta(description="What the id begins with")] = ""
     created_after: UnixSeconds | UnsetType = UNSET
     created_before: UnixSeconds | UnsetType = UNSET
+    order: Annotated[
+        Literal["created", "ended"], Meta(description="`ended` gives those alone that have ended, the last to end first")
+    ] = "created"
     limit: Annotated[int, Meta(ge=1, le=500)] = 100
     after: Cursor | UnsetType = UNSET
 
@@ -83,7 +86,9 @@ def operations(tracker: Tracker) -> list[Operation]:
             raise Refusal(409, f"several accounts have a job {path.id!r}, expected `account`, one of {accounts}")
         return json_response(_shown(tracker, found[0]))
 
-    page = Answer(page_of(JOB, schema_of(Cursor)), "A page of jobs, the newest first; it may hold fewer than asked for")
+    page = Answer(
+        page_of(JOB, schema_of(Cursor)), "A page of jobs, the newest or the last to end first; it may hold fewer than asked for"
+    )
     one = Answer(JOB, "The job")
     return [
         Operation("GET", "/api/jobs", "jobs", jobs, page, {"query": JobsQuery}),
@@ -101,6 +106,7 @@ def _filter(asked: JobsQuery, statuses: Sequence[str]) -> JobFilter:
         prefix=asked.job,
         created_after=None if asked.created_after is UNSET else asked.created_after,
         created_before=None if asked.created_before is UNSET else asked.created_before,
+        by_end=asked.order == "ended",
     )
 
 

@@ -7,14 +7,16 @@ from typing import Any, Final
 from tracker.clock import now
 from tracker.core.filters import DeliveryFilter, EventFilter
 from tracker.core.job import Job, read_job, time_of
+from tracker.core.job_errors import error_sentences
 from tracker.core.pages import Span
 from tracker.core.ports import Reader
+from tracker.core.status import FAILED, QUEUED, is_terminal
 from tracker.core.verdict import of_status, span
 from tracker.web.pages.chart import HEIGHT, WIDTH, Chart, chart
 from tracker.web.pages.jobs import with_outlook
 from tracker.web.pages.links import encoded_query
 from tracker.web.pages.timeline import points, timeline
-from tracker.web.pages.words import absolute, moment, number, spaced
+from tracker.web.pages.words import UNKNOWN, absolute, moment, number, spaced
 from tracker.web.tracker import Tracker
 
 MOST_EVENTS: Final = 5000
@@ -43,7 +45,7 @@ async def job_page(reader: Reader, tracker: Tracker, found: Sequence[dict[str, A
         "job": job,
         "several_jobs": [each for each in found if each["account"] != account],
         "verdict": _verdict(job),
-        "waited": span((time_of(job, "started_at") or time_of(job, "completed_at") or moment_now) - job["created_at"]),
+        "waited": _waited(job, moment_now),
         "stream": encoded_query(job=job["id"], account=job["account"]),
         "chart": drawn,
         "chart_width": WIDTH,
@@ -52,7 +54,9 @@ async def job_page(reader: Reader, tracker: Tracker, found: Sequence[dict[str, A
         "entries": entries[: -MOST_LINES - 1 : -1],
         "cut": len(entries) > MOST_LINES or len(events) >= MOST_EVENTS,
         "properties": list(_properties(job)),
-        "errors": [_shown(error) for error in _list(job.get("errors"))[:50]],
+        "errors": error_sentences(job),
+        "errors_title": _errors_title(job),
+        "unexplained": job["status"] == FAILED or (is_terminal(job["status"]) and job["failed_requests"] > 0),
         "deliveries": [each for each in told.deliveries if each["account"] == account],
         "raw": _raw(job),
     }
@@ -70,6 +74,18 @@ def _verdict(job: Mapping[str, Any]) -> str:
         return "The API no longer has this job; it is shown as it was last seen."
     known = read_job({name: value for name, value in job.items() if name not in _OURS})
     return spaced(of_status(known)) if isinstance(known, Job) else ""
+
+
+def _waited(job: Mapping[str, Any], now: float) -> str:
+    """How long it was queued, at `now` (Unix seconds); a job that runs without a time of its start does not tell."""
+    until = time_of(job, "started_at") or time_of(job, "completed_at") or (now if job["status"] == QUEUED else None)
+    return UNKNOWN if until is None else span(until - job["created_at"])
+
+
+def _errors_title(job: Mapping[str, Any]) -> str:
+    if job["status"] == FAILED or job["outcome"] == "all_failed":
+        return "Why it failed"
+    return "Why requests failed" if job["failed_requests"] else "Errors"
 
 
 def _in_words(drawn: Chart, now: float) -> str:
@@ -96,10 +112,6 @@ def _shown(value: Any) -> str:
     if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
         return "\n".join(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _raw(job: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Owns the page `/`: the jobs, active ones first, with counts, filters and pages."""
+"""Owns the page `/`: the jobs that run, those that wait, those that have ended, with counts, filters and pages."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -6,16 +6,19 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from starlette.datastructures import QueryParams
 
-from tracker.core.filters import JobFilter
-from tracker.core.pages import JobKey, JobPage
+from tracker.core.filters import JobFilter, in_turn
+from tracker.core.pages import JobKey
 from tracker.core.ports import Reader
-from tracker.core.status import ACTIVE, TERMINAL, is_terminal
+from tracker.core.status import ACTIVE, QUEUED, TERMINAL, is_terminal
 from tracker.web.pages.links import decoded, encoded, link
 from tracker.web.pages.words import Sign, sign_of_status
 from tracker.web.tracker import Tracker
 
 PAGE: Final = 50
 """Jobs of either kind, however many there are."""
+
+FIRST_ACTIVE: Final = 15
+"""Active jobs above ended ones, so that these are within reach."""
 
 
 class Pill(NamedTuple):
@@ -26,6 +29,13 @@ class Pill(NamedTuple):
     chosen: bool
     many: int | None = None
     sign: Sign | None = None
+
+
+class ActivePlace(NamedTuple):
+    """A place among the active jobs: whether among those that wait, and the job after which to go on; None for the first."""
+
+    waits: bool = False
+    after: JobKey | None = None
 
 
 class Part(NamedTuple):
@@ -50,7 +60,7 @@ class Asked(NamedTuple):
     def narrowed(self) -> bool:
         return any((self.account, self.statuses, self.active is not None, self.model, self.text))
 
-    def filter(self, *, active: bool) -> JobFilter:
+    def of(self, *, active: bool) -> JobFilter:
         return JobFilter(account=self.account, statuses=self.statuses, active=active, model=self.model, text=self.text)
 
     def wants(self, *, active: bool) -> bool:
@@ -73,16 +83,22 @@ async def jobs_page(reader: Reader, tracker: Tracker, query: QueryParams) -> dic
     """What `jobs.html` shows."""
     wanted = asked(query)
     counts = await reader.job_counts()
-    places = {name: decoded(query.get(name), JobKey) for name in ("active_after", "after")}
+    later_active, later_ended = decoded(query.get("active_after"), ActivePlace), decoded(query.get("after"), JobKey)
     parts: dict[str, Part | None] = {"active": None, "ended": None}
-    for name, place, other in (("active", "active_after", "after"), ("ended", "after", "active_after")):
-        is_active = name == "active"
-        if wanted.wants(active=is_active) and places[other] is None:
-            page = await reader.jobs_page(places[place], wanted.filter(active=is_active), PAGE)
-            parts[name] = _part(page, tracker, query, place)
+    shows_active, shows_ended = wanted.wants(active=True) and not later_ended, wanted.wants(active=False) and not later_active
+    if shows_active:
+        statuses = {status for of_account in counts.values() for status in of_account}
+        most = FIRST_ACTIVE if shows_ended else PAGE
+        filters = in_turn(wanted.of(active=True), statuses)
+        jobs, place = await _active(reader, filters, later_active or ActivePlace(), most)
+        parts["active"] = _part(jobs, place, tracker, query, "active_after")
+    if shows_ended:
+        page = await reader.jobs_page(later_ended, in_turn(wanted.of(active=False), ())[-1], PAGE)
+        parts["ended"] = _part(page.jobs, page.next, tracker, query, "after")
     together = _together(counts, wanted.account)
     return {
         **parts,
+        "all_active": link("/", query, active="true"),
         "asked": wanted,
         "narrowed": wanted.narrowed,
         "pills": _pills(together, wanted, query),
@@ -97,10 +113,29 @@ def with_outlook(job: Mapping[str, Any], tracker: Tracker) -> dict[str, Any]:
     return {**job, **msgspec.structs.asdict(tracker.outlook(job))}
 
 
-def _part(page: JobPage, tracker: Tracker, query: QueryParams, place: str) -> Part:
+async def _active(
+    reader: Reader, parts: Sequence[JobFilter], place: ActivePlace, most: int
+) -> tuple[list[dict[str, Any]], ActivePlace | None]:
+    """Up to `most` jobs of `parts` from `place` on, and the place after them; None where nothing is left."""
+    found: list[dict[str, Any]] = []
+    for part in parts:
+        waits = QUEUED in part.statuses
+        if waits < place.waits:
+            continue
+        after = place.after if waits == place.waits else None
+        page = await reader.jobs_page(after, part, max(1, most - len(found)))
+        if len(found) == most and (page.jobs or page.next):
+            return found, ActivePlace(waits, after)
+        found += page.jobs
+        if page.next:
+            return found, ActivePlace(waits, page.next)
+    return found, None
+
+
+def _part(jobs: Sequence[Mapping[str, Any]], following: object, tracker: Tracker, query: QueryParams, place: str) -> Part:
     return Part(
-        jobs=[with_outlook(job, tracker) for job in page.jobs],
-        more=link("/", query, **{place: encoded(page.next)}) if page.next else None,
+        jobs=[with_outlook(job, tracker) for job in jobs],
+        more=link("/", query, **{place: encoded(following)}) if following else None,
         first=link("/", query, **{place: None}),
         is_later=bool(query.get(place)),
     )

@@ -16,7 +16,9 @@ from markupsafe import Markup
 from tracker import __version__
 from tracker.core.filters import TYPES
 from tracker.core.job import time_of
+from tracker.core.job_title import job_title
 from tracker.core.status import TERMINAL
+from tracker.core.verdict import why
 from tracker.web.pages import words
 from tracker.web.pages.timeline import words as event_words
 from tracker.web.static import Static
@@ -42,15 +44,18 @@ class Renderer:
             "version": __version__,
             "terminal": TERMINAL,
             "types": TYPES,
+            "unknown": words.UNKNOWN,
             "static": static.path,
         }
         self._environment.filters |= {
             "absolute": words.absolute,
             "brief": brief,
             "delivery_job_path": lambda delivery: job_path(delivery["account"], delivery["job"]),
+            "due": words.due,
             "duration": words.duration,
             "time_of": time_of,
             "event_job_path": lambda event: job_path(event["account"], event["data"]["id"]),
+            "job_title": job_title,
             "job_path": lambda job: job_path(job["account"], job["id"]),
             "machine": words.machine,
             "number": words.number,
@@ -58,10 +63,12 @@ class Renderer:
             "rate": words.rate,
             "relative": words.relative,
             "share": share,
+            "short_id": words.short_id,
             "sign_of_event": words.sign_of_event,
             "sign_of_job": words.sign_of_job,
             "sign_of_state": words.sign_of_state,
             "interval": words.interval,
+            "why": why,
             "words": event_words,
         }
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from tracker.core.job import time_of
+from tracker.core.one_line import cut
 from tracker.core.status import (
     CANCELLATION_REQUESTED,
     CANCELLED,
@@ -18,7 +19,12 @@ from tracker.core.status import (
 )
 from tracker.core.verdict import span
 
+GRACE: Final = 2.0
+"""Seconds by which what is to come may be late before that is said: it is being done, or it is just not seen yet."""
+
+UNKNOWN: Final = "\N{EN DASH}"
 SEPARATOR: Final = "\N{NARROW NO-BREAK SPACE}"
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _COMMA: Final = re.compile(r"(?<=\d),(?=\d{3})")
 
 
@@ -132,12 +138,25 @@ def moment(value: float | str) -> datetime:
 
 
 def relative(value: float | str, now: float) -> str:
-    """How far a time is from `now` (Unix seconds): 3m 12s ago, in 5m."""
+    """How far a time is from `now` (Unix seconds): 3m 12s ago, in 5m. `static/clock.js` says the same."""
     distance = now - moment(value).timestamp()
     if abs(distance) < 1:
         return "now"
     words = span(abs(distance))
     return f"{words} ago" if distance > 0 else f"in {words}"
+
+
+def due(value: float | str, now: float) -> str:
+    """How far what is to come is from `now` (Unix seconds): in 5m, now, overdue by 5m. `static/clock.js` says the same."""
+    late = now - moment(value).timestamp()
+    if late < GRACE:
+        return relative(value, now) if late < -1 else "now"
+    return f"overdue by {span(late)}"
+
+
+def short_id(job_id: str) -> str:
+    """The beginning of a UUID, which is enough to know it by, and to find the job; any other ID is cut where it is long."""
+    return job_id[:8] if _UUID.fullmatch(job_id) else cut(job_id, 18)
 
 
 def absolute(value: float | str, now: float) -> str:

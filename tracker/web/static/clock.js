@@ -6,6 +6,7 @@ const UNITS = [
   [60, "m"],
   [1, "s"],
 ];
+const GRACE = 2; // seconds by which what is to come may be late before that is said
 const offsets = new Map(); // from what the server said its time was, to how far this clock is behind
 const TIME = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 const CLOCK = new Intl.DateTimeFormat(undefined, { ...TIME, second: "2-digit" });
@@ -22,7 +23,7 @@ export function tell(root, said) {
   const now = new Date(Date.now() + offsets.get(said));
   for (const time of root.querySelectorAll("time[datetime]")) {
     const at = new Date(time.dateTime);
-    write(time.querySelector(".rel"), relative(at, now));
+    write(time.querySelector(".rel"), time.hasAttribute("data-coming") ? due(at, now) : relative(at, now));
     write(time.querySelector(".abs"), absolute(at, now));
     const whole = WHOLE.format(at);
     if (time.title !== whole) time.title = whole;
@@ -37,6 +38,13 @@ export function relative(at, now) {
   const seconds = (now - at) / 1000;
   if (Math.abs(seconds) < 1) return "now";
   return seconds > 0 ? `${span(seconds)} ago` : `in ${span(-seconds)}`;
+}
+
+// Of what is to come, which is never some time ago.
+export function due(at, now) {
+  const late = (now - at) / 1000;
+  if (late >= GRACE) return `overdue by ${span(late)}`;
+  return late < -1 ? relative(at, now) : "now";
 }
 
 // The two largest units: 3m 12s.

@@ -1,0 +1,88 @@
+"""What the pages say of jobs, as HTML: titles, reasons and the order, over a real database."""
+
+import re
+from html import unescape
+
+import pytest
+from observations import SINCE, seen
+from surfaced import surfaced
+
+from tracker.web.pages import jobs
+
+ERRORS = [{"message": "rate limited", "count": 12}, {"message": "too long", "count": 3}]
+COUNTERS = {"total_requests": 20, "completed_requests": 20, "succeeded_requests": 5, "failed_requests": 15}
+UUID = "5e8e2a1c-0a6c-4a5c-9a77-0d0b6a1f3c11"
+CREATED = SINCE // 1000
+
+
+async def shown(app, url):
+    """The page's text in one line, without its head and its frame."""
+    answer = await app.get(url, headers={"accept": "text/html"})
+    assert answer.status_code == 200
+    main = answer.text.partition("<main")[2].partition("</main>")[0]
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", main)).split())
+
+
+def in_turn(text, *parts):
+    """Whether the parts stand in the text, one after the other."""
+    return re.search(".*".join(map(re.escape, parts)), text) is not None
+
+
+def ended(id_, status="SUCCESS", *, ended_at, **properties):
+    return seen(id_, account="one", status=status, completed_at=CREATED + ended_at, **properties)
+
+
+async def test_why_a_job_failed_stands_first(tmp_path):
+    """On its page above all figures and in its row, as sentences with counts; the title is what people called it."""
+    about = {"errors": ERRORS, "metadata": {"task": "nightly", "team": "research"}, "model": "mistral-small"}
+    async with surfaced(tmp_path / "tracker.db") as app:
+        await app.store.record("one", [ended(UUID, "FAILED", ended_at=60, **COUNTERS, **about)])
+        page, listed, log = [await shown(app, url) for url in (f"/jobs/{UUID}", "/", "/events")]
+    assert in_turn(
+        page, "nightly · research", UUID, "Why it failed", "12 requests: rate limited", "3 requests: too long", "Took"
+    )
+    assert '"message"' not in page.partition("The job as JSON")[0]
+    row = ("nightly · research", UUID[:8], "mistral-small", "failed", "12 requests: rate limited; 3 requests: too long")
+    assert in_turn(listed, *row)
+    assert UUID not in listed
+    assert in_turn(log, "nightly · research", UUID[:8], "Batch failed", "12 requests: rate limited")
+
+
+async def test_what_the_api_does_not_say_is_said(tmp_path):
+    """A failed job without errors names its error file; one that went well has no such section, and no failures."""
+    async with surfaced(tmp_path / "tracker.db") as app:
+        well = COUNTERS | {"succeeded_requests": 20, "failed_requests": 0}
+        all_ = [ended("bad", "FAILED", ended_at=60, error_file="file-7"), ended("good", ended_at=60, **well)]
+        all_ += [ended("partial", ended_at=60, **COUNTERS, errors=ERRORS), seen("runs", account="one", status="RUNNING")]
+        await app.store.record("one", all_)
+        bad, good, partial, runs = [await shown(app, f"/jobs/{each}") for each in ("bad", "good", "partial", "runs")]
+    assert "Why it failed The API gives no reason. The error file file-7 may." in bad
+    assert "Why requests failed 12 requests: rate limited" in partial
+    assert "The API gives no reason" not in good + runs
+    assert "Failed 0 none so far" in runs
+    assert not re.search("Failed 0|none so far", good + bad)
+
+
+@pytest.mark.parametrize("size", [7, 10, 50])
+async def test_jobs_stand_in_the_order_in_which_people_look_for_them(tmp_path, monkeypatch, size):
+    """What runs comes before what waits, however new that is, on pages of any size; what has ended is sorted by its end."""
+    monkeypatch.setattr(jobs, "PAGE", size)
+    waits = [seen(f"waits-{number:02}", account="one", created_at=CREATED + 100 + number) for number in range(20)]
+    runs = [seen(f"runs-{number:02}", account="one", status="RUNNING", created_at=CREATED + number) for number in range(10)]
+    over = [ended("long", ended_at=500, created_at=CREATED), ended("short", ended_at=200, created_at=CREATED + 150)]
+    async with surfaced(tmp_path / "tracker.db") as app:
+        await app.store.record("one", waits + runs + over)
+        first = ids((await app.get("/")).text)
+        found, url = [], "/?active=true"
+        while url:
+            html = (await app.get(url)).text
+            assert len(ids(html)) <= size
+            found += ids(html)
+            url = unescape(more[1]) if (more := re.search('href="([^"]*)" rel="next"', html)) else None
+    newest = [f"{kind}-{number:02}" for kind, count in (("runs", 10), ("waits", 20)) for number in reversed(range(count))]
+    assert first == [*newest[:15], "long", "short"]
+    assert found == newest
+
+
+def ids(html):
+    return re.findall('<tr data-key="one ([^"]*)"', html)
