@@ -4,11 +4,16 @@ import socket
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from browsing import chromium, opened, text
 from matrix import matrix
+from observations import seen_many
 from proxied import nginx
+from surfaced import surfaced
 from tracking import Installation, simulated
+
+from tracker.web.site import Site
 
 PATH = "/ops/tracker"
 NEWEST = "Number(document.querySelector('#entries > li:last-child').dataset.key)"
@@ -69,6 +74,22 @@ async def test_everything_works_behind_nginx(tmp_path, way):
             await page.wait_for_url(f"**{PATH}/login")
             assert {path for path in asked if not path.startswith(PATH + "/")} == set()
             assert f"{PATH}/api/stream" in asked
+
+
+async def test_nginx_keeps_no_event_back(tmp_path):
+    """One small event, with nothing behind it, comes through the proxy at once."""
+    (outside,) = free_ports(1)
+    async with surfaced(tmp_path / "tracker.db", site=Site(base_path=PATH)) as app:
+        way = f"proxy_pass http://127.0.0.1:{app.client.base_url.port};"
+        async with (
+            nginx(tmp_path, outside, PATH, way),
+            httpx.AsyncClient(timeout=10.0) as client,
+            client.stream("GET", f"http://127.0.0.1:{outside}{PATH}/api/stream") as answer,
+        ):
+            pieces = answer.aiter_raw()
+            assert b": hello" in await anext(pieces)
+            await app.store.record("one", seen_many(1))
+            assert b"event: batch.created" in await anext(pieces)
 
 
 async def test_a_page_of_a_log_that_was_replaced_is_loaded_again(tmp_path):
