@@ -8,7 +8,7 @@ import anyio
 import msgspec
 
 from tracker.config.model import Secret
-from tracker.core.api_error import explained, message_of, no_json
+from tracker.core.api_error import explained, may_be_html, message_of, no_json
 from tracker.core.event import iso
 from tracker.core.failure import Failure, Reason, reason_of
 from tracker.core.job import Job, Malformed, MalformedJob, Page, parse_job, parse_page
@@ -120,7 +120,7 @@ class Mistral:
         encoding = answer.headers.get("content-encoding", "").lower()
         if encoding not in ("", "identity"):
             return Failure(Reason.MALFORMED, f"expected no content encoding, found {encoding!r:.40}")
-        if problem := no_json(self._text(answer), self._base_url):
+        if may_be_html(answer.body) and (problem := no_json(self._text(answer), self._base_url)):
             return Failure(Reason.MALFORMED, problem[:LONGEST_DETAIL])
         return answer
 

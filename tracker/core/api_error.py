@@ -15,6 +15,11 @@ _ADVICE: Final = {
 }
 
 
+def may_be_html(body: bytes) -> bool:
+    """Whether the body does not begin as JSON does: costs nothing, for each page of jobs is asked."""
+    return body[:1] not in (b"{", b"[")
+
+
 def is_html(body: str) -> bool:
     return body.lstrip("\ufeff \t\r\n")[:1] == "<"
 
