@@ -9,6 +9,7 @@ from loopback import nobody
 from msgspec.structs import replace
 
 from tracker.config import Account, Config, Http, Listen, Match, Receiver, Secret, Storage
+from tracker.config.model import Header
 from tracker.core.circuit import Circuit
 from tracker.core.health import Health
 from tracker.core.progress import Progress
@@ -16,6 +17,7 @@ from tracker.crew import Crew
 from tracker.metrics import Metrics
 from tracker.proxies import Proxies
 from tracker.store.writer import open_store
+from tracker.tls import Tls
 from tracker.workers import Means
 
 
@@ -49,6 +51,10 @@ def workers(crew):
         ({"account": {"stalled_after": 5.0, "timeout_hours": 1.0, "unreachable_after": 9.0}}, set()),
         ({"account": {"poll_interval": 60.0}}, {"two"}),
         ({"account": {"api_key": Secret("rotated")}}, {"two"}),
+        ({"account": {"headers": (Header("x-key", Secret("rotated"), secret=True),)}}, {"two"}),
+        ({"account": {"tls": Tls()}}, {"two"}),
+        ({"receiver": {"headers": (Header("x-key", Secret("rotated"), secret=True),)}}, {"other"}),
+        ({"receiver": {"tls": Tls()}}, {"other"}),
         ({"receiver": {"events": ("batch.*",), "match": Match(model="small"), "group_wait": 5.0}}, set()),
         ({"receiver": {"url": Secret("http://127.0.0.1:2")}}, {"other"}),
         ({"receiver": {"secrets": (Secret("whsec_QUJD"),)}}, {"other"}),
