@@ -66,9 +66,10 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class NoAnswer(msgspec.Struct, frozen=True):
-    """There was no whole answer; `detail` says why, and names no URL."""
+    """There was no whole answer; `detail` says why, and names no URL. `late`: the deadline was over."""
 
     detail: str
+    late: bool = False
 
 
 class Identity(Protocol):
@@ -118,7 +119,7 @@ class HttpClient:
                     return await _exchange(connection, self._identified(request), self._url(request.url), deadline)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 return NoAnswer(explain(error))
-        return NoAnswer(f"no complete answer within {request.deadline:g} s")
+        return NoAnswer(f"no complete answer within {request.deadline:g} s", late=True)
 
     def _identified(self, request: Request) -> Request:
         headers = self.identity.headers()

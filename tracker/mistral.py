@@ -28,6 +28,8 @@ SHOWN_OF_AN_ERROR: Final = 200
 LONGEST_DETAIL: Final = 500
 """Characters."""
 
+_LATE: Final = "; is it reachable from here, by a proxy perhaps, and is `request_timeout` long enough?"
+
 _READ_OF_AN_ERROR: Final = 4096
 """Bytes of it that are looked at: the key is taken out before the text is cut, or a part of it might stay."""
 
@@ -112,7 +114,7 @@ class Mistral:
 
     def _read(self, answer: Answer | NoAnswer, *, listing: bool) -> Answer | Failure:
         if isinstance(answer, NoAnswer):
-            return Failure(Reason.NETWORK, f"{self._base_url}: {answer.detail}")
+            return Failure(Reason.NETWORK, f"{self._base_url}: {answer.detail}{_LATE if answer.late else ''}")
         if answer.status != 200:
             return self._refusal(answer, listing=listing)
         if answer.truncated:

@@ -79,7 +79,7 @@ async def test_deadline_spans_the_whole_answer(client, scene):
         with anyio.fail_after(LIFE):
             said = await client.send(asking(server.url, deadline=0.3))
             await server.gone.wait()
-    assert said == NoAnswer("no complete answer within 0.3 s")
+    assert said == NoAnswer("no complete answer within 0.3 s", late=True)
 
 
 @pytest.mark.parametrize(("size", "truncated"), [(0, False), (999, False), (1000, False), (1001, True), (300_000, True)])

@@ -179,4 +179,4 @@ async def test_slow_proxy_is_given_up_at_the_deadline(tls):
     """A proxy that never answers ends with the deadline."""
     async with loopback(hangs()) as proxy, http_client(tls, proxies=Proxies(http=proxy.url)) as client:
         said = await client.send(Request(method="GET", url="http://receiver.example/", deadline=0.2))
-    assert said == NoAnswer("no complete answer within 0.2 s")
+    assert said == NoAnswer("no complete answer within 0.2 s", late=True)
