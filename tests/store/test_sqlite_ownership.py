@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from observations import seen_many
 
 from tracker.cli import group
-from tracker.control import control_file, is_running
+from tracker.cli.changing import change
+from tracker.control import NotReached, control_file, is_running
 from tracker.core.ports import StorageError
 from tracker.http import http_client, tls_context
 from tracker.store import writer
@@ -84,9 +85,15 @@ async def _restore(database, tmp_path):
 
 
 async def _replay(database, _tmp_path):
-    with as_owner_of(real_path(database).parent):
-        async with open_store(database):
-            pass
+    """What `replay` and `deliveries --move` do where no daemon runs."""
+
+    async def ask():
+        return NotReached("none is running")
+
+    async def alone(store):
+        return await store.probe()
+
+    assert await change(database, ask, alone) == (None, False)
 
 
 async def _run(database, _tmp_path):
@@ -96,6 +103,7 @@ async def _run(database, _tmp_path):
 
 DOES = {"restore": _restore, "replay": _replay, "run": _run}
 LINKS = {"symbolic link": symlink, "dangling link": dangling, "hard link": hard_link, "named pipe": named_pipe}
+REFUSED = ".*(not opened|not followed|denied|no database|no regular file)"
 FILES = ["", "-wal", "-shm", "-journal", ".lock"]
 
 
@@ -107,7 +115,7 @@ async def test_no_file_of_root_is_reached_through_a_link(state, victim, tmp_path
     link(victim, database.with_name(database.name + suffix))
     before = victim.stat()
     for does in DOES.values():
-        with pytest.raises(StorageError, match=f"tracker.db{suffix}: .*(not opened|not followed|denied)"):
+        with pytest.raises(StorageError, match=rf"tracker\.db{suffix}: {REFUSED}"):
             await does(database, tmp_path)
     after = victim.stat()
     assert (after.st_uid, after.st_mode, after.st_mtime_ns) == (before.st_uid, before.st_mode, before.st_mtime_ns)

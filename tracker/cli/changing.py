@@ -19,7 +19,10 @@ async def change(
     ask: Callable[[], Awaitable[Done | Refused | NotReached]],
     alone: Callable[[SqliteStore], Awaitable[Done | Refused]],
 ) -> tuple[Done | Refused, bool]:
-    """What came of it, and whether a daemon did it. Raises `StorageError` where there is no database."""
+    """What came of it, and whether a daemon did it. Raises `StorageError` where there is no database.
+
+    Root writes with the rights of the owner of the database's directory alone; see `store.privileges`.
+    """
     answer = await ask()
     if not isinstance(answer, NotReached):
         return answer, True

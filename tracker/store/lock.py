@@ -124,9 +124,11 @@ def _file(status: os.stat_result) -> str:
 def _process_in(lock_file: Path) -> str:
     """The process that wrote its number into the lock file last; empty where that cannot be read."""
     try:
-        return lock_file.read_bytes()[:32].decode("ascii", "replace").strip()
-    except OSError:
+        descriptor = opened(lock_file, os.O_RDONLY, single=True)
+    except (OSError, StorageError):
         return ""
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(32).decode("ascii", "replace").strip()
 
 
 def _lives(process: str) -> bool:
