@@ -202,7 +202,8 @@ async def test_accounts_and_filters_change(tmp_path):
         assert sum(two.requests.values()) == requests
     told = [event for event in (json.loads(body) for _, body in hook.got) if event["seq"] > logged]
     assert {event["type"] for event in told} == {"batch.progress"}
-    assert not re.search(r'(account|name)="second"', page)
+    of_second = [line for line in page.splitlines() if re.search(r'(account|name)="second"', line)]
+    assert [line.partition("{")[0] for line in of_second] == ["batchtracker_orphaned_jobs"], "its active jobs are left behind"
     assert list(ready["accounts"]) == ["default"]
 
 
