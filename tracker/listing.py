@@ -14,6 +14,7 @@ from typing import Final
 from tracker.core.failure import Failure, Reason
 from tracker.core.job import Hole, Page
 from tracker.core.plan import PAGE_SIZE
+from tracker.narrowing import TOO_MANY, Narrowing
 from tracker.tasks import task_group
 
 SIDE_BY_SIDE: Final = 16
@@ -25,20 +26,23 @@ class Reading:
 
     def __init__(
         self,
-        fetch: Callable[[int, int], Awaitable[Page | Failure]],
+        pages: Narrowing,
         take: Callable[[Page], Awaitable[None]],
         side_by_side: int = SIDE_BY_SIDE,
     ) -> None:
-        """`fetch(page, page_size)` asks for a page; `take` is given each page once it is there."""
+        """`take` is given each of the `pages` once it is there."""
         self.failure: Failure | None = None
         self.ignores_page = False
-        self._fetch = fetch
+        self._pages = pages
         self._take = take
         self._side_by_side = side_by_side
         self._shown: set[str] = set()
         self._first_page: list[str] = []
         self._nameless: dict[int, int] = {}  # by page: malformed jobs without an id: they count, but cannot be told apart
         self._holes: dict[int, tuple[Hole, ...]] = {}  # by page
+        self._failed: dict[int, Failure] = {}  # the pages that are still to be narrowed; all of each counts as a hole
+        self._narrowed: set[int] = set()  # they are not read again: what has joined them since is for the next sweep
+        self._newest: dict[int, int] = {}  # by page: the creation time of its last job
         self._total = 0
         self._repeated = False  # a whole pass showed what the one before had shown, and no more
         self._end = 0  # the furthest place at which the list was seen to end
@@ -54,8 +58,23 @@ class Reading:
 
     @property
     def read_to_its_end(self) -> bool:
-        """Whether all was shown that there is, be it less than the list announced."""
-        return self.whole or (self._goes_on and self._repeated)
+        """Whether all was shown that there is, be it less than the list announced, and what is bad was isolated."""
+        return (self.whole or (self._goes_on and self._repeated)) and not self.is_exhausted
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether so much of it makes its pages fail that not all could be isolated."""
+        return any(hole.failure is TOO_MANY for hole in self.holes)
+
+    @property
+    def read_up_to(self) -> int | None:
+        """The creation time (Unix seconds) up to which all was shown or isolated; None where nothing was, or all is."""
+        for number in sorted(self._holes):
+            for hole in self._holes[number]:
+                if hole.failure is TOO_MANY:
+                    before = [self._newest[each] for each in self._newest if each < number]
+                    return hole.after if hole.after is not None else max(before, default=None)
+        return None
 
     @property
     def holes(self) -> tuple[Hole, ...]:
@@ -65,8 +84,10 @@ class Reading:
     @property
     def trouble(self) -> Failure | None:
         """Why this reading is no good one: it failed, or it showed fewer jobs than the list announced."""
-        if self.failure or self.whole:
+        if self.failure or (self.whole and not self.is_exhausted):
             return self.failure
+        if self.is_exhausted:
+            return Failure(Reason.INCOMPLETE, "too many jobs make their page fail; reading goes on in the next sweep")
         shown = f"the list announces {self._total} jobs and showed {self._found}"
         why = ": the API, or a cache before it, ignores `page`" if self.ignores_page else ", after it was read again"
         return Failure(Reason.INCOMPLETE, shown + why)
@@ -82,6 +103,7 @@ class Reading:
     async def read(self) -> None:
         """Read all pages; while something is missing then the tail, where new entries join, and all of it again."""
         await self._read_pages([0])
+        await self._narrow()  # without the first page nothing is known of the others
         self._page_size = min(PAGE_SIZE, self._found or PAGE_SIZE)  # fewer than asked for: the server's own maximum
         said = self._said
         await self._read_others()
@@ -95,6 +117,17 @@ class Reading:
                 self._repeated = before == self._shown
         await self._read_tail()
         await self._look_behind()
+        while self._failed:
+            await self._narrow()
+            await self._read_tail()
+
+    async def _narrow(self) -> None:
+        """Put the pages that failed together from smaller ones, the first ones first: what is read has no unread part in it."""
+        for number in sorted(self._failed):
+            failure = self._failed.pop(number)
+            self._narrowed.add(number)
+            if self._goes_on:
+                await self._handle(number, await self._pages.split(number, self._page_size, failure))
 
     async def _read_others(self) -> None:
         """All pages but the first. Where that was short, the last one is read alone: it may be the first one again."""
@@ -149,7 +182,16 @@ class Reading:
 
     async def _read_page(self, number: int) -> None:
         """It is forgotten before the next one is asked for, which takes its place in memory: that is faster by a third."""
-        page = await self._fetch(number, self._page_size)
+        if number in self._failed or number in self._narrowed:
+            return
+        page = await self._pages.fetch(number, self._page_size)
+        if isinstance(page, Failure) and await self._pages.is_worth_it(page):
+            self._failed[number] = page
+            self._holes[number] = (Hole(number * self._page_size, self._page_size, page),)
+            return
+        await self._handle(number, page)
+
+    async def _handle(self, number: int, page: Page | Failure) -> None:
         if isinstance(page, Failure):
             self.failure = page
             return
@@ -165,6 +207,8 @@ class Reading:
         if number == 0:
             self._first_page = [job.id for job in page.jobs]
         self._holes[number] = page.holes
+        if page.jobs:
+            self._newest[number] = page.jobs[-1].created_at
         self._nameless[number] = sum(job.id is None for job in page.malformed)
         if number and len(page) < self._page_size:
             self._end = max(self._end, number * self._page_size + len(page))

@@ -23,34 +23,52 @@ async def always() -> bool:
 
 
 class Narrowing:
-    """Fetches pages of one list; what is isolated of a page that fails is a `Hole` of the page that is returned."""
+    """Fetches pages of one list; what is isolated of a page that fails is a `Hole` of the page that is returned.
 
-    def __init__(self, fetch: Fetch, works: Callable[[], Awaitable[bool]] = always, holes: Iterable[Hole] = ()) -> None:
-        """`works` says whether the list can be read at all: while it cannot, a page that fails is not narrowed.
+    Once `MOST_REQUESTS` have been made, what is left of a page is one hole, its failure `TOO_MANY`.
+    """
+
+    def __init__(
+        self,
+        fetch: Fetch,
+        works: Callable[[], Awaitable[bool]] = always,
+        holes: Iterable[Hole] = (),
+        *,
+        probe: Fetch | None = None,
+    ) -> None:
+        """`probe` fetches parts of a page that fails, without retries: most of them will fail too.
+
+        `works` says whether the list can be read at all: while it cannot, a page that fails is not narrowed.
 
         `holes` are those that an earlier reading of the same list found. They are left out, unless entries have moved since.
         """
         self._fetch = fetch
+        self._probe = probe or fetch
         self._works = works
         self._known = {hole.start: hole for hole in holes if hole.size == 1}
         self._left = MOST_REQUESTS
 
     async def fetch(self, number: int, page_size: int) -> Page | Failure:
-        """Page `number` of `page_size` entries; a failure that says something about more than a part of the list stays one."""
+        """Page `number` of `page_size` entries, without the known holes in it."""
         start = number * page_size
         if any(start <= place < start + page_size for place in self._known):
             return await _Block(self._ask, self._known).read(start, page_size)
-        page = await self._fetch(number, page_size)
-        if not isinstance(page, Failure) or not page.may_be_one_job or not await self._works():
-            return page
-        return await _Block(self._ask).split(start, page_size, page)
+        return await self._fetch(number, page_size)
+
+    async def is_worth_it(self, failure: Failure) -> bool:
+        """Whether a page that failed in this way is to be narrowed: the failure may be one job's, and the list can be read."""
+        return failure.may_be_one_job and await self._works()
+
+    async def split(self, number: int, page_size: int, failure: Failure) -> Page | Failure:
+        """The page, which failed in this way, put together from smaller ones."""
+        return await _Block(self._ask).split(number * page_size, page_size, failure)
 
     async def _ask(self, start: int, size: int) -> Page | Failure | None:
         """The entries from `start` on; None where too much has been asked already."""
         if self._left == 0:
             return None
         self._left -= 1
-        return await self._fetch(start // size, size)
+        return await self._probe(start // size, size)
 
 
 class _Block:

@@ -17,7 +17,7 @@ from tracker.core.plan import FREE_OVERLAP, Census, Plan, advanced_watermark, pl
 from tracker.core.ports import Contact, Provider, Store
 from tracker.core.recheck import DAY, Recheck
 from tracker.core.sweep import NOTHING, Memory, Report, Sweep
-from tracker.gathering import gathering
+from tracker.gathering import Gathering, gathering
 from tracker.listing import Reading
 from tracker.recording import NOBODY, Audience, Recorder
 from tracker.resolving import Unresolved
@@ -48,11 +48,13 @@ class Poller:
         backfill: float,
         now: Callable[[], int],
         settle_for: float = 0.0,
+        direct: Provider | None = None,
         audience: Audience = NOBODY,
     ) -> None:
-        """`backfill` and `settle_for` are in seconds; `now` gives Unix milliseconds."""
+        """`backfill` and `settle_for` are in seconds; `now` gives Unix milliseconds; `direct` is `provider` without retries."""
         self.account = account
         self.provider = provider
+        self._direct = direct or provider
         self.store = store
         self.now = now
         self.recorder = Recorder(account, store, now, audience)
@@ -77,7 +79,7 @@ class Poller:
         chosen = await self._plan(window, contact, known)
 
         async with gathering(self.recorder.record) as found:
-            run = Run(self.provider, self.recorder, self._sweep(contact, window), known, found, unresolved)
+            run = self._run(self._sweep(contact, window), known, found, unresolved)
             new = await run.read(chosen, self._gaps)
             await run.resolve()
         self._memory = await run.conclude(self._moved_watermark(new, run.sweep, contact, began))
@@ -100,11 +102,14 @@ class Poller:
         known.update(await self.recorder.known(settling.keys() - known.keys()))
         unresolved = await self._unresolved_of(known)
         async with gathering(self.recorder.record) as found:
-            run = Run(self.provider, self.recorder, self._sweep(contact, contact.horizon), known, found, unresolved)
+            run = self._run(self._sweep(contact, contact.horizon), known, found, unresolved)
             await run.get(due)
         memory = await run.conclude(None)
         asked = {id_: each.asked_again(self.now()) if id_ in due else each for id_, each in memory.settling.items()}
         self._memory = msgspec.structs.replace(memory, settling=asked, witnesses=self._memory.witnesses)
+
+    def _run(self, sweep: Sweep, known: dict[str, Known], found: Gathering, unresolved: Unresolved) -> Run:
+        return Run(self.provider, self.recorder, sweep, known, found, unresolved, direct=self._direct)
 
     async def _contact(self) -> Contact:
         now = self.now()
@@ -137,16 +142,20 @@ class Poller:
         return await self.recorder.answered(self.store.count_created(self.account, after))
 
     def _moved_watermark(self, new: Reading, sweep: Sweep, contact: Contact, began: float) -> int | None:
-        """Where the watermark stands now if that is worth recording; it moves only after a reading to the list's end.
+        """Where the watermark stands now if that is worth recording; it moves only up to where all has been read.
 
-        It stays behind new jobs that are not recorded yet: after a restart they are read again.
+        What is recorded of it stays behind new jobs that are not recorded yet, and for a while behind those that could not be
+        read: after a restart they are read again.
         """
         if not new.read_to_its_end:
+            if new.read_up_to is not None:
+                self._watermark = (new.read_up_to, began)
             return None
         advanced = None if self._watermark is None else self._watermark[0] + began - self._watermark[1]
         before = contact.horizon if contact.watermark is None else contact.watermark
         watermark = advanced_watermark(sweep.newest, advanced, before, self.now() + sweep.clock_ahead)
-        watermark = min([watermark, *(each.job.created_at for each in sweep.settling.values())])
         self._watermark = (max(watermark, advanced or watermark), began)
+        waiting = [each.job.created_at for each in sweep.settling.values()]
+        watermark = min([watermark, *waiting, *self._gaps.held_back(self.now())])
         worth_it = contact.watermark is None or abs(watermark - contact.watermark) >= WATERMARK_STEP
         return watermark if worth_it else None

@@ -16,7 +16,7 @@ from tracker.core.status import ACTIVE
 from tracker.core.sweep import Memory, Report, Sweep, Unreadable
 from tracker.gathering import Gathering
 from tracker.listing import SIDE_BY_SIDE, Reading
-from tracker.narrowing import Narrowing
+from tracker.narrowing import TOO_MANY, Fetch, Narrowing
 from tracker.recording import Recorder
 from tracker.resolving import Resolver, Unresolved
 from tracker.tasks import task_group
@@ -31,7 +31,7 @@ SAME_TIME: Final = 2_000
 class Run:
     """One sweep under way, or some gets between two sweeps."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is used as it is
         self,
         provider: Provider,
         recorder: Recorder,
@@ -39,12 +39,15 @@ class Run:
         known: dict[str, Known],
         found: Gathering,
         unresolved: Unresolved,
+        *,
+        direct: Provider,
     ) -> None:
-        """`known` are the active jobs; what is found becomes known."""
+        """`direct` is the `provider` without retries; `known` are the active jobs, and what is found becomes known."""
         self.sweep = sweep
         self.failure: Failure | None = None
         self.lists_work = False  # whether any list has answered in this sweep
         self._provider = provider
+        self._direct = direct
         self._recorder = recorder
         self._known = known
         self._found = found
@@ -145,15 +148,20 @@ class Run:
     async def _read_list(self, name: str, query: ListQuery, gaps: Gaps, side_by_side: int) -> Reading:
         query, holes = gaps.query(name, query, self._recorder.now())
 
-        async def fetch(number: int, size: int) -> Page | Failure:
-            page = await self._provider.list_jobs(query, number, size)
-            self.lists_work = self.lists_work or not isinstance(page, Failure)
-            return page
+        def fetch_from(provider: Provider) -> Fetch:
+            async def fetch(number: int, size: int) -> Page | Failure:
+                page = await provider.list_jobs(query, number, size)
+                self.lists_work = self.lists_work or not isinstance(page, Failure)
+                return page
 
-        reading = Reading(Narrowing(fetch, self._can_lists_be_read, holes).fetch, self.take, side_by_side)
+            return fetch
+
+        pages = Narrowing(fetch_from(self._provider), self._can_lists_be_read, holes, probe=fetch_from(self._direct))
+        reading = Reading(pages, self.take, side_by_side)
         await reading.read()
-        if reading.read_to_its_end:
-            gaps.was_read(name, query, reading.holes, self._recorder.now(), left_out=bool(holes))
+        if reading.read_to_its_end or reading.is_exhausted:
+            isolated = tuple(hole for hole in reading.holes if hole.failure is not TOO_MANY)
+            gaps.was_read(name, query, isolated, self._recorder.now(), left_out=bool(holes))
         return reading
 
     async def _can_lists_be_read(self) -> bool:
@@ -162,7 +170,7 @@ class Run:
             if not self.lists_work and not self._probed:
                 self._probed = True
                 later = self._recorder.now() // 1000 + NO_JOBS_SINCE
-                answer = await self._provider.list_jobs(ListQuery(created_after=later), 0, 1)
+                answer = await self._direct.list_jobs(ListQuery(created_after=later), 0, 1)
                 self.lists_work = self.lists_work or not isinstance(answer, Failure)
             return self.lists_work
 

@@ -103,6 +103,7 @@ class Watching:
                     backfill=account.backfill,
                     now=now,
                     settle_for=account.settle_for,
+                    direct=provider,
                     audience=audience,
                 )
                 await Watcher(self.poller, account.poll_interval, health, metrics, random.random, pulse).run()

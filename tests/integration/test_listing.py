@@ -9,6 +9,7 @@ from tracker.core.failure import Failure, Reason
 from tracker.core.job import MalformedJob, Page
 from tracker.http import CONNECTIONS
 from tracker.listing import SIDE_BY_SIDE, Reading
+from tracker.narrowing import Narrowing
 
 RIGHT = object()
 
@@ -43,7 +44,7 @@ class List:
         self.taken.append(page)
 
     async def read(self):
-        reading = Reading(self.fetch, self.take)
+        reading = Reading(Narrowing(self.fetch), self.take)
         await reading.read()
         return reading
 
@@ -96,7 +97,7 @@ async def test_pages_are_read_side_by_side():
         under_way -= 1
         return page
 
-    reading = Reading(fetch, jobs.take)
+    reading = Reading(Narrowing(fetch), jobs.take)
     with anyio.fail_after(5):
         await reading.read()
     assert (most, reading.whole, jobs.shows_all()) == (CONNECTIONS, True, True)
@@ -163,7 +164,7 @@ async def test_api_that_ignores_the_page_is_found_out(shown, total, most):
     async def fetch(number, page_size):
         return await jobs.fetch(0 * number, page_size)
 
-    reading = Reading(fetch, jobs.take)
+    reading = Reading(Narrowing(fetch), jobs.take)
     await reading.read()
     assert (reading.whole, reading.read_to_its_end, reading.failure) == (False, False, None)
     assert "ignores `page`" in reading.trouble.detail
@@ -193,7 +194,7 @@ async def test_list_that_shrinks_is_read_whole(leaving):
 
 async def test_failure_after_it_shrank_ends_it():
     """A list that is shorter all of a sudden and then fails is not asked for its first page again."""
-    jobs, failure = List(300), Failure(Reason.SERVER, "HTTP 503")
+    jobs, failure = List(300), Failure(Reason.NETWORK, "reset")
 
     async def fetch(number, page_size):
         if len(jobs.asked) == 1:
@@ -201,7 +202,7 @@ async def test_failure_after_it_shrank_ends_it():
         page = await jobs.fetch(number, page_size)
         return failure if number == 1 else page
 
-    reading = Reading(fetch, jobs.take)
+    reading = Reading(Narrowing(fetch), jobs.take)
     await reading.read()
     assert (reading.failure, jobs.numbers) == (failure, [0, 2, 1])
 
@@ -237,7 +238,7 @@ async def test_entry_on_two_pages_counts_once():
         page = await jobs.fetch(number, page_size)
         return jobs.page(page.jobs[0] if len(jobs.asked) <= until.get(job.id, 0) else job for job in page.jobs)
 
-    reading = Reading(fetch, jobs.take)
+    reading = Reading(Narrowing(fetch), jobs.take)
     await reading.read()
     assert (reading.whole, jobs.shows_all()) == (True, True)
 
@@ -252,7 +253,7 @@ async def test_malformed_entries_count(name):
         broken = [MalformedJob(name, "torn") for job in page.jobs if job.id == "job-120"]
         return jobs.page((job for job in page.jobs if job.id != "job-120"), broken)
 
-    reading = Reading(fetch, jobs.take)
+    reading = Reading(Narrowing(fetch), jobs.take)
     await reading.read()
     assert (reading.whole, len(jobs.asked)) == (True, 3)
 
@@ -267,20 +268,20 @@ async def test_malformed_entry_without_an_id_counts_once():
         broken = [MalformedJob(None, "torn") for job in page.jobs if job.id == "job-240"]
         return jobs.page((job for job in page.jobs if job.id not in ("job-240", hidden)), broken)
 
-    await Reading(fetch, jobs.take).read()
+    await Reading(Narrowing(fetch), jobs.take).read()
     assert "job-120" in jobs.shown
 
 
 @pytest.mark.parametrize("at", range(1, 9))
 async def test_page_that_fails_ends_it(at):
     """A failure is kept as it was and nothing more is asked for; what was shown before is taken."""
-    jobs, failure = List(900), Failure(Reason.SERVER, "HTTP 503")
+    jobs, failure = List(900), Failure(Reason.NETWORK, "reset")
 
     async def fetch(number, page_size):
         page = await jobs.fetch(number, page_size)
         return failure if len(jobs.asked) >= at and number == jobs.numbers[at - 1] else page
 
-    reading = Reading(fetch, jobs.take)
+    reading = Reading(Narrowing(fetch), jobs.take)
     await reading.read()
     assert reading.failure is failure
     assert not reading.whole
@@ -290,7 +291,7 @@ async def test_page_that_fails_ends_it(at):
 
 async def test_failure_cuts_the_other_pages_off():
     """Requests that are still under way when one fails are not waited for."""
-    jobs, failure = List(900), Failure(Reason.SERVER, "HTTP 503")
+    jobs, failure = List(900), Failure(Reason.NETWORK, "reset")
 
     async def fetch(number, page_size):
         if number == 4:
@@ -299,7 +300,7 @@ async def test_failure_cuts_the_other_pages_off():
             await anyio.sleep_forever()
         return await jobs.fetch(number, page_size)
 
-    reading = Reading(fetch, jobs.take)
+    reading = Reading(Narrowing(fetch), jobs.take)
     with anyio.fail_after(5):
         await reading.read()
     assert reading.failure is failure
@@ -320,4 +321,4 @@ async def test_exception_comes_out_as_itself(where):
 
     functions = {"fetch": jobs.fetch, "take": jobs.take} | {where: broken}
     with pytest.raises(DiskFullError):
-        await Reading(**functions).read()
+        await Reading(Narrowing(functions["fetch"]), functions["take"]).read()

@@ -9,6 +9,7 @@ from moving_api import MovingApi, new_job, stepped
 
 from tracker.core.failure import Failure, Reason
 from tracker.core.plan import PAGE_SIZE
+from tracker.narrowing import MOST_REQUESTS
 from tracker.poller import Poller
 from tracker.resolving import MOST_FAILURES, MOST_GETS
 from tracker.store.writer import open_store
@@ -76,8 +77,9 @@ async def test_a_job_that_spoils_its_page_is_isolated(world, place):
     world.unlisted = {bad}
     shown = {name for _, name in await world.sweep()}
     assert shown == set(names) - {bad}
-    assert (world.report.failure, len({each.what for each in world.report.unreadable})) == (None, 2)
-    assert all("1 job" in each.what for each in world.report.unreadable)
+    assert world.report.failure is None
+    assert [(each.what, each.jobs) for each in world.report.unreadable] == [("list of new jobs", 1), ("list of active jobs", 1)]
+    assert all("1 job created" in each.failure.detail for each in world.report.unreadable)
     assert world.cost <= 2 * 16 + 2
 
 
@@ -131,7 +133,35 @@ async def test_the_watermark_passes_a_bad_job(world):
     world.unlisted = {"bad"}
     await world.sweep()
     contact = await world.poller.store.contact("default", None)
-    assert contact.watermark == world.jobs["job-199"].created_at
+    assert contact.watermark == world.jobs["before"].created_at
+    for _ in range(12):
+        await world.sweep(60)
+    contact = await world.poller.store.contact("default", None)
+    assert contact.watermark >= world.jobs["job-199"].created_at
+
+
+async def test_a_restart_reads_again_what_could_not_be_read_a_moment_ago(world):
+    """Trouble that passes while the tracker is down hides nothing: for ten minutes it begins before what it could not read."""
+    world.add("before", "bad", *(f"job-{number}" for number in range(200)), status="FAILED")
+    world.unlisted = {"bad"}
+    await world.sweep()
+    world.unlisted = set()
+    world.poller = Poller("default", world, world.poller.store, backfill=7 * DAY, now=world.poller.now)
+    assert ("batch.created", "bad") in await world.sweep()
+
+
+async def test_many_bad_jobs_are_isolated_sweep_by_sweep(world):
+    """Where a twentieth of a thousand jobs is bad no sweep asks without end, each goes on where the last one stopped."""
+    names = [f"job-{number:04d}" for number in range(1000)]
+    world.add(*names, status="FAILED")
+    world.unlisted = set(names[7::20])
+    found = set()
+    for number in range(40):
+        found |= {name for _, name in await world.sweep(1)}
+        assert world.cost <= 2 * MOST_REQUESTS + 30
+        assert number > 5 or world.report.failure.reason is Reason.INCOMPLETE
+    assert found == set(names) - world.unlisted
+    assert world.report.failure is None
 
 
 async def test_where_no_list_can_be_read_jobs_are_asked_for_by_id(world):

@@ -47,9 +47,11 @@ def is_behind(seen: Job, known: Job) -> bool:
     if seen.status != known.status:
         if not may_follow(known.status, seen.status):
             return True
-        if is_terminal(seen.status) or (is_recognized(seen.status) and is_recognized(known.status)):
-            return False  # nobody knows what a status outside the schema comes after: the rest of the answer has to tell
-    return any(getattr(seen, name) < getattr(known, name) for name in COUNTERS) or bool(_lost(seen, known))
+        if is_terminal(seen.status):
+            return False
+        if is_recognized(seen.status) and is_recognized(known.status):
+            return _has_fallen(seen, known)  # so is a cancellation that was withdrawn since
+    return _has_fallen(seen, known) or bool(_lost(seen, known))
 
 
 def without_losses(seen: Job, known: Job) -> Job:
@@ -121,6 +123,10 @@ def _changes(known: Known, seen: Job) -> Changes:
         if was != value and (_says_something(was) or _says_something(value)):
             changes[name] = (was, value)
     return changes
+
+
+def _has_fallen(seen: Job, known: Job) -> bool:
+    return any(getattr(seen, name) < getattr(known, name) for name in COUNTERS)
 
 
 def _lost(seen: Job, known: Job) -> dict[str, Any]:

@@ -8,6 +8,9 @@ from tracker.core.ports import ListQuery
 from tracker.core.recheck import DAY, HOUR, MINUTE, Recheck
 from tracker.core.sweep import Unreadable
 
+PERMANENT_AFTER = 10 * MINUTE
+"""Milliseconds after which what cannot be read is no passing trouble: a restart does not read it again."""
+
 
 class Gap(msgspec.Struct, frozen=True):
     """The holes that the reading of a list found, most of all those of the list of new jobs.
@@ -72,13 +75,22 @@ class Gaps:
             recheck = gap.recheck.again(now) if rechecked else gap.recheck
             self._gaps[name] = Gap(query.created_after, gap.origin, holes, recheck)
 
+    def held_back(self, now: int) -> list[int]:
+        """The creation times (Unix seconds) behind which a restart is to read again, since it may find what is unreadable."""
+        gap = self._gaps.get("new")
+        if gap is None or gap.recheck.age(now) >= PERMANENT_AFTER:
+            return []
+        return [gap.origin or 0 if gap.holes[0].after is None else gap.holes[0].after]
+
     def unreadable(self) -> list[Unreadable]:
-        """What cannot be read, for reports."""
-        return [
-            Unreadable(f"{describe(hole)} in the list of {name} jobs", hole.failure)
-            for name, gap in self._gaps.items()
-            for hole in gap.holes
-        ]
+        """What cannot be read, for reports: the lists that have holes."""
+        return [_unreadable(f"list of {name} jobs", gap.holes) for name, gap in self._gaps.items()]
+
+
+def _unreadable(what: str, holes: tuple[Hole, ...]) -> Unreadable:
+    first, others = holes[0], f" and {len(holes) - 1} more" * (len(holes) > 1)
+    failure = msgspec.structs.replace(first.failure, detail=f"{describe(first)}{others}: {first.failure.detail}")
+    return Unreadable(what, failure, jobs=sum(hole.size for hole in holes))
 
 
 def _after(query: ListQuery, created_after: int) -> ListQuery:

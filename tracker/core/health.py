@@ -107,7 +107,9 @@ class Health:
         told += self._broken()
         told += [f"account {name}: {state.failure.reason}" for name, state in self.accounts.items() if state.failure]
         told += [
-            f"account {name}: {len(state.unreadable)} unreadable" for name, state in self.accounts.items() if state.unreadable
+            f"account {name}: {sum(each.jobs for each in state.unreadable)} unreadable"
+            for name, state in self.accounts.items()
+            if state.unreadable
         ]
         if self.reload_error:
             told.append(f"reload failed: {self.reload_error}")

@@ -68,11 +68,12 @@ NOTHING: Final = Memory()
 
 
 class Unreadable(msgspec.Struct, frozen=True):
-    """A part of the account that could not be read while the rest could: a job by its id, or a place in a list."""
+    """A part of the account that could not be read while the rest could: a job by its id, or some `jobs` of a list."""
 
     what: str
     failure: Failure
     job: str | None = None
+    jobs: int = 1
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

@@ -46,7 +46,7 @@ class AccountMetrics:
             "api_request_duration_seconds", "How long an answer took, or its absence.", _REQUEST_BUCKETS, "account", "call"
         )
         self._unreadable = families.gauge(
-            "account_unreadable", "Jobs and parts of lists that cannot be read while the rest can.", "account"
+            "account_unreadable", "Jobs, by id or by their place in a list, that cannot be read while the rest can.", "account"
         )
         self._unreadable_jobs = families.gauge(
             "job_unreadable", f"Whether the job cannot be read: 1; at most {MOST_UNREADABLE} an account.", "account", "job"
@@ -95,7 +95,7 @@ class AccountMetrics:
             self._swept_at.labels(account).set(now / 1000)
 
     def _set_unreadable(self, account: str, report: Report) -> None:
-        self._unreadable.labels(account).set(len(report.unreadable))
+        self._unreadable.labels(account).set(sum(each.jobs for each in report.unreadable))
         jobs = [each.job for each in report.unreadable if each.job is not None][:MOST_UNREADABLE]
         self._unreadable_jobs.remove_by_labels({"account": account})
         for job in jobs:

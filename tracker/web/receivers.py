@@ -1,7 +1,7 @@
 """Owns /api/receivers and /api/accounts: how each of them is, as the configuration, the daemon and the log have it."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -32,6 +32,10 @@ class LastError(msgspec.Struct, frozen=True, kw_only=True):
     result: Result
     status: int | None
     detail: str
+
+
+MOST_UNREADABLE: Final = 20
+"""Of what cannot be read in an account so much is shown."""
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +77,7 @@ class Receivers(msgspec.Struct, frozen=True, kw_only=True):
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """How an account is: `up` is null until it was swept. `jobs` counts by status; "deleted" is one.
 
-    `unreadable` names the jobs and the parts of lists that the last sweep could not read while it could the rest, and why.
+    `unreadable` names some of the jobs and the parts of lists that the last sweep could not read while it could the rest.
     """
 
     name: str
@@ -182,7 +186,7 @@ def account_state(account: ConfiguredAccount, health: AccountHealth, jobs: dict[
         detail=failure.detail if failure else None,
         failing_since=None if failure is None or health.failing_since is None else iso(health.failing_since),
         last_good_sweep=None if health.swept_at is None else iso(health.swept_at),
-        unreadable=[f"{each.what}: {each.failure.detail}" for each in health.unreadable],
+        unreadable=[f"{each.what}: {each.failure.detail}" for each in health.unreadable[:MOST_UNREADABLE]],
         clock_ahead=health.clock_ahead,
         poll_interval=account.poll_interval,
         requests_per_second=account.requests_per_second,

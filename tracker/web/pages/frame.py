@@ -85,7 +85,7 @@ def problems(health: Health, trouble: DeliveryTrouble = NO_TROUBLE) -> list[Sign
         for name, failure in failing
     ]
     told += [
-        Sign("alert", f"Account {name}: {len(state.unreadable)} cannot be read, first {state.unreadable[0].what}", "warn")
+        Sign("alert", f"Account {name}: {state.unreadable[0].what} cannot be read, or only in part", "warn")
         for name, state in health.accounts.items()
         if state.unreadable
     ]
