@@ -45,9 +45,9 @@ async def test_nobody_gets_past_the_guard(tmp_path):
             right = {"authorization": f"Bearer {json.loads(file.read_bytes())['token']}"}
             assert file.stat().st_mode & 0o777 == installation.database.stat().st_mode & 0o777 == 0o600
             refused = [
-                ("GET", "/api/jobs", {"host": "evil.example"} | right, 421),
+                ("GET", "/api/jobs", {"host": "evil.example"}, 421),
                 ("GET", "/", {"host": "127.0.0.1.evil.example"}, 421),
-                ("POST", "/api/replay", {"host": "evil.example"} | right, 421),
+                ("POST", "/api/replay", {"host": "evil.example"}, 421),
                 ("POST", "/api/replay", EVIL | right, 403),
                 ("POST", "/login", EVIL, 403),
                 ("POST", "/api/replay", {"sec-fetch-site": "cross-site"} | right, 403),
