@@ -1,5 +1,6 @@
 """Owns compressed time: an account watched for days within seconds, over real HTTP and SQLite, and the truth of its jobs."""
 
+import itertools
 import json
 from collections import Counter
 from contextlib import asynccontextmanager
@@ -31,6 +32,9 @@ REQUEST = 0.2
 
 STALE_BY = 2 * HOUR
 """A stale answer is as old as this at most: older than the sweep before it, or it would contradict nothing."""
+
+LATE = HOUR
+"""What of a SUCCESS comes late does so after some sweeps."""
 
 SPEED = 1 / 72
 """Of the population: a job takes four hours on average."""
@@ -130,30 +134,35 @@ class Days:
         for event in events:
             if event["type"].startswith("batch.") and event["type"] != "batch.deadline":
                 histories.setdefault(event["data"]["id"], []).append(event)
-        there = {id_ for id_, plan in self.workspace.plans.items() if exists(plan, self.at - self.every)}
-        assert histories.keys() >= {id_ for id_ in there if self.workspace.plans[id_].created > BEGAN}, "never logged"
+        there = {
+            plan.id for plan in self.workspace.plans.values() if exists(plan, self.at - self.every) and plan.created > BEGAN
+        }
+        readable = {id_ for id_ in there if "list" not in self.workspace.plans[id_].poisoned}
+        assert histories.keys() >= readable, "never logged"
         for id_, history in histories.items():
             self._check_history(self.workspace.plans[id_], history)
         return Counter(event["type"] for event in events)
 
     def _check_history(self, plan, history) -> None:
-        place = (-1, 0, 0)
+        place = 0.0
         for event in history:
             observed = from_iso(event["observed_at"]) / 1000
-            found = _moment(plan, event["data"], observed)
-            assert found is not None, f"invented: {event}"
-            state = _place(plan, event["data"])
+            moments = list(_moments(plan, event["data"], observed))
+            assert moments, f"invented: {event}"
+            found = next((at for at in moments if at > place - 0.01), moments[-1])
             oldest = observed - STALE_BY - self.every * 5
-            if state < place and any(began <= observed <= ended for began, ended in self.misled):
+            if found < place - 0.01:
+                assert any(began <= observed <= ended for began, ended in self.misled), f"out of order: {event}"
                 self.believed += 1
-                assert _place_at(plan, max(oldest, plan.created)) <= state, f"older than any answer: {event}"
-            else:
-                assert oldest <= found or is_terminal(event["data"]["status"]), "long past"
-                assert state >= place, f"out of order: {event}"
-            place = state
+                found = moments[-1]
+            assert _was_since(plan, event["data"], found, oldest), f"older than any answer: {event}"
+            place = found
         last = history[-1]["data"]
-        assert _place_at(plan, self.good[-1]) <= _place(plan, last) <= _place_at(plan, self.at), "the log ends with what it is"
-        assert _is_as_at(plan, last, self.at) or not is_terminal(last["status"])
+        if not plan.poisoned:
+            since = self.good[-4 if _goes_back(plan) else -1]
+            shown = [at for at in _moments(plan, last, self.at) if _was_since(plan, last, at, since)]
+            assert shown, "the log ends with what it is"
+            assert _is_as_at(plan, last, self.at) or not is_terminal(last["status"])
         told = {event["data"]["status"] for event in history}
         ends = [*(step.at for step in plan.steps[1:]), self.at]
         for step, end in zip(plan.steps, ends, strict=True):
@@ -161,35 +170,45 @@ class Days:
             assert step.status in told or len(seen) < 4, f"{step.status} of {plan.id} was there and is not in the log"
 
 
-def _place(plan, data) -> tuple[int, int, int]:
-    """How far a job is: its statuses come in order, and its counters only grow."""
-    return _number(plan, data["status"]), data["total_requests"], data["completed_requests"]
+def _moments(plan, data, until):
+    """The first moment of each time up to `until` in which the job was just that."""
+    edges = {plan.created, plan.created + plan.validated, plan.begun, plan.ended, plan.ended + plan.settling}
+    edges |= {step.at for step in plan.steps}
+    edges |= {plan.created + after for after in (plan.total_falls_after, plan.model_lost_after) if after is not None}
+    ordered = [*sorted(edge for edge in edges if plan.created <= edge <= until), until + 0.001]
+    for low, high in itertools.pairwise(ordered):
+        at = _first(plan, data["completed_requests"], low, high)
+        found = next((each for each in (low, at, at + 1e-3) if each < high and _is_as_at(plan, data, each)), None)
+        if found is not None:
+            yield found
 
 
-def _place_at(plan, at) -> tuple[int, int, int]:
-    job = job_at(plan, at)
-    return _number(plan, job.status), job.total_requests, job.completed_requests
-
-
-def _number(plan, status) -> int:
-    return [step.status for step in plan.steps].index(status)
-
-
-def _moment(plan, data, until) -> float | None:
-    """The first moment up to `until` (give or take what a clock is read to) at which the job was just that."""
-    if data["status"] not in [step.status for step in plan.steps]:
-        return None
-    wanted, low, high = _place(plan, data), plan.created, until + 0.001
+def _first(plan, completed, low, high):
+    """The first moment from `low` on, and before `high`, at which so many requests were completed."""
+    if job_at(plan, low).completed_requests >= completed:
+        return low
     for _ in range(40):
         middle = (low + high) / 2
-        if _place_at(plan, middle) >= wanted:
+        if job_at(plan, middle).completed_requests >= completed:
             high = middle
         else:
             low = middle
-    return next((at for at in (plan.created, high, high + 1e-3) if _is_as_at(plan, data, at)), None)
+    return high
+
+
+def _goes_back(plan):
+    """Whether the job does what is believed only once other sweeps have confirmed it."""
+    return plan.total_falls_after is not None or plan.withdrawn_after is not None
+
+
+def _was_since(plan, data, found, since):
+    """Whether the job, which became just that at `found`, was it at `since` or later."""
+    return found >= since or _is_as_at(plan, data, since) or is_terminal(data["status"])
 
 
 def _is_as_at(plan, data, at) -> bool:
-    """Whether the job was just that at the moment; what was misreported is a value that it once had."""
+    """Whether the job was just that at the moment; what was misreported is a value that it once had, and a model is kept."""
     there = job_at(plan, at).to_data()
+    if there["model"] is None and data["model"] == plan.model:
+        there["model"] = plan.model  # one answer without it says little, and the end is final
     return all(data[name] == value or (name in plan.misreported and data[name] <= value) for name, value in there.items())

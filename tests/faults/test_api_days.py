@@ -5,7 +5,7 @@ import signal
 
 import pytest
 import structlog
-from compressed import DAY, HOUR, MINUTE, STALE_BY, Days
+from compressed import DAY, HOUR, LATE, MINUTE, STALE_BY, Days
 from loopback import nobody
 from matrix import matrix
 from tracking import Installation, simulated
@@ -14,11 +14,11 @@ from tracker.simulator.faults import ANY, Fault, parse
 from tracker.store.verify import verify
 
 UNREACHABLE, RECOVERED = "account.unreachable", "account.recovered"
-AT_RANDOM = sorted((*ANY, "401", "402"))
-"""The kinds that strike one request of many; the others say something about the API."""
+AT_RANDOM = sorted((*ANY, "401", "402", "lagging"))
+"""The kinds that strike one request of many; the others say something about the API, and about lists that are longer."""
 
-ODD_JOBS = ("missing-counter", "same-second")
-"""The faults of jobs, and of their creation, under which the log is the truth; the others are tried elsewhere."""
+ODD_JOBS = ("poisoned-get", "falling-total", "withdrawn", "late-output", "missing-counter", "same-second")
+"""The faults of jobs, and of their creation, under which the log is the truth."""
 
 KEEPS_WAITING = ("hang", "drip")
 """Each costs the real time of a deadline."""
@@ -59,8 +59,9 @@ async def test_a_week_of_every_fault(tmp_path):
 
 @pytest.fixture(autouse=True)
 def _compressed(monkeypatch):
-    """Stale is what is older than the sweep before; and nothing is said of thousands of sweeps, which is tested elsewhere."""
+    """Stale and late is what is older than the sweep before; what is said of thousands of sweeps is tested elsewhere."""
     monkeypatch.setattr("tracker.simulator.server.STALE_BY", STALE_BY)
+    monkeypatch.setattr("tracker.simulator.oddities.LATE", LATE)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     yield
     structlog.reset_defaults()
@@ -86,6 +87,19 @@ async def test_a_day_of_odd_jobs(tmp_path, kind):
         await days.go_on(3 * HOUR)
     events, _ = await checked(days)
     assert len(events) > 30
+
+
+async def test_hours_without_jobs(tmp_path):
+    """For a sweep, and for two hours, the API has no jobs, as with another key: none is deleted, no end is lost."""
+    days = Days(tmp_path / "tracker.db", jobs=6, every=10 * MINUTE)
+    async with days.running():
+        await days.go_on(6 * HOUR)
+        for seconds in (MINUTE, 2 * HOUR):
+            await days.go_on(seconds, parse("no-jobs:1"))
+            await days.go_on(3 * HOUR)
+    events, _ = await checked(days)
+    assert days.simulator.faulted["no-jobs"] > 10
+    assert len(events) > 50
 
 
 async def test_a_day_without_an_api_and_a_key_that_is_revoked(tmp_path):

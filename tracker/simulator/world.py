@@ -165,7 +165,7 @@ def job_at(plan: Plan, at: float) -> Job:
         id=plan.id,
         input_files=plan.input_files,
         endpoint=plan.endpoint,
-        model=None if _is_over(plan, plan.model_lost_after, at) else plan.model,
+        model=None if _is_over(plan, plan.model_lost_after, min(at, plan.ended)) else plan.model,
         output_file=_file(plan, "output") if over and settled and succeeded else None,
         error_file=_file(plan, "error") if over and settled and failed else None,
         status=status,
