@@ -78,7 +78,7 @@ async def test_a_day_of_one_fault(tmp_path, kind):
     assert days.simulator.faulted[kind] > 0
 
 
-@pytest.mark.parametrize("kind", ODD_JOBS)
+@pytest.mark.parametrize("kind", matrix(ODD_JOBS, default=2))
 async def test_a_day_of_odd_jobs(tmp_path, kind):
     """Jobs that are all odd in one way, of an API that now and then is stale: the same."""
     days = Days(tmp_path / "tracker.db", jobs=4, faults=[Fault(kind, 1.0)])
@@ -89,6 +89,7 @@ async def test_a_day_of_odd_jobs(tmp_path, kind):
     assert len(events) > 30
 
 
+@pytest.mark.slow
 async def test_hours_without_jobs(tmp_path):
     """For a sweep, and for two hours, the API has no jobs, as with another key: none is deleted, no end is lost."""
     days = Days(tmp_path / "tracker.db", jobs=6, every=10 * MINUTE)

@@ -150,16 +150,24 @@ def stepped(job: Job, status: str, at: int) -> Job:
         )
         return msgspec.structs.replace(job, status=status, completed_at=at, errors=errors)
     if status == "RUNNING":
-        done = min(job.completed_requests + 7, 100)
+        total = job.total_requests or 100
+        done = min(job.completed_requests + 7, total)
         return msgspec.structs.replace(
             job,
             status=status,
             started_at=job.started_at or at,
-            total_requests=100,
+            total_requests=total,
             completed_requests=done,
             succeeded_requests=done,
         )
     return msgspec.structs.replace(job, status=status)
+
+
+def fallen(job: Job) -> Job:
+    """The job with one request fewer in all, and without its model."""
+    total = max(0, job.total_requests - 1)
+    done = min(job.completed_requests, total)
+    return msgspec.structs.replace(job, model=None, total_requests=total, completed_requests=done, succeeded_requests=done)
 
 
 def _matches(job: Job, query: ListQuery) -> bool:
