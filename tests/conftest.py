@@ -27,6 +27,25 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: order.get(item.path.parent.name, 0))
 
 
+PLAIN = (str, int, float, bool, type(None))
+LONGEST_ID = 60
+
+
+def pytest_make_parametrize_id(val):
+    """Name a case by what it holds: pytest itself names a tuple, a list or a dictionary by its place alone, `options3`."""
+    if type(val) not in (dict, tuple, list) or not _is_plain(val):
+        return None
+    parts = [f"{key}={each}" for key, each in val.items()] if isinstance(val, dict) else map(str, val)
+    return " ".join(parts)[:LONGEST_ID] or "nothing"
+
+
+def _is_plain(val):
+    """Whether it reads the same in each worker."""
+    if isinstance(val, dict):
+        return all(map(_is_plain, [*val, *val.values()]))
+    return type(val) in PLAIN or (type(val) in (tuple, list) and all(map(_is_plain, val)))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
     """Twice as many as there are cores: for more than half of its time a test waits for processes of its own."""
