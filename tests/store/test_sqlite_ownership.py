@@ -251,3 +251,13 @@ async def test_a_pipe_in_the_place_of_the_database_is_told(state):
     named_pipe(None, state / "tracker.db")
     with pytest.raises(StorageError, match="no regular file"):
         verify(state / "tracker.db")
+
+
+async def test_an_absolute_path_needs_no_working_directory(tmp_path, monkeypatch):
+    """Where the working directory was removed an absolute path is taken all the same, and a relative one is told."""
+    (gone := tmp_path / "gone").mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert real_path(tmp_path / "tracker.db") == tmp_path / "tracker.db"
+    with pytest.raises(StorageError, match=r"tracker.db: the working directory cannot be found"):
+        real_path(Path("tracker.db"))

@@ -30,7 +30,7 @@ _KINDS: Final = {
 
 def real_path(path: Path) -> Path:
     """The path without links; raises `StorageError` where one was made by another user than root and this process's."""
-    found, left, links = Path("/"), _parts(Path.cwd() / path), 0
+    found, left, links = Path("/"), _parts(_absolute(path)), 0
     while left:
         part = left.pop()
         step = found.parent if part == ".." else found / part
@@ -121,6 +121,15 @@ def give(descriptor: int, like: os.stat_result) -> None:
     """Let what root has just made belong to whom `like` belongs to: a service that is not root has to open it."""
     if os.geteuid() == 0:
         os.fchown(descriptor, like.st_uid, like.st_gid)
+
+
+def _absolute(path: Path) -> Path:
+    if path.is_absolute():  # then the working directory need not exist any more
+        return path
+    try:
+        return Path.cwd() / path
+    except OSError as error:
+        raise StorageError(f"{path}: the working directory cannot be found: {error.strerror}; name an absolute path") from error
 
 
 def _owner_of_link(path: Path) -> int | None:
