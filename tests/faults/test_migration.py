@@ -82,9 +82,11 @@ async def _is_opened(installation, keeper, before):
     Log(installation.database)
     assert after.version == NEWEST
     for name in ("accounts", "events", "jobs", "cards"):
-        assert after.rows[name] == before.rows.get(name, []), name
+        old = before.rows.get(name, [])
+        assert [row[: len(old[0])] for row in after.rows[name]] == old, name  # a later schema adds columns at the end
     if "deliveries" in before.rows:
-        ended = lambda found: [row for row in found.rows["deliveries"] if row[1] not in pending]  # noqa: E731
+        columns = len(before.rows["deliveries"][0])
+        ended = lambda found: [row[:columns] for row in found.rows["deliveries"] if row[1] not in pending]  # noqa: E731
         assert ended(after) == ended(before)
         there = before.rows["attempts"]
         assert set(there) <= {row[: len(there[0])] for row in after.rows["attempts"]}

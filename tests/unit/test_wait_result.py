@@ -2,8 +2,12 @@
 
 import pytest
 
-from tracker.cli.awaited import Awaited
+from tracker.cli import wait_api
+from tracker.cli.awaited import Awaited, Waiting
+from tracker.cli.wait_api import Api
 from tracker.cli.wait_result import exit_status, result_lines, summary
+from tracker.cli.wait_view import Lines
+from tracker.core.failure import Failure, Reason
 
 ID = "541d1a81-4815-442c-8f7c-6d7a4d5f4a3e"
 GOOD = {"success"}
@@ -98,3 +102,29 @@ def test_lines_of_a_result(made, lines):
     """The ID and the verdict first, then the requests, then each file."""
     first, *more = lines
     assert result_lines(made) == [f"{ID}  {first}", *(f"  {line}" for line in more)]
+
+
+class NotFound:
+    """An API that has no job."""
+
+    async def get_job(self, job_id):
+        return Failure(Reason.NOT_FOUND, f"no job {job_id}")
+
+
+@pytest.mark.parametrize(
+    ("is_known", "result", "seconds"), [(True, "deleted", 60), (False, "unknown", 3)], ids=["known", "never seen"]
+)
+async def test_missing_job_is_believed_late_if_it_was_there(monkeypatch, is_known, result, seconds):
+    """A job that was seen is deleted after a minute of 404s, which a broken gateway seldom answers; an unknown one soon."""
+    at = 1_750_861_200_000
+    waiting = Waiting([ID], Lines(as_json=True, quiet=True))
+    (job,) = waiting.all
+    if is_known:
+        job.job = awaited("timed_out", status="RUNNING").job
+    api = Api({"default": NotFound()}, waiting)
+    for passed in (0, 3, 57, 60):
+        monkeypatch.setattr(wait_api, "now", lambda passed=passed: at + passed * 1000)
+        if job.result is None:
+            await api.look([job])
+            assert (job.result is not None) == (passed >= seconds), passed
+    assert job.result == result

@@ -39,6 +39,7 @@ class Awaited:
         self.result: str | None = None
         self.history: History = ()
         self.missed = 0  # looks in a row that did not find it
+        self.missed_at: int | None = None  # when the first of them was (Unix milliseconds)
 
     @property
     def id(self) -> str:
@@ -76,7 +77,7 @@ class Waiting:
         if any(other is not awaited and (other.account, other.id) == (job["account"], job["id"]) for other in self.all):
             self.all.remove(awaited)  # the same job, asked for in two ways
             return
-        awaited.missed = 0
+        awaited.missed, awaited.missed_at = 0, None
         awaited.remember(job, at)
         if job == awaited.job:
             return

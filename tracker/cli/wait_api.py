@@ -21,7 +21,10 @@ ONE_BY_ONE: Final = 3
 """Up to so many jobs are asked for one at a time; for more, lists cost less."""
 
 MISSES: Final = 2
-"""An API that has no such job is believed when it says so again."""
+"""An API that never had a job is believed when it says so again."""
+
+GONE_AFTER: Final = 60_000
+"""Milliseconds for which a job that was there has to be missing: a broken gateway's 404s are no deletion."""
 
 _NO_SUCH_JOB: Final = (Reason.NOT_FOUND, Reason.REJECTED)
 """What is no UUID is not looked for, but rejected."""
@@ -105,8 +108,11 @@ class Api:
         if any(failure.passing for failure in other.values()):
             return
         awaited.missed += 1
-        if awaited.missed >= MISSES:
-            self._waiting.end(awaited, DELETED if awaited.job else UNKNOWN)
+        missed_at = awaited.missed_at = now() if awaited.missed_at is None else awaited.missed_at
+        if awaited.job and now() - missed_at >= GONE_AFTER:
+            self._waiting.end(awaited, DELETED)
+        elif not awaited.job and awaited.missed >= MISSES:
+            self._waiting.end(awaited, UNKNOWN)
 
     def _failed(self, account: str, answer: Failure) -> None:
         """Tell it, once; and again when it has become another one."""
