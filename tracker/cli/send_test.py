@@ -54,7 +54,7 @@ def _known_type(_ctx: click.Context, _parameter: click.Parameter, given: str) ->
     show_default=True,
     shell_complete=types,
     callback=_known_type,
-    help="The type of the event; the receiver's filter is not asked.",
+    help="Send an event of this type; the receiver's event filter does not apply.",
 )
 @config_option
 def command(name: str, type_: str, config: str | None) -> None:
