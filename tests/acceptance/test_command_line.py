@@ -191,7 +191,7 @@ def shown():
     return commands | {"": help_of(group, "batch-tracker")}
 
 
-@pytest.mark.parametrize("name", ["", *COMMANDS], ids=["the whole", *COMMANDS])
+@pytest.mark.parametrize("name", matrix(["", *COMMANDS], default=2), ids=["the whole", *COMMANDS])
 def test_help_is_readable(shown, name):
     """Every --help fits 80 columns, prints no mark of click's, is plain English, and has a line for each example."""
     lines = shown[name].split("\n")
@@ -217,7 +217,7 @@ def test_help_of_each_option_is_a_sentence(name):
             assert re.fullmatch(rf"({'|'.join(VERBS)}) .*\.", said, re.DOTALL), (parameter.name, said)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", matrix(COMMANDS, default=3))
 def test_examples_are_taken_as_they_stand(shown, name):
     """The command line takes every example of its help: such a command, such options, such values."""
     for example in examples_of(shown[name].split("\n")):

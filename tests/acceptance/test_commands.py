@@ -163,18 +163,21 @@ async def test_check_tells_which_jobs_cannot_be_read(tmp_path):
 
 @pytest.mark.parametrize(
     ("scene", "said"),
-    [
-        (answer(b'{"message": "Unauthorized"}', 401), "unauthorised: HTTP 401: Unauthorized; the key is not accepted: "),
-        (
-            answer(b"<title>Welcome</title>", 404),
-            "not_found: HTTP 404: an HTML page titled Welcome; there is no batch API at {url}",
-        ),
-        (
-            answer(b"<title>Welcome</title>"),
-            "malformed: expected JSON, found an HTML page titled Welcome; is `base_url` {url} ",
-        ),
-        (b"SSH-2.0\r\n\r\n", "network: {url}: the answer is not valid HTTP: "),
-    ],
+    matrix(
+        [
+            (answer(b'{"message": "Unauthorized"}', 401), "unauthorised: HTTP 401: Unauthorized; the key is not accepted: "),
+            (
+                answer(b"<title>Welcome</title>", 404),
+                "not_found: HTTP 404: an HTML page titled Welcome; there is no batch API at {url}",
+            ),
+            (
+                answer(b"<title>Welcome</title>"),
+                "malformed: expected JSON, found an HTML page titled Welcome; is `base_url` {url} ",
+            ),
+            (b"SSH-2.0\r\n\r\n", "network: {url}: the answer is not valid HTTP: "),
+        ],
+        default=2,
+    ),
     ids=["wrong key", "no such page", "a web site", "no HTTP"],
 )
 async def test_check_tells_what_is_wrong_with_an_account(tmp_path, scene, said):

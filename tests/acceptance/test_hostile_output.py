@@ -134,7 +134,7 @@ def test_terminal_is_sent_nothing_but_our_own(hostile, command):
     assert not any(line.strip().startswith("::") for line in screen.lines)
 
 
-@pytest.mark.parametrize("words", ["job ", "wait ", "events --job 541d", "jobs --job 5"])
+@pytest.mark.parametrize("words", matrix(["job ", "wait ", "events --job 541d", "jobs --job 5"], default=2))
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_offers_no_id_that_a_shell_obeys(hostile, words, shell):
     """An ID with `$(…)`, a blank or a control character is not offered, whatever the shell, and no description holds one."""

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import anyio
 import pytest
 from click.testing import CliRunner
+from matrix import matrix
 from observations import SINCE, moved, seen
 from tracking import COMMAND, Installation
 
@@ -54,17 +55,20 @@ def run(installation, *arguments):
 
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
-    [
-        (("job", BOTH), 2, f"the accounts default and other each have a job {BOTH}; choose one with --account NAME"),
-        (("job", "aaaa"), 2, "several jobs' IDs start with aaaa; give more of it, or choose one with --account NAME:"),
-        (("job", "aaaa", "--account", "other"), 2, "several jobs' IDs start with aaaa; give more of it:"),
-        (("job", "bbbb", "--account", "other"), 1, "no job's ID starts with bbbb in account other"),
-        (("job", "aaaabbbb", "--account", "default"), 1, "no job's ID starts with aaaabbbb in account default"),
-        (("events", "--job", "aaaa"), 2, "several jobs' IDs start with aaaa"),
-        (("deliveries", "--job", "aaaa"), 2, "several jobs' IDs start with aaaa"),
-        (("wait", BOTH), 2, "the accounts default and other each have a job"),
-        (("wait", "aaaa", "--account", "other"), 2, "several jobs' IDs start with aaaa; give more of it:"),
-    ],
+    matrix(
+        [
+            (("job", BOTH), 2, f"the accounts default and other each have a job {BOTH}; choose one with --account NAME"),
+            (("job", "aaaa"), 2, "several jobs' IDs start with aaaa; give more of it, or choose one with --account NAME:"),
+            (("job", "aaaa", "--account", "other"), 2, "several jobs' IDs start with aaaa; give more of it:"),
+            (("job", "bbbb", "--account", "other"), 1, "no job's ID starts with bbbb in account other"),
+            (("job", "aaaabbbb", "--account", "default"), 1, "no job's ID starts with aaaabbbb in account default"),
+            (("events", "--job", "aaaa"), 2, "several jobs' IDs start with aaaa"),
+            (("deliveries", "--job", "aaaa"), 2, "several jobs' IDs start with aaaa"),
+            (("wait", BOTH), 2, "the accounts default and other each have a job"),
+            (("wait", "aaaa", "--account", "other"), 2, "several jobs' IDs start with aaaa; give more of it:"),
+        ],
+        default=2,
+    ),
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_what_is_not_one_job_is_said(installation, arguments, status, said):
@@ -81,16 +85,19 @@ def test_what_is_not_one_job_is_said(installation, arguments, status, said):
 
 @pytest.mark.parametrize(
     ("arguments", "found"),
-    [
-        (("job", "aaaaa", "--account", "other"), {("other", BOTH)}),
-        (("job", "aaaab"), {("other", ONE)}),
-        (("jobs", "--job", BOTH, "--account", "default"), {("default", BOTH)}),
-        (("events", "--job", "aaaab"), {("other", ONE)}),
-        (("events", "--job", "aaaaa"), {("default", BOTH), ("other", BOTH)}),
-        (("events", "--job", "aaaaa", "--account", "other"), {("other", BOTH)}),
-        (("deliveries", "--job", "aaaab"), {("other", ONE)}),
-        (("events", "--job", LATER), set()),
-    ],
+    matrix(
+        [
+            (("job", "aaaaa", "--account", "other"), {("other", BOTH)}),
+            (("job", "aaaab"), {("other", ONE)}),
+            (("jobs", "--job", BOTH, "--account", "default"), {("default", BOTH)}),
+            (("events", "--job", "aaaab"), {("other", ONE)}),
+            (("events", "--job", "aaaaa"), {("default", BOTH), ("other", BOTH)}),
+            (("events", "--job", "aaaaa", "--account", "other"), {("other", BOTH)}),
+            (("deliveries", "--job", "aaaab"), {("other", ONE)}),
+            (("events", "--job", LATER), set()),
+        ],
+        default=2,
+    ),
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_beginning_of_an_id_is_enough(installation, arguments, found):

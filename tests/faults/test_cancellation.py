@@ -146,7 +146,7 @@ class Sweeping:
     async def attempt(self, at):
         self._account = f"account-{at}"
         poller, awaits = self._poller(), None
-        for number, after in enumerate((15.0, 35.0, 50.0, 65.0)):
+        for number, after in enumerate((15.0, 35.0, 50.0, 65.0, 100.0)):
             self._watched.at = BEGAN + after
             if number == self._cancelled:
                 awaits = await by_its_scope(at, poller.poll_once)
