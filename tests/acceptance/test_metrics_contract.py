@@ -32,7 +32,8 @@ CONTRACT = {
         *("job_observation_lag_seconds", "delivery_duration_seconds", "delivery_latency_seconds"),
     ],
     "gauge": [
-        *("account_up", "account_failing", "last_good_sweep_timestamp_seconds", "sweep_interval_seconds"),
+        *("account_up", "account_failing", "account_unreadable", "job_unreadable", "account_clock_ahead_seconds"),
+        *("last_good_sweep_timestamp_seconds", "sweep_interval_seconds"),
         *("sweep_backoff_seconds", "jobs", "job_total_requests", "job_completed_requests", "job_succeeded_requests"),
         *("job_failed_requests", "job_info", "job_created_timestamp_seconds", "job_status", "job_series_omitted"),
         *("active_total_requests", "active_completed_requests", "active_succeeded_requests", "active_failed_requests"),

@@ -17,6 +17,7 @@ async def test_internal_ca_client_certificate_and_header_of_a_gateway(tmp_path):
     """A gateway that wants a certificate and a key answers where they are configured, and else it is said what is wrong."""
     authority = Authority(tmp_path)
     cert, key = authority.issue("a-client")
+    key.chmod(0o600)
     async with loopback(sends(EMPTY), tls=authority.server(wants_certificate=True)) as gateway:
         installation = Installation(tmp_path, gateway.url)
         untrusted = await installation.command("check", "--online")

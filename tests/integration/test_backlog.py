@@ -265,7 +265,7 @@ async def _failures_of(outbox, many):
 
     async def counted(*arguments):
         try:
-            await settle(*arguments)
+            return await settle(*arguments)
         except StorageError:
             if next(failed) >= many:
                 enough.set()

@@ -3,8 +3,9 @@
 import anyio
 import structlog
 
-from tracker import daemon
+from tracker import daemon, log
 from tracker.cli import run
+from tracker.redaction import Redaction
 from tracker.repetition import EVERY, Repetition
 
 
@@ -25,5 +26,5 @@ async def test_what_was_kept_back_is_said_while_the_daemon_runs(monkeypatch):
             await told.wait()
 
     monkeypatch.setattr(daemon, "run", until_told)
-    await run._run(None, None, repetition)
+    await run._run(None, None, log.Log(Redaction(()), repetition))
     assert [(line["seq"], line["times"]) for line in said] == [(3, 2)]

@@ -148,7 +148,7 @@ async def test_the_database_is_no_target(log, tmp_path, suffix):
 async def test_places_that_take_no_copy(log, target):
     """A directory, a device and a path without a directory are told as what they are, and nothing is left there."""
     assert refusal(log, target.parent, UnfitTargetError).endswith("this is a directory, expected a file")
-    said = refusal(log, "/dev/null", UnfitTargetError, overwrite=True)
+    said = refusal(log, Path("/dev/null"), UnfitTargetError, overwrite=True)
     assert said == "/dev/null: this is not a regular file, expected one, or none"
     nowhere = target.parent / "none" / "copy.db"
     assert refusal(log, nowhere) == f"{nowhere.parent}: cannot be opened: No such file or directory"

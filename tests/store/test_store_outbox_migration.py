@@ -24,7 +24,8 @@ async def old(path, tmp_path):
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("ATTACH ? AS new", (str(tmp_path / "new.db"),))
         for table in ("accounts", "events", "jobs"):
-            connection.execute(f"INSERT INTO {table} SELECT * FROM new.{table}")  # noqa: S608 - of constants
+            columns = ", ".join(name for _, name, *_ in connection.execute(f"PRAGMA main.table_info({table})"))
+            connection.execute(f"INSERT INTO {table} SELECT {columns} FROM new.{table}")  # noqa: S608 - of constants
         assert connection.execute("PRAGMA user_version").fetchone() == (1,)
         yield path, connection.execute(EVENTS).fetchall()
 
