@@ -100,6 +100,16 @@ class Reading:
     def _found(self) -> int:
         return len(self._shown) + sum(self._nameless.values()) + sum(hole.size for hole in self.holes)
 
+    @property
+    def has_shown_any(self) -> bool:
+        """Whether any entry could be read."""
+        return self._found > sum(hole.size for hole in self.holes)
+
+    @property
+    def _has_no_end(self) -> bool:
+        """Whether so much of it fails that nothing says how long it is: a further page that fails ends the reading."""
+        return self.is_exhausted and self._said == 0
+
     async def read(self) -> None:
         """Read all pages; while something is missing then the tail, where new entries join, and all of it again."""
         await self._read_pages([0])
@@ -144,13 +154,13 @@ class Reading:
 
     async def _read_tail(self) -> None:
         before = -1
-        while self._goes_on and not self.whole and self._found > before:
+        while self._goes_on and not self.whole and self._found > before and not self._failed:
             before = self._found
             await self._read_pages([before // self._page_size])
 
     async def _look_behind(self) -> None:
         """Where the last page is full there may be another one behind it, whatever the total says."""
-        while self.whole and self._found > self._end and self._is_last_page_full:
+        while self.whole and self._found > self._end and self._is_last_page_full and not self._failed:
             self._end = self._found
             await self._read_pages([self._found // self._page_size])
             await self._read_tail()
@@ -185,7 +195,7 @@ class Reading:
         if number in self._failed or number in self._narrowed:
             return
         page = await self._pages.fetch(number, self._page_size)
-        if isinstance(page, Failure) and await self._pages.is_worth_it(page):
+        if isinstance(page, Failure) and not self._has_no_end and await self._pages.is_worth_it(page):
             self._failed[number] = page
             self._holes[number] = (Hole(number * self._page_size, self._page_size, page),)
             return

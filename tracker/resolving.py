@@ -114,7 +114,7 @@ class Resolver:
             answer = await self._get(id_)
             if not isinstance(answer, Failure):
                 continue
-            if answer.concerns_account:
+            if answer.concerns_account and not self._is_one_job_s(answer):
                 self._sweeping.failure = answer
                 return
             failures += 1
@@ -122,8 +122,12 @@ class Resolver:
                 return
             if self._sweeping.lists_work:
                 self._unresolved.has_failed(id_, answer, self._now())
-            if failures == MOST_FAILURES:
+            if failures == MOST_FAILURES or answer.concerns_account:
                 return
+
+    def _is_one_job_s(self, failure: Failure) -> bool:
+        """Whether a get failed as an account does, but for the job: where lists can be read the network is there."""
+        return failure.reason is Reason.NETWORK and self._sweeping.lists_work
 
     async def _get(self, job_id: str) -> Failure | None:
         """The failure of the get, if that is what it came to and not an answer about the job."""

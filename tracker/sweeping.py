@@ -156,10 +156,15 @@ class Run:
 
             return fetch
 
-        pages = Narrowing(fetch_from(self._provider), self._can_lists_be_read, holes, probe=fetch_from(self._direct))
+        async def works() -> bool:
+            return gaps.is_worth_it(name, self._recorder.now()) and await self._can_lists_be_read()
+
+        pages = Narrowing(fetch_from(self._provider), works, holes, probe=fetch_from(self._direct))
         reading = Reading(pages, self.take, side_by_side)
         await reading.read()
-        if reading.read_to_its_end or reading.is_exhausted:
+        if reading.is_exhausted and not reading.has_shown_any:
+            gaps.was_narrowed_in_vain(name, self._recorder.now())
+        elif reading.read_to_its_end or reading.is_exhausted:
             isolated = tuple(hole for hole in reading.holes if hole.failure is not TOO_MANY)
             gaps.was_read(name, query, isolated, self._recorder.now(), left_out=bool(holes))
         return reading

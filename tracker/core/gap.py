@@ -45,6 +45,7 @@ class Gaps:
 
     def __init__(self) -> None:
         self._gaps: dict[str, Gap] = {}
+        self._in_vain: dict[str, Recheck] = {}  # the lists of which no part could be read
 
     def __contains__(self, name: str) -> bool:
         return name in self._gaps
@@ -64,6 +65,7 @@ class Gaps:
 
     def was_read(self, name: str, query: ListQuery, holes: tuple[Hole, ...], now: int, *, left_out: bool) -> None:
         """The list was read by this query, with or without holes left out, and these are the holes that it has."""
+        self._in_vain.pop(name, None)
         gap = self._gaps.get(name)
         rechecked = not left_out and (gap is None or (query.created_after or 0) <= (gap.origin or 0))
         if not holes:
@@ -74,6 +76,15 @@ class Gaps:
         else:
             recheck = gap.recheck.again(now) if rechecked else gap.recheck
             self._gaps[name] = Gap(query.created_after, gap.origin, holes, recheck)
+
+    def is_worth_it(self, name: str, now: int) -> bool:
+        """Whether the list, where it fails, is to be read in parts: not where no part could be read a short time ago."""
+        return name not in self._in_vain or self._in_vain[name].is_due(now, MINUTE, PERMANENT_AFTER)
+
+    def was_narrowed_in_vain(self, name: str, now: int) -> None:
+        """No part of the list could be read either."""
+        before = self._in_vain.get(name)
+        self._in_vain[name] = before.again(now) if before else Recheck.first(now)
 
     def held_back(self, now: int) -> list[int]:
         """The creation times (Unix seconds) behind which a restart is to read again, since it may find what is unreadable."""
