@@ -60,7 +60,7 @@ class Poller:
         self.recorder = Recorder(account, store, now, audience)
         self._backfill = backfill
         self._settle_for = round(settle_for * 1000)
-        self._memory: Memory = NOTHING
+        self._memory = NOTHING  # until the store was asked which jobs the account has shown
         self._unresolved: Unresolved | None = None  # until the store was asked which jobs were deleted not long ago
         self._gaps = Gaps()
         self._clock_ahead = 0  # milliseconds
@@ -71,11 +71,14 @@ class Poller:
         """Sweep once. Raises `StorageError`; whatever the API does is in the report."""
         began = anyio.current_time()
         contact = await self._contact()
-        known = await self.recorder.active()
+        known = await self._known()
         unresolved = await self._unresolved_of(known)
         latest = contact.watermark if self._watermark is None else int(self._watermark[0])
         nth_newest = await self.recorder.answered(self.store.created_of_newest(self.account, FREE_OVERLAP))
         window = window_start(contact, latest, nth_newest)
+        if self._memory is NOTHING:
+            shown = await self.recorder.answered(self.store.newest(self.account, window, FREE_OVERLAP))
+            self._memory = Memory(witnesses=frozenset(shown))
         chosen = await self._plan(window, contact, known)
 
         async with gathering(self.recorder.record) as found:
@@ -98,18 +101,24 @@ class Poller:
         settling = self._memory.settling
         due = [id_ for id_, each in settling.items() if each.recheck.is_due(self.now(), SETTLE_FIRST)][:MOST_SETTLED]
         contact = await self._contact()
-        known = await self.recorder.active()
-        known.update(await self.recorder.known(settling.keys() - known.keys()))
+        known = await self._known()
         unresolved = await self._unresolved_of(known)
         async with gathering(self.recorder.record) as found:
             run = self._run(self._sweep(contact, contact.horizon), known, found, unresolved)
             await run.get(due)
         memory = await run.conclude(None)
         asked = {id_: each.asked_again(self.now()) if id_ in due else each for id_, each in memory.settling.items()}
-        self._memory = msgspec.structs.replace(memory, settling=asked, witnesses=self._memory.witnesses)
+        before = self._memory
+        self._memory = msgspec.structs.replace(memory, settling=asked, witnesses=before.witnesses, strangers=before.strangers)
 
     def _run(self, sweep: Sweep, known: dict[str, Known], found: Gathering, unresolved: Unresolved) -> Run:
         return Run(self.provider, self.recorder, sweep, known, found, unresolved, direct=self._direct)
+
+    async def _known(self) -> dict[str, Known]:
+        """The active jobs, and those that have ended but for what their end lacks."""
+        known = await self.recorder.active()
+        known.update(await self.recorder.known(self._memory.settling.keys() - known.keys()))
+        return known
 
     async def _contact(self) -> Contact:
         now = self.now()

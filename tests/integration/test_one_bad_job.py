@@ -244,6 +244,42 @@ async def test_a_get_that_fails_is_asked_ever_more_rarely(world):
     assert failed("bad") <= found
 
 
+class HalfBroken(World):
+    """An API of which one list fails whatever is asked of it: `bad` is `new` or `active`."""
+
+    bad = None
+
+    async def list_jobs(self, query, page, page_size):
+        if self.bad == ("active" if query.statuses else "new"):
+            self.requests += 1
+            return BROKEN
+        return await super().list_jobs(query, page, page_size)
+
+
+@pytest.mark.parametrize("bad", ["new", "active"])
+async def test_a_list_that_fails_as_a_whole_costs_only_itself(tmp_path, bad):
+    """The sweep ends, the ends of jobs are logged, and the parts of that list are not tried in each sweep."""
+    async with HalfBroken().watched(tmp_path / "tracker.db") as world:
+        names = [f"job-{number:03d}" for number in range(40)]
+        world.add(*(f"ended-{number:03d}" for number in range(200)), status="SUCCESS")
+        world.add(*names)
+        await world.sweep()
+        await world.sweep()
+        world.bad = bad
+        costs = []
+        for name in names[:20]:
+            world.end(name)
+            assert await world.sweep() == failed(name)
+            assert world.report.failure is None or world.report.failure.reason is not Reason.NETWORK
+            costs.append(world.cost)
+        assert max(costs) <= MOST_REQUESTS + 20
+        assert sum(cost > 10 for cost in costs) <= 4
+        world.bad = None
+        world.add("new", status="SUCCESS")
+        assert await world.sweep() == {("batch.created", "new"), ("batch.completed", "new")}
+        assert (world.report.failure, world.report.unreadable) == (None, ())
+
+
 async def test_many_gets_that_fail_end_the_sweep(world):
     """Each fails for itself, and none after some: the rest have their turn in the next sweep."""
     names = [f"job-{number}" for number in range(12)]
@@ -265,8 +301,15 @@ ACCOUNT = [
 ]
 
 
-@pytest.mark.parametrize("failure", ACCOUNT)
-@pytest.mark.parametrize("where", ["list", "get"])
+@pytest.mark.parametrize(
+    ("where", "failure"),
+    [
+        pytest.param(where, each.values[0], id=f"{where}-{each.id}")
+        for where in ("list", "get")
+        for each in ACCOUNT
+        if (where, each.id) != ("get", "network")
+    ],
+)
 async def test_what_concerns_the_account_stops_the_rest(world, failure, where):
     """After such an answer nothing more is asked in the sweep, and the account is not well."""
     names = ["a", "b", "c"]
@@ -279,6 +322,55 @@ async def test_what_concerns_the_account_stops_the_rest(world, failure, where):
     await world.sweep()
     assert world.report.failure == failure
     assert len(world.asked) == (where == "get")
+
+
+async def test_a_get_without_an_answer_costs_that_job_alone(world):
+    """Where the lists can be read the network is there: others have their turn in the next sweep, the account is well."""
+    names = ["a", "b", "c"]
+    world.add(*names)
+    await world.sweep()
+    world.refused = {"a": Failure(Reason.NETWORK, "no complete answer within 10 s")}
+    for name in names:
+        world.end(name)
+        world.unlisted.add(name)
+    found = set()
+    for _ in range(4):
+        found |= await world.sweep()
+        assert world.report.failure is None or world.report.failure.reason is not Reason.NETWORK
+    assert found == failed("b", "c")
+    assert "job a" in [each.what for each in world.report.unreadable]
+
+
+async def test_a_get_without_an_answer_is_the_network_s_where_no_list_answers_either(world):
+    """Then it is no job that is at fault: the account is not well, and no job is named."""
+    world.add("a", "b")
+    await world.sweep()
+    world.broken = BROKEN
+    world.refused = dict.fromkeys("ab", Failure(Reason.NETWORK, "reset"))
+    await world.sweep()
+    assert world.report.failure.reason is Reason.NETWORK
+    assert (world.asked, world.report.unreadable) == (["a"], ())
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["running", "restarted"])
+@pytest.mark.parametrize("others", [0, 3], ids=["without jobs", "with jobs of its own"])
+async def test_a_key_of_another_workspace_deletes_no_job(world, others, restarts):
+    """Whether that workspace has jobs or not, and even if the key came with a restart: what the account showed is not there."""
+    world.add(*(f"ended-{number}" for number in range(3)), status="SUCCESS")
+    world.add("active")
+    await world.sweep()
+    await world.sweep()
+    ours, world.jobs = world.jobs, {}
+    world.add(*(f"other-{number}" for number in range(others)))
+    if restarts:
+        world.poller = Poller("default", world, world.poller.store, backfill=7 * DAY, now=world.poller.now)
+    for _ in range(20):
+        assert not [id_ for type_, id_ in await world.sweep() if type_ == "batch.deleted"]
+    assert world.report.failure.reason is Reason.JOBS_MISSING
+    world.jobs = ours
+    world.end("active")
+    assert await world.sweep(3600) == failed("active")
+    assert world.report.failure is None or others
 
 
 async def test_another_workspace_s_answers_delete_nothing(world):
@@ -318,6 +410,23 @@ async def test_a_deleted_job_that_is_back_is_found_within_a_day(world):
     assert ("batch.updated", "gone") in found or ("batch.progress", "gone") in found
     world.end("gone")
     assert await world.sweep() == failed("gone")
+
+
+async def test_a_deleted_job_that_is_back_for_a_moment_ends_once(world):
+    """It is back as a SUCCESS that lacks its output, and gone again before it has it: that is its end, and no new job."""
+    world.poller = Poller("default", world, world.poller.store, backfill=DAY, now=world.poller.now, settle_for=30.0)
+    world.add("kept", "gone")
+    await world.sweep()
+    job = world.jobs["gone"]
+    world.delete("gone")
+    await world.sweep()
+    assert await world.sweep(60) == {("batch.deleted", "gone")}
+    counts = {"total_requests": 5, "completed_requests": 5, "succeeded_requests": 5, "failed_requests": 0}
+    world.put(msgspec.structs.replace(job, status="SUCCESS", completed_at=world.clock, output_file=None, **counts))
+    assert await world.sweep() == set()
+    world.delete("gone")
+    assert [await world.sweep() for _ in range(3)] == [set(), {("batch.completed", "gone")}, set()]
+    assert world.log[-1].changes["deleted"] == (True, False)
 
 
 @pytest.mark.parametrize("jobs", [300, 1000])

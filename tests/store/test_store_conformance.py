@@ -75,6 +75,17 @@ async def test_deleted_jobs_are_found_again_for_a_while(engine):
         assert await store.deleted_since("nowhere", 0) == {}
 
 
+async def test_the_newest_jobs_are_those_created_last(store):
+    """Of those created after a moment so many, whether they have ended or not, but for deleted ones and other accounts'."""
+    jobs = [seen(f"job-{number}", created_at=100 + number) for number in range(5)]
+    await store.record("default", [*jobs, seen("ended", created_at=200, status="FAILED")])
+    await store.record("other", [seen("other", account="other", created_at=300)])
+    await store.record("default", [gone(jobs[4])])
+    assert list(await store.newest("default", 0, 3)) == ["ended", "job-3", "job-2"]
+    assert set(await store.newest("default", 101, 80)) == {"ended", "job-3", "job-2"}
+    assert not await store.newest("nowhere", 0, 3)
+
+
 async def test_a_deleted_job_is_known_and_not_active(store):
     """A deletion takes the job from the active ones and is remembered."""
     change = seen(status="RUNNING")

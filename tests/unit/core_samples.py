@@ -93,7 +93,7 @@ class Sweeps:
     @property
     def doubts(self):
         """What the last sweep left to the next, but for the jobs that it has shown."""
-        return msgspec.structs.replace(self.memory, witnesses=frozenset())
+        return msgspec.structs.replace(self.memory, witnesses=frozenset(), strangers=frozenset())
 
     def record(self, changes):
         for change in changes:

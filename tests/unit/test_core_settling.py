@@ -104,6 +104,17 @@ def test_a_deleted_job_that_is_back_as_a_success_waits_too():
     assert sweeps([job(**DONE)]) == ["batch.completed"]
 
 
+@pytest.mark.parametrize("known", [[job(), job(id="kept")], [job(id="kept")]], ids=["known", "new"])
+def test_an_end_that_was_seen_is_logged_though_the_job_is_gone(known):
+    """404s while it waits are no deletion: it has ended, is logged as it was shown last, and leaves no doubt behind."""
+    sweeps = Sweeps(*known, every=60_000, settle_for=300_000)
+    early, kept = job(**(DONE | {"output_file": None})), [job(id="kept")]
+    assert sweeps([early], kept) == []
+    assert [sweeps(kept, missing=[ID]) for _ in range(4)] == [[]] * 4
+    assert sweeps(kept, missing=[ID])[-1] == "batch.completed"
+    assert (sweeps.log[-1].changes.get("deleted"), sweeps.doubts) == (None, NOTHING)
+
+
 def test_a_clock_that_is_set_back_makes_nothing_wait_for_days():
     """The wait begins again, and is no longer than it was."""
     sweeps = Sweeps(job(), every=5_000, settle_for=15_000)

@@ -208,6 +208,24 @@ def test_one_404_is_not_believed_while_nothing_else_is_shown_either():
     assert sweeps.suspicion.reason == "jobs_missing"
 
 
+def test_jobs_of_another_workspace_are_no_witnesses():
+    """It shows jobs of its own, sweep after sweep: they are tracked, and prove nothing about those that are missing."""
+    ours, others = [job(id="ours"), job(id="ended", status="SUCCESS")], [job(id=f"other-{number}") for number in range(3)]
+    sweeps = Sweeps(*ours, every=60_000)
+    sweeps(ours)
+    assert missing_after(sweeps, ["ours"], others, others) == 0  # what it logs then are the others
+    assert missing_after(sweeps, ["ours"], others, others) == 24 * 60 - 1
+    assert sweeps.suspicion is not None
+
+
+def test_new_jobs_beside_known_ones_are_witnesses_soon():
+    """What is first shown together with a job of before belongs to the account, and counts from the next sweep on."""
+    sweeps = Sweeps(job(id="lost"), job(id="kept"), every=60_000)
+    sweeps([job(id="lost"), job(id="kept")])
+    sweeps([job(id="kept"), job(id="new")], missing=["lost"])
+    assert sweeps([job(id="new")], missing=["lost"]) == ["batch.deleted"]
+
+
 def test_jobs_that_are_back_end_the_suspicion():
     """Four sweeps of another workspace's answers leave no trace once the account answers as it did."""
     jobs = [job(id=f"job-{number}") for number in range(10)]

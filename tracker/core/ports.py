@@ -69,6 +69,9 @@ class Store(Protocol):
     async def created_of_newest(self, account: str, nth: int) -> int | None:
         """The creation time of the `nth` newest job (from 0); None where fewer are known."""
 
+    async def newest(self, account: str, after: int, most: int) -> Collection[str]:
+        """The ids of the newest jobs, but for deleted ones, that were created after `after` (Unix seconds)."""
+
     async def record(self, account: str, changes: Sequence[Change], watermark: int | None = None) -> None:
         """Commit the changes, their events in the log's order with their deliveries, and the watermark: all or nothing."""
 

@@ -11,7 +11,7 @@ A sweep observes pages in any order, the same job perhaps more than once. What m
 - Absence from a list says nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -56,12 +56,16 @@ class Settling(msgspec.Struct, frozen=True):
 
 
 class Memory(msgspec.Struct, frozen=True):
-    """What a sweep leaves to the next: answers not believed yet. Losing it (a restart) costs time, nothing else."""
+    """What a sweep leaves to the next: answers not believed yet. Losing it (a restart) costs time, nothing else.
+
+    `witnesses` are jobs that the account showed. `strangers` are those that it has shown only since it shows none of them.
+    """
 
     behind: Mapping[str, Doubt] = {}
     missing: Mapping[str, Recheck] = {}
     settling: Mapping[str, Settling] = {}
     witnesses: frozenset[str] = frozenset()
+    strangers: frozenset[str] = frozenset()
 
 
 NOTHING: Final = Memory()
@@ -145,7 +149,7 @@ class Sweep:
         for job in jobs:
             earlier = changes.get(job.id)
             before = earlier.known if earlier else known.get(job.id)
-            if before and not earlier and len(self._recognized) < WITNESSES:
+            if before and not earlier and self._is_recognized(job.id):
                 self._recognized.add(job.id)
             if before and job == before.job and not before.deleted:  # as most are
                 self._behind.pop(job.id, None)
@@ -178,18 +182,21 @@ class Sweep:
         confirmed = [id_ for id_, doubt in behind.items() if self._is_confirmed(doubt, now)]
         self.stale -= len(confirmed)
         missing = self._missing_since(now)
-        deleted = [id_ for id_ in self._missing & missing.keys() if missing[id_].age(now) >= self._deleted_after()]
+        asked = self._missing & missing.keys() - self._settling.keys()  # what has ended is not deleted
+        deleted = {id_ for id_ in asked if missing[id_].age(now) >= self._deleted_after()}
+        settled = self._take_settled(now)
         changes = [
             *(diff(self.account, known[id_], behind.pop(id_).job, now) for id_ in confirmed),
             *(deletion(self.account, known[id_], now) for id_ in deleted),
-            *self._settled(known, now),
+            *(self._end(job, known.get(id_), now) for id_, job in settled.items()),
         ]
         unseen = {id_: doubt for id_, doubt in self._memory.behind.items() if id_ not in self.shown}
         memory = Memory(
             behind=unseen | behind,  # half a sweep says nothing about the jobs that it did not show
-            missing={id_: recheck for id_, recheck in missing.items() if id_ not in deleted},
+            missing={id_: recheck for id_, recheck in missing.items() if id_ not in deleted | settled.keys()},
             settling=self._settling,
             witnesses=frozenset(self._recognized) or self._memory.witnesses,
+            strangers=self._strangers(known),
         )
         return [change for change in changes if change], memory
 
@@ -232,16 +239,18 @@ class Sweep:
         self._settling[job.id] = Settling(job, recheck)
         return True
 
-    def _settled(self, known: Mapping[str, Known], now: int) -> Iterable[Change | None]:
-        """What has waited long enough is recorded as it was last shown."""
-        over = [each for each in self._settling.values() if each.recheck.age(now) >= self._settle_for]
-        for job in (each.job for each in over):
-            del self._settling[job.id]
-            before = known.get(job.id)
-            if before is None:
-                yield first_seen(self.account, job, now)
-            elif before.active or before.deleted:
-                yield diff(self.account, before, without_losses(job, before.job), now)
+    def _take_settled(self, now: int) -> dict[str, Job]:
+        """What has waited long enough, by id, as it was last shown; it waits no longer."""
+        over = {id_: each.job for id_, each in self._settling.items() if each.recheck.age(now) >= self._settle_for}
+        for id_ in over:
+            del self._settling[id_]
+        return over
+
+    def _end(self, job: Job, known: Known | None, now: int) -> Change | None:
+        """The end of a job that waited for what it lacks, unless the end is known by now."""
+        if known is None:
+            return first_seen(self.account, job, now)
+        return diff(self.account, known, without_losses(job, known.job), now) if known.active or known.deleted else None
 
     def _hold_back(self, job: Job, known: Known) -> None:
         self.stale += 1
@@ -259,6 +268,19 @@ class Sweep:
 
     def _is_confirmed(self, doubt: Doubt, now: int) -> bool:
         return doubt.job.id in self._memory.behind and now - doubt.since >= CONFIRMED_AFTER
+
+    def _is_recognized(self, job_id: str) -> bool:
+        """Whether a job of the log shows that the account is the one that it was, and there are not enough such jobs yet.
+
+        One that was first shown in this sweep does not, nor does a stranger: another workspace has jobs of its own.
+        """
+        return len(self._recognized) < WITNESSES and job_id not in self.shown and job_id not in self._memory.strangers
+
+    def _strangers(self, known: Mapping[str, Known]) -> frozenset[str]:
+        """What this sweep and those before have shown while they showed no job of before, though some are active."""
+        if self._recognized or not any(each.active and id_ not in self.shown for id_, each in known.items()):
+            return frozenset()
+        return self._memory.strangers | self.shown
 
     def _all_missing(self) -> set[str]:
         return (self._missing | self._memory.missing.keys()) - self.shown

@@ -105,6 +105,12 @@ class SqliteStore:
         found = await self._database.fetch(sql, account, nth)
         return int(found[0][0]) if found else None
 
+    async def newest(self, account: str, after: int, most: int) -> list[str]:
+        sql = """
+            SELECT id FROM jobs WHERE account = ? AND created_at > ? AND NOT deleted ORDER BY created_at DESC LIMIT ?
+        """
+        return [id_ for (id_,) in await self._database.fetch(sql, account, after, most)]
+
     async def record(self, account: str, changes: Sequence[Change], watermark: int | None = None) -> None:
         try:
             await self._record(account, changes, watermark)
