@@ -2,10 +2,13 @@
 
 An API answers 500 for a whole page where it cannot serialise one job of it. Every other entry of that page can still be read:
 pages of 100 are halved to 50 and 25, then read by five and one by one, which takes about fifteen requests for one bad entry.
+Where the API answers 500 for every page of the list, it is read from the earliest creation time on from which that works.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
+
+import anyio
 
 from tracker.core.failure import Failure, Reason
 from tracker.core.job import Hole, Job, MalformedJob, Page
@@ -18,8 +21,43 @@ TOO_MANY: Final = Failure(Reason.SERVER, "too many entries near it make their pa
 Fetch = Callable[[int, int], Awaitable[Page | Failure]]
 
 
+BEHIND_THE_END: Final = 1_000_000
+"""No list has as many pages of one entry: such a page is empty, and fails only if the list does whatever page is asked for."""
+
+
 async def always() -> bool:
     return True
+
+
+class Probe:
+    """Whether a list fails whatever page is asked for: the API is asked once, for a page behind its end."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self.fails = False
+        self._fetch = fetch
+        self._asked = False
+        self._lock = anyio.Lock()
+
+    async def works(self) -> bool:
+        async with self._lock:
+            if not self._asked:
+                self._asked = True
+                answer = await self._fetch(BEHIND_THE_END, 1)
+                self.fails = isinstance(answer, Failure) and (answer.may_be_one_job or answer.concerns_account)
+            return not self.fails
+
+
+async def earliest(works_from: Callable[[int], Awaitable[bool]], fails: int, works: int) -> int | None:
+    """The earliest time between `fails` and `works` from which on a list can be read; None where it cannot from `works` on."""
+    if not await works_from(works):
+        return None
+    while works - fails > 1:
+        middle = (works + fails) // 2
+        if await works_from(middle):
+            works = middle
+        else:
+            fails = middle
+    return works
 
 
 class Narrowing:

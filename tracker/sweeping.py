@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import anyio
+import msgspec
 
 from tracker.core.diff import Change, Known
 from tracker.core.failure import Failure, Reason
 from tracker.core.gap import Gaps
-from tracker.core.job import Job, MalformedJob, Page
+from tracker.core.job import Hole, Job, MalformedJob, Page
 from tracker.core.plan import Plan
 from tracker.core.ports import ListQuery, Provider
 from tracker.core.recheck import DAY
@@ -16,7 +17,7 @@ from tracker.core.status import ACTIVE
 from tracker.core.sweep import Memory, Report, Sweep, Unreadable
 from tracker.gathering import Gathering
 from tracker.listing import SIDE_BY_SIDE, Reading
-from tracker.narrowing import TOO_MANY, Fetch, Narrowing
+from tracker.narrowing import TOO_MANY, Fetch, Narrowing, Probe, earliest
 from tracker.recording import Recorder
 from tracker.resolving import Resolver, Unresolved
 from tracker.tasks import task_group
@@ -57,8 +58,6 @@ class Run:
         self._backfilled = 0
         self._malformed: list[MalformedJob] = []
         self._page_lock = anyio.Lock(fast_acquire=True)
-        self._probe_lock = anyio.Lock()
-        self._probed = False
         self._clock_known = False
 
     @property
@@ -71,7 +70,7 @@ class Run:
         Where they show active jobs and new ones together and fail, the active ones are read apart.
         """
         new, active = await self._read_lists(chosen, gaps)
-        if chosen.active is None and (new.holes or (new.failure and not new.failure.concerns_account)):
+        if chosen.active is None and ("new" in gaps or (new.failure and not new.failure.concerns_account)):
             active = await self._read_list("active", ListQuery(statuses=ACTIVE), gaps, SIDE_BY_SIDE)
         self.failure = new.trouble or (active.trouble if active else None)
         return new
@@ -146,38 +145,54 @@ class Run:
         return readings["new"], readings.get("active")
 
     async def _read_list(self, name: str, query: ListQuery, gaps: Gaps, side_by_side: int) -> Reading:
+        """Read the list as far as it can be: where it fails whatever page is asked for, from a later creation time on."""
+        reading, failing = await self._read_once(name, query, gaps, side_by_side)
+        if failing is None or reading.failure is None:
+            return reading
+        later = await self._earliest_readable(failing)
+        if later is None:
+            gaps.was_narrowed_in_vain(name, self._recorder.now())
+            return reading
+        hole = Hole(0, 1, reading.failure, later - 1, later + 1)
+        gaps.was_read(name, failing, (hole,), self._recorder.now(), left_out=False)
+        return (await self._read_once(name, query, gaps, side_by_side))[0]
+
+    async def _read_once(self, name: str, query: ListQuery, gaps: Gaps, side_by_side: int) -> tuple[Reading, ListQuery | None]:
+        """The reading, and its query where that fails whatever page is asked for."""
         query, holes = gaps.query(name, query, self._recorder.now())
-
-        def fetch_from(provider: Provider) -> Fetch:
-            async def fetch(number: int, size: int) -> Page | Failure:
-                page = await provider.list_jobs(query, number, size)
-                self.lists_work = self.lists_work or not isinstance(page, Failure)
-                return page
-
-            return fetch
+        fetch, direct = self._fetch_from(self._provider, query), self._fetch_from(self._direct, query)
+        probe = Probe(direct)
 
         async def works() -> bool:
-            return gaps.is_worth_it(name, self._recorder.now()) and await self._can_lists_be_read()
+            return gaps.is_worth_it(name, self._recorder.now()) and await probe.works()
 
-        pages = Narrowing(fetch_from(self._provider), works, holes, probe=fetch_from(self._direct))
-        reading = Reading(pages, self.take, side_by_side)
+        reading = Reading(Narrowing(fetch, works, holes, probe=direct), self.take, side_by_side)
         await reading.read()
         if reading.is_exhausted and not reading.has_shown_any:
             gaps.was_narrowed_in_vain(name, self._recorder.now())
         elif reading.read_to_its_end or reading.is_exhausted:
             isolated = tuple(hole for hole in reading.holes if hole.failure is not TOO_MANY)
             gaps.was_read(name, query, isolated, self._recorder.now(), left_out=bool(holes))
-        return reading
+        return reading, query if probe.fails else None
 
-    async def _can_lists_be_read(self) -> bool:
-        """Whether the call works at all: where no list was read yet, one that has to be empty is asked for, once."""
-        async with self._probe_lock:
-            if not self.lists_work and not self._probed:
-                self._probed = True
-                later = self._recorder.now() // 1000 + NO_JOBS_SINCE
-                answer = await self._direct.list_jobs(ListQuery(created_after=later), 0, 1)
-                self.lists_work = self.lists_work or not isinstance(answer, Failure)
-            return self.lists_work
+    async def _earliest_readable(self, query: ListQuery) -> int | None:
+        """From which `created_after` on the list can be read, if it can be limited in that way and then works at all."""
+        if query.created_after is None:
+            return None
+
+        async def works_from(moment: int) -> bool:
+            later = msgspec.structs.replace(query, created_after=moment)
+            return await Probe(self._fetch_from(self._direct, later)).works()
+
+        return await earliest(works_from, query.created_after, self._recorder.now() // 1000 + NO_JOBS_SINCE)
+
+    def _fetch_from(self, provider: Provider, query: ListQuery) -> Fetch:
+        async def fetch(number: int, size: int) -> Page | Failure:
+            page = await provider.list_jobs(query, number, size)
+            self.lists_work = self.lists_work or not isinstance(page, Failure)
+            return page
+
+        return fetch
 
     def _left(self) -> list[Job]:
         """The jobs that were active and were not shown; not those whose answer was malformed, or that wait to be deleted."""

@@ -280,6 +280,48 @@ async def test_a_list_that_fails_as_a_whole_costs_only_itself(tmp_path, bad):
         assert (world.report.failure, world.report.unreadable) == (None, ())
 
 
+class SpoiltByOne(World):
+    """An API that answers 500 for each page of a list that one job of it cannot be put into."""
+
+    spoiling = None
+
+    async def list_jobs(self, query, page, page_size):
+        everything = await super().list_jobs(query, 0, self.page_limit)
+        self.requests -= 1
+        if isinstance(everything, Failure) or self.spoiling in {job.id for job in everything.jobs}:
+            self.requests += 1
+            return BROKEN
+        return await super().list_jobs(query, page, page_size)
+
+
+@pytest.mark.parametrize("place", [0, 20, 39], ids=["first", "in the middle", "newest"])
+async def test_a_job_that_spoils_every_page_is_passed_by(tmp_path, place):
+    """New jobs behind it are found, short ones too, the ends of others are logged, it is named, and found once it heals."""
+    async with SpoiltByOne().watched(tmp_path / "tracker.db") as world:
+        names = [f"job-{number:03d}" for number in range(40)]
+        world.add(*names[:place])
+        await world.sweep()
+        world.spoiling = names[place]
+        world.add(*names[place:])
+        await world.sweep()
+        costs = []
+        for number in range(20):
+            new, ended = f"new-{number}", names[(place + 1 + number) % 40]
+            world.add(new, status="FAILED")
+            if number < 10 and place not in (0, 39):
+                world.end(ended)
+            found = await world.sweep()
+            assert found >= {("batch.created", new), ("batch.failed", new)}
+            assert number >= 10 or place in (0, 39) or ("batch.failed", ended) in found
+            costs.append(world.cost)
+        (named,) = [each for each in world.report.unreadable if each.what == "list of new jobs"]
+        assert "1 job created between" in named.failure.detail
+        assert sorted(costs)[len(costs) // 2] <= 30 + 10
+        world.spoiling = None
+        assert ("batch.created", names[place]) in await world.sweep(3600)
+        assert (world.report.failure, world.report.unreadable) == (None, ())
+
+
 async def test_many_gets_that_fail_end_the_sweep(world):
     """Each fails for itself, and none after some: the rest have their turn in the next sweep."""
     names = [f"job-{number}" for number in range(12)]
