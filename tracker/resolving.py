@@ -64,10 +64,14 @@ class Unresolved:
 
 
 class Sweeping(Protocol):
-    """The sweep on whose behalf jobs are resolved; `failure` ends it, `lists_work` says whether any list could be read."""
+    """The sweep on whose behalf jobs are resolved; `failure` ends it, `lists_work` says whether any list could be read.
+
+    `network_works` says whether each list was answered, be it with an error.
+    """
 
     failure: Failure | None
     lists_work: bool
+    network_works: bool
 
     @property
     def shown(self) -> set[str]:
@@ -126,8 +130,8 @@ class Resolver:
                 return
 
     def _is_one_job_s(self, failure: Failure) -> bool:
-        """Whether a get failed as an account does, but for the job: where lists can be read the network is there."""
-        return failure.reason is Reason.NETWORK and self._sweeping.lists_work
+        """Whether a get failed as an account does, but for the job: where the lists were answered the network is there."""
+        return failure.reason is Reason.NETWORK and self._sweeping.network_works
 
     async def _get(self, job_id: str) -> Failure | None:
         """The failure of the get, if that is what it came to and not an answer about the job."""

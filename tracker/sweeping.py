@@ -47,6 +47,7 @@ class Run:
         self.sweep = sweep
         self.failure: Failure | None = None
         self.lists_work = False  # whether any list has answered in this sweep
+        self.network_works = False  # whether all of them have, be it with an error
         self._provider = provider
         self._direct = direct
         self._recorder = recorder
@@ -59,6 +60,7 @@ class Run:
         self._malformed: list[MalformedJob] = []
         self._page_lock = anyio.Lock(fast_acquire=True)
         self._clock_known = False
+        self._is_refused = False
 
     @property
     def shown(self) -> set[str]:
@@ -70,14 +72,17 @@ class Run:
         Where they show active jobs and new ones together and fail, the active ones are read apart.
         """
         new, active = await self._read_lists(chosen, gaps)
-        if chosen.active is None and ("new" in gaps or (new.failure and not new.failure.concerns_account)):
+        if chosen.active is None and ("new" in gaps or (new.failure and not new.failure.refuses_account)):
             active = await self._read_list("active", ListQuery(statuses=ACTIVE), gaps, SIDE_BY_SIDE)
         self.failure = new.trouble or (active.trouble if active else None)
+        failures = [reading.failure for reading in (new, active) if reading and reading.failure]
+        self.network_works = self.lists_work and all(failure.reason is not Reason.NETWORK for failure in failures)
+        self._is_refused = any(failure.refuses_account for failure in failures)
         return new
 
     async def resolve(self) -> None:
         """Ask what became of the active jobs that no list showed, unless the account cannot be asked."""
-        if self.failure is None or not self.failure.concerns_account:
+        if not self._is_refused and (self.lists_work or self.failure is None or not self.failure.concerns_account):
             failure, self.failure = self.failure, None
             await self._resolver.resolve(self._left(), lists_are_good=failure is None)
             self.failure = self.failure or failure
@@ -85,7 +90,7 @@ class Run:
 
     async def get(self, ids: list[str]) -> None:
         """Ask for these jobs."""
-        self.lists_work = True
+        self.lists_work = self.network_works = True
         await self._resolver.get(ids)
 
     async def take(self, page: Page) -> None:

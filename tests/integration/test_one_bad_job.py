@@ -245,15 +245,35 @@ async def test_a_get_that_fails_is_asked_ever_more_rarely(world):
 
 
 class HalfBroken(World):
-    """An API of which one list fails whatever is asked of it: `bad` is `new` or `active`."""
+    """An API of which one list fails whatever is asked of it: `bad` is `new` or `active`, and `failing` what it comes to."""
 
     bad = None
+    failing = BROKEN
 
     async def list_jobs(self, query, page, page_size):
         if self.bad == ("active" if query.statuses else "new"):
             self.requests += 1
-            return BROKEN
+            return self.failing
         return await super().list_jobs(query, page, page_size)
+
+
+@pytest.mark.parametrize("bad", ["new", "active"])
+@pytest.mark.parametrize("others", [0, 200], ids=["one list read", "two lists read"])
+async def test_a_list_that_never_answers_costs_only_itself(tmp_path, bad, others):
+    """It times out each time: the jobs of the other list are followed, and the ends logged; the account is not well."""
+    async with HalfBroken().watched(tmp_path / "tracker.db") as world:
+        names = [f"job-{number:03d}" for number in range(10)]
+        world.add(*(f"ended-{number:03d}" for number in range(others)), status="SUCCESS")
+        world.add(*names)
+        await world.sweep()
+        await world.sweep()
+        world.bad, world.failing = bad, Failure(Reason.NETWORK, "no complete answer within 10 s")
+        for number, name in enumerate(names):
+            world.end(name)
+            world.add(f"new-{number}")
+            assert await world.sweep() >= {*failed(name), ("batch.created", f"new-{number}")}
+            assert world.cost <= 10
+        assert bad == "active" or world.report.failure == world.failing
 
 
 @pytest.mark.parametrize("bad", ["new", "active"])

@@ -45,8 +45,13 @@ class Failure(msgspec.Struct, frozen=True):
 
         A 403 for one job may be about that job alone.
         """
-        refused = self.reason is Reason.UNAUTHORISED and self.status != FORBIDDEN
-        return refused or self.reason in (Reason.NETWORK, Reason.NOT_ENABLED, Reason.RATE_LIMITED)
+        return self.refuses_account or self.reason is Reason.NETWORK
+
+    @property
+    def refuses_account(self) -> bool:
+        """Whether the API says that it answers none of the account's requests, now or at all."""
+        unauthorised = self.reason is Reason.UNAUTHORISED and self.status != FORBIDDEN
+        return unauthorised or self.reason in (Reason.NOT_ENABLED, Reason.RATE_LIMITED)
 
     @property
     def may_be_one_job(self) -> bool:
