@@ -189,7 +189,8 @@ class Run:
             later = msgspec.structs.replace(query, created_after=moment)
             return await Probe(self._fetch_from(self._direct, later)).works()
 
-        return await earliest(works_from, query.created_after, self._recorder.now() // 1000 + NO_JOBS_SINCE)
+        found = await earliest(works_from, query.created_after, self._recorder.now() // 1000 + NO_JOBS_SINCE)
+        return None if found is None or await works_from(found - 1) else found  # it may have recovered in the meantime
 
     def _fetch_from(self, provider: Provider, query: ListQuery) -> Fetch:
         async def fetch(number: int, size: int) -> Page | Failure:

@@ -342,6 +342,26 @@ async def test_a_job_that_spoils_every_page_is_passed_by(tmp_path, place):
         assert (world.report.failure, world.report.unreadable) == (None, ())
 
 
+@pytest.mark.parametrize("failures", [1, 2, 3, 4, 9])
+async def test_an_outage_that_ends_while_it_is_looked_at_is_no_bad_job(tmp_path, failures):
+    """Whichever answer is the first good one, no hole is left, and the next sweep is whole."""
+    async with SpoiltByOne().watched(tmp_path / "tracker.db") as world:
+        world.add("a", "b")
+        await world.sweep()
+        await world.sweep()
+        world.spoiling, until = "b", world.requests + failures
+
+        def recover():
+            if world.requests > until:
+                world.spoiling = None
+
+        world.between = recover
+        await world.sweep()
+        world.add("c")
+        assert ("batch.created", "c") in await world.sweep()
+        assert (world.report.failure, world.report.unreadable) == (None, ())
+
+
 async def test_many_gets_that_fail_end_the_sweep(world):
     """Each fails for itself, and none after some: the rest have their turn in the next sweep."""
     names = [f"job-{number}" for number in range(12)]
