@@ -59,7 +59,6 @@ class Run:
         self._backfilled = 0
         self._malformed: list[MalformedJob] = []
         self._page_lock = anyio.Lock(fast_acquire=True)
-        self._clock_known = False
         self._is_refused = False
 
     @property
@@ -127,7 +126,7 @@ class Run:
             failure=self.failure,
             unreadable=(*gaps.unreadable(), *self._unreadable_jobs()),
             backfilled=self._backfilled,
-            clock_ahead=self.sweep.clock_ahead / 1000 if self._clock_known else None,
+            clock_ahead=self.sweep.clock_ahead / 1000 if self.sweep.knows_clock else None,
         )
 
     def _unreadable_jobs(self) -> Iterator[Unreadable]:
@@ -211,7 +210,7 @@ class Run:
         if page.provider_time is not None:
             ahead = page.provider_time - now
             self.sweep.clock_ahead = ahead if abs(ahead) >= SAME_TIME else 0
-            self._clock_known = True
+            self.sweep.knows_clock = True
 
     def _noted(self, changes: Sequence[Change], now: int) -> Sequence[Change]:
         """The changes as they are to be recorded, observed `now`; from here on they are known."""

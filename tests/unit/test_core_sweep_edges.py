@@ -64,7 +64,7 @@ def test_an_active_job_is_news_however_old_it_is(status, created_at, contact):
     ],
 )
 def test_after_the_first_whole_reading_everything_is_news(status, created_at, completed_at, expected):
-    """A job that is over and new within history is told, whatever the clocks say; one older than history is left alone."""
+    """Where the provider tells no time a job that is over and new within history is told; one older than it is left alone."""
     assert first_observed(LATER, created_at=created_at, completed_at=completed_at, status=status) == expected
 
 
@@ -72,6 +72,29 @@ def test_a_window_behind_the_horizon_is_of_interest():
     """What the sweep reads on purpose is logged, even if it was created before history begins."""
     assert first_observed(LATER, window=CREATED - 200, created_at=CREATED - 200, status="SUCCESS") == [False]
     assert first_observed(LATER, window=CREATED - 200, created_at=CREATED - 201, status="SUCCESS") == []
+
+
+SINCE = BEFORE["since"]
+LONG_BEFORE, JUST_BEFORE = CREATED + 940, CREATED + 941
+
+
+@pytest.mark.parametrize(
+    ("completed_at", "knows_clock", "now", "expected"),
+    [
+        pytest.param(LONG_BEFORE, True, SINCE, True, id="long before"),
+        pytest.param(JUST_BEFORE, True, SINCE, False, id="just before"),
+        pytest.param(LONG_BEFORE, False, SINCE, False, id="by a clock that nobody knows"),
+        pytest.param(LONG_BEFORE, True, SINCE - 1, False, id="our clock was set back"),
+        pytest.param(None, True, SINCE, False, id="no end is said"),
+        pytest.param(0, True, SINCE, True, id="an end before its creation"),
+    ],
+)
+def test_what_ended_long_before_the_first_contact_is_never_news(completed_at, knows_clock, now, expected):
+    """What could not be read at first is logged and delivered to nobody when it can be, unless a clock may be wrong."""
+    sweep = Sweep("default", LATER, CREATED)
+    sweep.knows_clock = knows_clock
+    (change,) = sweep.observe([job(status="FAILED", completed_at=completed_at)], {}, now)
+    assert change.backfilled == expected
 
 
 def test_the_steps_of_a_backfilled_job_stay_with_it():

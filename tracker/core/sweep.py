@@ -31,6 +31,9 @@ DELETED_AFTER: Final = MINUTE
 MANY_DELETED_AFTER: Final = HOUR
 ALL_DELETED_AFTER: Final = DAY
 
+CERTAINLY_BEFORE: Final = MINUTE
+"""Milliseconds before the first contact: what ended then and could not be read at first is no news when it can be."""
+
 MANY: Final = 5
 """So many jobs may be missing at once before the account is suspected."""
 
@@ -127,6 +130,7 @@ class Sweep:
         self.newest: int | None = None
         self.stale = 0
         self.clock_ahead = clock_ahead
+        self.knows_clock = False  # whether an answer of this sweep has told the provider's time
         self._contact = contact
         self._oldest_of_interest = min(window, contact.horizon)
         self._memory = memory
@@ -207,7 +211,7 @@ class Sweep:
         if self._settles(job, known, now):
             return None
         if known is None:
-            return first_seen(self.account, job, now, backfilled=self._was_over_before_us(job))
+            return first_seen(self.account, job, now, backfilled=self._was_over_before_us(job, now))
         if known.deleted:
             return diff(self.account, known, job, now)
         if not is_behind(job, known.job):
@@ -219,16 +223,19 @@ class Sweep:
     def _is_old_history(self, job: Job) -> bool:
         return is_terminal(job.status) and job.created_at < self._oldest_of_interest
 
-    def _was_over_before_us(self, job: Job) -> bool:
-        """By the provider's clock, and only while the first reading is not whole; later on every job is news."""
-        if not is_terminal(job.status) or self._contact.watermark is not None:
+    def _was_over_before_us(self, job: Job, now: int) -> bool:
+        """By the provider's clock. Once the first reading was whole only where both clocks and the job's leave no doubt."""
+        if not is_terminal(job.status):
             return False
-        ended_at = job.created_at if job.completed_at is None else job.completed_at
-        return ended_at * 1000 <= self._contact.since + self.clock_ahead
+        since = self._contact.since + self.clock_ahead
+        if self._contact.watermark is None:
+            return (job.created_at if job.completed_at is None else job.completed_at) * 1000 <= since
+        is_certain = self.knows_clock and self._contact.since <= now and job.completed_at is not None
+        return is_certain and max(job.created_at, job.completed_at or 0) * 1000 <= since - CERTAINLY_BEFORE
 
     def _settles(self, job: Job, known: Known | None, now: int) -> bool:
         """Whether it is a SUCCESS that waits for what it lacks; an end of any other kind ends the wait."""
-        is_news = known.active or known.deleted if known else not self._was_over_before_us(job)
+        is_news = known.active or known.deleted if known else not self._was_over_before_us(job, now)
         if not is_terminal(job.status) or not is_news:
             return False
         before = self._settling.pop(job.id, None)
