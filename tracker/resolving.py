@@ -5,6 +5,7 @@ in each sweep, those that were asked for least recently first. A job that the AP
 """
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final, Protocol
 
 from tracker.core.diff import Known
@@ -58,6 +59,11 @@ class Unresolved:
         if known.deleted:
             self.deleted[known.job.id] = Recheck.first(now)
 
+    def were_shown(self, ids: AbstractSet[str]) -> None:
+        """An answer has shown these jobs: they can be read."""
+        for id_ in self.unreadable.keys() & ids:
+            del self.unreadable[id_]
+
     def has_failed(self, job_id: str, failure: Failure, now: int) -> None:
         before = self.unreadable.get(job_id)
         self.unreadable[job_id] = (before[0].again(now) if before else Recheck.first(now), failure)
@@ -98,15 +104,16 @@ class Resolver:
         self._now = now
         self._windows_fail = False
 
-    async def resolve(self, left: list[Job], *, lists_are_good: bool) -> None:
+    async def resolve(self, left: list[Job], malformed: list[Job], *, lists_are_good: bool) -> None:
         """Ask what became of these active jobs, and of those that were deleted not long ago.
 
-        Windows are read only where the lists of the sweep were good: else most of `left` has not left at all.
+        Windows are read only where the lists of the sweep were good: else most of `left` has not left at all. What is
+        `malformed` in a list may be well in the answer to a get.
         """
-        now = self._now()
-        due = [job for job in left if not self._unresolved.is_waited_for(job.id, now)]
+        due = self._due(left)
         if lists_are_good:
             due = await self._explain_all(due)
+        due += self._due(malformed)
         await self.get([job.id for job in sorted(due, key=self._asked_at)][:MOST_GETS])
         if self._sweeping.failure is None:
             await self._look_for_deleted()
@@ -142,6 +149,8 @@ class Resolver:
                 await self._sweeping.take(Page((answer,), (), 1))
             case MalformedJob():
                 self._sweeping.take_malformed(answer)
+                self._unresolved.has_failed(job_id, Failure(Reason.MALFORMED, answer.reason), self._now())
+                return None
             case Failure(reason=Reason.NOT_FOUND):
                 self._sweeping.missing(job_id)
             case Failure():
@@ -158,6 +167,10 @@ class Resolver:
             if isinstance(answer, Job):
                 del self._unresolved.deleted[id_]
                 await self._sweeping.take(Page((answer,), (), 1))
+
+    def _due(self, jobs: list[Job]) -> list[Job]:
+        now = self._now()
+        return [job for job in jobs if not self._unresolved.is_waited_for(job.id, now)]
 
     def _asked_at(self, job: Job) -> tuple[int, int]:
         return self._unresolved.asked.get(job.id, 0), job.created_at

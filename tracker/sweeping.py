@@ -83,7 +83,13 @@ class Run:
         """Ask what became of the active jobs that no list showed, unless the account cannot be asked."""
         if not self._is_refused and (self.lists_work or self.failure is None or not self.failure.concerns_account):
             failure, self.failure = self.failure, None
-            await self._resolver.resolve(self._left(), lists_are_good=failure is None)
+            malformed = {job.id for job in self._malformed}
+            left = self._left()
+            await self._resolver.resolve(
+                [job for job in left if job.id not in malformed],
+                [job for job in left if job.id in malformed],
+                lists_are_good=failure is None,
+            )
             self.failure = self.failure or failure
         self.failure = self.failure or self.sweep.suspicion()
 
@@ -113,6 +119,7 @@ class Run:
         """Record what only now is believed, and the watermark."""
         now = self._recorder.now()
         changes, memory = self.sweep.conclude(self._known, now)
+        self._unresolved.were_shown(self.sweep.shown)
         if changes or watermark is not None:
             await self._recorder.record(self._noted(changes, now), watermark)
         return memory
@@ -132,7 +139,8 @@ class Run:
     def _unreadable_jobs(self) -> Iterator[Unreadable]:
         for id_, (_, failure) in sorted(self._unresolved.unreadable.items()):
             yield Unreadable(f"job {id_}", failure, id_)
-        for job in self._malformed:
+        said = self._unresolved.unreadable.keys() | self.sweep.shown
+        for job in {job.id or index: job for index, job in enumerate(self._malformed) if job.id not in said}.values():
             yield Unreadable(f"job {job.id or 'without an id'}", Failure(Reason.MALFORMED, job.reason), job.id)
 
     async def _read_lists(self, chosen: Plan, gaps: Gaps) -> tuple[Reading, Reading | None]:
@@ -200,10 +208,9 @@ class Run:
         return fetch
 
     def _left(self) -> list[Job]:
-        """The jobs that were active and were not shown; not those whose answer was malformed, or that wait to be deleted."""
+        """The jobs that were active and were not shown, but for those that wait to be deleted."""
         now = self._recorder.now()
-        unreadable = {job.id for job in self._malformed}
-        left = self._known.keys() - self.sweep.shown - unreadable
+        left = self._known.keys() - self.sweep.shown
         return [self._known[id_].job for id_ in sorted(left) if self.sweep.is_to_be_asked(id_, now)]
 
     def _learn_clock(self, page: Page, now: int) -> None:

@@ -8,6 +8,7 @@ import pytest
 from moving_api import MovingApi, new_job, stepped
 
 from tracker.core.failure import Failure, Reason
+from tracker.core.job import MalformedJob
 from tracker.core.plan import PAGE_SIZE
 from tracker.narrowing import MOST_REQUESTS
 from tracker.poller import Poller
@@ -298,6 +299,70 @@ async def test_a_list_that_fails_as_a_whole_costs_only_itself(tmp_path, bad):
         world.add("new", status="SUCCESS")
         assert await world.sweep() == {("batch.created", "new"), ("batch.completed", "new")}
         assert (world.report.failure, world.report.unreadable) == (None, ())
+
+
+class Shapeless(World):
+    """An API whose lists show some jobs without a status; `nowhere` says whether a get of these has none either."""
+
+    shapeless = frozenset()
+    nowhere = False
+
+    async def list_jobs(self, query, page, page_size):
+        answer = await super().list_jobs(query, page, page_size)
+        if isinstance(answer, Failure):
+            return answer
+        bad = tuple(MalformedJob(job.id, "no status") for job in answer.jobs if job.id in self.shapeless)
+        return msgspec.structs.replace(
+            answer, jobs=tuple(job for job in answer.jobs if job.id not in self.shapeless), malformed=bad
+        )
+
+    async def get_job(self, job_id):
+        answer = await super().get_job(job_id)
+        return MalformedJob(job_id, "no status") if self.nowhere and job_id in self.shapeless else answer
+
+
+async def test_a_job_without_a_status_in_its_list_is_asked_for(tmp_path):
+    """Its own answer has one: it is followed to its end, and is named only while nothing can be read of it."""
+    async with Shapeless().watched(tmp_path / "tracker.db") as world:
+        world.add("a", "b")
+        await world.sweep()
+        world.shapeless = {"a"}
+        assert await world.sweep() == set()
+        assert (world.report.failure, world.report.unreadable) == (None, ())
+        world.end("a", "b")
+        assert await world.sweep() == failed("a", "b")
+
+
+async def test_a_job_without_a_status_anywhere_is_asked_for_ever_more_rarely(tmp_path):
+    """It is named once in each report, costs few gets, and is followed when its answers have a status again."""
+    async with Shapeless().watched(tmp_path / "tracker.db") as world:
+        world.add("a", "b")
+        await world.sweep()
+        world.shapeless, world.nowhere = {"a"}, True
+        asked = 0
+        for _ in range(240):
+            await world.sweep()
+            asked += world.asked.count("a")
+            assert [each.what for each in world.report.unreadable] == ["job a"]
+        assert asked <= 12
+        world.shapeless = frozenset()
+        world.end("a")
+        assert await world.sweep() == failed("a")
+        assert world.report.unreadable == ()
+
+
+async def test_a_job_that_a_list_shows_again_can_be_read(world):
+    """That its get failed while it was in no list is not said for as long as it runs."""
+    world.add("a", "b")
+    await world.sweep()
+    job = world.jobs["a"]
+    world.refused = {"a": BROKEN}
+    world.delete("a")
+    await world.sweep()
+    assert [each.what for each in world.report.unreadable] == ["job a"]
+    world.put(job)
+    await world.sweep()
+    assert world.report.unreadable == ()
 
 
 class SpoiltByOne(World):
