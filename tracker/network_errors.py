@@ -62,7 +62,12 @@ def _origins(error: BaseException) -> Iterator[BaseException]:
             seen.append(each)
             yield each
             left += [*(each.exceptions if isinstance(each, BaseExceptionGroup) else ()), each.__cause__]
-            left += [] if each.__suppress_context__ else [each.__context__]
+            left += [] if each.__suppress_context__ and not _is_of_the_pool(each) else [each.__context__]
+
+
+def _is_of_the_pool(error: BaseException) -> bool:
+    """Whether httpcore raised it: its connection pool hides what each error stems from (`raise … from None`)."""
+    return type(error).__module__.startswith("httpcore")
 
 
 def _sentence(error: BaseException) -> str | None:

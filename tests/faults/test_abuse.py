@@ -78,7 +78,9 @@ async def test_nobody_is_led_elsewhere(tmp_path, status):
             installation = with_receiver(tmp_path, api.url, receiver.url)
             async with installation.running() as daemon:
                 line = await daemon.says("account.failing")
-                assert line["detail"].startswith(f"HTTP {status}; it leads to {second.url}/v1/batch/jobs, which is not followed")
+                assert line["detail"].startswith(
+                    f"HTTP {status}; it leads to {second.url}/v1/batch/jobs, which is not followed"
+                )
             sent = await installation.command("send-test", "pipeline")
             assert sent.returncode == 1
             assert f"HTTP {status}" in sent.stdout + sent.stderr

@@ -140,6 +140,22 @@ async def test_proxies_of_the_environment_need_asking(tls, monkeypatch, asked):
         assert (said.body, proxy.accepts, server.accepts) == ((b"proxy", 1, 0) if asked else (b"server", 0, 1))
 
 
+@pytest.mark.parametrize(
+    ("proxy", "reason"),
+    [
+        ("http://127.0.0.1:1", "the proxy cannot be reached: the connection is refused: nothing listens there; "),
+        ("http://proxy.invalid:3128", "the proxy cannot be reached: the host's name "),
+        ("socks5://127.0.0.1:1", "the SOCKS proxy cannot be reached: the connection is refused: nothing listens there; "),
+    ],
+    ids=["refused", "unknown name", "SOCKS refused"],
+)
+async def test_proxy_that_cannot_be_reached(tls, proxy, reason):
+    """What is wrong with a proxy is said in the words of any other connection, though its library hides the cause."""
+    async with http_client(tls, proxies=Proxies(http=proxy)) as client:
+        said = await client.send(Request(method="GET", url="http://api.invalid/"))
+    assert said.detail.startswith(reason)
+
+
 async def test_second_answer_of_a_proxy_answers_nothing(tls):
     """What a proxy says beyond an answer is not taken for the next request's answer either."""
     scenes = sends(answer(b"first") + answer(b"stale")), sends(answer(b"second"))

@@ -8,6 +8,7 @@ from surfaced import ACCOUNTS, surfaced
 
 from tracker.core.circuit import TRIP, Circuit
 from tracker.core.delivery import Outcome, Result, settle
+from tracker.core.failure import Failure, Reason
 from tracker.core.fanout import Subscription
 from tracker.store.writer import open_store
 
@@ -81,3 +82,19 @@ async def test_what_a_changed_configuration_left_behind(tmp_path):
         ]
         assert len((await shown(app, "/accounts"))[1]) == 2
         assert len((await shown(app, "/events"))[1]) == 1
+
+
+async def test_many_problems_leave_room_for_the_jobs(tmp_path):
+    """Of more than four banners three are shown and the others are folded, so that what the page is about stays in sight."""
+    async with surfaced(tmp_path / "tracker.db") as app:
+        for account in ACCOUNTS:
+            app.health.swept(account, Failure(Reason.UNAUTHORISED, "HTTP 401"), SINCE)
+        await lose_one(app.store)
+        await app.store.outbox.settle("pipeline", [], FAILING)
+        assert "more-problems" not in (await app.get("/")).text
+        await app.store.outbox.settle("team", [], FAILING)
+        page = (await app.get("/")).text
+        unfolded, folded = page.split('<details class="more-problems"')
+        assert (unfolded.count('class="banner '), folded.count('class="banner ')) == (3, 2)
+        assert "<summary>2 more problems</summary>" in folded
+        assert len((await shown(app))[1]) == 5

@@ -1,17 +1,18 @@
 """Owns what a request asks for: its query and its body as values, each mistake told by name."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, inspect
 from starlette.requests import ClientDisconnect, Request
 
 from tracker.core.event import iso
+from tracker.core.names import did_you_mean
 from tracker.web.access import client_of
 from tracker.web.problems import Refusal
 
@@ -23,6 +24,8 @@ Glob = Annotated[str, Meta(max_length=256, description="A glob: *, ?, [abc], [!a
 Moment = Annotated[str, Meta(max_length=40, extra_json_schema={"format": "date-time"})]
 
 Asked = TypeVar("Asked", bound=msgspec.Struct)
+
+_NO_CHOICE: Final = "Invalid enum value"
 
 _AT: Final = re.compile(r" - at `\$\.?([a-z_-]*)[^`]*`$")
 
@@ -48,7 +51,7 @@ async def query(request: Request, type_: type[Asked]) -> Asked:
     values: dict[str, Any] = {}
     for name, value in pairs:
         if name not in fields:
-            raise Refusal(422, f"{name}: nobody knows it, expected one of {', '.join(fields)}")
+            raise Refusal(422, f"{name}: unknown parameter, expected {_one_of(name, [*fields])}")
         if fields[name].default == ():
             values.setdefault(name, []).append(value)
         elif name in values:
@@ -111,8 +114,39 @@ def _converted(values: Mapping[str, Any], type_: type[Asked]) -> Asked:
         where = _AT.search(str(error))
         name = where[1] if where else ""
         told = _AT.sub("", str(error)).replace("Expected", "expected", 1)
+        if told.startswith(_NO_CHOICE):
+            raise Refusal(422, f"{name}: {_wrong_choice(values[name], choices_of(type_, name))}") from None
         found = f"found {values[name]!r}, " if name in values else ""
         raise Refusal(422, f"{name}: {found}{told}" if name else told) from None
+
+
+def choices_of(type_: type[msgspec.Struct], name: str) -> list[str]:
+    """The values that the field takes, where its type lists them."""
+    field = next(each for each in inspect.type_info(type_).fields if each.encode_name == name)  # type: ignore[attr-defined]
+    return [*_listed(field.type)]
+
+
+def _listed(type_: inspect.Type) -> Iterator[str]:
+    match type_:
+        case inspect.LiteralType(values=values):
+            yield from map(str, values)
+        case inspect.EnumType(cls=cls):
+            yield from (str(each.value) for each in cls)
+        case inspect.UnionType(types=types):
+            for each in types:
+                yield from _listed(each)
+        case inspect.VarTupleType(item_type=item) | inspect.Metadata(type=item):
+            yield from _listed(item)
+
+
+def _wrong_choice(given: str | list[str], choices: list[str]) -> str:
+    wrong = given if isinstance(given, str) else next((each for each in given if each not in choices), "")
+    return f"found {wrong!r}, expected {_one_of(wrong, choices)}"
+
+
+def _one_of(found: str, choices: list[str]) -> str:
+    near = did_you_mean(found, choices)
+    return f"one of {', '.join(choices)}" + (f"; did you mean {near!r}?" if near else "")
 
 
 async def caller(request: Request, type_: type[Asked]) -> Asked:

@@ -16,6 +16,9 @@ from tracker.web.tracker import Tracker
 
 About = dict[str, Any]
 
+_SHOWN_PROBLEMS: Final = 3
+"""Banners that a page shows unfolded where there are more than one more: the jobs are to be on the first screen."""
+
 _OF_JOBS: Final = ("/", "/accounts")
 """The pages that say which jobs nothing follows any more."""
 
@@ -32,11 +35,13 @@ class Frame:
         health = self._tracker.health
         trouble: DeliveryTrouble = about.get("delivery_trouble", NO_TROUBLE)
         names = [account.name for account in self._tracker.config.accounts]
+        found = problems(health, trouble) + (_of_accounts(trouble) if request.url.path in _OF_JOBS else [])
         frame: About = {
             "here": request.url.path,
             "now": now() / 1000,
             "overall": overall(health, trouble),
-            "problems": problems(health, trouble) + (_of_accounts(trouble) if request.url.path in _OF_JOBS else []),
+            "problems": found,
+            "shown_problems": len(found) if len(found) <= _SHOWN_PROBLEMS + 1 else _SHOWN_PROBLEMS,
             "session": has_session(request),
             "accounts": names,
             "several_accounts": len(names) > 1,
