@@ -45,9 +45,10 @@ class Control(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """The daemon's answer where it does not do as asked: the detail of a problem."""
+    """The daemon's answer where it does not do as asked: the detail of a problem, and whether it is an unknown name."""
 
     error: str
+    is_unknown: bool = False
 
 
 class _Problem(msgspec.Struct, frozen=True):
@@ -133,7 +134,7 @@ def _understood(status: int, body: bytes, type_: type[Done]) -> Done | Refused |
         if status == 200:
             return msgspec.json.decode(body, type=type_)
         if status not in (401, 421):
-            return Refused(msgspec.json.decode(body, type=_Problem).detail)
+            return Refused(msgspec.json.decode(body, type=_Problem).detail, is_unknown=status == 404)
     return None
 
 

@@ -86,7 +86,7 @@ async def test_a_token_in_the_configuration(tmp_path):
                 await client.get(url, headers=right) for url in ("/api/jobs", "/api/accounts", "/metrics", "/nothing", "/")
             ]
             done = await installation.command("replay", "--receiver", "x", "--dead")
-            assert (done.returncode, "no receiver 'x'" in done.stderr) == (1, True)
+            assert (done.returncode, "no receiver 'x'" in done.stderr) == (2, True)
             await daemon.stop(signal.SIGTERM)
     said = (
         json.dumps(daemon.lines) + done.stdout + done.stderr + "".join(answer.text + str(answer.headers) for answer in answers)

@@ -152,13 +152,13 @@ async def test_verify_tells_a_tampered_table(watched, tmp_path):
 async def test_check_tells_which_jobs_cannot_be_read(tmp_path):
     """Jobs that no one could watch are counted and named with the reason, and the status is 1, though the account answers."""
     good = {"id": "good", "status": "QUEUED", "created_at": 1_795_000_000} | dict.fromkeys(COUNTERS, 0)
-    bad = [{"status": "QUEUED"}, *({"id": f"bad-{number}"} for number in range(4))]
-    page = json.dumps({"data": [good, *bad], "total": 6}).encode()
+    bad = [{"status": "QUEUED"}, {"status": "RUNNING"}, *({"id": f"bad-{number}"} for number in range(4))]
+    page = json.dumps({"data": [good, *bad], "total": 7}).encode()
     async with loopback(sends(answer(page))) as server:
         done = await Installation(tmp_path, server.url).command("check", "--online")
     assert done.returncode == 1
-    assert "account   default: answers, 6 jobs; 5 of the 6 asked for cannot be read and are not watched: " in done.stderr
-    assert all(part in done.stderr for part in ("one without an id: ", "bad-0: ", "bad-1: ", "and 2 more"))
+    assert "account   default: answers, 7 jobs; 6 of the 7 asked for cannot be read and are not watched: " in done.stderr
+    assert all(part in done.stderr for part in ("2 without an id: ", "bad-0: ", "bad-1: ", "and 2 more"))
 
 
 @pytest.mark.parametrize(

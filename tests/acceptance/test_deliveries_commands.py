@@ -164,7 +164,7 @@ async def test_table_of_deliveries(installation):
     ("options", "status", "said"),
     matrix(
         [
-            (("--receiver", "nobody", "--dead"), 1, "no receiver 'nobody' in the configuration; there are: pipeline, other"),
+            (("--receiver", "nobody", "--dead"), 2, "no receiver 'nobody' in the configuration; there are: pipeline, other"),
             (("--receiver", "pipeline", "--from-seq", "6"), 1, "nothing to replay: the log has no event in this range"),
             (("--receiver", "pipeline", "--since", "2030-01-01"), 1, "nothing to replay: the log has no event in this range"),
             (("--receiver", "other", "--dead"), 1, "nothing to replay: no delivery to other is dead"),
@@ -253,7 +253,7 @@ async def test_replay_beside_a_daemon_and_after_it_was_killed(tmp_path):
             assert [event["seq"] for event in await receiver.wait_for(2)] == [5, 3]
             assert (await daemon.says("replayed"))["deliveries"] == 1
             unknown = await installation.command("replay", "--receiver", "nobody", "--dead")
-            assert (unknown.returncode, "there are: pipeline, other" in unknown.stderr) == (1, True)
+            assert (unknown.returncode, "there are: pipeline, other" in unknown.stderr) == (2, True)
             daemon.process.send_signal(signal.SIGKILL)
             await daemon.process.wait()
         assert control_file(installation.database).exists()

@@ -229,6 +229,13 @@ def test_account(mistakes, line, mistake):
             'events = ["batch.failed", "batch.complete"]',
             "events: found 'batch.complete', which matches no event type; did you mean 'batch.completed'?",
         ),
+        (
+            'events = ["batch.complete", "Batch.failed"]',
+            (
+                "events: found 'batch.complete', which matches no event type; did you mean 'batch.completed'?; "
+                "also found 'Batch.failed', which matches no event type; did you mean 'batch.failed'?"
+            ),
+        ),
         ('events = ["batches.*"]', "events: found 'batches.*', which matches no event type; did you mean 'batch.*'?"),
         ("events = 'batch.*'", "events: found a string, expected a list of strings"),
         ("events = ['batch.*', 5]", f"events: found 5, {TEXT}"),

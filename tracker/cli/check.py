@@ -1,6 +1,7 @@
 """Owns `batch-tracker check`: whether the configuration is right, and with --online whether the accounts answer."""
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -97,10 +98,16 @@ def _told(answer: Page | Failure) -> str:
     return f"answers, {count} jobs" + (_unreadable(answer) if answer.malformed else "")
 
 
+def _without_id(count: int) -> str:
+    return "one without an id" if count == 1 else f"{count} without an id"
+
+
 def _unreadable(page: Page) -> str:
     """How many jobs of the page cannot be read, and why the first of them cannot."""
-    shown = [f"{job.id or 'one without an id'}: {job.reason}" for job in page.malformed[:SHOWN_UNREADABLE]]
-    more = len(page.malformed) - len(shown)
+    alike = Counter((job.id, job.reason) for job in page.malformed)
+    counted = alike.most_common(SHOWN_UNREADABLE)
+    shown = [f"{id_ or _without_id(count)}: {reason}" for (id_, reason), count in counted]
+    more = len(page.malformed) - sum(count for _, count in counted)
     if more:
         shown.append(f"and {more} more")
     return f"; {len(page.malformed)} of the {len(page)} asked for cannot be read and are not watched: {'; '.join(shown)}"

@@ -48,7 +48,7 @@ def command(config: str | None, **asked: str | int | bool | None) -> None:
     done, by_daemon = anyio.run(_replay, config, which)
     if isinstance(done, Refused):
         echo_error(f"batch-tracker: {text.plain(done.error)}")
-        sys.exit(1)
+        sys.exit(2 if done.is_unknown else 1)
     if done.enabled:
         echo(f"{text.plain(which.receiver)} was disabled, as it had answered that it is gone; it is enabled again")
     if done.deliveries:
@@ -68,7 +68,9 @@ async def _replay(config: str | None, which: Replay) -> tuple[Replayed | Refused
 
     async def alone(store: SqliteStore) -> Replayed | Refused:
         known = receiver_names(config)
-        return await store.replay(which, now()) if which.receiver in known else Refused(unknown_receiver(which.receiver, known))
+        if which.receiver not in known:
+            return Refused(unknown_receiver(which.receiver, known), is_unknown=True)
+        return await store.replay(which, now())
 
     return await change(database, ask, alone)
 

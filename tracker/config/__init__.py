@@ -285,8 +285,8 @@ def _receiver_secrets(environ: Mapping[str, str]) -> Any:
 
 def _event_types(value: Any) -> tuple[str, ...]:
     globs = table.texts(value)
-    if wrong := next(filter(None, map(unknown_type, globs)), None):
-        raise Wrong(wrong)
+    if wrong := [*filter(None, map(unknown_type, globs))]:
+        raise Wrong("; also ".join(wrong))
     return globs
 
 
