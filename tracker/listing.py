@@ -45,6 +45,7 @@ class Reading:
         self._newest: dict[int, int] = {}  # by page: the creation time of its last job
         self._total = 0
         self._repeated = False  # a whole pass showed what the one before had shown, and no more
+        self._behind: int | None = None  # the page that is looked for behind the last one
         self._end = 0  # the furthest place at which the list was seen to end
         self._said = 0  # the last total that an answer gave
         self._page_size = PAGE_SIZE
@@ -159,10 +160,15 @@ class Reading:
             await self._read_pages([before // self._page_size])
 
     async def _look_behind(self) -> None:
-        """Where the last page is full there may be another one behind it, whatever the total says."""
+        """Where the last page is full there may be another one behind it, whatever the total says.
+
+        An API that refuses a page behind its last one has no such page: that is no failure.
+        """
         while self.whole and self._found > self._end and self._is_last_page_full and not self._failed:
             self._end = self._found
-            await self._read_pages([self._found // self._page_size])
+            self._behind = self._found // self._page_size
+            await self._read_pages([self._behind])
+            self._behind = None
             await self._read_tail()
 
     def _down_to(self, first: int) -> Iterator[int]:
@@ -195,6 +201,8 @@ class Reading:
         if number in self._failed or number in self._narrowed:
             return
         page = await self._pages.fetch(number, self._page_size)
+        if isinstance(page, Failure) and number == self._behind and not page.concerns_account:
+            return
         if isinstance(page, Failure) and not self._has_no_end and await self._pages.is_worth_it(page):
             self._failed[number] = page
             self._holes[number] = (Hole(number * self._page_size, self._page_size, page),)

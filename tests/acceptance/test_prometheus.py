@@ -58,10 +58,19 @@ async def test_daemon_serves_every_metric_of_the_rules(everything):
     assert asked - served == set()
 
 
+ONLY_IN_TROUBLE = ("batchtracker_orphaned_deliveries{",)
+"""What has no series while all is as it is configured."""
+
+
 async def test_every_selector_of_the_rules_finds_series(everything):
     """Each metric with the labels that a rule asks for has series in Prometheus, so no label or value of it is misspelt."""
     selectors = sorted(
-        {each for expr in rule_expressions() for each in re.findall(r"[\w:]+\{[^}]+\}", expr) if ":" not in each}
+        {
+            each
+            for expr in rule_expressions()
+            for each in re.findall(r"[\w:]+\{[^}]+\}", expr)
+            if ":" not in each and not each.startswith(ONLY_IN_TROUBLE)
+        }
     )
 
     async def missing():

@@ -64,7 +64,8 @@ class Canned:
         if path == "/hook":
             return b""
         if path == LIST:
-            return self.bodies[int(dict(part.split("=", 1) for part in query.split("&"))["page"])]
+            number = int(dict(part.split("=", 1) for part in query.split("&"))["page"])
+            return self.bodies[number] if number < len(self.bodies) else page(self.jobs, self.jobs)
         return self.one(uuid.UUID(path.rpartition("/")[2]).int & 0xFFFFFFFF)
 
 

@@ -60,8 +60,10 @@ def _insert(connection, lives):
     for table in (_Life.events, _Life.jobs, _Life.deliveries, _Life.attempts):  # in the order of what refers to what
         rows = [row for life in lives for row in table(life)]
         if rows:
-            marks = ",".join("?" * len(rows[0]))
-            connection.executemany(f"INSERT INTO {table.__name__} VALUES ({marks})", rows)  # noqa: S608 - of names here
+            names = [name for _, name, *_ in connection.execute(f"PRAGMA table_info({table.__name__})")][: len(rows[0])]
+            marks = ",".join("?" * len(names))
+            insert = f"INSERT INTO {table.__name__} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - of names here
+            connection.executemany(insert, rows)
     connection.execute("COMMIT")
 
 

@@ -31,6 +31,7 @@ class Noting:
 
     def __init__(self, http):
         self._http = http
+        self.identity = http.identity
         self._came = asyncio.Queue()
 
     async def send(self, request):

@@ -23,7 +23,8 @@ RECEIVERS = (Subscription(receiver="pipeline", events=("*",)),)
 TABLES = {
     "events": "SELECT * FROM events WHERE seq > ? ORDER BY seq",
     "deliveries": "SELECT * FROM deliveries WHERE seq > ? ORDER BY seq",
-    "jobs": "SELECT * FROM jobs WHERE seq > ? ORDER BY seq",
+    "jobs": "SELECT account, id, status, active, deleted, created_at, first_seen_at, observed_at, seq, data FROM jobs"
+    " WHERE seq > ? ORDER BY seq",
 }
 UPSERT = "ON CONFLICT (account, id) DO UPDATE SET " + ", ".join(
     f"{name} = excluded.{name}" for name in ("status", "active", "deleted", "created_at", "observed_at", "seq", "data")

@@ -156,6 +156,24 @@ async def test_total_that_ends_with_a_full_page_hides_nothing(length, hidden):
     assert len(jobs.asked) <= (length + hidden) // 100 + 2
 
 
+REFUSALS = [(Reason.NOT_FOUND, 404), (Reason.REJECTED, 422), (Reason.SERVER, 500)]
+
+
+@pytest.mark.parametrize(("reason", "status"), REFUSALS, ids=["404", "422", "500"])
+async def test_api_that_refuses_a_page_behind_its_last_is_well(reason, status):
+    """The look behind a last page that is full finds nothing where it is refused: the list was read, and that is no failure."""
+    jobs = List(200)
+
+    async def fetch(number, page_size):
+        page = await jobs.fetch(number, page_size)
+        return page if number < 2 else Failure(reason, f"HTTP {status}", status=status)
+
+    reading = Reading(Narrowing(fetch), jobs.take)
+    await reading.read()
+    assert (reading.whole, reading.trouble, reading.holes, jobs.shows_all()) == (True, None, (), True)
+    assert jobs.numbers == [0, 1, 2]
+
+
 @pytest.mark.parametrize(("shown", "total", "most"), [(20, 250, 2), (100, 250, 3), (20, 10_000, 2), (100, 10_000, 17)])
 async def test_api_that_ignores_the_page_is_found_out(shown, total, most):
     """The first page again is no other page: the reading ends there, after few requests, and says why it is not whole."""

@@ -70,6 +70,7 @@ def test_every_change_is_logged_once_and_rightly(steps, overlap, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @worlds(200)
 def test_every_change_is_logged_once_and_rightly_in_many_worlds(steps, overlap, monkeypatch):
     """The same, in four times as many worlds."""
