@@ -76,7 +76,7 @@ async def test_cost_grows_with_the_jobs(count, tmp_path):
         noted = count(f"{name} of a sweep that finds nothing")
         noted.note("100 active jobs", getattr(few, name))
         noted.note("1,000 active jobs", getattr(many, name))
-    assert many.requests == pytest.approx(10 * few.requests, rel=0.3)
+    assert many.requests - 1 == pytest.approx(10 * (few.requests - 1), rel=0.3)  # one looks behind a last page that is full
     assert many.cpu < 20 * few.cpu
     assert many.memory < 2 * few.memory
 
