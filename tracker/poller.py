@@ -16,7 +16,8 @@ from tracker.core.gap import Gaps
 from tracker.core.plan import FREE_OVERLAP, Census, Plan, advanced_watermark, plan, window_start
 from tracker.core.ports import Contact, Provider, Store
 from tracker.core.recheck import DAY, Recheck
-from tracker.core.sweep import NOTHING, Memory, Report, Sweep
+from tracker.core.report import Report
+from tracker.core.sweep import NOTHING, Memory, Sweep
 from tracker.gathering import Gathering, gathering
 from tracker.listing import Reading
 from tracker.recording import NOBODY, Audience, Recorder

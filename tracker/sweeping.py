@@ -13,8 +13,9 @@ from tracker.core.job import Hole, Job, MalformedJob, Page
 from tracker.core.plan import Plan
 from tracker.core.ports import ListQuery, Provider
 from tracker.core.recheck import DAY
+from tracker.core.report import Report, Unreadable
 from tracker.core.status import ACTIVE
-from tracker.core.sweep import Memory, Report, Sweep, Unreadable
+from tracker.core.sweep import Memory, Sweep
 from tracker.gathering import Gathering
 from tracker.listing import SIDE_BY_SIDE, Reading
 from tracker.narrowing import TOO_MANY, Fetch, Narrowing, Probe, earliest

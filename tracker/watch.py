@@ -12,8 +12,8 @@ from tracker.core.event import Event
 from tracker.core.failure import Failure, Reason
 from tracker.core.health import Health
 from tracker.core.ports import StorageError
+from tracker.core.report import Report
 from tracker.core.retry import backoff, spread
-from tracker.core.sweep import Report
 from tracker.core.verdict import why
 from tracker.metrics import Metrics
 from tracker.poller import Poller

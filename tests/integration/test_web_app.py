@@ -5,7 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from surfaced import surfaced
 
 from tracker.core.failure import Failure, Reason
-from tracker.core.sweep import Report
+from tracker.core.report import Report
 
 NOW = 1_750_861_214_312
 PATHS = ("/", "/healthz", "/readyz", "/metrics", "/api/jobs", "/api/openapi.json", "/login", "/nothing")

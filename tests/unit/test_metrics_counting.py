@@ -11,7 +11,7 @@ from tracker.core.event import plain_event
 from tracker.core.failure import Failure, Reason
 from tracker.core.health import Use
 from tracker.core.job import MalformedJob
-from tracker.core.sweep import Report
+from tracker.core.report import Report
 from tracker.metrics import Metrics
 from tracker.metrics.models import MODELS
 

@@ -6,7 +6,7 @@ from tracker.core.event import iso
 from tracker.core.job import Hole
 from tracker.core.ports import ListQuery
 from tracker.core.recheck import DAY, HOUR, MINUTE, Recheck
-from tracker.core.sweep import Unreadable
+from tracker.core.report import Unreadable
 
 PERMANENT_AFTER = 10 * MINUTE
 """Milliseconds after which what cannot be read is no passing trouble: a restart does not read it again."""

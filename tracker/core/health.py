@@ -7,7 +7,7 @@ import msgspec
 
 from tracker.core.failure import Failure
 from tracker.core.overdue import Outage
-from tracker.core.sweep import Unreadable
+from tracker.core.report import Unreadable
 
 
 class Use(IntEnum):

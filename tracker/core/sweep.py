@@ -18,7 +18,7 @@ import msgspec
 
 from tracker.core.diff import Change, Known, deletion, diff, first_seen, is_behind, without_losses
 from tracker.core.failure import Failure, Reason
-from tracker.core.job import Job, MalformedJob
+from tracker.core.job import Job
 from tracker.core.observed import as_tracked
 from tracker.core.ports import Contact
 from tracker.core.recheck import DAY, HOUR, MINUTE, Recheck
@@ -72,32 +72,6 @@ class Memory(msgspec.Struct, frozen=True):
 
 
 NOTHING: Final = Memory()
-
-
-class Unreadable(msgspec.Struct, frozen=True):
-    """A part of the account that could not be read while the rest could: a job by its id, or some `jobs` of a list."""
-
-    what: str
-    failure: Failure
-    job: str | None = None
-    jobs: int = 1
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sweep came to, in numbers. `failure` is why it was not whole; what it did see is recorded all the same.
-
-    `unreadable` are the parts that cost only themselves. `backfilled` is how many jobs were over before the account was first
-    contacted; `clock_ahead` by how many seconds the provider's clock is ahead of ours, where it said so.
-    """
-
-    events: int
-    shown: int
-    stale: int
-    malformed: tuple[MalformedJob, ...]
-    failure: Failure | None
-    unreadable: tuple[Unreadable, ...] = ()
-    backfilled: int = 0
-    clock_ahead: float | None = None
 
 
 def cannot_be_complete(job: Job) -> bool:

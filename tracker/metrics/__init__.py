@@ -6,7 +6,7 @@ from typing import Final
 from tracker.core.event import Event
 from tracker.core.job import Job
 from tracker.core.ports import Facts
-from tracker.core.sweep import Report
+from tracker.core.report import Report
 from tracker.metrics.accounts import AccountMetrics
 from tracker.metrics.active import ActiveJobs
 from tracker.metrics.changes import ChangeMetrics

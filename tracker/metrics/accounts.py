@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from tracker.core.failure import Reason
-from tracker.core.sweep import Report
+from tracker.core.report import Report
 from tracker.metrics.families import Families
 
 CALLS: Final = ("list", "get")
