@@ -80,7 +80,7 @@ def test_tables_fit_the_terminal(written, columns):
 
 def test_what_jobs_hold_is_harmless_and_aligned(written):
     """A wide name takes its cells, escape sequences and line breaks become marks; nothing steers the terminal."""
-    with on_a_terminal(written, "jobs", "--limit", "3", columns=120) as screen:
+    with on_a_terminal(written, "jobs", "--limit", "3", columns=150) as screen:
         assert screen.ends() == 0
     assert b"\x1b]0;" not in screen.raw
     assert WIDE in "".join(screen.text.split())

@@ -24,6 +24,8 @@ SHOWN: Final = 100
 
 _PAGE: Final = 500
 _ANY: Final = 2**63 - 1
+_ABOUT: Final = 24
+"""Columns of a terminal for why a job failed and what it is called, before its time of creation is left out for them."""
 
 
 @click.command(
@@ -117,9 +119,9 @@ def _show(jobs: list[dict[str, Any]]) -> None:
         terminal.Column("status", most=22),
         terminal.Column("job"),
         terminal.Column("account", rank=3, most=20),
-        terminal.Column("created", rank=1),
+        terminal.Column("created", rank=2),
         terminal.Column("progress"),
-        terminal.Column("about", rank=2, most=80, gives=True),
+        terminal.Column("about", rank=1, most=80, gives=True, keeps=_ABOUT),
     )
     console.print(terminal.table(columns, _rows(jobs, whole=console.width >= terminal.WHOLE_IDS), console.width))
 

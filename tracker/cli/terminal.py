@@ -30,13 +30,15 @@ WHOLE_IDS: Final = 110
 class Column(NamedTuple):
     """A table's column, on a terminal at most so wide.
 
-    Where there is no room one that `gives` is cut short; then the one of the highest `rank` goes, but for 0.
+    Where there is no room one that `gives` is cut short, but keeps `keeps` as long as there is a column of a higher rank; then
+    the one of the highest `rank` goes, but for 0.
     """
 
     name: str
     rank: int = 0
     most: int = 40
     gives: bool = False
+    keeps: int = LEAST
     right: bool = False
 
 
@@ -92,13 +94,16 @@ def _fitting(columns: Sequence[Column], cells: Sequence[Sequence[Text]], width: 
     for number, column in enumerate(columns):
         widest = max([cell_len(column.name), *(row[number].cell_len for row in cells)])
         widths[number] = min(widest, column.most) if width < PIPED else widest
+    wanted = dict(widths)
     while (over := sum(wide + GAP for wide in widths.values()) - GAP - width) > 0:
-        gives = [number for number in widths if columns[number].gives and widths[number] > LEAST]
-        if gives:
-            widths[gives[0]] -= min(over, widths[gives[0]] - LEAST)
-            continue
         last = max(widths, key=lambda number: columns[number].rank)
+        least = {number: each.keeps if each.rank < columns[last].rank else LEAST for number, each in enumerate(columns)}
+        gives = [number for number in widths if columns[number].gives and widths[number] > least[number]]
+        if gives:
+            widths[gives[0]] -= min(over, widths[gives[0]] - least[gives[0]])
+            continue
         if columns[last].rank == 0:
             break
         del widths[last]
+        widths |= {number: wanted[number] for number in widths}
     return widths
