@@ -136,7 +136,7 @@ def _of_file(file: File, trusted: frozenset[int]) -> Iterator[Insecurity]:
 def _of_network(config: Config) -> Iterator[Insecurity]:
     if config.http.token and (length := len(config.http.token.reveal())) < SHORTEST_TOKEN:
         found, remedy = f"a token of {length} characters (not shown)", "make one by `openssl rand -hex 32`"
-        yield Insecurity("http.token", found, f"at least {SHORTEST_TOKEN}, which nobody guesses", remedy)
+        yield Insecurity("http.token", found, f"at least {SHORTEST_TOKEN}, so that it cannot be guessed", remedy)
     read_on_the_way = [
         ("http.external_url", config.http.external_url, "the token and all that the page shows"),
         *((f"accounts[{at}].base_url", each.base_url, "the API key and the jobs") for at, each in enumerate(config.accounts)),
@@ -145,5 +145,5 @@ def _of_network(config: Config) -> Iterator[Insecurity]:
     ]
     for key, url, what in read_on_the_way:
         if url and (host := urlsplit(url).hostname) and urlsplit(url).scheme == "http" and not is_loopback(host):
-            found = f"http:// to {host}, where everybody on the way can read {what}"
+            found = f"http:// to {host}, where anyone on the network path can read {what}"
             yield Insecurity(key, found, "https://", "use https, or a TLS proxy on this machine")
