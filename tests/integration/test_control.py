@@ -54,7 +54,7 @@ def test_token_is_not_shown():
         (answer(b'{"deliveries": 5, "enabled": true}'), Replayed(deliveries=5, enabled=True)),
         (
             answer(b'{"type": "about:blank", "title": "Not Found", "status": 404, "detail": "no receiver"}', 404),
-            Refused("no receiver"),
+            Refused("no receiver", is_unknown=True),
         ),
         (answer(b'{"type": "about:blank", "status": 503, "detail": "the disk is full"}', 503), Refused("the disk is full")),
         (answer(b'{"type": "about:blank", "status": 401, "detail": "send a token"}', 401), "HTTP 401"),

@@ -175,7 +175,7 @@ async def test_daemon_warns_and_moves(tmp_path):
         (line,) = [line for line in lines if line["event"] == "deliveries.orphaned"][:1]
         assert (line["receiver"], line["pending"], line["dead"]) == ("former", 3, 0)
         assert await ask_to_move(database, "former", Move(to="pipelin")) == Refused(
-            "no receiver 'pipelin' in the configuration; did you mean 'pipeline'? There are: pipeline"
+            "no receiver 'pipelin' in the configuration; did you mean 'pipeline'? There are: pipeline", is_unknown=True
         )
         assert await ask_to_move(database, "former", Move(to="pipeline")) == Moved(moved=3, already=0)
         await receiver.wait_for(3)

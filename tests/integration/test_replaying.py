@@ -101,7 +101,7 @@ async def test_daemon_names_the_receivers_that_there_are(tmp_path):
     database = tmp_path / "tracker.db"
     async with receiving() as receiver, running(database, receiver.url):
         got = await ask_to_replay(database, Replay(receiver="other", dead=True))
-    assert got == Refused("no receiver 'other' in the configuration; there are: pipeline")
+    assert got == Refused("no receiver 'other' in the configuration; there are: pipeline", is_unknown=True)
 
 
 class Notifier:
