@@ -6,7 +6,7 @@ from anyio.lowlevel import checkpoint
 from moving_api import new_job
 
 from tracker.core.failure import Failure, Reason
-from tracker.core.job import MalformedJob, Page
+from tracker.core.job import Hole, MalformedJob, Page
 from tracker.http import CONNECTIONS
 from tracker.listing import SIDE_BY_SIDE, Reading
 from tracker.narrowing import Narrowing
@@ -154,6 +154,21 @@ async def test_total_that_ends_with_a_full_page_hides_nothing(length, hidden):
     reading = await jobs.read()
     assert (reading.whole, jobs.shows_all()) == (True, True)
     assert len(jobs.asked) <= (length + hidden) // 100 + 2
+
+
+async def test_hole_that_has_moved_hides_no_entry():
+    """Where a known hole's neighbour fails in its place the entries have moved, and the one that stands there now is read."""
+    jobs, bad = List(10), "job-2"
+
+    async def fetch(number, page_size):
+        page = await jobs.fetch(number, page_size)
+        return Failure(Reason.SERVER, "HTTP 500", status=500) if any(job.id == bad for job in page.jobs) else page
+
+    known = Hole(3, 1, Failure(Reason.SERVER, "HTTP 500", status=500))
+    reading = Reading(Narrowing(fetch, holes=[known]), jobs.take)
+    await reading.read()
+    assert jobs.shown == {job.id for job in jobs.jobs} - {bad}
+    assert [hole.start for hole in reading.holes] == [2]
 
 
 REFUSALS = [(Reason.NOT_FOUND, 404), (Reason.REJECTED, 422), (Reason.SERVER, 500)]

@@ -607,3 +607,18 @@ async def test_an_api_that_ignores_the_page_is_said(world):
         assert world.report.failure.reason is Reason.INCOMPLETE
         assert "ignores `page`" in world.report.failure.detail
         assert world.cost <= 4 + MOST_GETS
+
+
+async def test_the_watermark_waits_for_a_new_job_that_is_not_logged_yet(world):
+    """A new SUCCESS that cannot be complete is read again after a restart: nothing moves past it before it is logged."""
+    world.poller = Poller("default", world, world.poller.store, backfill=7 * DAY, now=world.poller.now, settle_for=3600.0)
+    await world.sweep()
+    world.add("early", status="SUCCESS")
+    world.jobs["early"] = msgspec.structs.replace(
+        world.jobs["early"], total_requests=5, completed_requests=5, succeeded_requests=5
+    )
+    world.clock += 600
+    world.add("later")
+    assert {name for _, name in await world.sweep()} == {"later"}
+    contact = await world.poller.store.contact("default", None)
+    assert contact.watermark == world.jobs["early"].created_at
