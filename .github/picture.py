@@ -7,12 +7,12 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from tracker.cli.live import LiveView, Stage
-from tracker.core.diff import Known, diff, first_seen
-from tracker.core.event import iso
+from tracker.cli.screens.demo import LiveView, Stage
+from tracker.core.events.event import iso
+from tracker.core.events.job_diff import Known, diff, first_seen
+from tracker.simulator.job_timeline import job_at
 from tracker.simulator.population import Population
 from tracker.simulator.workspace import Query, Workspace
-from tracker.simulator.world import job_at
 
 SPEED, JOBS, SEED, BEGAN, SECONDS = 12.0, 10, 7, 1_795_478_400, 24
 

@@ -4,8 +4,8 @@ import itertools
 
 import msgspec
 
-from tracker.core.diff import deletion, diff, first_seen
-from tracker.core.job import Job
+from tracker.core.events.job_diff import deletion, diff, first_seen
+from tracker.core.jobs.job import Job
 from tracker.core.ports import Contact
 
 SINCE = 1_750_000_000_000

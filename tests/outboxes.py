@@ -3,9 +3,9 @@
 import msgspec
 from observations import SINCE
 
-from tracker.core.circuit import Circuit
-from tracker.core.delivery import Outcome, Result, settle
-from tracker.core.fanout import Subscription
+from tracker.core.deliveries.circuit import Circuit
+from tracker.core.deliveries.delivery import Outcome, Result, settle
+from tracker.core.deliveries.fan_out import Subscription
 
 EVERYTHING = Subscription(receiver="pipeline", events=("*",))
 OTHER = Subscription(receiver="other", events=("batch.completed",))

@@ -7,7 +7,7 @@ import anyio
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from tracker.serving import serving
+from tracker.server.embedded import serving
 
 
 class Receiver:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from tracker.simulator.world import Plan
+from tracker.simulator.job_timeline import Plan
 
 DAY = 86400.0
 

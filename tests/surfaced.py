@@ -8,21 +8,21 @@ import httpx
 from observations import SINCE, moved, seen
 
 from tracker.config import Account, Config, Http, Receiver, Secret, Storage
-from tracker.core.circuit import Circuit
-from tracker.core.delivery import Outcome, Result, settle
-from tracker.core.fanout import Subscription
-from tracker.core.health import Health
+from tracker.core.deliveries.circuit import Circuit
+from tracker.core.deliveries.delivery import Outcome, Result, settle
+from tracker.core.deliveries.fan_out import Subscription
+from tracker.core.reconciliation.account_health import Health
+from tracker.daemon.web_facade import Surfaces
+from tracker.daemon.workers import Means
 from tracker.metrics import Metrics
-from tracker.serving import DEFAULTS, serving
-from tracker.store.pool import open_pool
-from tracker.store.writer import open_store
-from tracker.surfaces import Surfaces
-from tracker.web.access import Access
+from tracker.server.embedded import DEFAULTS, serving
+from tracker.store.sqlite.reading.reader_pool import open_pool
+from tracker.store.sqlite.writing.store import open_store
+from tracker.web.access.policy import Access
+from tracker.web.access.sessions import Sessions
+from tracker.web.access.site import DIRECT
 from tracker.web.app import create_app
-from tracker.web.broadcast import Broadcast
-from tracker.web.sessions import Sessions
-from tracker.web.site import DIRECT
-from tracker.workers import Means
+from tracker.web.stream.broadcast import Broadcast
 
 CONTROL = "canary-control-token"
 TOKEN = "canary-page-token"

@@ -5,18 +5,18 @@ from types import SimpleNamespace
 
 import msgspec
 
-from tracker.http import http_client, tls_context
+from tracker.http.client import http_client, tls_context
+from tracker.http.rate_limiter import Pace
 from tracker.metrics import Metrics
-from tracker.mistral import Mistral
-from tracker.pace import Pace
-from tracker.patience import Patience, Patient
-from tracker.poller import Poller
-from tracker.recording import Audience
-from tracker.serving import serving
+from tracker.polling.poller import Poller
+from tracker.polling.recorder import Audience
+from tracker.providers.mistral.client import Mistral
+from tracker.providers.retrying import Patience, Patient
+from tracker.server.embedded import serving
+from tracker.simulator.job_timeline import Plan
 from tracker.simulator.server import Simulator
 from tracker.simulator.workspace import Workspace
-from tracker.simulator.world import Plan
-from tracker.store.writer import open_store
+from tracker.store.sqlite.writing.store import open_store
 
 BEGAN = 1_795_478_400
 HOUR = 3600.0

@@ -2,16 +2,16 @@
 
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from tracker.core.delivery import Terms
-from tracker.core.diff import diff, first_seen
-from tracker.core.fanout import Subscription
-from tracker.core.job import read_job
+from tracker.core.deliveries.delivery import Terms
+from tracker.core.deliveries.fan_out import Subscription
+from tracker.core.deliveries.signing import parse_secret
+from tracker.core.events.job_diff import diff, first_seen
+from tracker.core.jobs.job import read_job
 from tracker.core.ports import Contact
-from tracker.core.signing import parse_secret
-from tracker.deliverer import Deliverer
-from tracker.http import http_client, tls_context
-from tracker.notify.webhook import Webhook
-from tracker.store.writer import open_store
+from tracker.delivery.deliverer import Deliverer
+from tracker.delivery.notifiers.webhook.notifier import Webhook
+from tracker.http.client import http_client, tls_context
+from tracker.store.sqlite.writing.store import open_store
 
 BEGAN = 1_795_500_000_000
 SECRET = "whsec_Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5"

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import anyio
 
-from tracker.clock import now
-from tracker.serving import serving
+from tracker.runtime.clock import now
+from tracker.server.embedded import serving
 from tracker.simulator.faults import Faults, parse
+from tracker.simulator.job_timeline import exists, job_at
 from tracker.simulator.population import Population
 from tracker.simulator.server import Simulator
 from tracker.simulator.workspace import Workspace
-from tracker.simulator.world import exists, job_at
-from tracker.store.reader import EventFilter, open_reader
+from tracker.store.sqlite.reading.reader import EventFilter, open_reader
 
 COMMAND = [sys.executable, "-m", "tracker"]
 SAMPLE = 0.001

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from tracking import Installation
 
-from tracker.serving import serving
+from tracker.server.embedded import serving
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PATH = "/hooks/canary-path-2718"

@@ -20,9 +20,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from tracking import Installation, clock, simulated
 
-from tracker.serving import serving
+from tracker.server.embedded import serving
 from tracker.simulator.faults import Fault, Faults
-from tracker.simulator.world import Plan
+from tracker.simulator.job_timeline import Plan
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "prometheus"
 TOKEN = "canary-token-1618"

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from tracking import Installation, simulated
 
-from tracker.control import control_file
+from tracker.daemon.control import control_file
 
 
 async def test_a_program_follows_a_workspace(tmp_path):

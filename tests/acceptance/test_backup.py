@@ -9,8 +9,8 @@ from answering import answering
 from matrix import matrix
 from tracking import COMMAND, Installation, simulated
 
-from tracker.store.reader import DeliveryFilter, EventFilter, open_reader
-from tracker.store.verify import verify
+from tracker.store.sqlite.proof.verify import verify
+from tracker.store.sqlite.reading.reader import DeliveryFilter, EventFilter, open_reader
 
 RECEIVER = """
 [[receivers]]
@@ -21,13 +21,13 @@ events = ["*"]
 """
 STUCK = """
 import sys, time
-import tracker.store.backup
+import tracker.store.sqlite.copies.backup
 
 def proved(database, path):
     print("proving", flush=True)
     time.sleep(600)
 
-tracker.store.backup.proved = proved
+tracker.store.sqlite.copies.backup.proved = proved
 """
 
 

@@ -15,11 +15,11 @@ from programs import program
 from tracking import COMMAND, Installation
 
 from tracker.cli import COMMANDS, group
-from tracker.core.filters import TYPES
-from tracker.store.writer import open_store
+from tracker.core.queries.filters import TYPES
+from tracker.store.sqlite.writing.store import open_store
 
-SERVERS = {"starlette", "uvicorn", "tracker.web.app", "tracker.serving", "prometheus_client"}
-CLIENTS = {"httpx", "ssl_context", "tracker.http", "cryptography"}
+SERVERS = {"starlette", "uvicorn", "tracker.web.app", "tracker.server.embedded", "prometheus_client"}
+CLIENTS = {"httpx", "ssl_context", "tracker.http.client", "cryptography"}
 LOOKS = {"rich", "structlog", "pygments"}
 SLOW = {"msgspec", "anyio", "asyncio", "sqlite3", "aiosqlite", "tracker.config"}
 

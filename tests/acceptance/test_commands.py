@@ -15,7 +15,7 @@ from loopback import answer, loopback, sends
 from matrix import matrix
 from tracking import COMMAND, Installation, simulated
 
-from tracker.core.job import COUNTERS, PROPERTIES
+from tracker.core.jobs.job import COUNTERS, PROPERTIES
 
 
 @pytest.fixture(scope="module")

@@ -69,10 +69,10 @@ async def test_loop_that_dies_takes_the_process_with_it(tmp_path):
         installation = Installation(tmp_path, simulator.url)
         broken = tmp_path / "sitecustomize.py"
         broken.write_text(
-            "import tracker.poller\n"
+            "import tracker.polling.poller\n"
             "async def poll_once(self):\n"
             "    raise ZeroDivisionError('planted')\n"
-            "tracker.poller.Poller.poll_once = poll_once\n"
+            "tracker.polling.poller.Poller.poll_once = poll_once\n"
         )
         installation.environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
         died = await installation.command("run")

@@ -7,14 +7,14 @@ import pytest
 from answering import answering, installed
 from matrix import matrix
 
-from tracker.control import control_file
-from tracker.core.circuit import Circuit
-from tracker.core.delivery import Outcome, Result, settle
-from tracker.core.diff import diff, first_seen
-from tracker.core.event import iso
-from tracker.core.fanout import Subscription
-from tracker.core.job import read_job
-from tracker.store.writer import open_store
+from tracker.core.deliveries.circuit import Circuit
+from tracker.core.deliveries.delivery import Outcome, Result, settle
+from tracker.core.deliveries.fan_out import Subscription
+from tracker.core.events.event import iso
+from tracker.core.events.job_diff import diff, first_seen
+from tracker.core.jobs.job import read_job
+from tracker.daemon.control import control_file
+from tracker.store.sqlite.writing.store import open_store
 
 SINCE = 1_750_000_000_000
 SUBSCRIPTIONS = [

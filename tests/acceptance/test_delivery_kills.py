@@ -13,8 +13,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from tracking import Installation, simulated
 
-from tracker.deliverer import SIDE_BY_SIDE
-from tracker.serving import serving
+from tracker.delivery.deliverer import SIDE_BY_SIDE
+from tracker.server.embedded import serving
 
 RECEIVER = """
 [[receivers]]

@@ -25,7 +25,7 @@ from steered import begin, end
 from surfaced import surfaced
 from tracking import COMMAND, Installation, simulated
 
-from tracker.serving import serving
+from tracker.server.embedded import serving
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
 ENDS = ("success", "partial", "failed", "cancelled", "expired", "all_failed")

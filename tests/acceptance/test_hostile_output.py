@@ -13,17 +13,17 @@ from screens import on_a_terminal
 from tracking import Installation
 
 from tracker.cli import group
-from tracker.cli.awaited import Awaited
-from tracker.cli.errors import CommandError, run_to_exit
-from tracker.cli.wait_api import Api
-from tracker.cli.wait_view import Lines
-from tracker.core.config_error import ConfigError
-from tracker.core.delivery import Outcome, Result, settle
-from tracker.core.event import plain_event
-from tracker.core.failure import Failure, Reason
-from tracker.core.fanout import Subscription
+from tracker.cli.process.errors import CommandError, run_to_exit
+from tracker.cli.wait.api_source import Api
+from tracker.cli.wait.state import Awaited
+from tracker.cli.wait.view import Lines
+from tracker.core.deliveries.delivery import Outcome, Result, settle
+from tracker.core.deliveries.fan_out import Subscription
+from tracker.core.errors.config_error import ConfigError
+from tracker.core.errors.provider_failure import Failure, Reason
+from tracker.core.events.event import plain_event
 from tracker.core.ports import Contact, StorageError
-from tracker.store.writer import open_store
+from tracker.store.sqlite.writing.store import open_store
 
 ACTS = "\x1b]52;c;eA==\x07\x1b[2J\x9b31m\x7f\x85\u2028\u2029\u202e\u200b\r\n::error::forged\n"
 ID = f"541d1a81{ACTS}$(touch owned)`id`"

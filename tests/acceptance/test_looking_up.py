@@ -12,12 +12,12 @@ from observations import SINCE, moved, seen
 from tracking import COMMAND, Installation
 
 from tracker.cli import group
-from tracker.cli.errors import CommandError
-from tracker.clock import now
-from tracker.core.fanout import Subscription
+from tracker.cli.process.errors import CommandError
+from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.ports import Contact
-from tracker.store.lock import held, locked
-from tracker.store.writer import open_store
+from tracker.runtime.clock import now
+from tracker.store.sqlite.files.lock import held, locked
+from tracker.store.sqlite.writing.store import open_store
 
 BOTH = "aaaaaaaa-0000-4000-8000-000000000000"
 ONE = "aaaabbbb-0000-4000-8000-000000000000"

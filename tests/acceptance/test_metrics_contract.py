@@ -13,8 +13,8 @@ from programs import program
 from prometheus_client.parser import text_string_to_metric_families
 from tracking import Installation, clock, simulated
 
-from tracker.core.job import COUNTERS
-from tracker.simulator.world import Plan
+from tracker.core.jobs.job import COUNTERS
+from tracker.simulator.job_timeline import Plan
 
 pytestmark = pytest.mark.xdist_group("metrics of a busy daemon")
 

@@ -82,9 +82,9 @@ async def test_waiting_is_no_hang(tmp_path):
     ("module", "what", "loop"),
     matrix(
         [
-            ("tracker.poller", "Poller.poll_once", "account default"),
-            ("tracker.notify.webhook", "Webhook.send", "receiver hook"),
-            ("tracker.store.writer", "SqliteStore.probe", "storage"),
+            ("tracker.polling.poller", "Poller.poll_once", "account default"),
+            ("tracker.delivery.notifiers.webhook.notifier", "Webhook.send", "receiver hook"),
+            ("tracker.store.sqlite.writing.store", "SqliteStore.probe", "storage"),
         ]
     ),
 )

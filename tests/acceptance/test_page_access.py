@@ -8,8 +8,8 @@ from browsing import chromium, opened, text
 from npm import installed as npm_installed
 from page_log import log_something_of_everything
 
-from tracker.control import control_file
-from tracker.web.pages.words import due
+from tracker.daemon.control import control_file
+from tracker.web.pages.formatting import due
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ from proxied import nginx
 from surfaced import surfaced
 from tracking import Installation, simulated
 
-from tracker.web.site import Site
+from tracker.web.access.site import Site
 
 PATH = "/ops/tracker"
 NEWEST = "Number(document.querySelector('#entries > li:last-child').dataset.key)"

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from tracking import Installation, simulated
 
-from tracker.serving import serving
+from tracker.server.embedded import serving
 
 KEY = 'key/canary-alpha+3141"='
 TOKEN = "token-canary-bravo-1618"
@@ -59,8 +59,8 @@ retry = ["0s"]
 """
 CRASH = """
 import pathlib
-import tracker.poller
-poll_once = tracker.poller.Poller.poll_once
+import tracker.polling.poller
+poll_once = tracker.polling.poller.Poller.poll_once
 
 async def crashing(self):
     if pathlib.Path("{crash}").exists():
@@ -71,7 +71,7 @@ async def crashing(self):
             raise ZeroDivisionError(f"asked with {{headers}}") from error
     return await poll_once(self)
 
-tracker.poller.Poller.poll_once = crashing
+tracker.polling.poller.Poller.poll_once = crashing
 """
 
 

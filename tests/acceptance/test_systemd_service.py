@@ -31,18 +31,18 @@ Environment=PYTHONPATH=/opt/planted
 PLANTED = """
 import pathlib
 import anyio
-import tracker.poller
-import tracker.vigil
+import tracker.polling.poller
+import tracker.daemon.watchdog
 
-tracker.vigil.LOOK_AGAIN = tracker.vigil.PROBE_EVERY = 0.2
-sweep = tracker.poller.Poller.poll_once
+tracker.daemon.watchdog.LOOK_AGAIN = tracker.daemon.watchdog.PROBE_EVERY = 0.2
+sweep = tracker.polling.poller.Poller.poll_once
 
 async def poll_once(self):
     if pathlib.Path("/opt/planted/hang").exists():
         await anyio.sleep_forever()
     return await sweep(self)
 
-tracker.poller.Poller.poll_once = poll_once
+tracker.polling.poller.Poller.poll_once = poll_once
 """
 
 

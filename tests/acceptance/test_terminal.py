@@ -14,10 +14,10 @@ from screens import on_a_terminal
 from steered import begin, end
 from tracking import COMMAND, Installation, simulated
 
-from tracker.clock import now
-from tracker.core.fanout import Subscription
+from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.ports import Contact
-from tracker.store.writer import open_store
+from tracker.runtime.clock import now
+from tracker.store.sqlite.writing.store import open_store
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31mred\nforged\r\u202e"
 WIDE = "模型-七海"

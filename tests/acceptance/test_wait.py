@@ -11,7 +11,7 @@ from matrix import matrix
 from steered import begin, end
 from tracking import COMMAND, Installation, simulated
 
-from tracker.cli.wait_api import ONE_BY_ONE
+from tracker.cli.wait.api_source import ONE_BY_ONE
 
 WAYS = ("success", "partial", "all_failed", "empty", "failed", "expired", "cancelled")
 NOBODY = "99999999-9999-4999-9999-999999999999"

@@ -12,7 +12,7 @@ from functools import cache
 
 import anyio
 
-from tracker.serving import serving
+from tracker.server.embedded import serving
 
 PAGE = 100
 FIRST = 1_795_478_400

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import msgspec
 from canned import LIST, PAGE
 
-from tracker.core.job import Job
+from tracker.core.jobs.job import Job
 
 SCHEMA = """PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
 CREATE TABLE events (seq INTEGER PRIMARY KEY, body TEXT) STRICT;

@@ -15,9 +15,9 @@ from uuid import UUID
 import msgspec
 from canned import job
 
-from tracker.clock import now
-from tracker.core.event import iso
-from tracker.store.schema import migrate
+from tracker.core.events.event import iso
+from tracker.runtime.clock import now
+from tracker.store.sqlite.database.schema import migrate
 
 PER_JOB = 50
 LIFE = PER_JOB * 60_000

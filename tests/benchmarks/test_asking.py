@@ -8,9 +8,9 @@ import httpx
 import pytest
 from canned import apart
 
-from tracker.http import CONNECTIONS, HttpClient, Request, tls_context
-from tracker.pulse import Pulse
-from tracker.transport import Connection
+from tracker.http.client import CONNECTIONS, HttpClient, Request, tls_context
+from tracker.http.connection import Connection
+from tracker.runtime.heartbeat import Pulse
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 

@@ -10,7 +10,7 @@ from mistralai.client.models import BatchJob, ListBatchJobsResponse
 from mistralai.client.utils.unmarshal_json_response import unmarshal_json_response
 from pydantic import TypeAdapter
 
-from tracker.core.job import Job, parse_page
+from tracker.core.jobs.job import Job, parse_page
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 

@@ -12,7 +12,7 @@ import pytest
 from first_byte import CAME, noting
 from telling import Telling, a_job
 
-from tracker.clock import now
+from tracker.runtime.clock import now
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 

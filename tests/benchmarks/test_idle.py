@@ -10,7 +10,7 @@ from canned import apart
 from tracking import Installation
 
 from tracker.config import load
-from tracker.daemon import daemon
+from tracker.daemon.lifecycle import daemon
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 

@@ -8,11 +8,11 @@ from contextlib import closing
 import pytest
 from canned import job
 
-from tracker.core.diff import diff, first_seen
-from tracker.core.fanout import Subscription
-from tracker.core.job import read_job
+from tracker.core.deliveries.fan_out import Subscription
+from tracker.core.events.job_diff import diff, first_seen
+from tracker.core.jobs.job import read_job
 from tracker.core.ports import Contact
-from tracker.store.writer import open_store
+from tracker.store.sqlite.writing.store import open_store
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 

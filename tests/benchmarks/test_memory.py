@@ -13,9 +13,9 @@ from mistralai.client.models import ListBatchJobsResponse
 from proc import memory
 from tracking import Installation
 
-from tracker.core.diff import Known
-from tracker.core.interning import Interning
-from tracker.core.job import parse_page
+from tracker.core.events.job_diff import Known
+from tracker.core.jobs.interning import Interning
+from tracker.core.jobs.job import parse_page
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 

@@ -9,8 +9,8 @@ from canned import job
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from surfaced import ACCOUNTS, surfaced
 
-from tracker.core.job import COUNTERS, read_job
-from tracker.metrics.series import JobSeries
+from tracker.core.jobs.job import COUNTERS, read_job
+from tracker.metrics.job_series import JobSeries
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 

@@ -12,12 +12,12 @@ from canned import PAGE, apart, job
 from limit import Limit
 from mistralai.client import Mistral as OfficialClient
 
-from tracker.gathering import SOON
-from tracker.http import http_client, tls_context
-from tracker.mistral import Mistral
-from tracker.pace import Pace
-from tracker.poller import Poller
-from tracker.store.writer import open_store
+from tracker.http.client import http_client, tls_context
+from tracker.http.rate_limiter import Pace
+from tracker.polling.poller import Poller
+from tracker.polling.write_batching import SOON
+from tracker.providers.mistral.client import Mistral
+from tracker.store.sqlite.writing.store import open_store
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 

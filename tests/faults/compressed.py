@@ -5,25 +5,25 @@ import json
 from collections import Counter
 from contextlib import asynccontextmanager
 
-from tracker.core.event import from_iso
-from tracker.core.health import Health
-from tracker.core.overdue import Limits
-from tracker.core.status import is_terminal
-from tracker.http import http_client, tls_context
-from tracker.janitor import Janitor
+from tracker.core.events.event import from_iso
+from tracker.core.events.time_driven import Limits
+from tracker.core.jobs.status import is_terminal
+from tracker.core.reconciliation.account_health import Health
+from tracker.http.client import http_client, tls_context
 from tracker.metrics import Metrics
-from tracker.mistral import Mistral
-from tracker.patience import Patience, Patient
-from tracker.poller import Poller
-from tracker.serving import serving
+from tracker.polling.poll_loop import Watcher
+from tracker.polling.poller import Poller
+from tracker.polling.time_checks import Janitor
+from tracker.providers.mistral.client import Mistral
+from tracker.providers.retrying import Patience, Patient
+from tracker.server.embedded import serving
 from tracker.simulator.faults import Faults
+from tracker.simulator.job_timeline import exists, job_at
 from tracker.simulator.population import Population
 from tracker.simulator.server import Simulator
 from tracker.simulator.workspace import Workspace
-from tracker.simulator.world import exists, job_at
-from tracker.store.reader import EventFilter, open_reader
-from tracker.store.writer import open_store
-from tracker.watch import Watcher
+from tracker.store.sqlite.reading.reader import EventFilter, open_reader
+from tracker.store.sqlite.writing.store import open_store
 
 BEGAN = 1_795_478_400
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0

@@ -10,13 +10,13 @@ from cancelling import WITHIN, at_every_await, by_its_scope
 from observations import CONTACT, SINCE, moved, seen, seen_many
 from outboxes import EVERYTHING, FAILED, FOR_EVER, attempted, claimed, failing
 
-from tracker.core.circuit import Circuit
-from tracker.core.delivery import Result
-from tracker.core.event import plain_event
-from tracker.core.overdue import UNREACHABLE
-from tracker.core.replay import Replay
-from tracker.store.verify import verify
-from tracker.store.writer import open_store
+from tracker.core.deliveries.circuit import Circuit
+from tracker.core.deliveries.delivery import Result
+from tracker.core.deliveries.replay import Replay
+from tracker.core.events.event import plain_event
+from tracker.core.events.time_driven import UNREACHABLE
+from tracker.store.sqlite.proof.verify import verify
+from tracker.store.sqlite.writing.store import open_store
 
 
 class Material:

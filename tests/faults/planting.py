@@ -8,7 +8,7 @@ import textwrap
 
 COMMIT_BEFORE_THE_OUTBOX = """
     import time
-    from tracker.store.outbox import SqliteOutbox
+    from tracker.store.sqlite.writing.outbox import SqliteOutbox
     whole = SqliteOutbox.log
     class Halved:
         def __init__(self, connection):
@@ -24,8 +24,8 @@ COMMIT_BEFORE_THE_OUTBOX = """
 
 SETTLED_BEFORE_IT_IS_SENT = """
     import anyio
-    from tracker.core.delivery import Outcome, Result
-    from tracker.notify.webhook import Webhook
+    from tracker.core.deliveries.delivery import Outcome, Result
+    from tracker.delivery.notifiers.webhook.notifier import Webhook
     send = Webhook.send
     held = []
     async def later(self, message):
@@ -40,7 +40,7 @@ SETTLED_BEFORE_IT_IS_SENT = """
 
 WHAT_CANNOT_BE_SETTLED_IS_FORGOTTEN = """
     from tracker.core.ports import StorageError
-    from tracker.store.outbox import SqliteOutbox
+    from tracker.store.sqlite.writing.outbox import SqliteOutbox
     settle = SqliteOutbox.settle
     async def forgets(self, *settled, **how):
         try:
@@ -51,8 +51,8 @@ WHAT_CANNOT_BE_SETTLED_IS_FORGOTTEN = """
 """
 
 A_RESET_IS_TAKEN_FOR_YES = """
-    import tracker.notify.webhook as webhook
-    from tracker.http import Answer, NoAnswer
+    import tracker.delivery.notifiers.webhook.notifier as webhook
+    from tracker.http.client import Answer, NoAnswer
     outcome_of = webhook.outcome_of
     def believes(answer, now, *of):
         is_reset = isinstance(answer, NoAnswer) and answer.detail == "the connection was reset"
@@ -62,20 +62,20 @@ A_RESET_IS_TAKEN_FOR_YES = """
 
 A_NEW_ID_FOR_EACH_ATTEMPT = """
     import uuid
-    import tracker.notify.webhook as webhook
+    import tracker.delivery.notifiers.webhook.notifier as webhook
     signed = webhook.signature_headers
     webhook.signature_headers = lambda keys, _id, at, body: signed(keys, f"evt_{uuid.uuid4().hex}", at, body)
 """
 
 NOBODY_IS_WAITED_FOR = """
-    from tracker.store.outbox import SqliteOutbox
+    from tracker.store.sqlite.writing.outbox import SqliteOutbox
     claim = SqliteOutbox.claim
     SqliteOutbox.claim = lambda self, receiver, now, hold, *rest: claim(self, receiver, now, 0.0, *rest)
 """
 
 ALL_WAIT_FOR_ONE_ANOTHER = """
     import anyio
-    from tracker.notify.webhook import Webhook
+    from tracker.delivery.notifiers.webhook.notifier import Webhook
     send, places = Webhook.send, []
     async def in_turn(self, message):
         places[:] = places or [anyio.Semaphore(2)]
@@ -86,8 +86,8 @@ ALL_WAIT_FOR_ONE_ANOTHER = """
 
 ONE_WAITS_FOR_THE_ATTEMPTS_OF_OTHERS = """
     import anyio
-    from tracker.deliverer import Deliverer
-    from tracker.notify.webhook import Webhook
+    from tracker.delivery.deliverer import Deliverer
+    from tracker.delivery.notifiers.webhook.notifier import Webhook
     start, send, under_way = Deliverer._start_due, Webhook.send, []
     async def counted(self, message):
         under_way.append(message)
@@ -103,14 +103,14 @@ ONE_WAITS_FOR_THE_ATTEMPTS_OF_OTHERS = """
 """
 
 NO_CLOCK_IS_FOLLOWED = """
-    from tracker.store.outbox import SqliteOutbox
+    from tracker.store.sqlite.writing.outbox import SqliteOutbox
     async def rewind(self, receiver, now):
         return 0
     SqliteOutbox.rewind = rewind
 """
 
 NO_JUMP_IS_SEEN = """
-    from tracker.clock import Steadiness
+    from tracker.runtime.clock import Steadiness
     Steadiness.since = lambda self: 0
 """
 
@@ -118,7 +118,7 @@ NO_JUMP_IS_SEEN = """
 def synchronous(level):
     """The database as many a programme sets it, so that its commits are quicker and not always on disk."""
     return f"""
-    import tracker.store.connection as connection
+    import tracker.store.sqlite.database.connection as connection
     connection._PRAGMAS = connection._PRAGMAS.replace("synchronous = FULL", "synchronous = {level}")
     assert "= {level}" in connection._PRAGMAS
 """

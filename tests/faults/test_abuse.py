@@ -12,8 +12,8 @@ from matrix import matrix
 from planting import plant
 from tracking import Installation, simulated
 
-from tracker.control import control_file
-from tracker.serving import serving
+from tracker.daemon.control import control_file
+from tracker.server.embedded import serving
 
 NAME = "receiver.test"
 RESOLVER = """

@@ -11,7 +11,7 @@ from matrix import matrix
 from tracking import Installation, simulated
 
 from tracker.simulator.faults import ANY, Fault, parse
-from tracker.store.verify import verify
+from tracker.store.sqlite.proof.verify import verify
 
 UNREACHABLE, RECOVERED = "account.unreachable", "account.recovered"
 AT_RANDOM = sorted((*ANY, "401", "402", "lagging"))
@@ -61,7 +61,7 @@ async def test_a_week_of_every_fault(tmp_path):
 def _compressed(monkeypatch):
     """Stale and late is what is older than the sweep before; what is said of thousands of sweeps is tested elsewhere."""
     monkeypatch.setattr("tracker.simulator.server.STALE_BY", STALE_BY)
-    monkeypatch.setattr("tracker.simulator.oddities.LATE", LATE)
+    monkeypatch.setattr("tracker.simulator.odd_jobs.LATE", LATE)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     yield
     structlog.reset_defaults()

@@ -11,14 +11,14 @@ from receiving import receiving
 from sweeping import BEGAN, HOUR, Watched
 from telling import Telling, a_job
 
-import tracker.store.connection
-from tracker.core.health import Use
-from tracker.poller import Poller
-from tracker.store.connecting import run
-from tracker.store.connection import Database
-from tracker.store.outbox import SqliteOutbox
-from tracker.store.verify import verify
-from tracker.store.writer import open_store
+import tracker.store.sqlite.database.connection
+from tracker.core.reconciliation.account_health import Use
+from tracker.polling.poller import Poller
+from tracker.store.sqlite.database.connect import run
+from tracker.store.sqlite.database.connection import Database
+from tracker.store.sqlite.proof.verify import verify
+from tracker.store.sqlite.writing.outbox import SqliteOutbox
+from tracker.store.sqlite.writing.store import open_store
 
 PRUNED_AT_ONCE = 3
 LEAST_AWAITS = 2
@@ -36,7 +36,7 @@ async def material(tmp_path_factory):
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_an_operation_of_the_store(material, tmp_path, operation, cancelling, monkeypatch):
     """At whichever await it is cancelled no transaction is open, the change is whole or absent, and the next one works."""
-    monkeypatch.setattr("tracker.store.outbox._PRUNED_AT_ONCE", PRUNED_AT_ONCE)
+    monkeypatch.setattr("tracker.store.sqlite.writing.outbox._PRUNED_AT_ONCE", PRUNED_AT_ONCE)
     places = await Trial(material, OPERATIONS[operation], tmp_path).run(cancelling)
     assert places.total() >= LEAST_AWAITS, places
 
@@ -196,7 +196,7 @@ async def test_a_sweep(tmp_path, cancelled):
 
 def _unshielded(monkeypatch):
     unshielded = SimpleNamespace(Lock=anyio.Lock, CancelScope=lambda **_: anyio.CancelScope())
-    monkeypatch.setattr(tracker.store.connection, "anyio", unshielded)
+    monkeypatch.setattr(tracker.store.sqlite.database.connection, "anyio", unshielded)
 
 
 def _in_hops(monkeypatch):

@@ -17,8 +17,8 @@ from tracking import Installation, clock, simulated
 from truth import Log
 from wrong_clock import WrongClock
 
-from tracker.core.circuit import TRIP
-from tracker.core.event import from_iso
+from tracker.core.deliveries.circuit import TRIP
+from tracker.core.events.event import from_iso
 from tracker.simulator.faults import Faults, parse
 
 AHEAD, BEHIND = 2 * DAY, -2 * DAY

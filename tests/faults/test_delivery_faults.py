@@ -28,7 +28,7 @@ from steered import begin, end
 from tracking import Installation, simulated
 from truth import Log
 
-from tracker.http import CONNECTIONS
+from tracker.http.client import CONNECTIONS
 
 MINUTES = float(os.environ.get("DELIVERY_MINUTES", "10"))
 """How long the long form lasts."""

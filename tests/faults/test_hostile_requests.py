@@ -12,7 +12,7 @@ from proc import memory
 from requesting import request
 from tracking import Installation, simulated
 
-from tracker.control import control_file
+from tracker.daemon.control import control_file
 
 UNAVAILABLE = (503,)
 """What may be answered beyond 499: not ready, or too many streams."""

@@ -12,7 +12,7 @@ from planting import COMMIT_BEFORE_THE_OUTBOX, SETTLED_BEFORE_IT_IS_SENT, plant
 from tracking import COMMAND, Installation, simulated
 from truth import Log
 
-from tracker.core.window import SIDE_BY_SIDE
+from tracker.core.deliveries.adaptive_concurrency import SIDE_BY_SIDE
 
 
 class Killing:

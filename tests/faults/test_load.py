@@ -12,8 +12,8 @@ import pytest
 from crowd import Crowd, installed
 from proc import descriptors, memory, threads
 
-from tracker.serving import serving
-from tracker.store.verify import verify
+from tracker.server.embedded import serving
+from tracker.store.sqlite.proof.verify import verify
 
 pytestmark = pytest.mark.slow
 

@@ -16,12 +16,12 @@ from planting import plant
 from tracking import COMMAND, Installation
 from truth import Log
 
-from tracker.store.schema import MIGRATIONS, migrate
+from tracker.store.sqlite.database.schema import MIGRATIONS, migrate
 
 NEWEST = len(MIGRATIONS)
 STEP_BY_STEP = """
     import time
-    from tracker.store import schema
+    from tracker.store.sqlite.database import schema
     def step_by_step(connection, migrations, newest):
         for migration in migrations:
             connection.executescript(migration)

@@ -18,7 +18,7 @@ from planting import plant
 from tracking import COMMAND, Installation
 
 from tracker.cli import group
-from tracker.store.schema import APPLICATION_ID
+from tracker.store.sqlite.database.schema import APPLICATION_ID
 
 NEWEST = VERSIONS[-1]
 ANOTHERS = "expected a batch-tracker database, found one of another program"
@@ -26,7 +26,7 @@ NO_DATABASE = "found another kind of file|file is not a database"
 DAMAGED = "malformed|damaged|differ"
 
 LETS_SQLITE_LOOK = """
-    import tracker.store.schema as schema
+    import tracker.store.sqlite.database.schema as schema
     schema.judge = lambda path, application: None
 """
 UNFINISHED = """CREATE TABLE theirs (x); PRAGMA cache_size = 1; BEGIN;

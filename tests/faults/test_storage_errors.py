@@ -17,7 +17,7 @@ from steered import begin, end
 from tracking import Installation, simulated
 from truth import Log
 
-from tracker.core.window import SIDE_BY_SIDE
+from tracker.core.deliveries.adaptive_concurrency import SIDE_BY_SIDE
 
 ROUNDS = 6
 NOTE = {"note": "x" * 4000}  # jobs that need room

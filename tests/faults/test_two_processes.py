@@ -19,14 +19,14 @@ from steered import begin, end
 from tracking import COMMAND, Installation, simulated
 from truth import Log
 
-from tracker.control import Control, control_file
-from tracker.store.backup import back_up
+from tracker.daemon.control import Control, control_file
+from tracker.store.sqlite.copies.backup import back_up
 
 WITHIN = 30
 NO_LOCK_ON_THE_FILE = """
     from contextlib import nullcontext
-    import tracker.store.lock
-    tracker.store.lock.held = lambda _database: nullcontext()
+    import tracker.store.sqlite.files.lock
+    tracker.store.sqlite.files.lock.held = lambda _database: nullcontext()
 """
 
 

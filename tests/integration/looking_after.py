@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 
 from sweeping import BEGAN, HOUR, Watched
 
-from tracker.core.health import Health
-from tracker.core.overdue import Limits
-from tracker.janitor import Janitor
+from tracker.core.events.time_driven import Limits
+from tracker.core.reconciliation.account_health import Health
+from tracker.polling.poll_loop import Watcher
+from tracker.polling.time_checks import Janitor
 from tracker.simulator.faults import Faults, parse
-from tracker.store.reader import EventFilter, open_reader
-from tracker.watch import Watcher
+from tracker.store.sqlite.reading.reader import EventFilter, open_reader
 
 MINUTE = 60.0
 TIME_ALONE = ("batch.stalled", "batch.deadline", "account.unreachable", "account.recovered")

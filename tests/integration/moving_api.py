@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from tracker.core.failure import Failure, Reason
-from tracker.core.job import Job, MalformedJob, Page, read_job
+from tracker.core.errors.provider_failure import Failure, Reason
+from tracker.core.jobs.job import Job, MalformedJob, Page, read_job
+from tracker.core.jobs.status import FAILED, is_terminal
 from tracker.core.ports import ListQuery
-from tracker.core.status import FAILED, is_terminal
 
 LIES = 12
 STALE = 3

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
-from tracker.serving import serving
+from tracker.server.embedded import serving
 
 TOKEN = "xoxb-canary-token"
 SECRET = "/services/T000/B000/canary"

@@ -12,7 +12,7 @@ from matrix import matrix
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tracker.serving import serving
+from tracker.server.embedded import serving
 
 AUDIT = Path(__file__).parents[2] / "deploy" / "audit"
 LOCK = """\

@@ -16,12 +16,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from telling import Telling, a_job
 
-from tracker.clock import now
-from tracker.core.circuit import TRIP
+from tracker.core.deliveries.adaptive_concurrency import SIDE_BY_SIDE
+from tracker.core.deliveries.circuit import TRIP
 from tracker.core.ports import StorageError
-from tracker.core.window import SIDE_BY_SIDE
-from tracker.serving import serving
-from tracker.sharing import Sharing
+from tracker.delivery.concurrency_limit import Sharing
+from tracker.runtime.clock import now
+from tracker.server.embedded import serving
 
 HEAVY = {"note": "x" * 20_000}
 CLEAR_REFS = Path("/proc/self/clear_refs")
@@ -145,7 +145,7 @@ async def _when_it_is_probed(telling):
 
 async def test_nothing_is_sent_again_while_nothing_can_be_written(tmp_path, monkeypatch):
     """On a full disk what was sent is sent once, and settled once there is room; nothing else goes out before."""
-    monkeypatch.setattr("tracker.deliverer.PAUSE_AFTER_STORAGE_ERROR", 0.01)
+    monkeypatch.setattr("tracker.delivery.deliverer.PAUSE_AFTER_STORAGE_ERROR", 0.01)
     receiver = Talkative()
     telling = Telling(tmp_path / "tracker.db", clock=now, timeout=PATIENCE, retry=(3600.0,))
     async with serving(receiver, "127.0.0.1", 0) as address, telling.to(pipeline=address.url):

@@ -13,9 +13,9 @@ from loopback import Loopback, answer, drips, hangs, loopback, nobody, resets, s
 from structlog.testing import capture_logs
 from telling import SECRET, Telling, a_job
 
-from tracker.core.delivery import Result
-from tracker.core.retry import LONGEST_WAIT
-from tracker.notify.answer import KEPT_OF_A_BAD_ANSWER
+from tracker.core.deliveries.delivery import Result
+from tracker.core.deliveries.retry_schedule import LONGEST_WAIT
+from tracker.delivery.notifiers.http_outcome import KEPT_OF_A_BAD_ANSWER
 
 HOOK = "/hooks/T0-canary-B0?token=canary%2Btoken&q=1"
 SECRETS = ("T0-canary-B0", "canary%2Btoken", "canary+token", SECRET, SECRET.removeprefix("whsec_"))

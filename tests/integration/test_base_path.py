@@ -6,7 +6,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from surfaced import CONTROL, RIGHT, TOKEN, fill, surfaced
 
-from tracker.web.site import DIRECT, Site
+from tracker.web.access.site import DIRECT, Site
 
 BASE = "/ops/batch-tracker"
 SITE = Site(base_path=BASE, external_url=f"https://ops.example.com{BASE}")

@@ -10,8 +10,8 @@ from anyio.lowlevel import checkpoint
 from served import LIFE, REQUEST, Stuck, ask, hello, not_reading
 from surfaced import surfaced
 
-from tracker.connections import Limits, is_of_this_machine
-from tracker.serving import serving
+from tracker.server.connection_limits import Limits, is_of_this_machine
+from tracker.server.embedded import serving
 
 SOON = Limits(arrival=0.3, answer=0.3)
 LONG = 20.0
@@ -284,14 +284,14 @@ async def test_probes_are_answered_where_every_connection_is_at_work():
 
 async def test_the_reserve_is_for_this_machine(monkeypatch):
     """Another machine's request is refused where every connection is at work, be it a probe: it can come in numbers."""
-    monkeypatch.setattr("tracker.connections.is_of_this_machine", lambda _client, _server: False)
+    monkeypatch.setattr("tracker.server.connection_limits.is_of_this_machine", lambda _client, _server: False)
     async with all_at_work() as address:
         assert b" 503 " in await ask(address, PROBE)
 
 
 async def test_one_address_has_a_part_of_the_connections(monkeypatch):
     """Another machine that opens connections without end loses its own, the oldest first; those of others stay."""
-    monkeypatch.setattr("tracker.connections.is_of_this_machine", lambda _client, _server: False)
+    monkeypatch.setattr("tracker.server.connection_limits.is_of_this_machine", lambda _client, _server: False)
     async with serving(hello, "127.0.0.1", 0, Limits(of_one_address=3)) as address, AsyncExitStack() as stack:
         other = await stack.enter_async_context(await anyio.connect_tcp(*address, local_host="127.0.0.2"))
         many = [await stack.enter_async_context(await anyio.connect_tcp(*address)) for _ in range(8)]

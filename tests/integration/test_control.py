@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from loopback import answer, loopback, nobody, sends
 
-from tracker.control import Control, NotReached, Refused, _reachable, announced, ask_to_replay, control_file
-from tracker.core.replay import Replay, Replayed
+from tracker.core.deliveries.replay import Replay, Replayed
+from tracker.daemon.control import Control, NotReached, Refused, _reachable, announced, ask_to_replay, control_file
 
 TOKEN = "canary-control-token"
 

@@ -8,17 +8,17 @@ import pytest
 from loopback import answer, head_of, loopback, sends
 from structlog.testing import capture_logs
 
-from tracker.build import Network, notifying, providing
 from tracker.config import load
 from tracker.config.model import Secret
-from tracker.config.table import Wrong
-from tracker.core.delivery import Delivery
-from tracker.core.event import plain_event
-from tracker.core.failure import Reason
-from tracker.core.job import Page
+from tracker.config.secrets_in_use import Credentials
+from tracker.config.toml_table import Wrong
+from tracker.core.deliveries.delivery import Delivery
+from tracker.core.errors.provider_failure import Reason
+from tracker.core.events.event import plain_event
+from tracker.core.jobs.job import Page
 from tracker.core.ports import ListQuery
-from tracker.credentials import Credentials
-from tracker.http import tls_context
+from tracker.daemon.factory import Network, notifying, providing
+from tracker.http.client import tls_context
 
 OLD, NEW = "canary-old-3141", "canary-new-2718"
 EMPTY = answer(b'{"data": [], "total": 0}')

@@ -10,15 +10,15 @@ from msgspec.structs import replace
 
 from tracker.config import Account, Config, Http, Listen, Match, Receiver, Secret, Storage
 from tracker.config.model import Header
-from tracker.core.circuit import Circuit
-from tracker.core.health import Health
-from tracker.core.progress import Progress
-from tracker.crew import Crew
+from tracker.core.deliveries.circuit import Circuit
+from tracker.core.reconciliation.account_health import Health
+from tracker.daemon.supervisor import Crew
+from tracker.daemon.workers import Means
+from tracker.http.proxies import Proxies
+from tracker.http.tls import Tls
 from tracker.metrics import Metrics
-from tracker.proxies import Proxies
-from tracker.store.writer import open_store
-from tracker.tls import Tls
-from tracker.workers import Means
+from tracker.runtime.liveness import Progress
+from tracker.store.sqlite.writing.store import open_store
 
 
 @asynccontextmanager

@@ -10,16 +10,16 @@ import pytest
 from receiving import receiving
 from starlette.responses import Response
 
-from tracker.core.circuit import TRIP
-from tracker.core.delivery import Terms
-from tracker.core.diff import diff, first_seen
-from tracker.core.fanout import Match, Subscription
-from tracker.core.job import read_job
+from tracker.core.deliveries.circuit import TRIP
+from tracker.core.deliveries.delivery import Terms
+from tracker.core.deliveries.fan_out import Match, Subscription
+from tracker.core.events.job_diff import diff, first_seen
+from tracker.core.jobs.job import read_job
 from tracker.core.ports import Contact
-from tracker.deliverer import SIDE_BY_SIDE, Deliverer
-from tracker.http import http_client, tls_context
-from tracker.notify.webhook import Webhook
-from tracker.store.writer import open_store
+from tracker.delivery.deliverer import SIDE_BY_SIDE, Deliverer
+from tracker.delivery.notifiers.webhook.notifier import Webhook
+from tracker.http.client import http_client, tls_context
+from tracker.store.sqlite.writing.store import open_store
 
 BEGAN = 1_795_500_000_000
 COUNTERS = ("total_requests", "completed_requests", "succeeded_requests", "failed_requests")

@@ -10,9 +10,9 @@ import pytest
 from anyio.lowlevel import checkpoint
 from served import LIFE, Stuck, ask, hello, loopbacks, not_reading
 
-from tracker import serving as serving_module
-from tracker.core.listen_error import ListenError
-from tracker.serving import Address, Limits, reached_locally, serving, serving_on
+from tracker.core.errors.listen_error import ListenError
+from tracker.server import embedded as serving_module
+from tracker.server.embedded import Address, Limits, reached_locally, serving, serving_on
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import anyio
 import pytest
 from served import LIFE, REQUEST, Stuck, ask, hello
 
-from tracker.serving import Limits, _Interruptible, serve, serving
+from tracker.server.embedded import Limits, _Interruptible, serve, serving
 
 SLOW = Limits(grace=60)
 

@@ -8,8 +8,8 @@ from click.testing import CliRunner
 from observations import SINCE, moved, seen
 
 from tracker.cli import group
-from tracker.core.fanout import Subscription
-from tracker.store.writer import open_store
+from tracker.core.deliveries.fan_out import Subscription
+from tracker.store.sqlite.writing.store import open_store
 
 CONFIG = """
 [storage]

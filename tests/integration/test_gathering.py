@@ -6,13 +6,13 @@ import anyio
 import pytest
 from moving_api import new_job
 
-from tracker.core.event import Event
-from tracker.core.job import Page
+from tracker.core.events.event import Event
+from tracker.core.jobs.job import Page
 from tracker.core.ports import StorageError
-from tracker.gathering import MOST_AT_ONCE, gathering
-from tracker.poller import Poller
-from tracker.recording import Audience
-from tracker.store.writer import open_store
+from tracker.polling.poller import Poller
+from tracker.polling.recorder import Audience
+from tracker.polling.write_batching import MOST_AT_ONCE, gathering
+from tracker.store.sqlite.writing.store import open_store
 
 NOW = 1_795_500_000
 
@@ -51,7 +51,7 @@ async def test_what_is_added_is_recorded_before_the_sweep_ends():
 
 async def test_end_waits_for_nothing(monkeypatch):
     """When the sweep has read all, what it found last is recorded at once."""
-    monkeypatch.setattr("tracker.gathering.SOON", 3600.0)
+    monkeypatch.setattr("tracker.polling.write_batching.SOON", 3600.0)
     recorder = Recorder()
     recorder.go_on.set()
     with anyio.fail_after(5):
@@ -64,7 +64,7 @@ async def test_end_waits_for_nothing(monkeypatch):
 
 async def test_who_finds_more_than_is_recorded_at_once_waits(monkeypatch):
     """What waits to be recorded has a bound: who adds too much goes on once it is recorded."""
-    monkeypatch.setattr("tracker.gathering.SOON", 3600.0)
+    monkeypatch.setattr("tracker.polling.write_batching.SOON", 3600.0)
     recorder, added = Recorder(), []
 
     async def add(found):
@@ -99,7 +99,7 @@ async def test_commits_are_made_one_after_another():
 
 async def test_who_is_cancelled_takes_nothing_along(monkeypatch):
     """A list that fails cancels those who read it, who may just be recording what another list has shown: it is recorded."""
-    monkeypatch.setattr("tracker.gathering.SOON", 3600.0)
+    monkeypatch.setattr("tracker.polling.write_batching.SOON", 3600.0)
     recorder, recorded = Recorder(), []
 
     async def record(changes):
@@ -166,7 +166,7 @@ async def test_page_is_told_though_the_next_does_not_come(tmp_path):
 @pytest.mark.slow
 async def test_first_contact_does_not_hold_all_events(tmp_path, monkeypatch):
     """However many jobs there are at first, of their events no more are in memory at a time than a few commits take."""
-    monkeypatch.setattr("tracker.gathering.MOST_AT_ONCE", 100)
+    monkeypatch.setattr("tracker.polling.write_batching.MOST_AT_ONCE", 100)
     pages, held = Pages(1_200), []
     pages.answers.set()
 

@@ -6,8 +6,8 @@ import anyio
 import pytest
 from loopback import answer, drips, hangs, head_of, loopback, sends
 
-from tracker.http import KEPT_IDLE, Answer, NoAnswer, Request, http_client, tls_context
-from tracker.proxies import Proxies
+from tracker.http.client import KEPT_IDLE, Answer, NoAnswer, Request, http_client, tls_context
+from tracker.http.proxies import Proxies
 
 SECRET = "T0-canary-B0"
 LIFE = 5.0

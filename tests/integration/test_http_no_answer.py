@@ -3,7 +3,7 @@
 import pytest
 from loopback import answer, hangs, loopback, nobody, resets, sends
 
-from tracker.http import NoAnswer, Request, http_client, tls_context
+from tracker.http.client import NoAnswer, Request, http_client, tls_context
 
 SECRET = "T0-canary-B0"
 KEY = "canary-key"

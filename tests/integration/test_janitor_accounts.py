@@ -4,10 +4,10 @@ import jsonschema
 import pytest
 from looking_after import BEGAN, HOUR, MINUTE, TIME_ALONE, LookedAfter
 
-from tracker.core.event import iso
-from tracker.core.overdue import Limits
+from tracker.core.events.event import iso
+from tracker.core.events.time_driven import Limits
 from tracker.schemas import event_schema
-from tracker.store.verify import verify
+from tracker.store.sqlite.proof.verify import verify
 
 UNREACHABLE, RECOVERED = "account.unreachable", "account.recovered"
 

@@ -5,9 +5,9 @@ import msgspec
 import pytest
 from looking_after import BEGAN, HOUR, MINUTE, TIME_ALONE, LookedAfter
 
-from tracker.core.overdue import Limits
+from tracker.core.events.time_driven import Limits
 from tracker.schemas import event_schema
-from tracker.store.verify import verify
+from tracker.store.sqlite.proof.verify import verify
 
 QUARTER = 15 * MINUTE
 LIMITS = Limits(stalled_after=HOUR, timeout_hours=10)
@@ -45,7 +45,7 @@ async def test_a_stall_counts_from_a_jump_of_the_clock(world):
 
 async def test_of_many_each_is_told(world, monkeypatch):
     """However many jobs are active they are read some at a time, each once, and none of them is left out."""
-    monkeypatch.setattr("tracker.store.writer.STANDINGS_AT_ONCE", 2)
+    monkeypatch.setattr("tracker.store.sqlite.writing.store.STANDINGS_AT_ONCE", 2)
     ids = world.add(5, **SLOW)
     async with world.running():
         await world.go_on(2 * HOUR, QUARTER)

@@ -8,17 +8,17 @@ import pytest
 from looking_after import janitor
 from structlog.testing import capture_logs
 
-from tracker.core.diff import Known, deletion, diff, first_seen
-from tracker.core.event import batch_event
-from tracker.core.failure import Failure, Reason
-from tracker.core.fanout import Subscription
-from tracker.core.health import Health
-from tracker.core.job import Job
-from tracker.core.overdue import Limits, overdue
+from tracker.core.deliveries.fan_out import Subscription
+from tracker.core.errors.provider_failure import Failure, Reason
+from tracker.core.events.event import batch_event
+from tracker.core.events.job_diff import Known, deletion, diff, first_seen
+from tracker.core.events.time_driven import Limits, overdue
+from tracker.core.jobs.job import Job
 from tracker.core.ports import StorageError
-from tracker.store.outbox import Entry
-from tracker.store.verify import verify
-from tracker.store.writer import open_store
+from tracker.core.reconciliation.account_health import Health
+from tracker.store.sqlite.proof.verify import verify
+from tracker.store.sqlite.writing.outbox import Entry
+from tracker.store.sqlite.writing.store import open_store
 
 SEEN = 1_795_478_400_000
 DAY = 86_400_000

@@ -9,14 +9,14 @@ from slack_events import delivery
 from slack_standin import slack
 from telling import Telling, a_job
 
-from tracker.core.delivery import Outcome, Result, Terms
+from tracker.core.deliveries.delivery import Outcome, Result, Terms
 from tracker.core.ports import StorageError, Withdrawn
-from tracker.core.progress import Loop
-from tracker.deliverer import SIDE_BY_SIDE, Deliverer
-from tracker.http import http_client, tls_context
-from tracker.notify.slack import SlackWebhook
-from tracker.pace import Pace
-from tracker.pulse import Pulse
+from tracker.delivery.deliverer import SIDE_BY_SIDE, Deliverer
+from tracker.delivery.notifiers.slack.incoming_webhook import SlackWebhook
+from tracker.http.client import http_client, tls_context
+from tracker.http.rate_limiter import Pace
+from tracker.runtime.heartbeat import Pulse
+from tracker.runtime.liveness import Loop
 
 LIFE = 10.0
 
@@ -125,7 +125,7 @@ async def test_idle_one_leaves_at_once(tmp_path):
 
 def failing(monkeypatch, outbox, step, times):
     """Have `step` of the outbox fail so many times; set once it has been asked for again."""
-    monkeypatch.setattr("tracker.deliverer.PAUSE_AFTER_STORAGE_ERROR", 0.01)
+    monkeypatch.setattr("tracker.delivery.deliverer.PAUSE_AFTER_STORAGE_ERROR", 0.01)
     carry_out, failures, again = getattr(outbox, step), itertools.count(), anyio.Event()
 
     async def fails(*arguments):

@@ -14,11 +14,11 @@ from surfaced import RIGHT, surfaced
 
 from tracker.cli import group
 from tracker.config import Account, Config, Http, Listen, Match, Receiver, Secret, Storage
-from tracker.control import Refused, ask_to_drop, ask_to_move
-from tracker.core.fanout import Subscription
-from tracker.core.orphans import Drop, Move, Moved
-from tracker.daemon import daemon
-from tracker.store.writer import open_store
+from tracker.core.deliveries.fan_out import Subscription
+from tracker.core.queries.orphans import Drop, Move, Moved
+from tracker.daemon.control import Refused, ask_to_drop, ask_to_move
+from tracker.daemon.lifecycle import daemon
+from tracker.store.sqlite.writing.store import open_store
 
 FORMER = Subscription(receiver="former", events=("batch.completed",))
 CONFIG = """

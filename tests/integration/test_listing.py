@@ -5,11 +5,11 @@ import pytest
 from anyio.lowlevel import checkpoint
 from moving_api import new_job
 
-from tracker.core.failure import Failure, Reason
-from tracker.core.job import Hole, MalformedJob, Page
-from tracker.http import CONNECTIONS
-from tracker.listing import SIDE_BY_SIDE, Reading
-from tracker.narrowing import Narrowing
+from tracker.core.errors.provider_failure import Failure, Reason
+from tracker.core.jobs.job import Hole, MalformedJob, Page
+from tracker.http.client import CONNECTIONS
+from tracker.polling.page_narrowing import Narrowing
+from tracker.polling.pagination import SIDE_BY_SIDE, Reading
 
 RIGHT = object()
 

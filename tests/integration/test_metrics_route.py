@@ -8,7 +8,7 @@ import anyio
 import pytest
 from surfaced import surfaced
 
-from tracker.web import metrics as route
+from tracker.web.api import metrics as route
 
 
 class Rendering:

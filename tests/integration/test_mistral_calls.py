@@ -5,12 +5,12 @@ import json
 import pytest
 from loopback import answer, head_of, loopback, sends
 
-from tracker.core.failure import Failure, Reason
-from tracker.core.job import Job, MalformedJob, Page
+from tracker.core.errors.provider_failure import Failure, Reason
+from tracker.core.jobs.job import Job, MalformedJob, Page
 from tracker.core.ports import ListQuery
-from tracker.http import http_client, tls_context
-from tracker.mistral import Mistral
-from tracker.pace import Pace
+from tracker.http.client import http_client, tls_context
+from tracker.http.rate_limiter import Pace
+from tracker.providers.mistral.client import Mistral
 
 KEY = "canary-key"
 NOW = 1_750_861_214_312

@@ -7,11 +7,11 @@ import anyio
 import pytest
 from loopback import answer, drips, loopback, nobody, resets, sends
 
-from tracker.core.failure import Failure, Reason
+from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.ports import ListQuery
-from tracker.http import http_client, tls_context
-from tracker.mistral import _LATE, Mistral
-from tracker.pace import Pace
+from tracker.http.client import http_client, tls_context
+from tracker.http.rate_limiter import Pace
+from tracker.providers.mistral.client import _LATE, Mistral
 
 KEY = "canary-key"
 NOW = 1_750_861_214_312

@@ -7,9 +7,9 @@ import pytest
 from msgspec import UNSET
 from sweeping import Watched
 
-from tracker.core.event import LARGEST_EVENT
-from tracker.store.reader import EventFilter, open_reader
-from tracker.store.verify import verify
+from tracker.core.events.event import LARGEST_EVENT
+from tracker.store.sqlite.proof.verify import verify
+from tracker.store.sqlite.reading.reader import EventFilter, open_reader
 
 ERRORS = [{"message": f"row {number} has no custom_id", "count": 1} for number in range(5000)]
 

@@ -7,13 +7,13 @@ import msgspec
 import pytest
 from moving_api import MovingApi, new_job, stepped
 
-from tracker.core.failure import Failure, Reason
-from tracker.core.job import MalformedJob
-from tracker.core.plan import PAGE_SIZE
-from tracker.narrowing import MOST_REQUESTS
-from tracker.poller import Poller
-from tracker.resolving import MOST_FAILURES, MOST_GETS
-from tracker.store.writer import open_store
+from tracker.core.errors.provider_failure import Failure, Reason
+from tracker.core.jobs.job import MalformedJob
+from tracker.core.reconciliation.sweep_plan import PAGE_SIZE
+from tracker.polling.missing_jobs import MOST_FAILURES, MOST_GETS
+from tracker.polling.page_narrowing import MOST_REQUESTS
+from tracker.polling.poller import Poller
+from tracker.store.sqlite.writing.store import open_store
 
 BEGIN = 1_750_000_000
 DAY = 86_400

@@ -6,9 +6,9 @@ from loopback import answer, loopback, sends
 from starlette.responses import Response
 from telling import Telling, a_job
 
-from tracker.clock import now
-from tracker.core.window import SIDE_BY_SIDE
-from tracker.serving import serving
+from tracker.core.deliveries.adaptive_concurrency import SIDE_BY_SIDE
+from tracker.runtime.clock import now
+from tracker.server.embedded import serving
 
 COUNT, CAPACITY = 300, 3
 

@@ -6,7 +6,7 @@ from anyio.lowlevel import checkpoint
 from simulated_time import SimulatedTime
 
 from tracker.core.ports import Withdrawn
-from tracker.pace import Pace
+from tracker.http.rate_limiter import Pace
 
 LIFE = 5.0
 SLACK = 1e-6

@@ -6,8 +6,8 @@ import pytest
 from observations import SINCE, moved, seen
 from surfaced import RIGHT, surfaced
 
-from tracker.core.job import COUNTERS
-from tracker.web.pages.changes import HEADER, Versions
+from tracker.core.jobs.job import COUNTERS
+from tracker.web.pages.partial_updates import HEADER, Versions
 
 PAGE = """<!doctype html><head><title>Jobs</title></head><body data-now="1" data-version=""><nav>never again</nav>
 <span id="overall" class="chip"><svg></svg><span>ready</span></span>

@@ -5,10 +5,10 @@ import pytest
 from moving_api import new_job
 from simulated_time import SimulatedTime
 
-from tracker.core.failure import Failure, Reason
-from tracker.core.job import MalformedJob, Page
+from tracker.core.errors.provider_failure import Failure, Reason
+from tracker.core.jobs.job import MalformedJob, Page
 from tracker.core.ports import ListQuery
-from tracker.patience import USUAL, Patience, Patient
+from tracker.providers.retrying import USUAL, Patience, Patient
 
 PASSING = (Reason.SERVER, Reason.NETWORK, Reason.MALFORMED, Reason.RATE_LIMITED)
 QUERY = ListQuery(statuses=("RUNNING",))

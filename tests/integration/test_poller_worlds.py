@@ -10,15 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moving_api import LIES, STALE, MovingApi, fallen, new_job, stepped
 
-from tracker.core.job import COUNTERS, parse_job
-from tracker.core.job_limits import bounded
-from tracker.core.status import FOLLOWERS, TERMINAL, is_terminal
-from tracker.patience import Patience, Patient
-from tracker.poller import Poller
-from tracker.store.active import ActiveJobs
-from tracker.store.reader import EventFilter, open_reader
-from tracker.store.verify import verify
-from tracker.store.writer import open_store
+from tracker.core.jobs.job import COUNTERS, parse_job
+from tracker.core.jobs.size_limits import bounded
+from tracker.core.jobs.status import FOLLOWERS, TERMINAL, is_terminal
+from tracker.polling.poller import Poller
+from tracker.providers.retrying import Patience, Patient
+from tracker.store.sqlite.proof.verify import verify
+from tracker.store.sqlite.reading.reader import EventFilter, open_reader
+from tracker.store.sqlite.writing.active_jobs_cache import ActiveJobs
+from tracker.store.sqlite.writing.store import open_store
 
 BEGIN = 1_750_000_000
 DAY = 86_400
@@ -58,7 +58,7 @@ def worlds(number):
 
 
 def _lived_through(steps, overlap, monkeypatch):
-    monkeypatch.setattr("tracker.poller.FREE_OVERLAP", overlap)
+    monkeypatch.setattr("tracker.polling.poller.FREE_OVERLAP", overlap)
     with tempfile.TemporaryDirectory() as directory:
         anyio.run(Trial(Path(directory) / "tracker.db").run, steps, backend="asyncio")
 

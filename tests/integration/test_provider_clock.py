@@ -3,7 +3,7 @@
 import pytest
 from sweeping import HOUR, Watched
 
-from tracker.core.retry import time_told
+from tracker.core.deliveries.retry_schedule import time_told
 
 JUNE_25 = "Wed, 25 Jun 2025 14:20:10 GMT"
 

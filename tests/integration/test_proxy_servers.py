@@ -8,9 +8,9 @@ import pytest
 from authority import Authority
 from loopback import GONE, answer, hangs, loopback, nobody, sends
 
-from tracker.http import Answer, NoAnswer, Request, http_client, tls_context
-from tracker.proxies import Exempt, Proxies
-from tracker.tls import Tls
+from tracker.http.client import Answer, NoAnswer, Request, http_client, tls_context
+from tracker.http.proxies import Exempt, Proxies
+from tracker.http.tls import Tls
 
 
 @pytest.fixture(scope="module")

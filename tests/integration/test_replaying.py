@@ -9,16 +9,16 @@ from loopback import nobody
 from receiving import receiving
 
 from tracker.config import Account, Config, Http, Listen, Receiver, Secret, Storage
-from tracker.control import Refused, ask_to_replay, control_file
-from tracker.core.delivery import Outcome, Result, Terms
-from tracker.core.diff import first_seen
-from tracker.core.fanout import Subscription
-from tracker.core.job import read_job
-from tracker.core.replay import Replay, Replayed
-from tracker.daemon import daemon
-from tracker.deliverer import Deliverer
-from tracker.store.reader import DeliveryFilter, open_reader
-from tracker.store.writer import open_store
+from tracker.core.deliveries.delivery import Outcome, Result, Terms
+from tracker.core.deliveries.fan_out import Subscription
+from tracker.core.deliveries.replay import Replay, Replayed
+from tracker.core.events.job_diff import first_seen
+from tracker.core.jobs.job import read_job
+from tracker.daemon.control import Refused, ask_to_replay, control_file
+from tracker.daemon.lifecycle import daemon
+from tracker.delivery.deliverer import Deliverer
+from tracker.store.sqlite.reading.reader import DeliveryFilter, open_reader
+from tracker.store.sqlite.writing.store import open_store
 
 ENDS = Subscription(receiver="pipeline", events=("batch.completed",))
 COUNTERS = ("total_requests", "completed_requests", "succeeded_requests", "failed_requests")

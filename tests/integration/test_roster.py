@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from tracker.roster import Roster
+from tracker.daemon.worker_registry import Roster
 
 LIFE = 5.0
 

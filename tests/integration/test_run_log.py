@@ -3,10 +3,11 @@
 import anyio
 import structlog
 
-from tracker import daemon, log
-from tracker.cli import run
-from tracker.redaction import Redaction
-from tracker.repetition import EVERY, Repetition
+from tracker.cli.commands import run
+from tracker.core.text.redaction import Redaction
+from tracker.daemon import lifecycle as daemon
+from tracker.logs import setup as log
+from tracker.logs.throttling import EVERY, Repetition
 
 
 async def test_what_was_kept_back_is_said_while_the_daemon_runs(monkeypatch):

@@ -10,11 +10,11 @@ import jsonschema
 import pytest
 from mistralai.client import Mistral, errors
 
-from tracker.serving import serving
+from tracker.server.embedded import serving
+from tracker.simulator.job_timeline import job_at
 from tracker.simulator.population import Population
 from tracker.simulator.server import Simulator
 from tracker.simulator.workspace import Query, Workspace
-from tracker.simulator.world import job_at
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "data" / "batch_job.schema.json").read_text("utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)

@@ -7,7 +7,7 @@ import anyio
 import httpx
 import pytest
 
-from tracker.serving import serving
+from tracker.server.embedded import serving
 from tracker.simulator.faults import ANY, KINDS, LASTING, LIES, Faults, parse
 from tracker.simulator.population import Population
 from tracker.simulator.server import Simulator

@@ -4,13 +4,13 @@ import httpx
 import msgspec
 import pytest
 
-from tracker.serving import serving
+from tracker.server.embedded import serving
 from tracker.simulator.faults import JOB_FAULTS, Fault, parse
-from tracker.simulator.oddities import LATE, with_fault
+from tracker.simulator.job_timeline import Plan, answer_at, job_at, status_at
+from tracker.simulator.odd_jobs import LATE, with_fault
 from tracker.simulator.population import Population
 from tracker.simulator.server import Simulator
 from tracker.simulator.workspace import Query, Workspace
-from tracker.simulator.world import Plan, answer_at, job_at, status_at
 
 PATH = "/v1/batch/jobs"
 BEGAN = 1_795_478_400.5

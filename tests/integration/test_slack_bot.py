@@ -7,12 +7,12 @@ from slack_rules import shown
 from slack_standin import TOKEN, error, slack
 from starlette.responses import PlainTextResponse
 
-from tracker.core.delivery import Result
+from tracker.core.deliveries.delivery import Result
 from tracker.core.ports import StorageError
-from tracker.http import http_client, tls_context
-from tracker.notify.slack_bot import Channel, SlackBot
-from tracker.pace import Pace
-from tracker.store.writer import open_store
+from tracker.delivery.notifiers.slack.bot import Channel, SlackBot
+from tracker.http.client import http_client, tls_context
+from tracker.http.rate_limiter import Pace
+from tracker.store.sqlite.writing.store import open_store
 
 LIFE = [
     delivery(1, "batch.created"),

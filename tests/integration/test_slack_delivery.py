@@ -7,17 +7,17 @@ from slack_events import NOW, TOTAL
 from slack_standin import TOKEN, slack
 from starlette.responses import PlainTextResponse
 
-from tracker.core.delivery import Terms
-from tracker.core.diff import diff, first_seen
-from tracker.core.fanout import Subscription
-from tracker.core.job import COUNTERS, read_job
+from tracker.core.deliveries.delivery import Terms
+from tracker.core.deliveries.fan_out import Subscription
+from tracker.core.events.job_diff import diff, first_seen
+from tracker.core.jobs.job import COUNTERS, read_job
 from tracker.core.ports import Contact
-from tracker.deliverer import Deliverer
-from tracker.http import http_client, tls_context
-from tracker.notify.slack import SlackWebhook
-from tracker.notify.slack_bot import Channel, SlackBot
-from tracker.pace import Pace
-from tracker.store.writer import open_store
+from tracker.delivery.deliverer import Deliverer
+from tracker.delivery.notifiers.slack.bot import Channel, SlackBot
+from tracker.delivery.notifiers.slack.incoming_webhook import SlackWebhook
+from tracker.http.client import http_client, tls_context
+from tracker.http.rate_limiter import Pace
+from tracker.store.sqlite.writing.store import open_store
 
 GROUP_WAIT = 10.0
 RECEIVER = "channel"

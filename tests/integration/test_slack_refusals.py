@@ -7,10 +7,10 @@ from slack_events import NOW, delivery
 from slack_standin import TOKEN, error, slack, slow_down
 from starlette.responses import PlainTextResponse
 
-from tracker.core.delivery import Result
-from tracker.http import http_client, tls_context
-from tracker.notify.slack_bot import Channel, SlackBot
-from tracker.pace import Pace
+from tracker.core.deliveries.delivery import Result
+from tracker.delivery.notifiers.slack.bot import Channel, SlackBot
+from tracker.http.client import http_client, tls_context
+from tracker.http.rate_limiter import Pace
 
 CREATED = delivery(1, "batch.created")
 

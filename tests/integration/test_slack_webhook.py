@@ -9,15 +9,15 @@ from loopback import answer, drips, loopback, nobody, resets, sends
 from slack_events import NOW, delivery
 from slack_standin import CHANNELS, SECRET, TOKEN, slack, slow_down
 
-from tracker.build import Network, notifying
 from tracker.config import Config, Http, Receiver, Secret, Storage
-from tracker.core.delivery import Result
-from tracker.core.slack import message
-from tracker.core.slack_digest import digest
-from tracker.http import http_client, tls_context
-from tracker.notify.slack import SlackWebhook
-from tracker.pace import Pace
-from tracker.workers import post
+from tracker.core.deliveries.delivery import Result
+from tracker.daemon.factory import Network, notifying
+from tracker.daemon.workers import post
+from tracker.delivery.notifiers.slack.digest import digest
+from tracker.delivery.notifiers.slack.incoming_webhook import SlackWebhook
+from tracker.delivery.notifiers.slack.messages import message
+from tracker.http.client import http_client, tls_context
+from tracker.http.rate_limiter import Pace
 
 CLOCK = 1e-3
 """Seconds that the loop's clock may round away."""

@@ -12,12 +12,12 @@ from observations import SINCE, moved, progress, seen, seen_many
 from served import LIFE, not_reading, until
 from surfaced import RIGHT, TOKEN, fill, surfaced
 
-from tracker.connections import Limits
-from tracker.core.escaping import escape_json
-from tracker.core.filters import EventFilter, read_facts
-from tracker.store import outbox
-from tracker.web import broadcast, following
-from tracker.web.broadcast import MOST_FOLLOWERS
+from tracker.core.queries.filters import EventFilter, read_facts
+from tracker.core.text.escaping import escape_json
+from tracker.server.connection_limits import Limits
+from tracker.store.sqlite.writing import outbox
+from tracker.web.stream import broadcast, subscriber
+from tracker.web.stream.broadcast import MOST_FOLLOWERS
 
 LONG = 60.0
 """Seconds; nothing here takes so long, however slow the machine."""
@@ -146,7 +146,7 @@ async def test_one_query_for_all(path, monkeypatch):
         lend, make = app.broadcast._reader, broadcast.message
         monkeypatch.setattr(app.broadcast, "_reader", lambda: read.append(1) or lend())
         monkeypatch.setattr(broadcast, "message", lambda *event: made.append(1) or make(*event))
-        monkeypatch.setattr(following, "message", lambda *_: pytest.fail("somebody reads the log for himself"))
+        monkeypatch.setattr(subscriber, "message", lambda *_: pytest.fail("somebody reads the log for himself"))
         for number in range(10):
             await app.store.record("one", seen_many(3, f"job-{number}"))
         expected = [seq for seq, _ in await log_of(app)]
@@ -159,8 +159,8 @@ async def test_one_query_for_all(path, monkeypatch):
 async def test_resuming_wherever_it_breaks(path, monkeypatch):
     """However often it breaks off and comes again, while the log grows, each event arrives once and in order."""
     monkeypatch.setattr(broadcast, "MOST_KEPT", 3000)
-    monkeypatch.setattr(following, "_READ_AT_ONCE", 7)
-    monkeypatch.setattr(following, "LARGEST_PIECE", 2000)
+    monkeypatch.setattr(subscriber, "_READ_AT_ONCE", 7)
+    monkeypatch.setattr(subscriber, "LARGEST_PIECE", 2000)
     rng, arrived, total = random.Random(7), [], 400
     async with surfaced(path) as app, anyio.create_task_group() as group:
 
@@ -228,7 +228,7 @@ async def test_a_burst_larger_than_what_is_kept(path, monkeypatch):
 
 async def test_heartbeats(path, monkeypatch):
     """Where nothing comes that is wanted a comment says that all is well, however much else comes."""
-    monkeypatch.setattr(following, "HEARTBEAT", 0.2)
+    monkeypatch.setattr(subscriber, "HEARTBEAT", 0.2)
     async with surfaced(path) as app, followed(app, type="account.*") as follower, anyio.create_task_group() as group:
 
         async def log():
@@ -282,7 +282,7 @@ async def test_a_cap(path):
 
 async def test_one_client_does_not_take_every_place(path, monkeypatch):
     """A client has a part of the places; others follow all the same: by address, by what a proxy here says, by session."""
-    monkeypatch.setattr("tracker.web.stream.MOST_OF_ONE", 2)
+    monkeypatch.setattr("tracker.web.api.stream.MOST_OF_ONE", 2)
     async with surfaced(path, token=TOKEN) as app, AsyncExitStack() as stack:
         login = await app.post("/login", data={"token": TOKEN})
         app.client.cookies.clear()
@@ -359,7 +359,7 @@ async def test_a_log_that_cannot_be_read(path, monkeypatch):
         again.followers = 1
         group.start_soon(again.run)
         await app.store.record("one", seen_many(3))
-        follower = following.Following(again, app.reader, EventFilter(), 0)
+        follower = subscriber.Following(again, app.reader, EventFilter(), 0)
         with anyio.fail_after(LONG):
             while arrived.count(b"\nevent: ") < 3:
                 arrived += await follower.piece()

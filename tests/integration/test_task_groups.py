@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from tracker.tasks import task_group
+from tracker.runtime.task_groups import task_group
 
 
 def failing(error, cause=None):

@@ -7,14 +7,14 @@ import pytest
 from authority import Authority
 from loopback import answer, head_of, loopback, sends
 
-from tracker.build import Network, notifying, providing
 from tracker.config import load
-from tracker.core.delivery import Delivery, Result
-from tracker.core.failure import Failure, Reason
-from tracker.core.job import Page
+from tracker.core.deliveries.delivery import Delivery, Result
+from tracker.core.errors.provider_failure import Failure, Reason
+from tracker.core.jobs.job import Page
 from tracker.core.ports import ListQuery
-from tracker.http import tls_context
-from tracker.tls import has_trust_store
+from tracker.daemon.factory import Network, notifying, providing
+from tracker.http.client import tls_context
+from tracker.http.tls import has_trust_store
 
 EMPTY = answer(b'{"data": [], "total": 0}')
 ENVIRON = {"HOME": "/nowhere", "KEY": "canary-key-3141", "TEAM": "canary-header-2718", "SECRET": "whsec_" + "A" * 32}

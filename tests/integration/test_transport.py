@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from loopback import answer, head_of, loopback, sends
 
-from tracker.http import Answer, NoAnswer, Request, http_client, tls_context
-from tracker.proxies import Proxies
-from tracker.transport import LONGEST_HEAD, MOST_INTERIM
+from tracker.http.client import Answer, NoAnswer, Request, http_client, tls_context
+from tracker.http.connection import LONGEST_HEAD, MOST_INTERIM
+from tracker.http.proxies import Proxies
 
 LIFE = 5.0
 """Seconds within which whatever is awaited has to happen, however slow the machine."""
@@ -233,7 +233,7 @@ async def test_ports_by_scheme(certified, monkeypatch, url, port):
         asked.append((host, port))
         raise ConnectionRefusedError
 
-    monkeypatch.setattr("tracker.transport.anyio.connect_tcp", connect)
+    monkeypatch.setattr("tracker.http.connection.anyio.connect_tcp", connect)
     async with http_client(certified.client) as client:
         assert isinstance(await client.send(asking(url)), NoAnswer)
     assert asked == [("receiver.example", port)]

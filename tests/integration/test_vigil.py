@@ -3,11 +3,11 @@
 import anyio
 import pytest
 
-from tracker import vigil
-from tracker.core.health import Health
-from tracker.core.progress import Progress
-from tracker.store.writer import open_store
-from tracker.systemd import Systemd
+from tracker.core.reconciliation.account_health import Health
+from tracker.daemon import watchdog
+from tracker.daemon.systemd import Systemd
+from tracker.runtime.liveness import Progress
+from tracker.store.sqlite.writing.store import open_store
 
 PATIENCE = 20.0
 SOON = 0.3
@@ -19,11 +19,11 @@ LATE = 10.0
 @pytest.fixture
 async def watched(tmp_path, monkeypatch):
     """What a vigil says, the loops that it looks after, and when it has looked (seconds); it probes the store once."""
-    monkeypatch.setattr(vigil, "PROBE_EVERY", 3600.0)
-    monkeypatch.setattr(vigil, "LOOK_AGAIN", 0.05)
+    monkeypatch.setattr(watchdog, "PROBE_EVERY", 3600.0)
+    monkeypatch.setattr(watchdog, "LOOK_AGAIN", 0.05)
     health, progress, looks = Health(), Progress(PATIENCE), []
     async with open_store(tmp_path / "tracker.db") as store, anyio.create_task_group() as group:
-        vigilant = vigil.Vigil(store, health, progress, Systemd())
+        vigilant = watchdog.Vigil(store, health, progress, Systemd())
         look = vigilant.look_once
         monkeypatch.setattr(vigilant, "look_once", lambda: looks.append(anyio.current_time()) or look())
         yield health, progress, looks, lambda: group.start_soon(vigilant.run)

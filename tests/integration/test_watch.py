@@ -7,14 +7,14 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from tracker.core.failure import Failure, Reason
-from tracker.core.health import Health
-from tracker.core.job import Page, read_job
+from tracker.core.errors.provider_failure import Failure, Reason
+from tracker.core.jobs.job import Page, read_job
+from tracker.core.reconciliation.account_health import Health
 from tracker.metrics import Metrics
-from tracker.poller import Poller
-from tracker.recording import Audience
-from tracker.store.writer import open_store
-from tracker.watch import Watcher, say_recorded
+from tracker.polling.poll_loop import Watcher, say_recorded
+from tracker.polling.poller import Poller
+from tracker.polling.recorder import Audience
+from tracker.store.sqlite.writing.store import open_store
 
 NOW = 1_795_500_000_000
 COUNTERS = ("total_requests", "completed_requests", "succeeded_requests", "failed_requests")

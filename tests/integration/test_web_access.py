@@ -7,9 +7,9 @@ import anyio
 import pytest
 from surfaced import CONTROL, RIGHT, TOKEN, surfaced
 
-from tracker.web.attempts import AT_ONCE, Attempts
-from tracker.web.sessions import LIFETIME
-from tracker.web.state import Trial
+from tracker.web.access.login_throttling import AT_ONCE, Attempts
+from tracker.web.access.sessions import LIFETIME
+from tracker.web.api.health import Trial
 
 READ = ("/", "/metrics", "/api/jobs", "/api/events", "/api/openapi.json", "/nothing")
 WRITE = "/api/replay"

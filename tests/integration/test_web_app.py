@@ -4,8 +4,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from surfaced import surfaced
 
-from tracker.core.failure import Failure, Reason
-from tracker.core.report import Report
+from tracker.core.errors.provider_failure import Failure, Reason
+from tracker.core.reconciliation.sweep_report import Report
 
 NOW = 1_750_861_214_312
 PATHS = ("/", "/healthz", "/readyz", "/metrics", "/api/jobs", "/api/openapi.json", "/login", "/nothing")

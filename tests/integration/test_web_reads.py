@@ -6,12 +6,12 @@ import pytest
 from observations import SINCE, moved, seen
 from surfaced import fill, surfaced
 
-from tracker.core.eta import Sample
-from tracker.core.failure import Failure, Reason
-from tracker.core.fanout import Subscription
-from tracker.core.filters import EventFilter
-from tracker.store.writer import open_store
-from tracker.web.static import Static
+from tracker.core.deliveries.fan_out import Subscription
+from tracker.core.errors.provider_failure import Failure, Reason
+from tracker.core.forecast.eta import Sample
+from tracker.core.queries.filters import EventFilter
+from tracker.store.sqlite.writing.store import open_store
+from tracker.web.static_files import Static
 
 
 @pytest.fixture(scope="module")

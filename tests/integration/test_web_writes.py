@@ -5,10 +5,10 @@ import json
 import pytest
 from surfaced import RIGHT, fill, surfaced
 
-from tracker.core.circuit import Circuit
-from tracker.core.delivery import Outcome, Result, settle
-from tracker.core.filters import DeliveryFilter
-from tracker.web.asked import BODY_LIMIT
+from tracker.core.deliveries.circuit import Circuit
+from tracker.core.deliveries.delivery import Outcome, Result, settle
+from tracker.core.queries.filters import DeliveryFilter
+from tracker.web.endpoints.request_parsing import BODY_LIMIT
 
 REPLAY = "/api/replay"
 DEAD = {"receiver": "pipeline", "dead": True}

@@ -19,13 +19,13 @@ from npm import installed, run
 from openai.types.webhooks import BatchCompletedWebhookEvent
 from receiving import receiving
 
-from tracker.core.delivery import Delivery
-from tracker.core.diff import first_seen
-from tracker.core.event import Event
-from tracker.core.job import read_job
-from tracker.core.signing import parse_secret
-from tracker.http import http_client, tls_context
-from tracker.notify.webhook import Webhook
+from tracker.core.deliveries.delivery import Delivery
+from tracker.core.deliveries.signing import parse_secret
+from tracker.core.events.event import Event
+from tracker.core.events.job_diff import first_seen
+from tracker.core.jobs.job import read_job
+from tracker.delivery.notifiers.webhook.notifier import Webhook
+from tracker.http.client import http_client, tls_context
 from tracker.schemas import event_schema
 
 REFERENCE = Path(__file__).parents[2] / "config" / "tracker.toml"

@@ -19,15 +19,22 @@ def test_readme_names_every_command():
     assert [name for name in COMMANDS if f"`{name}" not in README] == []
 
 
-def test_map_has_every_module_and_no_other():
-    """Each module and package of `tracker` has a line in the map, and each line of the map its file."""
-    modules = {
-        path.relative_to(ROOT / "tracker").as_posix()
-        for path in (ROOT / "tracker").rglob("*.py")
-        if path.name not in ("__init__.py", "__main__.py")
-    }
-    mapped = set(re.findall(r"`([a-z_/]+\.py)`", CONTRIBUTING.split("## The map")[1].split("## Working")[0]))
-    assert mapped == modules
+def test_map_has_every_package_and_no_other():
+    """Each package of `tracker` has a line in the map, and nothing loose stands beside the packages."""
+    entries = [path for path in (ROOT / "tracker").iterdir() if path.name not in ("__init__.py", "__pycache__", "py.typed")]
+    packages = {path.name for path in entries if path.is_dir()}
+    rows = [
+        line.split("|")[1] for line in CONTRIBUTING.split("## The map")[1].split("## Working")[0].splitlines() if "/`" in line
+    ]
+    assert {path.name for path in entries} - packages == {"__main__.py"}
+    assert {name for row in rows for name in re.findall(r"`([a-z]+)/`", row)} == packages
+
+
+def test_files_that_contributing_names_exist():
+    """The flow in CONTRIBUTING names files that are there."""
+    named = re.findall(r"`([a-z_/]+/[a-z_]+\.py)`", CONTRIBUTING)
+    assert named
+    assert [name for name in named if not ((ROOT / "tracker" / name).exists() or (ROOT / name).exists())] == []
 
 
 def test_version_is_the_same_everywhere():

@@ -2,8 +2,8 @@
 
 import json
 
-from tracker.store.reader import EventFilter, open_reader
-from tracker.store.writer import open_store
+from tracker.store.sqlite.reading.reader import EventFilter, open_reader
+from tracker.store.sqlite.writing.store import open_store
 
 
 class Sqlite:

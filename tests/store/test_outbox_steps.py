@@ -4,8 +4,8 @@ import pytest
 from observations import CONTACT, SINCE, moved, seen, seen_many
 from outboxes import DELIVERED, EVERYTHING, attempted, claimed
 
-from tracker.core.circuit import Circuit
-from tracker.store.writer import open_store
+from tracker.core.deliveries.circuit import Circuit
+from tracker.store.sqlite.writing.store import open_store
 
 FEW, MANY = 30, 600
 

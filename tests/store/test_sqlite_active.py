@@ -9,12 +9,12 @@ import msgspec
 import pytest
 from observations import CONTACT, SINCE, gone, moved, seen, with_the_id_of
 
-from tracker.core.diff import Known
-from tracker.core.interning import MOST, Interning
-from tracker.core.job import parse_job, read_job
+from tracker.core.events.job_diff import Known
+from tracker.core.jobs.interning import MOST, Interning
+from tracker.core.jobs.job import parse_job, read_job
 from tracker.core.ports import StorageError
-from tracker.store.schema import migrate
-from tracker.store.writer import open_store
+from tracker.store.sqlite.database.schema import migrate
+from tracker.store.sqlite.writing.store import open_store
 
 ACCOUNTS = ("default", "other")
 COUNTERS = ("total_requests", "completed_requests", "succeeded_requests", "failed_requests")

@@ -13,16 +13,16 @@ from observations import SINCE, seen, seen_many
 from small_files import no_file_grows_beyond
 
 from tracker.core.ports import StorageError
-from tracker.store import backup
-from tracker.store.backup import Contents, UnfitTargetError, back_up
-from tracker.store.reader import EventFilter, open_reader
-from tracker.store.verify import Verdict, verify
-from tracker.store.writer import open_store
+from tracker.store.sqlite.copies import backup
+from tracker.store.sqlite.copies.backup import Contents, UnfitTargetError, back_up
+from tracker.store.sqlite.proof.verify import Verdict, verify
+from tracker.store.sqlite.reading.reader import EventFilter, open_reader
+from tracker.store.sqlite.writing.store import open_store
 
 HOLDS = """
 import sys
 from pathlib import Path
-from tracker.store.partial import partial
+from tracker.store.sqlite.files.atomic_file import partial
 
 with partial(Path(sys.argv[1])):
     print("open", flush=True)

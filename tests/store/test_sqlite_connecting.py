@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tracker.store.connecting import connect
+from tracker.store.sqlite.database.connect import connect
 
 
 async def test_thread_of_a_failed_connection_has_ended(tmp_path, monkeypatch):

@@ -10,14 +10,14 @@ import pytest
 from observations import seen
 
 from tracker.core.ports import StorageError
-from tracker.store import lock
-from tracker.store.lock import is_held
-from tracker.store.writer import open_store
+from tracker.store.sqlite.files import lock
+from tracker.store.sqlite.files.lock import is_held
+from tracker.store.sqlite.writing.store import open_store
 
 HOLDS = """
 import sys, anyio
 from pathlib import Path
-from tracker.store.writer import open_store
+from tracker.store.sqlite.writing.store import open_store
 
 async def main():
     async with open_store(Path(sys.argv[1])):

@@ -13,17 +13,17 @@ from click.testing import CliRunner
 from observations import seen_many
 
 from tracker.cli import group
-from tracker.cli.changing import change
-from tracker.control import NotReached, control_file, is_running
+from tracker.cli.process.delivery_changes import change
 from tracker.core.ports import StorageError
-from tracker.http import http_client, tls_context
-from tracker.store import writer
-from tracker.store.backup import back_up
-from tracker.store.ownership import real_path
-from tracker.store.privileges import as_owner_of
-from tracker.store.restore import restore
-from tracker.store.verify import verify
-from tracker.store.writer import open_store
+from tracker.daemon.control import NotReached, control_file, is_running
+from tracker.http.client import http_client, tls_context
+from tracker.store.sqlite.copies.backup import back_up
+from tracker.store.sqlite.copies.restore import restore
+from tracker.store.sqlite.files.ownership import real_path
+from tracker.store.sqlite.files.privileges import as_owner_of
+from tracker.store.sqlite.proof.verify import verify
+from tracker.store.sqlite.writing import store as writer
+from tracker.store.sqlite.writing.store import open_store
 
 NOBODY = 65534
 MOMENT = "20250625T142010Z"
@@ -179,8 +179,8 @@ async def test_a_link_made_after_every_check_reaches_only_what_its_user_may_chan
         path.symlink_to(theirs)
         does_migrate(path)
 
-    monkeypatch.setattr("tracker.store.writer.migrate", overtaken)
-    monkeypatch.setattr("tracker.store.restore.migrate", overtaken)
+    monkeypatch.setattr("tracker.store.sqlite.writing.store.migrate", overtaken)
+    monkeypatch.setattr("tracker.store.sqlite.copies.restore.migrate", overtaken)
     with pytest.raises(StorageError):
         await does(database, tmp_path)
     assert (theirs.read_bytes(), theirs.stat().st_uid) == (before, 0)

@@ -10,18 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from observations import SINCE, gone, moved, seen
 
-from tracker.core.circuit import Circuit
-from tracker.core.delivery import Outcome, Result, settle
-from tracker.core.diff import diff
-from tracker.core.event import from_iso, iso
-from tracker.core.fanout import Subscription, fan_out
-from tracker.core.filters import TYPES, DeliveryFilter, EventFilter, JobFilter, in_turn, read_facts
-from tracker.core.job import read_job
-from tracker.core.pages import DeliveryKey, JobKey, Span
-from tracker.core.status import TERMINAL
-from tracker.store import read_deliveries, read_events, read_jobs
-from tracker.store.reader import open_reader
-from tracker.store.writer import open_store
+from tracker.core.deliveries.circuit import Circuit
+from tracker.core.deliveries.delivery import Outcome, Result, settle
+from tracker.core.deliveries.fan_out import Subscription, fan_out
+from tracker.core.events.event import from_iso, iso
+from tracker.core.events.job_diff import diff
+from tracker.core.jobs.job import read_job
+from tracker.core.jobs.status import TERMINAL
+from tracker.core.queries.filters import TYPES, DeliveryFilter, EventFilter, JobFilter, in_turn, read_facts
+from tracker.core.queries.pages import DeliveryKey, JobKey, Span
+from tracker.store.sqlite.reading import deliveries as read_deliveries
+from tracker.store.sqlite.reading import events as read_events
+from tracker.store.sqlite.reading import jobs as read_jobs
+from tracker.store.sqlite.reading.reader import open_reader
+from tracker.store.sqlite.writing.store import open_store
 
 STATUSES = ("QUEUED", "RUNNING", "SUCCESS", "FAILED", "UNHEARD_OF")
 MODELS = ("mistral-small-2506", "mistral-large-2411", "a[b]c", None)

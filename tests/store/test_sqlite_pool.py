@@ -4,10 +4,10 @@ import anyio
 import pytest
 from observations import seen_many
 
-from tracker.core.filters import JobFilter
 from tracker.core.ports import StorageError
-from tracker.store.pool import READERS, open_pool
-from tracker.store.writer import open_store
+from tracker.core.queries.filters import JobFilter
+from tracker.store.sqlite.reading.reader_pool import READERS, open_pool
+from tracker.store.sqlite.writing.store import open_store
 
 
 @pytest.fixture

@@ -15,13 +15,13 @@ import pytest
 from observations import SINCE, seen, seen_many
 
 from tracker.core.ports import StorageError
-from tracker.store.aside import set_aside, take_back
-from tracker.store.backup import UnfitTargetError, back_up
-from tracker.store.lock import InUseError
-from tracker.store.restore import restore
-from tracker.store.schema import APPLICATION_ID, MIGRATIONS
-from tracker.store.verify import verify
-from tracker.store.writer import open_store
+from tracker.store.sqlite.copies.backup import UnfitTargetError, back_up
+from tracker.store.sqlite.copies.restore import restore
+from tracker.store.sqlite.database.schema import APPLICATION_ID, MIGRATIONS
+from tracker.store.sqlite.files.displaced_database import set_aside, take_back
+from tracker.store.sqlite.files.lock import InUseError
+from tracker.store.sqlite.proof.verify import verify
+from tracker.store.sqlite.writing.store import open_store
 
 MOMENT = "20250625T142010Z"
 
@@ -107,7 +107,8 @@ async def test_a_bad_backup_changes_nothing(path, saved, spoil, said):
 
 DYING = """
 import os, pathlib, signal, sys
-from tracker.store import aside, restore
+from tracker.store.sqlite.copies import restore
+from tracker.store.sqlite.files import displaced_database
 left = int(sys.argv[1])
 def dies_before(owner, name):
     does = getattr(owner, name)
@@ -119,7 +120,7 @@ def dies_before(owner, name):
                 os.kill(os.getpid(), signal.SIGKILL)
         return does(*arguments, **how)
     setattr(owner, name, counted)
-dies_before(aside, "link"), dies_before(pathlib.Path, "unlink"), dies_before(pathlib.Path, "replace")
+dies_before(displaced_database, "link"), dies_before(pathlib.Path, "unlink"), dies_before(pathlib.Path, "replace")
 restore.restore(pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]), "MOMENT")
 """
 
@@ -152,7 +153,9 @@ async def test_no_name_goes_before_another_is_on_the_disk(path, saved, monkeypat
     for suffix in ("", "-wal"):
         path.with_name(path.name + suffix).replace(database.with_name(database.name + suffix))
     before, aside = names(path), f"{database.name}.before-restore-{MOMENT}"
-    monkeypatch.setattr("tracker.store.aside.sync_directory", lambda _folder: listed.append(names(path)))
+    monkeypatch.setattr(
+        "tracker.store.sqlite.files.displaced_database.sync_directory", lambda _folder: listed.append(names(path))
+    )
     set_aside(database, MOMENT)
     take_back(database)
     assert listed == [sorted([*before, aside, f"{aside}-wal"]), sorted([*before, aside])]
@@ -166,7 +169,7 @@ async def test_what_cannot_be_exchanged_stays(path, saved, monkeypatch, step):
     before = names(path)
     with monkeypatch.context() as broken:
         if step == "link":
-            broken.setattr("tracker.store.aside.link", refuses)
+            broken.setattr("tracker.store.sqlite.files.displaced_database.link", refuses)
         else:
             does, there = getattr(Path, step), f"{path}-shm" if step == "unlink" else f"{path}.partial"
             broken.setattr(Path, step, lambda each, *to, **how: (refuses if str(each) == there else does)(each, *to, **how))

@@ -7,10 +7,10 @@ import pytest
 from observations import seen, seen_many
 
 from tracker.core.ports import StorageError
-from tracker.store.reader import EventFilter, open_reader
-from tracker.store.schema import MIGRATIONS, migrate
-from tracker.store.verify import verify
-from tracker.store.writer import open_store
+from tracker.store.sqlite.database.schema import MIGRATIONS, migrate
+from tracker.store.sqlite.proof.verify import verify
+from tracker.store.sqlite.reading.reader import EventFilter, open_reader
+from tracker.store.sqlite.writing.store import open_store
 
 
 async def read_the_log(path):
@@ -67,7 +67,7 @@ async def test_an_older_file(path, reading, monkeypatch):
     """A file that lacks a migration is not read as if it were up to date, and not changed."""
     migrate(path)
     before = path.read_bytes()
-    monkeypatch.setattr("tracker.store.schema.MIGRATIONS", (*MIGRATIONS, "CREATE TABLE more (x);"))
+    monkeypatch.setattr("tracker.store.sqlite.database.schema.MIGRATIONS", (*MIGRATIONS, "CREATE TABLE more (x);"))
     newest = len(MIGRATIONS) + 1
     said = f"schema {newest - 1} is older than {newest}; `batch-tracker run` brings it up to date"
     assert await refusal(reading, path) == said

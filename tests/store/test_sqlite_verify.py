@@ -8,10 +8,10 @@ import msgspec
 import pytest
 from observations import SINCE, gone, moved, seen
 
-from tracker.core.diff import Known
-from tracker.core.job import COUNTERS
-from tracker.store.verify import Verdict, verify
-from tracker.store.writer import open_store
+from tracker.core.events.job_diff import Known
+from tracker.core.jobs.job import COUNTERS
+from tracker.store.sqlite.proof.verify import Verdict, verify
+from tracker.store.sqlite.writing.store import open_store
 
 COUNTED = {"total_requests": 10, "completed_requests": 3}
 

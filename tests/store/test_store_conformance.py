@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from observations import CONTACT, SINCE, a_job, gone, moved, seen, seen_many, with_the_id_of
 
-from tracker.core.diff import Known
+from tracker.core.events.job_diff import Known
 from tracker.core.ports import Contact, StorageError
 
 

@@ -8,16 +8,16 @@ import pytest
 from observations import SINCE, gone, moved, seen, with_the_id_of
 from outboxes import EVERYTHING, OTHER, attempt, failing
 
-from tracker.core.circuit import Circuit
-from tracker.core.delivery import Result
-from tracker.core.event import iso, plain_event
-from tracker.core.health import Use
-from tracker.core.pages import Backlog
+from tracker.core.deliveries.circuit import Circuit
+from tracker.core.deliveries.delivery import Result
+from tracker.core.events.event import iso, plain_event
 from tracker.core.ports import StorageError
+from tracker.core.queries.pages import Backlog
+from tracker.core.reconciliation.account_health import Use
 from tracker.metrics import Metrics
-from tracker.store.facts import SqliteFacts
-from tracker.store.schema import migrate, wal_reset_affected
-from tracker.store.writer import open_store
+from tracker.store.sqlite.database.schema import migrate, wal_reset_affected
+from tracker.store.sqlite.reading.statistics import SqliteFacts
+from tracker.store.sqlite.writing.store import open_store
 
 
 async def test_facts_of_an_empty_store(path):
@@ -86,7 +86,7 @@ async def test_missing_file_is_an_error_and_is_not_made(path, name):
 
 async def test_locked_file_is_an_error_soon(path, monkeypatch):
     """A file that somebody holds for himself alone is waited for a moment, no longer."""
-    monkeypatch.setattr("tracker.store.facts._PATIENCE", 0.01)
+    monkeypatch.setattr("tracker.store.sqlite.reading.statistics._PATIENCE", 0.01)
     migrate(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -163,7 +163,9 @@ class Interrupting(sqlite3.Connection):
 async def test_backlog_is_of_one_moment(path, monkeypatch):
     """A delivery that dies between two looks is pending or dead, not both."""
     connect = sqlite3.connect
-    monkeypatch.setattr("tracker.store.facts.sqlite3.connect", lambda *a, **how: connect(*a, factory=Interrupting, **how))
+    monkeypatch.setattr(
+        "tracker.store.sqlite.reading.statistics.sqlite3.connect", lambda *a, **how: connect(*a, factory=Interrupting, **how)
+    )
     async with open_store(path, [EVERYTHING]) as store:
         await store.record("default", [seen("a")])
 

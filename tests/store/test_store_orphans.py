@@ -4,15 +4,15 @@ import pytest
 from observations import SINCE, seen
 from outboxes import attempted, attempts_of, claimed, rows
 
-from tracker.core.circuit import Circuit
-from tracker.core.delivery import Result
-from tracker.core.event import iso
-from tracker.core.fanout import Subscription
-from tracker.core.orphans import Dropped, Moved, Orphans
-from tracker.core.pages import Backlog
-from tracker.store.reader import open_reader
-from tracker.store.verify import verify
-from tracker.store.writer import open_store
+from tracker.core.deliveries.circuit import Circuit
+from tracker.core.deliveries.delivery import Result
+from tracker.core.deliveries.fan_out import Subscription
+from tracker.core.events.event import iso
+from tracker.core.queries.orphans import Dropped, Moved, Orphans
+from tracker.core.queries.pages import Backlog
+from tracker.store.sqlite.proof.verify import verify
+from tracker.store.sqlite.reading.reader import open_reader
+from tracker.store.sqlite.writing.store import open_store
 
 LATER = SINCE + 86_400_000
 OLD = Subscription(receiver="old", events=("batch.*",))

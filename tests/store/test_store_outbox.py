@@ -6,11 +6,11 @@ import pytest
 from observations import SINCE, gone, moved, seen, seen_many, with_the_id_of
 from outboxes import DELIVERED, EVERYTHING, FAILED, FOR_EVER, attempt, attempted, claimed, rows, seqs, states
 
-from tracker.core.circuit import Circuit
-from tracker.core.event import plain_event
-from tracker.core.fanout import Subscription
+from tracker.core.deliveries.circuit import Circuit
+from tracker.core.deliveries.fan_out import Subscription
+from tracker.core.events.event import plain_event
 from tracker.core.ports import StorageError
-from tracker.store.writer import open_store
+from tracker.store.sqlite.writing.store import open_store
 
 LATER = SINCE + 3_600_000
 

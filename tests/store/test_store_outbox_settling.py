@@ -20,12 +20,12 @@ from outboxes import (
     states,
 )
 
-from tracker.core.circuit import TRIP, Circuit
-from tracker.core.delivery import Result
-from tracker.core.event import plain_event
-from tracker.core.fanout import Subscription
+from tracker.core.deliveries.circuit import TRIP, Circuit
+from tracker.core.deliveries.delivery import Result
+from tracker.core.deliveries.fan_out import Subscription
+from tracker.core.events.event import plain_event
 from tracker.core.ports import StorageError
-from tracker.store.writer import open_store
+from tracker.store.sqlite.writing.store import open_store
 
 LONG_AFTER = SINCE + 10_000_000
 GONE = plain_event("receiver.failing", "", {"receiver": "pipeline"}, SINCE)

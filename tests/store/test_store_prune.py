@@ -4,12 +4,12 @@ import msgspec
 import pytest
 from observations import CONTACT, SINCE, seen_many
 
-from tracker.core.circuit import Circuit
-from tracker.core.delivery import Outcome, Result, settle
-from tracker.core.fanout import Subscription
-from tracker.core.health import Health
-from tracker.janitor import PRUNE_EVERY, Janitor
-from tracker.store.writer import open_store
+from tracker.core.deliveries.circuit import Circuit
+from tracker.core.deliveries.delivery import Outcome, Result, settle
+from tracker.core.deliveries.fan_out import Subscription
+from tracker.core.reconciliation.account_health import Health
+from tracker.polling.time_checks import PRUNE_EVERY, Janitor
+from tracker.store.sqlite.writing.store import open_store
 
 DAY = 86_400_000
 EVERYTHING = Subscription(receiver="pipeline", events=("*",))

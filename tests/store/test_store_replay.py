@@ -6,12 +6,12 @@ import msgspec
 import pytest
 from observations import SINCE, moved, seen
 
-from tracker.core.circuit import TRIP, Circuit
-from tracker.core.delivery import Outcome, Result, settle
-from tracker.core.event import Event, iso, plain_event
-from tracker.core.fanout import Subscription, stream_of
-from tracker.core.replay import Replay, Replayed
-from tracker.store.writer import open_store
+from tracker.core.deliveries.circuit import TRIP, Circuit
+from tracker.core.deliveries.delivery import Outcome, Result, settle
+from tracker.core.deliveries.fan_out import Subscription, stream_of
+from tracker.core.deliveries.replay import Replay, Replayed
+from tracker.core.events.event import Event, iso, plain_event
+from tracker.store.sqlite.writing.store import open_store
 
 LATER = SINCE + 86_400_000
 PIPELINE = Subscription(receiver="pipeline", events=("batch.completed", "receiver.*"))

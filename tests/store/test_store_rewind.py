@@ -5,10 +5,10 @@ import pytest
 from observations import CONTACT, SINCE, seen, seen_many
 from outboxes import DELIVERED, FAILED, attempt, attempted, claimed, failing, rows, seqs
 
-from tracker.core.circuit import TRIP, Circuit
-from tracker.core.fanout import Subscription
-from tracker.core.replay import Replay
-from tracker.store.writer import open_store
+from tracker.core.deliveries.circuit import TRIP, Circuit
+from tracker.core.deliveries.fan_out import Subscription
+from tracker.core.deliveries.replay import Replay
+from tracker.store.sqlite.writing.store import open_store
 
 DAY = 86_400_000
 AHEAD = SINCE + 2 * DAY

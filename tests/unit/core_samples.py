@@ -6,10 +6,10 @@ from pathlib import Path
 import msgspec
 from jsonschema import Draft202012Validator, FormatChecker
 
-from tracker.core.diff import Known
-from tracker.core.job import Job, read_job
+from tracker.core.events.job_diff import Known
+from tracker.core.jobs.job import Job, read_job
 from tracker.core.ports import Contact
-from tracker.core.sweep import NOTHING, Sweep
+from tracker.core.reconciliation.reconcile import NOTHING, Sweep
 
 NOW = 1_750_861_214_312
 """Unix milliseconds: 2025-06-25T14:20:14.312Z."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tracker.core.api_error import explained, message_of, no_json
+from tracker.core.errors.api_error import explained, message_of, no_json
 
 URL = "https://api.example"
 

@@ -5,8 +5,8 @@ from core_samples import NOW
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.core.circuit import LONGEST_PROBE_WAIT, SHORTEST_PROBE_WAIT, TRIP, Circuit
-from tracker.core.delivery import Outcome, Result
+from tracker.core.deliveries.circuit import LONGEST_PROBE_WAIT, SHORTEST_PROBE_WAIT, TRIP, Circuit
+from tracker.core.deliveries.delivery import Outcome, Result
 
 WIDE = 16
 DELIVERED = Outcome(result=Result.DELIVERED, status=200)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tracker.cli.terminal import Column, table
+from tracker.cli.formatting.terminal import Column, table
 
 COLUMNS = (Column("id"), Column("created", rank=2), Column("why", rank=1, most=80, gives=True, keeps=24))
 ROW = ("x" * 8, "c" * 10, "w" * 60)

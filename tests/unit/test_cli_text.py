@@ -6,8 +6,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from tracker.cli import text
-from tracker.cli.live import LiveView, PlainView, Stage
+from tracker.cli.formatting import text
+from tracker.cli.screens.demo import LiveView, PlainView, Stage
 
 NOW = 1_750_861_214_312
 HOSTILE = "\x1b]0;owned\x07\x1b[31mred\nforged line\r\u202e\u2028"

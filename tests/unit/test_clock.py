@@ -2,7 +2,7 @@
 
 import pytest
 
-from tracker.clock import JUMP, Steadiness
+from tracker.runtime.clock import JUMP, Steadiness
 
 DAY = 86_400.0
 BEGAN = 1_795_500_000.0

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker.config import Account, Config, Receiver, load
-from tracker.core.config_error import ConfigError
+from tracker.core.errors.config_error import ConfigError
 
 CANARY = "canary-7f3a"
 KEYS = ("storage", "http", "network", "accounts", "receivers", "path", "listen", "token", "use_environment_proxies", "secret")

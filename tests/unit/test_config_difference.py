@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from tracker.config import Account, Config, Http, Listen, Receiver, Secret, Storage
 from tracker.config.difference import taken_over
-from tracker.proxies import Proxies
+from tracker.http.proxies import Proxies
 
 ONE, TWO = Account(name="one", api_key=Secret("key-one")), Account(name="two", api_key=Secret("key-two"))
 HOOK = Receiver(name="hook", kind="webhook", url=Secret("https://example.com/canary"), secrets=(Secret("whsec_QUJD"),))

@@ -5,7 +5,7 @@ import codecs
 import pytest
 
 from tracker.config import database_path, load
-from tracker.core.config_error import ConfigError
+from tracker.core.errors.config_error import ConfigError
 
 KEY = {"HOME": "/home/someone", "MISTRAL_API_KEY": "key"}
 GOOD = '[storage]\npath = "tracker.db"\n'

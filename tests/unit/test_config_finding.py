@@ -6,7 +6,7 @@ import pytest
 
 from tracker import config
 from tracker.config import Listen, database_path, load
-from tracker.core.config_error import ConfigError
+from tracker.core.errors.config_error import ConfigError
 
 KEY = {"MISTRAL_API_KEY": "key"}
 NOTHING = (

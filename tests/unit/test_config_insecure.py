@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from tracker.cli import group
 from tracker.config import Account, Config, Http, Receiver, Secret, Storage
-from tracker.config.insecure import File, Kind, found_in, insecurities
+from tracker.config.security_warnings import File, Kind, found_in, insecurities
 
 ALONE = frozenset({0, 1000})
 LONG = Secret("t" * 16)

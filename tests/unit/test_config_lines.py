@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker.config import load
-from tracker.config.lines import line_of_excess, lines_of, with_lines
-from tracker.core.config_error import ConfigError
+from tracker.config.toml_positions import line_of_excess, lines_of, with_lines
+from tracker.core.errors.config_error import ConfigError
 
 LAYOUT = '''# [[accounts]]
 [storage]

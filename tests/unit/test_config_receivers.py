@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tracker.config import load
-from tracker.core.config_error import ConfigError
+from tracker.core.errors.config_error import ConfigError
 
 ENVIRON = {"HOME": "/home/someone", "MISTRAL_API_KEY": "key", "TOKEN": "xoxb-canary", "SECRET": "whsec_" + "A" * 32}
 EITHER = "receivers[0].url: expected either the URL of an incoming webhook, or a bot's `token` and `channel`"

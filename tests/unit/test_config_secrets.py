@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tracker.config import load
-from tracker.core.config_error import ConfigError
+from tracker.core.errors.config_error import ConfigError
 
 CANARY = "canary-7f3a"
 EXPECTED = 'expected { env = "NAME" }, { file = "PATH" } or { credential = "NAME" }'

@@ -3,8 +3,8 @@
 import pytest
 
 from tracker.config import Account, Config, Http, Secret, Storage
-from tracker.config.strength import refuse_short_keys
-from tracker.core.config_error import ConfigError
+from tracker.config.api_key_strength import refuse_short_keys
+from tracker.core.errors.config_error import ConfigError
 
 
 def config(*accounts):

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from tracker.config import Match, load
-from tracker.proxies import Proxies
+from tracker.http.proxies import Proxies
 
 ENVIRON = {"HOME": "/home/someone", "MISTRAL_API_KEY": "key"}
 ACCOUNT = '[[accounts]]\nname = "a"\napi_key = { env = "MISTRAL_API_KEY" }\n'

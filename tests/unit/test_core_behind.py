@@ -3,9 +3,9 @@
 import pytest
 from core_samples import ABSENT, ANSWER, job
 
-from tracker.core.diff import MAY_BE_ABSENT, is_behind, without_losses
-from tracker.core.job import COUNTERS
-from tracker.core.status import is_terminal
+from tracker.core.events.job_diff import MAY_BE_ABSENT, is_behind, without_losses
+from tracker.core.jobs.job import COUNTERS
+from tracker.core.jobs.status import is_terminal
 
 
 @pytest.mark.parametrize(

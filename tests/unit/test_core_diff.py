@@ -3,9 +3,9 @@
 import pytest
 from core_samples import ABSENT, ANSWER, NOW, job
 
-from tracker.core.diff import Change, Known, deletion, diff, first_seen
-from tracker.core.event import BATCH_TYPES
-from tracker.core.status import TERMINAL
+from tracker.core.events.event import BATCH_TYPES
+from tracker.core.events.job_diff import Change, Known, deletion, diff, first_seen
+from tracker.core.jobs.status import TERMINAL
 
 STARTED = ANSWER["started_at"]
 ENDED = ANSWER["completed_at"]

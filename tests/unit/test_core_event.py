@@ -7,9 +7,9 @@ import msgspec
 import pytest
 from core_samples import ANSWER, NOW, VALIDATOR, job
 
-from tracker.core.diff import Known, deletion, diff, first_seen
-from tracker.core.event import BATCH_TYPES, batch_event, encode_event, iso, outcome, plain_event
-from tracker.core.status import FOLLOWERS
+from tracker.core.events.event import BATCH_TYPES, batch_event, encode_event, iso, outcome, plain_event
+from tracker.core.events.job_diff import Known, deletion, diff, first_seen
+from tracker.core.jobs.status import FOLLOWERS
 
 COMPLETED = batch_event(
     "batch.completed", "default", job(status="SUCCESS"), {"status": ("RUNNING", "SUCCESS")}, NOW, happened_at=1_750_861_210

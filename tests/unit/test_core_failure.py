@@ -2,7 +2,7 @@
 
 import pytest
 
-from tracker.core.failure import Failure, Reason, reason_of
+from tracker.core.errors.provider_failure import Failure, Reason, reason_of
 
 
 @pytest.mark.parametrize(

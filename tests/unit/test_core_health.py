@@ -2,9 +2,9 @@
 
 from core_samples import NOW
 
-from tracker.core.failure import Failure, Reason
-from tracker.core.health import AccountHealth, Health, Tally
-from tracker.core.overdue import Outage
+from tracker.core.errors.provider_failure import Failure, Reason
+from tracker.core.events.time_driven import Outage
+from tracker.core.reconciliation.account_health import AccountHealth, Health, Tally
 
 REFUSED = Failure(Reason.UNAUTHORISED, "HTTP 401")
 DOWN = Failure(Reason.NETWORK, "connection refused")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from tracker.core.job import COUNTERS, PROPERTIES, Job, Page, parse_job, parse_page, read_job
+from tracker.core.jobs.job import COUNTERS, PROPERTIES, Job, Page, parse_job, parse_page, read_job
 
 REQUIRED = ("id", "status", "created_at", *COUNTERS)
 NULLABLE = tuple(name for name in ANSWER if name not in REQUIRED)

@@ -7,12 +7,12 @@ import msgspec
 import pytest
 from core_samples import ANSWER, NOW, job
 
-from tracker.core.diff import Known, deletion, diff, first_seen
-from tracker.core.event import LARGEST_EVENT, plain_event
-from tracker.core.failure import Failure, Reason
-from tracker.core.job import parse_job
-from tracker.core.job_limits import LARGEST_JOB, LARGEST_PROPERTY, bounded, omitted, size_of
-from tracker.core.overdue import Limits, Outage, reachability
+from tracker.core.errors.provider_failure import Failure, Reason
+from tracker.core.events.event import LARGEST_EVENT, plain_event
+from tracker.core.events.job_diff import Known, deletion, diff, first_seen
+from tracker.core.events.time_driven import Limits, Outage, reachability
+from tracker.core.jobs.job import parse_job
+from tracker.core.jobs.size_limits import LARGEST_JOB, LARGEST_PROPERTY, bounded, omitted, size_of
 
 MANY = [{"message": f"row {number} is wrong", "count": 1 + number % 7} for number in range(5000)]
 LONG = "x" * 100_000

@@ -8,7 +8,7 @@ from core_samples import ABSENT, ANSWER, answer, body, job
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracker.core.job import Job, Malformed, MalformedJob, Page, parse_job, parse_page, read_job
+from tracker.core.jobs.job import Job, Malformed, MalformedJob, Page, parse_job, parse_page, read_job
 
 ID = ANSWER["id"]
 

@@ -6,10 +6,10 @@ import pytest
 from core_samples import ABSENT, ANSWER, CONTACT, NOW, WINDOW, answer, body, job
 from msgspec import UNSET
 
-from tracker.core.diff import Known, first_seen
-from tracker.core.job import COUNTERS, Job, MalformedJob, PartialJob, parse_job, parse_page
-from tracker.core.observed import as_tracked
-from tracker.core.sweep import Sweep
+from tracker.core.events.job_diff import Known, first_seen
+from tracker.core.jobs.job import COUNTERS, Job, MalformedJob, PartialJob, parse_job, parse_page
+from tracker.core.jobs.partial import as_tracked
+from tracker.core.reconciliation.reconcile import Sweep
 
 CREATED = ANSWER["created_at"]
 LARGEST = 2**53 - 1

@@ -3,8 +3,18 @@
 import pytest
 from core_samples import NOW
 
-from tracker.core.plan import FREE_OVERLAP, OVERLAP, PAGE_SIZE, Census, Plan, advanced_watermark, pages, plan, window_start
 from tracker.core.ports import Contact, ListQuery
+from tracker.core.reconciliation.sweep_plan import (
+    FREE_OVERLAP,
+    OVERLAP,
+    PAGE_SIZE,
+    Census,
+    Plan,
+    advanced_watermark,
+    pages,
+    plan,
+    window_start,
+)
 
 WINDOW = 1_750_000_000
 HOUR = 3600

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tracker.core.progress import Progress
+from tracker.runtime.liveness import Progress
 
 
 @pytest.fixture

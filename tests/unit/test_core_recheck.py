@@ -2,11 +2,11 @@
 
 import pytest
 
-from tracker.core.failure import Failure, Reason
-from tracker.core.gap import Gaps
-from tracker.core.job import Hole
+from tracker.core.errors.provider_failure import Failure, Reason
+from tracker.core.jobs.job import Hole
 from tracker.core.ports import ListQuery
-from tracker.core.recheck import DAY, HOUR, MINUTE, Recheck
+from tracker.core.reconciliation.recheck_schedule import DAY, HOUR, MINUTE, Recheck
+from tracker.core.reconciliation.unreadable_entries import Gaps
 
 NOW = 1_750_861_214_312
 HOLE = Hole(3, 1, Failure(Reason.SERVER, "HTTP 500", status=500), 90, 110)

@@ -10,7 +10,7 @@ from core_samples import NOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracker.core.retry import LONGEST_WAIT, backoff, retry_after, spread, wait_asked
+from tracker.core.deliveries.retry_schedule import LONGEST_WAIT, backoff, retry_after, spread, wait_asked
 
 
 @pytest.mark.parametrize(

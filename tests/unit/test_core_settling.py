@@ -3,9 +3,9 @@
 import pytest
 from core_samples import ANSWER, CONTACT, NOW, WINDOW, Sweeps, job
 
-from tracker.core.diff import Known
+from tracker.core.events.job_diff import Known
 from tracker.core.ports import Contact
-from tracker.core.sweep import NOTHING, Sweep, cannot_be_complete
+from tracker.core.reconciliation.reconcile import NOTHING, Sweep, cannot_be_complete
 
 ID = ANSWER["id"]
 DONE = {"status": "SUCCESS", "completed_requests": 1000, "succeeded_requests": 980}

@@ -3,7 +3,7 @@
 import pytest
 from core_samples import SCHEMA
 
-from tracker.core.status import ACTIVE, EVENT_OF, FOLLOWERS, TERMINAL, is_recognized, is_terminal, may_follow
+from tracker.core.jobs.status import ACTIVE, EVENT_OF, FOLLOWERS, TERMINAL, is_recognized, is_terminal, may_follow
 
 MAY_FOLLOW = """
 before                  QUEUED  RUNNING  CANCELLATION_REQUESTED  SUCCESS  FAILED  TIMEOUT_EXCEEDED  CANCELLED  PAUSED

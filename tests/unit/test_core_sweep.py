@@ -7,9 +7,9 @@ from core_samples import ANSWER, CONTACT, NOW, WINDOW, Sweeps, job
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracker.core.diff import Known
-from tracker.core.status import FOLLOWERS, TERMINAL, is_terminal
-from tracker.core.sweep import NOTHING, Doubt, Sweep
+from tracker.core.events.job_diff import Known
+from tracker.core.jobs.status import FOLLOWERS, TERMINAL, is_terminal
+from tracker.core.reconciliation.reconcile import NOTHING, Doubt, Sweep
 
 ID = ANSWER["id"]
 

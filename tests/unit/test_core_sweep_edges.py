@@ -3,12 +3,12 @@
 import pytest
 from core_samples import ABSENT, ANSWER, NOW, Sweeps, job
 
-from tracker.core.diff import Known
-from tracker.core.job import COUNTERS
+from tracker.core.events.job_diff import Known
+from tracker.core.jobs.job import COUNTERS
+from tracker.core.jobs.status import ACTIVE, TERMINAL
 from tracker.core.ports import Contact
-from tracker.core.recheck import Recheck
-from tracker.core.status import ACTIVE, TERMINAL
-from tracker.core.sweep import NOTHING, Doubt, Memory, Sweep
+from tracker.core.reconciliation.recheck_schedule import Recheck
+from tracker.core.reconciliation.reconcile import NOTHING, Doubt, Memory, Sweep
 
 ID = ANSWER["id"]
 CREATED = ANSWER["created_at"]

@@ -3,9 +3,9 @@
 import pytest
 from core_samples import NOW
 
-from tracker.core.delivery import Result
-from tracker.http import Answer, NoAnswer
-from tracker.notify.answer import KEPT_OF_A_BAD_ANSWER, outcome_of
+from tracker.core.deliveries.delivery import Result
+from tracker.delivery.notifiers.http_outcome import KEPT_OF_A_BAD_ANSWER, outcome_of
+from tracker.http.client import Answer, NoAnswer
 
 URL = "https://user-one:pass-word-two@example.com:8443/hooks/T0-canary/B0canary?key=a%2Fcanary%20key&v=1"
 

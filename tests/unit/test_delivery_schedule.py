@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker.config.model import Receiver
-from tracker.core.delivery import Delivery, Outcome, Result, settle
-from tracker.core.retry import LONGEST_WAIT, retry_after
+from tracker.core.deliveries.delivery import Delivery, Outcome, Result, settle
+from tracker.core.deliveries.retry_schedule import LONGEST_WAIT, retry_after
 
 DEFAULT = Receiver(name="", kind="webhook").retry
 FRESH = Delivery(receiver="r", seq=7, event_id="evt_1", type="batch.completed", stream="default/a", attempts=0, body="{}")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tracker.connections import Limits
-from tracker.descriptors import WANTED, shares_of
-from tracker.sharing import TOGETHER
+from tracker.daemon.descriptors import WANTED, shares_of
+from tracker.delivery.concurrency_limit import TOGETHER
+from tracker.server.connection_limits import Limits
 
 
 @pytest.mark.parametrize("limit", [WANTED, 65_536, 1_048_576])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.core.escaping import escape_json, escape_json_bytes, literal, plain, plain_lines
+from tracker.core.text.escaping import escape_json, escape_json_bytes, literal, plain, plain_lines
 
 ACTS = [chr(code) for code in range(0x7F, sys.maxunicode) if unicodedata.category(chr(code)) in ("Cc", "Cf", "Zl", "Zp")]
 """What acts and is not seen, by this Python's Unicode."""

@@ -9,9 +9,9 @@ from core_samples import NOW, job
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.core.diff import Known, deletion, diff, first_seen
-from tracker.core.eta import MOST_SAMPLES, Sample, eta, extended, with_etas
-from tracker.core.event import iso
+from tracker.core.events.event import iso
+from tracker.core.events.job_diff import Known, deletion, diff, first_seen
+from tracker.core.forecast.eta import MOST_SAMPLES, Sample, eta, extended, with_etas
 
 MINUTE = 60_000
 

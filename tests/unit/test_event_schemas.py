@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from tracker.core.delivery import Result
-from tracker.core.diff import Known, deletion, diff, first_seen
-from tracker.core.event import ACCOUNT_TYPES, BATCH_TYPES, OVERDUE_TYPES, RECEIVER_TYPES, Outcome, iso, plain_event
-from tracker.core.failure import Failure, Reason
-from tracker.core.job import Job, read_job
-from tracker.core.overdue import Limits, Outage, Standing, overdue, reachability
-from tracker.core.sample_event import sample_event
-from tracker.core.status import EVENT_OF
+from tracker.core.deliveries.delivery import Result
+from tracker.core.errors.provider_failure import Failure, Reason
+from tracker.core.events.event import ACCOUNT_TYPES, BATCH_TYPES, OVERDUE_TYPES, RECEIVER_TYPES, Outcome, iso, plain_event
+from tracker.core.events.job_diff import Known, deletion, diff, first_seen
+from tracker.core.events.sample import sample_event
+from tracker.core.events.time_driven import Limits, Outage, Standing, overdue, reachability
+from tracker.core.jobs.job import Job, read_job
+from tracker.core.jobs.status import EVENT_OF
 from tracker.schemas import event_schema
 
 TYPES = (*BATCH_TYPES, *OVERDUE_TYPES, *ACCOUNT_TYPES, *RECEIVER_TYPES)

@@ -5,8 +5,8 @@ from core_samples import ABSENT, NOW, job
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.core.event import ACCOUNT_TYPES, BATCH_TYPES, OVERDUE_TYPES, RECEIVER_TYPES, batch_event, plain_event
-from tracker.core.fanout import Match, Subscription, fan_out, stream_of
+from tracker.core.deliveries.fan_out import Match, Subscription, fan_out, stream_of
+from tracker.core.events.event import ACCOUNT_TYPES, BATCH_TYPES, OVERDUE_TYPES, RECEIVER_TYPES, batch_event, plain_event
 
 ALL_TYPES = (*BATCH_TYPES, *OVERDUE_TYPES, *ACCOUNT_TYPES, *RECEIVER_TYPES)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tracker.core.job_errors import LONGEST_SENTENCE, error_sentences, error_summary
+from tracker.core.jobs.request_errors import LONGEST_SENTENCE, error_sentences, error_summary
 
 
 def failed(errors, total=1000, **more):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tracker.core.job_title import LONGEST_TITLE, job_title
+from tracker.core.jobs.title import LONGEST_TITLE, job_title
 
 UUID = "5e8e2a1c-0a6c-4a5c-9a77-0d0b6a1f3c11"
 

@@ -10,7 +10,7 @@ import pytest
 import structlog
 from log_streams import Terminal, log_put_back
 
-from tracker import log
+from tracker.logs import setup as log
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from log_streams import Terminal, log_put_back
 
-from tracker import log
 from tracker.config import Account, Config, Http, Receiver, Secret, Storage
 from tracker.config.model import telling_parts
-from tracker.redaction import REDACTED
+from tracker.core.text.redaction import REDACTED
+from tracker.logs import setup as log
 
 CANARY = 'Canary/+ "7\\8"\'&%='
 SHOWN = {

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from log_streams import Terminal, log_put_back
 
-from tracker import log
+from tracker.logs import setup as log
 
 HOSTILE = {
     "colours and clears": "\x1b[2J\x1b[31mred",

@@ -5,15 +5,15 @@ import pytest
 from core_samples import NOW, job
 from metrics_reading import changed, families, samples
 
-from tracker.core.delivery import Delivery, Outcome, Result, settle
-from tracker.core.diff import Known, deletion, diff, first_seen
-from tracker.core.event import plain_event
-from tracker.core.failure import Failure, Reason
-from tracker.core.health import Use
-from tracker.core.job import MalformedJob
-from tracker.core.report import Report
+from tracker.core.deliveries.delivery import Delivery, Outcome, Result, settle
+from tracker.core.errors.provider_failure import Failure, Reason
+from tracker.core.events.event import plain_event
+from tracker.core.events.job_diff import Known, deletion, diff, first_seen
+from tracker.core.jobs.job import MalformedJob
+from tracker.core.reconciliation.account_health import Use
+from tracker.core.reconciliation.sweep_report import Report
 from tracker.metrics import Metrics
-from tracker.metrics.models import MODELS
+from tracker.metrics.model_limit import MODELS
 
 ACCOUNTS = {"one": 15.0, "two": 60.0}
 GOOD = Report(events=0, shown=1, stale=0, malformed=(), failure=None)

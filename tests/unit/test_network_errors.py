@@ -8,7 +8,7 @@ import anyio
 import httpx
 import pytest
 
-from tracker.network_errors import explain
+from tracker.http.errors import explain
 
 
 def stemming(outer, *causes):

@@ -5,10 +5,10 @@ from core_samples import NOW
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.core.event import iso
-from tracker.core.failure import Failure, Reason
-from tracker.core.health import Health
-from tracker.core.overdue import RECOVERED, UNREACHABLE, Limits, Outage, reachability
+from tracker.core.errors.provider_failure import Failure, Reason
+from tracker.core.events.event import iso
+from tracker.core.events.time_driven import RECOVERED, UNREACHABLE, Limits, Outage, reachability
+from tracker.core.reconciliation.account_health import Health
 
 LIMITS = Limits(unreachable_after=300)
 MINUTES = 60_000

@@ -7,9 +7,9 @@ from core_samples import ANSWER, job
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.core.event import iso
-from tracker.core.overdue import DEADLINE, STALLED, Clocks, Limits, Standing, overdue, timeout_hours
-from tracker.core.status import ACTIVE, TERMINAL
+from tracker.core.events.event import iso
+from tracker.core.events.time_driven import DEADLINE, STALLED, Clocks, Limits, Standing, overdue, timeout_hours
+from tracker.core.jobs.status import ACTIVE, TERMINAL
 
 HOUR = 3_600_000
 CREATED = ANSWER["created_at"] * 1000

@@ -3,10 +3,10 @@
 import pytest
 from starlette.datastructures import QueryParams
 
-from tracker.core.event import BATCH_TYPES, OVERDUE_TYPES, RECEIVER_TYPES
-from tracker.core.pages import JobKey
-from tracker.core.status import ACTIVE, TERMINAL
-from tracker.web.pages import words
+from tracker.core.events.event import BATCH_TYPES, OVERDUE_TYPES, RECEIVER_TYPES
+from tracker.core.jobs.status import ACTIVE, TERMINAL
+from tracker.core.queries.pages import JobKey
+from tracker.web.pages import formatting
 from tracker.web.pages.links import decoded, encoded, link
 
 NOW = 1_750_000_000.0
@@ -16,7 +16,7 @@ THIN = "\N{NARROW NO-BREAK SPACE}"
 @pytest.mark.parametrize(("value", "shown"), [(0, "0"), (999, "999"), (1000, "1_000"), (1234567, "1_234_567")])
 def test_numbers_stand_in_groups_of_three(value, shown):
     """Groups are held together by a thin space that no line breaks at."""
-    assert words.number(value) == shown.replace("_", THIN)
+    assert formatting.number(value) == shown.replace("_", THIN)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_numbers_stand_in_groups_of_three(value, shown):
 )
 def test_rate_has_the_unit_in_which_there_is_one(per_second, shown):
     """A slow job's rate is told by the hour or the day, never as 0."""
-    assert words.rate(per_second) == shown.replace("_", THIN)
+    assert formatting.rate(per_second) == shown.replace("_", THIN)
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def test_rate_has_the_unit_in_which_there_is_one(per_second, shown):
 )
 def test_times_are_relative_and_absolute(value, relative, absolute):
     """Unix seconds and ISO 8601 alike, with the date where it is another day's."""
-    assert words.relative(value, NOW) == relative
-    assert words.absolute(value, NOW) == absolute
+    assert formatting.relative(value, NOW) == relative
+    assert formatting.absolute(value, NOW) == absolute
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_times_are_relative_and_absolute(value, relative, absolute):
 )
 def test_what_is_to_come_is_never_some_time_ago(value, due):
     """The next attempt, the next sweep, an expected end or a deadline is to come, now, or overdue."""
-    assert words.due(value, NOW) == due
+    assert formatting.due(value, NOW) == due
 
 
 @pytest.mark.parametrize(
@@ -69,21 +69,21 @@ def test_what_is_to_come_is_never_some_time_ago(value, due):
 )
 def test_id_is_shortened(job_id, short):
     """The beginning of a UUID is enough to know it by, another ID is kept where it is short."""
-    assert words.short_id(job_id) == short
+    assert formatting.short_id(job_id) == short
 
 
 def test_percent_is_whole_only_where_nothing_is_missing():
     """999 of 1000 are 99 %, and nothing is no share of nothing."""
-    assert [words.percent(999, 1000), words.percent(1000, 1000), words.percent(0, 0)] == [99, 100, 0]
+    assert [formatting.percent(999, 1000), formatting.percent(1000, 1000), formatting.percent(0, 0)] == [99, 100, 0]
 
 
 def test_every_status_and_event_has_a_sign_of_its_own_word():
     """No two statuses look alike without colours, and what nobody knows is shown as it came."""
-    signs = [words.sign_of_status(status) for status in (*ACTIVE, *TERMINAL, "VALIDATING")]
+    signs = [formatting.sign_of_status(status) for status in (*ACTIVE, *TERMINAL, "VALIDATING")]
     assert len({sign.word for sign in signs}) == len({sign.icon for sign in signs}) == len(signs)
     assert signs[-1].word == "VALIDATING"
     types = (*BATCH_TYPES, *OVERDUE_TYPES, *RECEIVER_TYPES)
-    assert all(words.sign_of_event({"type": type_}).icon != "unknown" for type_ in types if type_ != "batch.unrecognized")
+    assert all(formatting.sign_of_event({"type": type_}).icon != "unknown" for type_ in types if type_ != "batch.unrecognized")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_every_status_and_event_has_a_sign_of_its_own_word():
 )
 def test_success_is_as_good_as_its_requests(job, word):
     """The word of a job tells what its SUCCESS is worth, and that the API has it no more."""
-    assert words.sign_of_job(job).word == word
+    assert formatting.sign_of_job(job).word == word
 
 
 def test_links_keep_the_query_but_for_what_changes():

@@ -3,8 +3,8 @@
 import pytest
 
 from tracker.config import load
-from tracker.core.config_error import ConfigError
-from tracker.proxies import Exempt, Proxies
+from tracker.core.errors.config_error import ConfigError
+from tracker.http.proxies import Exempt, Proxies
 
 HTTP = "http://user:canary-p%40ss@proxy.example:3128"
 EXPECTED = "expected the URL of a proxy, such as http://proxy.example:3128 or socks5://proxy.example:1080"

@@ -3,7 +3,7 @@
 import pytest
 from structlog import DropEvent
 
-from tracker.repetition import EVERY, MOST, TEMPLATE, Repetition
+from tracker.logs.throttling import EVERY, MOST, TEMPLATE, Repetition
 
 
 class Saying:

@@ -1,6 +1,6 @@
 """What receivers share out among themselves."""
 
-from tracker.sharing import Sharing
+from tracker.delivery.concurrency_limit import Sharing
 
 
 def test_no_more_than_there_are_and_one_in_any_case():

@@ -4,7 +4,7 @@ import pytest
 from core_samples import ANSWER, NOW, answer
 from slack_rules import alive, refusal, shown
 
-from tracker.core.slack import card
+from tracker.delivery.notifiers.slack.messages import card
 
 CREATED = ANSWER["created_at"]
 COUNTED = ("total_requests", "completed_requests", "succeeded_requests", "failed_requests")

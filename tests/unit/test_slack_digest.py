@@ -7,10 +7,10 @@ import pytest
 from core_samples import NOW, job
 from slack_rules import alive, refusal, shown
 
-from tracker.core.event import BATCH_TYPES, batch_event, plain_event
-from tracker.core.slack import message
-from tracker.core.slack_digest import digest
-from tracker.core.status import EVENT_OF
+from tracker.core.events.event import BATCH_TYPES, batch_event, plain_event
+from tracker.core.jobs.status import EVENT_OF
+from tracker.delivery.notifiers.slack.digest import digest
+from tracker.delivery.notifiers.slack.messages import message
 
 TOTAL = {"total_requests": 10, "completed_requests": 10}
 LATE = [{"message": "late", "count": 9}]

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slack_rules import alive, refusal, shown
 
-from tracker.core.slack import card, message, thread
-from tracker.core.slack_blocks import facts, header, line, lines, listed, payload, section
-from tracker.core.slack_digest import digest
+from tracker.delivery.notifiers.slack.blocks import facts, header, line, lines, listed, payload, section
+from tracker.delivery.notifiers.slack.digest import digest
+from tracker.delivery.notifiers.slack.messages import card, message, thread
 
 HOSTILE = [
     "<!channel>",

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tracker.core.slack_blocks import MOST_BLOCKS
-from tracker.core.slack_link import with_link
+from tracker.delivery.notifiers.slack.blocks import MOST_BLOCKS
+from tracker.delivery.notifiers.slack.link import with_link
 
 URL = "https://ops.example.com/tracker"
 

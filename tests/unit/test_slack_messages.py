@@ -7,8 +7,8 @@ import pytest
 from core_samples import NOW, job
 from slack_rules import alive, refusal, shown
 
-from tracker.core.event import BATCH_TYPES, batch_event, plain_event
-from tracker.core.slack import message, thread, thread_line
+from tracker.core.events.event import BATCH_TYPES, batch_event, plain_event
+from tracker.delivery.notifiers.slack.messages import message, thread, thread_line
 
 DONE = {"status": "SUCCESS", "completed_requests": 1000, "succeeded_requests": 990, "failed_requests": 10}
 

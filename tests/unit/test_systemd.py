@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tracker.config.service import Service, service
-from tracker.systemd import Systemd
+from tracker.config.systemd_service import Service, service
+from tracker.daemon.systemd import Systemd
 
 
 @contextmanager

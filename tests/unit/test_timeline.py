@@ -1,6 +1,6 @@
 """The folding of a job's timeline."""
 
-from tracker.core.timeline import progress_words, steps
+from tracker.core.events.timeline import progress_words, steps
 
 
 def an_event(seq, type_, second, done, changes=None):

@@ -2,12 +2,12 @@
 
 import pytest
 
-from tracker.cli import wait_api
-from tracker.cli.awaited import Awaited, Waiting
-from tracker.cli.wait_api import Api
-from tracker.cli.wait_result import exit_status, result_lines, summary
-from tracker.cli.wait_view import Lines
-from tracker.core.failure import Failure, Reason
+from tracker.cli.wait import api_source
+from tracker.cli.wait.api_source import Api
+from tracker.cli.wait.result import exit_status, result_lines, summary
+from tracker.cli.wait.state import Awaited, Waiting
+from tracker.cli.wait.view import Lines
+from tracker.core.errors.provider_failure import Failure, Reason
 
 ID = "541d1a81-4815-442c-8f7c-6d7a4d5f4a3e"
 GOOD = {"success"}
@@ -123,7 +123,7 @@ async def test_missing_job_is_believed_late_if_it_was_there(monkeypatch, is_know
         job.job = awaited("timed_out", status="RUNNING").job
     api = Api({"default": NotFound()}, waiting)
     for passed in (0, 3, 57, 60):
-        monkeypatch.setattr(wait_api, "now", lambda passed=passed: at + passed * 1000)
+        monkeypatch.setattr(api_source, "now", lambda passed=passed: at + passed * 1000)
         if job.result is None:
             await api.look([job])
             assert (job.result is not None) == (passed >= seconds), passed

@@ -5,8 +5,8 @@ from core_samples import NOW
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.core.delivery import Delivery, Outcome, Result, settle
-from tracker.core.window import SIDE_BY_SIDE, Window
+from tracker.core.deliveries.adaptive_concurrency import SIDE_BY_SIDE, Window
+from tracker.core.deliveries.delivery import Delivery, Outcome, Result, settle
 
 DELIVERY = Delivery(receiver="pipeline", seq=1, event_id="evt_1", type="batch.created", stream="", attempts=0, body="{}")
 DELIVERED = Outcome(result=Result.DELIVERED, status=204)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from tracker import __version__
-from tracker.cli.errors import run_to_exit
+from tracker.cli.process.errors import run_to_exit
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -38,7 +38,7 @@ COMMANDS: Final = {
 
 
 class _LazyGroup(click.Group):
-    """Imports `tracker.cli.NAME` for the command NAME, `_` for `-`, when it is called; its `command` is the command."""
+    """Imports `tracker.cli.commands.NAME` for the command NAME (`-` becomes `_`) when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
@@ -46,7 +46,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"tracker.cli.{cmd_name.replace('-', '_')}").command
+        command: click.Command = import_module(f"tracker.cli.commands.{cmd_name.replace('-', '_')}").command
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:

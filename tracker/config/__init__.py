@@ -7,17 +7,17 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Final
 
-from tracker.config import address, certificates, reference, table
+from tracker.config import address, certificates, secret_references, toml_table
 from tracker.config.headers import headers
-from tracker.config.http import read_http
-from tracker.config.lines import line_of_excess, syntax_error, with_lines
+from tracker.config.http_section import read_http
 from tracker.config.model import Account, Config, Exposition, Http, Listen, Receiver, Secret, Storage
 from tracker.config.proxies import proxies
-from tracker.config.table import Table, Wrong
-from tracker.core.config_error import ConfigError
-from tracker.core.fanout import Match
-from tracker.core.names import unknown_type
-from tracker.core.signing import parse_secret
+from tracker.config.toml_positions import line_of_excess, syntax_error, with_lines
+from tracker.config.toml_table import Table, Wrong
+from tracker.core.deliveries.fan_out import Match
+from tracker.core.deliveries.signing import parse_secret
+from tracker.core.errors.config_error import ConfigError
+from tracker.core.queries.names import unknown_type
 
 __all__ = [
     "Account",
@@ -149,8 +149,8 @@ def _config(source: Path | None, values: dict[str, Any], errors: list[str], envi
         source=None if source is None else str(source),
         storage=storage,
         http=http,
-        metrics=Exposition(metrics.get("max_job_series", table.whole(0, 100_000), Exposition().max_job_series)),
-        proxies=proxies(environ, errors) if network.get("use_environment_proxies", table.flag, default=False) else None,
+        metrics=Exposition(metrics.get("max_job_series", toml_table.whole(0, 100_000), Exposition().max_job_series)),
+        proxies=proxies(environ, errors) if network.get("use_environment_proxies", toml_table.flag, default=False) else None,
         accounts=_accounts(values, errors, environ),
         receivers=_receivers(values, errors, environ),
     )
@@ -175,7 +175,7 @@ def _receivers(values: dict[str, Any], errors: list[str], environ: Mapping[str, 
 def _tables(values: dict[str, Any], key: str, errors: list[str]) -> list[tuple[str, Any]]:
     found = values.get(key, [])
     if not isinstance(found, list):
-        errors.append(f"{key}: found {table.described(found)}, expected [[{key}]]")
+        errors.append(f"{key}: found {toml_table.described(found)}, expected [[{key}]]")
         return []
     return [(f"{key}[{index}]", each) for index, each in enumerate(found)]
 
@@ -190,10 +190,10 @@ def _unique(key: str, names: list[str], errors: list[str]) -> None:
 
 def _storage(values: Any, errors: list[str], environ: Mapping[str, str]) -> Storage:
     found = Table(values, "storage", errors, Storage.__struct_fields__)
-    path = found.get("path", reference.path(environ), None) or _default_path(environ)
+    path = found.get("path", secret_references.path(environ), None) or _default_path(environ)
     if path is None:
-        found.need("path", table.text, "", "a path, as none of $STATE_DIRECTORY, $XDG_STATE_HOME and $HOME is set")
-    keep = found.get("keep_deliveries", table.duration("0s", "3650d"), Storage(Path()).keep_deliveries)
+        found.need("path", toml_table.text, "", "a path, as none of $STATE_DIRECTORY, $XDG_STATE_HOME and $HOME is set")
+    keep = found.get("keep_deliveries", toml_table.duration("0s", "3650d"), Storage(Path()).keep_deliveries)
     return Storage(path or Path(), keep)
 
 
@@ -210,17 +210,19 @@ def _account(values: Any, path: str, errors: list[str], environ: Mapping[str, st
     found = Table(values, path, errors, keys)
     default = Account(name="", api_key=_NONE)
     return Account(
-        name=found.need("name", table.name, "", 'a name, such as "default"'),
-        api_key=found.need("api_key", reference.secret(environ), _NONE, '{ env = "MISTRAL_API_KEY" }'),
+        name=found.need("name", toml_table.name, "", 'a name, such as "default"'),
+        api_key=found.need("api_key", secret_references.secret(environ), _NONE, '{ env = "MISTRAL_API_KEY" }'),
         base_url=found.get("base_url", address.api_url, default.base_url),
-        poll_interval=found.get("poll_interval", table.duration("50ms", "1d"), default.poll_interval),
-        requests_per_second=found.get("requests_per_second", table.number(0.001, 1000, "1.0"), default.requests_per_second),
-        backfill=found.get("backfill", table.duration("0s", "3650d"), default.backfill),
-        settle_for=found.get("settle_for", table.duration("0s", "1h"), default.settle_for),
-        request_timeout=found.get("request_timeout", table.duration("50ms", "10m"), default.request_timeout),
-        stalled_after=found.get("stalled_after", table.duration("1s", "3650d"), default.stalled_after),
-        timeout_hours=found.get("timeout_hours", table.number(0.001, 8784, "24"), default.timeout_hours),
-        unreachable_after=found.get("unreachable_after", table.duration("1s", "3650d"), default.unreachable_after),
+        poll_interval=found.get("poll_interval", toml_table.duration("50ms", "1d"), default.poll_interval),
+        requests_per_second=found.get(
+            "requests_per_second", toml_table.number(0.001, 1000, "1.0"), default.requests_per_second
+        ),
+        backfill=found.get("backfill", toml_table.duration("0s", "3650d"), default.backfill),
+        settle_for=found.get("settle_for", toml_table.duration("0s", "1h"), default.settle_for),
+        request_timeout=found.get("request_timeout", toml_table.duration("50ms", "10m"), default.request_timeout),
+        stalled_after=found.get("stalled_after", toml_table.duration("1s", "3650d"), default.stalled_after),
+        timeout_hours=found.get("timeout_hours", toml_table.number(0.001, 8784, "24"), default.timeout_hours),
+        unreachable_after=found.get("unreachable_after", toml_table.duration("1s", "3650d"), default.unreachable_after),
         headers=found.get("headers", lambda each: headers(each, f"{path}.headers", errors, environ, has_key=True), ()),
         tls=certificates.tls(found, environ, errors),
     )
@@ -237,18 +239,18 @@ def _receiver(values: Any, path: str, errors: list[str], environ: Mapping[str, s
     url = found.get("url", address.receiver_url(environ), None)
     has_key = (isinstance(values, dict) and "token" in values) or (url is not None and address.has_user(url.reveal()))
     receiver = Receiver(
-        name=found.need("name", table.name, "", 'a name, such as "pipeline"'),
-        kind=found.need("kind", table.choice("webhook", "slack"), default.kind, "'webhook' or 'slack'"),
+        name=found.need("name", toml_table.name, "", 'a name, such as "pipeline"'),
+        kind=found.need("kind", toml_table.choice("webhook", "slack"), default.kind, "'webhook' or 'slack'"),
         url=url,
         secrets=found.get("secret", _receiver_secrets(environ), ()),
-        token=found.get("token", reference.secret(environ), None),
-        channel=found.get("channel", table.text, "") or None,
-        group_wait=found.get("group_wait", table.duration("0s", "1h"), default.group_wait),
+        token=found.get("token", secret_references.secret(environ), None),
+        channel=found.get("channel", toml_table.text, "") or None,
+        group_wait=found.get("group_wait", toml_table.duration("0s", "1h"), default.group_wait),
         api=found.get("api", address.base_url, default.api),
         events=found.get("events", _event_types, default.events),
         retry=found.get("retry", _schedule, default.retry),
         hold=found.get("hold", _hold, default.hold),
-        timeout=found.get("timeout", table.duration("50ms", "1m"), default.timeout),
+        timeout=found.get("timeout", toml_table.duration("50ms", "1m"), default.timeout),
         match=found.get("match", lambda each: _match(each, f"{path}.match", errors), default.match),
         headers=found.get("headers", lambda each: headers(each, f"{path}.headers", errors, environ, has_key=has_key), ()),
         tls=certificates.tls(found, environ, errors),
@@ -273,7 +275,7 @@ def _misplaced(kind: str, given: AbstractSet[str]) -> Iterator[str]:
 
 def _receiver_secrets(environ: Mapping[str, str]) -> Any:
     def read(value: Any) -> Secret:
-        secret = reference.secret(environ)(value)
+        secret = secret_references.secret(environ)(value)
         try:
             parse_secret(secret.reveal())
         except ValueError as error:
@@ -284,7 +286,7 @@ def _receiver_secrets(environ: Mapping[str, str]) -> Any:
 
 
 def _event_types(value: Any) -> tuple[str, ...]:
-    globs = table.texts(value)
+    globs = toml_table.texts(value)
     if wrong := [*filter(None, map(unknown_type, globs))]:
         raise Wrong("; also ".join(wrong))
     return globs
@@ -292,22 +294,22 @@ def _event_types(value: Any) -> tuple[str, ...]:
 
 def _schedule(value: Any) -> tuple[float, ...]:
     if not isinstance(value, list) or not value:
-        raise Wrong(f"found {table.described(value)}, expected a list of durations")
-    return tuple(map(table.duration("0s", "30d"), value))
+        raise Wrong(f"found {toml_table.described(value)}, expected a list of durations")
+    return tuple(map(toml_table.duration("0s", "30d"), value))
 
 
 def _hold(value: Any) -> float:
-    return float("inf") if value == "forever" else table.duration("0s", "3650d")(value)
+    return float("inf") if value == "forever" else toml_table.duration("0s", "3650d")(value)
 
 
 def _match(values: Any, path: str, errors: list[str]) -> Match:
     found = Table(values, path, errors, Match.__struct_fields__)
     metadata: dict[str, str] = found.get("metadata", _globs, {})
-    account, model, endpoint = (found.get(key, table.text, "") or None for key in ("account", "model", "endpoint"))
+    account, model, endpoint = (found.get(key, toml_table.text, "") or None for key in ("account", "model", "endpoint"))
     return Match(account=account, model=model, endpoint=endpoint, metadata=metadata)
 
 
 def _globs(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
-        raise Wrong(f"found {table.described(value)}, expected a table of globs")
-    return {key: table.text(each) for key, each in value.items()}
+        raise Wrong(f"found {toml_table.described(value)}, expected a table of globs")
+    return {key: toml_table.text(each) for key, each in value.items()}

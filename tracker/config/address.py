@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from tracker.config import reference, table
+from tracker.config import secret_references, toml_table
 from tracker.config.model import Listen, Secret
-from tracker.config.table import Wrong
-from tracker.proxies import ascii_name
+from tracker.config.toml_table import Wrong
+from tracker.http.proxies import ascii_name
 
 _LISTEN: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})")
 
@@ -33,7 +33,7 @@ def base_url(value: Any) -> str:
     if isinstance(value, str) and ("?" in value or "#" in value):
         raise Wrong(f"found a URL with a query or a fragment (not shown), {expected}")
     if not isinstance(value, str) or not _is_url(found := with_ascii_host(value)):
-        raise Wrong(f"found {table.shown(value)}, {expected}{_unless_ascii(value)}")
+        raise Wrong(f"found {toml_table.shown(value)}, {expected}{_unless_ascii(value)}")
     return found
 
 
@@ -63,7 +63,7 @@ def receiver_url(environ: Mapping[str, str]) -> Callable[[Any], Secret]:
     """Read a URL, or a reference to one; it is a secret either way."""
 
     def read(value: Any) -> Secret:
-        found = Secret(with_ascii_host(value)) if isinstance(value, str) else reference.secret(environ)(value)
+        found = Secret(with_ascii_host(value)) if isinstance(value, str) else secret_references.secret(environ)(value)
         if not _is_url(found.reveal()):
             raise Wrong(f"found something else (not shown), expected an http or https URL{_unless_ascii(value)}")
         return found.reread_by(lambda: read(value))
@@ -77,7 +77,7 @@ def listen(value: Any) -> tuple[Listen, ...]:
     found = tuple(map(_listen, values))
     for index, each in enumerate(found):
         if each.port and each in found[:index]:
-            raise Wrong(f"found {table.shown(values[index])} twice, expected each address once")
+            raise Wrong(f"found {toml_table.shown(values[index])} twice, expected each address once")
     return found
 
 
@@ -86,9 +86,11 @@ def base_path(value: Any) -> str:
     path = value.removesuffix("/") if isinstance(value, str) else None
     first, *_ = (path or "").split("/")[1:] or [""]
     if first in _OUR_PATHS:
-        raise Wrong(f'found {table.shown(value)}, expected a path that does not begin as one of our own, such as "/tracker"')
+        raise Wrong(
+            f'found {toml_table.shown(value)}, expected a path that does not begin as one of our own, such as "/tracker"'
+        )
     if path is None or (path and not _PATH.fullmatch(path)):
-        raise Wrong(f'found {table.shown(value)}, expected "/", or a path such as "/tracker"')
+        raise Wrong(f'found {toml_table.shown(value)}, expected "/", or a path such as "/tracker"')
     return path
 
 
@@ -98,7 +100,7 @@ def external_url(value: Any) -> str:
     if isinstance(value, str) and ("@" in value or "?" in value or "#" in value):
         raise Wrong(f"found a URL with credentials, a query or a fragment (not shown), {expected}")
     if not isinstance(value, str) or not _is_url(value):
-        raise Wrong(f"found {table.shown(value)}, {expected}")
+        raise Wrong(f"found {toml_table.shown(value)}, {expected}")
     base_path(urlsplit(value).path)
     return value.removesuffix("/")
 
@@ -106,17 +108,17 @@ def external_url(value: Any) -> str:
 def _listen(value: Any) -> Listen:
     found = _LISTEN.fullmatch(value) if isinstance(value, str) else None
     if not found or int(found[3]) > 65535 or (found[1] and not _is_ipv6(found[1])):
-        raise Wrong(f'found {table.shown(value)}, expected HOST:PORT, such as "127.0.0.1:9471" or "[::1]:9471"')
+        raise Wrong(f'found {toml_table.shown(value)}, expected HOST:PORT, such as "127.0.0.1:9471" or "[::1]:9471"')
     return Listen(found[1] or found[2], int(found[3]))
 
 
 def hosts(value: Any) -> tuple[str, ...]:
     """Read the names that a server is reached under."""
     if not isinstance(value, list):
-        raise Wrong(f'found {table.described(value)}, expected a list of names, such as ["tracker.example.com"]')
+        raise Wrong(f'found {toml_table.described(value)}, expected a list of names, such as ["tracker.example.com"]')
     for each in value:
         if not isinstance(each, str) or not _HOST.fullmatch(each):
-            raise Wrong(f'found {table.shown(each)}, expected a name without a port, such as "tracker.example.com"')
+            raise Wrong(f'found {toml_table.shown(each)}, expected a name without a port, such as "tracker.example.com"')
     return tuple(value)
 
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tracker.config import reference
-from tracker.config.table import Table, Wrong
-from tracker.tls import ClientCertificate, Tls
+from tracker.config import secret_references
+from tracker.config.toml_table import Table, Wrong
+from tracker.http.tls import ClientCertificate, Tls
 
 KEYS: Final = ("ca_file", "client_certificate")
 
@@ -17,13 +17,13 @@ _MAX_BYTES: Final = 4 * 1024 * 1024  # far more than any system's bundle; a devi
 def tls(found: Table, environ: Mapping[str, str], errors: list[str]) -> Tls | None:
     """What the keys `ca_file` and `client_certificate` of a table ask for; None where neither is there, or one is wrong."""
     before = len(errors)
-    authorities = found.get("ca_file", lambda value: _authorities(reference.path(environ)(value)), b"")
+    authorities = found.get("ca_file", lambda value: _authorities(secret_references.path(environ)(value)), b"")
     certificate = found.get(
         "client_certificate", lambda value: _certificate(value, f"{found.path}.client_certificate", environ, errors), None
     )
     if len(errors) > before or not (authorities or certificate):
         return None
-    return Tls(authorities, certificate, found.get("ca_file", reference.path(environ), None))
+    return Tls(authorities, certificate, found.get("ca_file", secret_references.path(environ), None))
 
 
 def mistakes_in(environ: Mapping[str, str]) -> list[str]:
@@ -72,7 +72,7 @@ def _try_out(certificate: ClientCertificate) -> None:
 
 
 def _file(value: Any, environ: Mapping[str, str]) -> tuple[Path, bytes]:
-    file = reference.path(environ)(value)
+    file = secret_references.path(environ)(value)
     return file, _content(file)
 
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
-from tracker.config import reference, table
+from tracker.config import secret_references, toml_table
 from tracker.config.model import Header, Secret
-from tracker.config.table import Table, Wrong
+from tracker.config.toml_table import Table, Wrong
 
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _LONGEST: Final = 8192
@@ -27,7 +27,7 @@ def headers(
 ) -> tuple[Header, ...]:
     """The headers of a table, names in lower case. `has_key`: a key of our own goes into `authorization`."""
     if not isinstance(values, dict):
-        raise Wrong(f'found {table.described(values)}, expected a table, such as {{ "X-Team" = "research" }}')
+        raise Wrong(f'found {toml_table.described(values)}, expected a table, such as {{ "X-Team" = "research" }}')
     named = {name: value for name, value in values.items() if _NAME.fullmatch(name)}
     if len(named) < len(values):
         errors.append(f"{path}: found a name (not shown) that no header has, expected letters, digits and hyphens")
@@ -48,9 +48,11 @@ def _header(name: str, environ: Mapping[str, str], has_key: bool, value: Any) ->
     if lower == "authorization" and has_key:
         raise Wrong("found a header that holds the key, token or user which is configured already, expected another one")
     if isinstance(value, dict):
-        return Header(lower, reference.secret(environ)(value), secret=True)
+        return Header(lower, secret_references.secret(environ)(value), secret=True)
     if not isinstance(value, str):
-        raise Wrong(f"found {table.shown(value)}, expected a string, or a reference to a secret: {reference.EXPECTED}")
+        raise Wrong(
+            f"found {toml_table.shown(value)}, expected a string, or a reference to a secret: {secret_references.EXPECTED}"
+        )
     if not value or value != value.strip() or not value.isascii() or not value.isprintable() or len(value) > _LONGEST:
         raise Wrong(
             "found a string (not shown) that no header can have, expected one line of printable ASCII without space around"

@@ -8,9 +8,9 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from tracker.core.fanout import Match
-from tracker.proxies import Proxies
-from tracker.tls import Tls
+from tracker.core.deliveries.fan_out import Match
+from tracker.http.proxies import Proxies
+from tracker.http.tls import Tls
 
 
 class Secret:

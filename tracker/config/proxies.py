@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from tracker.config import table
-from tracker.config.table import Wrong
-from tracker.proxies import SCHEMES, Exempt, Proxies
+from tracker.config import toml_table
+from tracker.config.toml_table import Wrong
+from tracker.http.proxies import SCHEMES, Exempt, Proxies
 
 
 def proxies(environ: Mapping[str, str], errors: list[str]) -> Proxies:
@@ -25,7 +25,7 @@ def proxies(environ: Mapping[str, str], errors: list[str]) -> Proxies:
             exempt.append(Exempt.parse(entry))
         except ValueError:
             expected = 'expected names, addresses and networks, such as "localhost,.example.com,10.0.0.0/8,fe80::/10"'
-            errors.append(f"${variable}: found {table.shown(entry)}, {expected}")
+            errors.append(f"${variable}: found {toml_table.shown(entry)}, {expected}")
     every = urls.get("all")
     return Proxies(urls.get("http") or every, urls.get("https") or every, tuple(exempt))
 
@@ -48,5 +48,5 @@ def _url(text: str) -> str:
     if not valid:
         raise Wrong(f"found something else (not shown), {expected}")
     if parts.scheme not in SCHEMES:
-        raise Wrong(f"found a proxy of the scheme {table.shown(parts.scheme)}, expected one of {', '.join(SCHEMES)}")
+        raise Wrong(f"found a proxy of the scheme {toml_table.shown(parts.scheme)}, expected one of {', '.join(SCHEMES)}")
     return url

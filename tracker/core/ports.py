@@ -5,17 +5,17 @@ from typing import Any, Protocol
 
 import msgspec
 
-from tracker.core.circuit import Circuit
-from tracker.core.delivery import Delivery, Outcome, Settlement
-from tracker.core.diff import Change, Known
-from tracker.core.event import Event
-from tracker.core.failure import Failure
-from tracker.core.filters import DeliveryFilter, EventFilter, JobFilter
-from tracker.core.job import Job, MalformedJob, Page
-from tracker.core.names import Names
-from tracker.core.orphans import Orphans
-from tracker.core.overdue import Standing
-from tracker.core.pages import Backlog, DeliveryKey, DeliveryPage, EventPage, JobKey, JobPage, Span
+from tracker.core.deliveries.circuit import Circuit
+from tracker.core.deliveries.delivery import Delivery, Outcome, Settlement
+from tracker.core.errors.provider_failure import Failure
+from tracker.core.events.event import Event
+from tracker.core.events.job_diff import Change, Known
+from tracker.core.events.time_driven import Standing
+from tracker.core.jobs.job import Job, MalformedJob, Page
+from tracker.core.queries.filters import DeliveryFilter, EventFilter, JobFilter
+from tracker.core.queries.names import Names
+from tracker.core.queries.orphans import Orphans
+from tracker.core.queries.pages import Backlog, DeliveryKey, DeliveryPage, EventPage, JobKey, JobPage, Span
 
 
 class ListQuery(msgspec.Struct, frozen=True, kw_only=True):

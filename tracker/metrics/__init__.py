@@ -3,18 +3,18 @@
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from tracker.core.event import Event
-from tracker.core.job import Job
+from tracker.core.events.event import Event
+from tracker.core.jobs.job import Job
 from tracker.core.ports import Facts
-from tracker.core.report import Report
+from tracker.core.reconciliation.sweep_report import Report
 from tracker.metrics.accounts import AccountMetrics
-from tracker.metrics.active import ActiveJobs
-from tracker.metrics.changes import ChangeMetrics
+from tracker.metrics.active_jobs import ActiveJobs
 from tracker.metrics.daemon import ConfigurationMetrics, ProcessMetrics, StorageMetrics
 from tracker.metrics.deliveries import DeliveryMetrics
-from tracker.metrics.models import Models
+from tracker.metrics.event_counts import ChangeMetrics
+from tracker.metrics.model_limit import Models
 from tracker.metrics.page import Page
-from tracker.metrics.stored import StoredMetrics
+from tracker.metrics.store_collector import StoredMetrics
 
 __all__ = ["MOST_JOB_SERIES", "Metrics"]
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from tracker.core.failure import Reason
-from tracker.core.report import Report
+from tracker.core.errors.provider_failure import Reason
+from tracker.core.reconciliation.sweep_report import Report
 from tracker.metrics.families import Families
 
 CALLS: Final = ("list", "get")

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 
-from tracker.core.health import Use
+from tracker.core.reconciliation.account_health import Use
 from tracker.metrics.families import Families
 
 

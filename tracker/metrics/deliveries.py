@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
-from tracker.core.delivery import Result, Settlement
-from tracker.core.event import from_iso
+from tracker.core.deliveries.delivery import Result, Settlement
+from tracker.core.events.event import from_iso
 from tracker.metrics.families import Families
 
 ENDS: Final = ("delivered", "dead")

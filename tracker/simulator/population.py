@@ -9,8 +9,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from tracker.simulator.faults import JOB_FAULTS, Fault
-from tracker.simulator.oddities import afflicted, created_at, with_fault
-from tracker.simulator.world import Plan
+from tracker.simulator.job_timeline import Plan
+from tracker.simulator.odd_jobs import afflicted, created_at, with_fault
 
 LIFETIME: Final = 200.0
 """Seconds that a job takes on average, at speed 1."""

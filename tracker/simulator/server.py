@@ -10,13 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tracker.serving import without_server_headers
+from tracker.server.embedded import without_server_headers
+from tracker.simulator.fault_injection import Silence, json_answer, page_of, refusal, spoilt, without_a_status
 from tracker.simulator.faults import LIES, REFUSALS, SILENCES, Faults
-from tracker.simulator.parameters import Invalid, parse_listing, parse_submission
+from tracker.simulator.job_timeline import Plan, answer_at, outputs
 from tracker.simulator.population import Population
-from tracker.simulator.spoiling import Silence, json_answer, page_of, refusal, spoilt, without_a_status
+from tracker.simulator.request_validation import Invalid, parse_listing, parse_submission
 from tracker.simulator.workspace import Workspace
-from tracker.simulator.world import Plan, answer_at, outputs
 
 JOBS: Final = "/v1/batch/jobs"
 STALE_BY: Final = 5.0

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from tracker.core.job import Job
-from tracker.core.status import is_terminal
-from tracker.simulator.world import Plan, exists, job_at, status_at
+from tracker.core.jobs.job import Job
+from tracker.core.jobs.status import is_terminal
+from tracker.simulator.job_timeline import Plan, exists, job_at, status_at
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,1 +1,1 @@
-"""The event log and what is derived from it, in one SQLite file."""
+"""Storage: the event log, the outbox and reading, with a package for each engine."""

@@ -4,19 +4,20 @@ from starlette.applications import Starlette
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
 
-from tracker.web import deliveries, events, jobs, orphans, receivers, state, stream
-from tracker.web.access import Access
-from tracker.web.attempts import Attempts
+from tracker.web.access.login_throttling import Attempts
+from tracker.web.access.policy import Access
+from tracker.web.access.sessions import Sessions
+from tracker.web.access.site import DIRECT, BelowPath, Site
+from tracker.web.api import deliveries, events, jobs, orphans, receivers, stream
+from tracker.web.api import health as state
+from tracker.web.api.openapi import openapi_route
+from tracker.web.daemon_interface import Tracker
 from tracker.web.guard import Guard
 from tracker.web.login import login_routes
-from tracker.web.openapi import openapi_route
-from tracker.web.pages.frame import Frame
-from tracker.web.pages.mistakes import mistakes
+from tracker.web.pages.error_page import mistakes
+from tracker.web.pages.layout import Frame
 from tracker.web.pages.routes import page_routes
-from tracker.web.sessions import Sessions
-from tracker.web.site import DIRECT, BelowPath, Site
-from tracker.web.static import Static
-from tracker.web.tracker import Tracker
+from tracker.web.static_files import Static
 
 
 def create_app(tracker: Tracker, access: Access, sessions: Sessions, site: Site = DIRECT) -> ASGIApp:

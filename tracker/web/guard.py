@@ -14,12 +14,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tracker.web.access import Access, is_foreign, is_own, sent_token
-from tracker.web.asked import BODY_LIMIT
-from tracker.web.attempts import Attempts
-from tracker.web.problems import problem
-from tracker.web.sessions import COOKIE, Sessions
-from tracker.web.site import Site
+from tracker.web.access.login_throttling import Attempts
+from tracker.web.access.policy import Access, is_foreign, is_own, sent_token
+from tracker.web.access.sessions import COOKIE, Sessions
+from tracker.web.access.site import Site
+from tracker.web.endpoints.problem_details import problem
+from tracker.web.endpoints.request_parsing import BODY_LIMIT
 
 HEAD_LIMIT: Final = 16 * 1024
 """Bytes of the request line and the headers."""

@@ -7,12 +7,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from tracker.web.access import Access
-from tracker.web.asked import form
-from tracker.web.attempts import Attempts
-from tracker.web.problems import problem
-from tracker.web.sessions import COOKIE, Sessions, cookie
-from tracker.web.site import Site
+from tracker.web.access.login_throttling import Attempts
+from tracker.web.access.policy import Access
+from tracker.web.access.sessions import COOKIE, Sessions, cookie
+from tracker.web.access.site import Site
+from tracker.web.endpoints.problem_details import problem
+from tracker.web.endpoints.request_parsing import form
 
 LoginPage = Callable[[Request, str, str], str]
 """The page as HTML, for a request, where to go on, and what was wrong (or nothing)."""

@@ -5,12 +5,12 @@ from typing import Any, Final
 
 import msgspec
 
-from tracker.core.health import AccountHealth
 from tracker.core.ports import Reader
+from tracker.core.reconciliation.account_health import AccountHealth
+from tracker.web.api.receivers import account_state
+from tracker.web.daemon_interface import Tracker
+from tracker.web.pages.formatting import Sign, sign_of_status
 from tracker.web.pages.jobs import in_order
-from tracker.web.pages.words import Sign, sign_of_status
-from tracker.web.receivers import account_state
-from tracker.web.tracker import Tracker
 
 _SIGNS: Final = {
     True: Sign("ok", "watched", "ok"),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 
-from tracker.core.verdict import span
+from tracker.core.events.summary import span
 
 WIDTH: Final = 1000
 HEIGHT: Final = 240

@@ -6,12 +6,12 @@ from typing import Any, Final, NamedTuple
 
 from starlette.datastructures import QueryParams
 
-from tracker.core.event import ACCOUNT_TYPES, BATCH_TYPES, OVERDUE_TYPES, RECEIVER_TYPES
-from tracker.core.filters import EventFilter
-from tracker.core.pages import Span
+from tracker.core.events.event import ACCOUNT_TYPES, BATCH_TYPES, OVERDUE_TYPES, RECEIVER_TYPES
+from tracker.core.events.timeline import PROGRESS
 from tracker.core.ports import Reader
-from tracker.core.timeline import PROGRESS
-from tracker.web.known_names import check_types
+from tracker.core.queries.filters import EventFilter
+from tracker.core.queries.pages import Span
+from tracker.web.endpoints.name_checks import check_types
 from tracker.web.pages.jobs import Pill
 from tracker.web.pages.links import encoded_query, link
 

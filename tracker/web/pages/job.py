@@ -4,20 +4,20 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from tracker.clock import now
-from tracker.core.filters import DeliveryFilter, EventFilter
-from tracker.core.job import Job, read_job, time_of
-from tracker.core.job_errors import error_sentences
-from tracker.core.pages import Span
+from tracker.core.events.summary import of_status, span
+from tracker.core.jobs.job import Job, read_job, time_of
+from tracker.core.jobs.request_errors import error_sentences
+from tracker.core.jobs.status import FAILED, QUEUED, is_terminal
 from tracker.core.ports import Reader
-from tracker.core.status import FAILED, QUEUED, is_terminal
-from tracker.core.verdict import of_status, span
+from tracker.core.queries.filters import DeliveryFilter, EventFilter
+from tracker.core.queries.pages import Span
+from tracker.runtime.clock import now
+from tracker.web.daemon_interface import Tracker
 from tracker.web.pages.chart import HEIGHT, WIDTH, Chart, chart
+from tracker.web.pages.formatting import UNKNOWN, absolute, moment, number, spaced
 from tracker.web.pages.jobs import with_outlook
 from tracker.web.pages.links import encoded_query
 from tracker.web.pages.timeline import points, timeline
-from tracker.web.pages.words import UNKNOWN, absolute, moment, number, spaced
-from tracker.web.tracker import Tracker
 
 MOST_EVENTS: Final = 5000
 MOST_LINES: Final = 200

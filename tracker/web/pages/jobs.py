@@ -6,13 +6,13 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from starlette.datastructures import QueryParams
 
-from tracker.core.filters import JobFilter, in_turn
-from tracker.core.pages import JobKey
+from tracker.core.jobs.status import ACTIVE, QUEUED, TERMINAL, is_terminal
 from tracker.core.ports import Reader
-from tracker.core.status import ACTIVE, QUEUED, TERMINAL, is_terminal
+from tracker.core.queries.filters import JobFilter, in_turn
+from tracker.core.queries.pages import JobKey
+from tracker.web.daemon_interface import Tracker
+from tracker.web.pages.formatting import Sign, sign_of_status
 from tracker.web.pages.links import decoded, encoded, link
-from tracker.web.pages.words import Sign, sign_of_status
-from tracker.web.tracker import Tracker
 
 PAGE: Final = 50
 """Jobs of either kind, however many there are."""

@@ -7,14 +7,14 @@ import msgspec
 from starlette.datastructures import QueryParams
 
 from tracker.config import Receiver
-from tracker.core.circuit import Circuit
-from tracker.core.filters import DeliveryFilter
-from tracker.core.pages import DeliveryKey
+from tracker.core.deliveries.circuit import Circuit
 from tracker.core.ports import Reader
+from tracker.core.queries.filters import DeliveryFilter
+from tracker.core.queries.pages import DeliveryKey
+from tracker.web.api.receivers import receiver_state
+from tracker.web.daemon_interface import Tracker
 from tracker.web.pages.jobs import Pill
 from tracker.web.pages.links import decoded, encoded, link
-from tracker.web.receivers import receiver_state
-from tracker.web.tracker import Tracker
 
 LETTERS: Final = 10
 PAGE: Final = 50

@@ -14,14 +14,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tracker import __version__
-from tracker.core.filters import TYPES
-from tracker.core.job import time_of
-from tracker.core.job_title import job_title
-from tracker.core.status import TERMINAL
-from tracker.core.verdict import why
-from tracker.web.pages import words
+from tracker.core.events.summary import why
+from tracker.core.jobs.job import time_of
+from tracker.core.jobs.status import TERMINAL
+from tracker.core.jobs.title import job_title
+from tracker.core.queries.filters import TYPES
+from tracker.web.pages import formatting
 from tracker.web.pages.timeline import words as event_words
-from tracker.web.static import Static
+from tracker.web.static_files import Static
 
 _STEERING: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
@@ -44,30 +44,30 @@ class Renderer:
             "version": __version__,
             "terminal": TERMINAL,
             "types": TYPES,
-            "unknown": words.UNKNOWN,
+            "unknown": formatting.UNKNOWN,
             "static": static.path,
         }
         self._environment.filters |= {
-            "absolute": words.absolute,
+            "absolute": formatting.absolute,
             "brief": brief,
             "delivery_job_path": lambda delivery: job_path(delivery["account"], delivery["job"]),
-            "due": words.due,
-            "duration": words.duration,
+            "due": formatting.due,
+            "duration": formatting.duration,
             "time_of": time_of,
             "event_job_path": lambda event: job_path(event["account"], event["data"]["id"]),
             "job_title": job_title,
             "job_path": lambda job: job_path(job["account"], job["id"]),
-            "machine": words.machine,
-            "number": words.number,
-            "percent": words.percent,
-            "rate": words.rate,
-            "relative": words.relative,
+            "machine": formatting.machine,
+            "number": formatting.number,
+            "percent": formatting.percent,
+            "rate": formatting.rate,
+            "relative": formatting.relative,
             "share": share,
-            "short_id": words.short_id,
-            "sign_of_event": words.sign_of_event,
-            "sign_of_job": words.sign_of_job,
-            "sign_of_state": words.sign_of_state,
-            "interval": words.interval,
+            "short_id": formatting.short_id,
+            "sign_of_event": formatting.sign_of_event,
+            "sign_of_job": formatting.sign_of_job,
+            "sign_of_state": formatting.sign_of_state,
+            "interval": formatting.interval,
             "why": why,
             "words": event_words,
         }

@@ -7,17 +7,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tracker.core.ports import Reader
+from tracker.web.daemon_interface import Tracker
+from tracker.web.endpoints.problem_details import Refusal
 from tracker.web.pages.accounts import accounts_page
-from tracker.web.pages.delivery_trouble import delivery_trouble
+from tracker.web.pages.delivery_warnings import delivery_trouble
 from tracker.web.pages.events import events_page
-from tracker.web.pages.forms import form_routes, what_was_done
-from tracker.web.pages.frame import About, Frame, has_session
+from tracker.web.pages.form_actions import form_routes, what_was_done
 from tracker.web.pages.job import job_page
 from tracker.web.pages.jobs import jobs_page
+from tracker.web.pages.layout import About, Frame, has_session
 from tracker.web.pages.receivers import receiver_page, receivers_page
 from tracker.web.pages.rendering import job_path
-from tracker.web.problems import Refusal
-from tracker.web.tracker import Tracker
 
 View = Callable[[Reader, Request], Awaitable[About | Response]]
 

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import inf
 from typing import Any, Final, NamedTuple
 
-from tracker.core.job import Job, read_job, time_of
-from tracker.core.status import EVENT_OF, TERMINAL
-from tracker.core.timeline import progress_words, seconds_between, steps
-from tracker.core.verdict import explained, of_job, of_other, span, why
+from tracker.core.events.summary import explained, of_job, of_other, span, why
+from tracker.core.events.timeline import progress_words, seconds_between, steps
+from tracker.core.jobs.job import Job, read_job, time_of
+from tracker.core.jobs.status import EVENT_OF, TERMINAL
 from tracker.web.pages.chart import Point
-from tracker.web.pages.words import moment, spaced
+from tracker.web.pages.formatting import moment, spaced
 
 _ENDS: Final = frozenset(EVENT_OF[status] for status in TERMINAL)
 LONG: Final = 0.2

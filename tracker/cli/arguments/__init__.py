@@ -1,0 +1,1 @@
+"""What commands take: shared options, and the checking and completion of names."""

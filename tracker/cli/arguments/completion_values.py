@@ -1,0 +1,99 @@
+"""Owns what a shell offers while a command is typed: names of the configuration, IDs of the log, or nothing, in silence.
+
+What is offered stands on the command line next, where a shell would run `$(…)` and obey what else it takes for its own. So
+only plain words are offered; other names and IDs can be typed, and quoted.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+MOST: Final = 50
+"""IDs that are offered; with more of them one types more of it."""
+
+_PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+_NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9 ._-]", re.ASCII)
+
+
+def accounts(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+    from tracker.config import account_names  # noqa: PLC0415 - only who completes needs it
+
+    return _names(ctx, account_names, incomplete)
+
+
+def receivers(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+    from tracker.config import receiver_names  # noqa: PLC0415 - as above
+
+    return _names(ctx, receiver_names, incomplete)
+
+
+def statuses(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+    from tracker.core.jobs.status import FOLLOWERS  # noqa: PLC0415 - as above
+
+    return _starting([status.lower() for status in FOLLOWERS], incomplete.lower())
+
+
+def types(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+    from tracker.core.queries.filters import TYPES  # noqa: PLC0415 - as above
+
+    return _starting(TYPES, incomplete)
+
+
+def job_ids(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+    """The newest that begin so."""
+    return _job_ids(ctx, incomplete, active=None)
+
+
+def active_job_ids(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+    """Those that go on; of those that are over where none does."""
+    return _job_ids(ctx, incomplete, active=True) or _job_ids(ctx, incomplete, active=None)
+
+
+def _job_ids(ctx: click.Context, prefix: str, *, active: bool | None) -> "list[CompletionItem]":
+    import anyio  # noqa: PLC0415 - as above
+    from click.shell_completion import CompletionItem  # noqa: PLC0415 - as above
+
+    from tracker.config import database_path  # noqa: PLC0415 - as above
+    from tracker.core.errors.config_error import ConfigError  # noqa: PLC0415 - as above
+    from tracker.core.ports import StorageError  # noqa: PLC0415 - as above
+    from tracker.core.queries.filters import JobFilter  # noqa: PLC0415 - as above
+    from tracker.store.sqlite.reading.reader import open_reader  # noqa: PLC0415 - as above
+
+    async def read() -> Sequence[dict[str, Any]]:
+        async with open_reader(database_path(_config(ctx))) as reader:
+            return (await reader.jobs_page(None, JobFilter(prefix=prefix, active=active), MOST)).jobs
+
+    with suppress(ConfigError, StorageError, OSError):
+        return [
+            CompletionItem(job["id"], help=_NOT_PLAIN.sub("_", f"{job['status']} {job['model'] or ''}"))
+            for job in anyio.run(read)
+            if _PLAIN_WORD.fullmatch(job["id"])
+        ]
+    return []
+
+
+def _names(ctx: click.Context, read: Callable[[str | None], Iterable[str]], incomplete: str) -> "list[CompletionItem]":
+    from tracker.core.errors.config_error import ConfigError  # noqa: PLC0415 - as above
+
+    with suppress(ConfigError, OSError):
+        return _starting(read(_config(ctx)), incomplete)
+    return []
+
+
+def _starting(words: Iterable[str], incomplete: str) -> "list[CompletionItem]":
+    from click.shell_completion import CompletionItem  # noqa: PLC0415 - as above
+
+    return [CompletionItem(word) for word in words if word.startswith(incomplete) and _PLAIN_WORD.fullmatch(word)]
+
+
+def _config(ctx: click.Context) -> str | None:
+    """The `--config` that stands on the line so far, before the command or behind it."""
+    given = ctx.params.get("config")
+    outer = ctx.parent.params.get("config") if ctx.parent else None
+    return given if given is not None else outer

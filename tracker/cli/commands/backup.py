@@ -1,0 +1,37 @@
+"""Owns `batch-tracker backup`: a copy of the database, made while the daemon runs."""
+
+from pathlib import Path
+
+import click
+from rich import filesize
+
+from tracker.cli.arguments.options import config_option, examples
+from tracker.cli.formatting import text
+from tracker.cli.formatting.output import echo
+from tracker.config import database_path
+from tracker.store.sqlite.copies.backup import Contents, UnfitTargetError, back_up
+
+
+@click.command(epilog=examples("backup /var/backups/tracker-$(date +%F).db"))
+@config_option
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
+def command(config: str | None, file: Path, force: bool) -> None:
+    """Copy the database to FILE, as it is at one moment, whether or not a daemon runs.
+
+    The copy is checked as `verify` checks the database, and gets the name FILE only then, so FILE is never half a copy. An
+    interrupted backup leaves FILE as it was, and may leave FILE.partial, which the next backup replaces.
+    """
+    if str(file) == "-":
+        raise click.UsageError("found '-' for FILE, expected a file: a copy is proved where it lies, not in a pipe")
+    try:
+        contents = back_up(database_path(config), file, overwrite=force)
+    except UnfitTargetError as error:
+        raise click.UsageError(text.plain(error)) from None
+    echo(f"{text.plain(file)}: {holds(contents)}; the log and the jobs agree")
+
+
+def holds(contents: Contents) -> str:
+    """What a copy holds, in words."""
+    last = f" up to seq {contents.events}" if contents.events else ""
+    return f"{contents.events} events{last}, {contents.jobs} jobs, {filesize.decimal(contents.size)}"

@@ -1,0 +1,174 @@
+"""Owns `batch-tracker events`: the log, as it is and as it grows."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import click
+from msgspec.structs import replace
+
+from tracker.cli.arguments import name_checks
+from tracker.cli.arguments.completion_values import accounts, job_ids, statuses, types
+from tracker.cli.arguments.daemon_notice import warn_without_daemon
+from tracker.cli.arguments.job_lookup import whole_id
+from tracker.cli.arguments.options import config_option, examples, json_option, moment
+from tracker.cli.formatting import text
+from tracker.cli.formatting.output import echo_error, echo_stored_json
+from tracker.cli.process.interrupt import until_signal
+from tracker.config import database_path
+from tracker.core.events.event import iso
+from tracker.core.queries.filters import EventFilter
+from tracker.core.queries.pages import Span
+from tracker.store.sqlite.files.lock import is_held
+from tracker.store.sqlite.reading.reader import Reader, open_reader
+
+STILL_THERE: Final = 2.0
+"""Seconds between looks whether a daemon runs: its death is no commit."""
+
+_PAGE: Final = 500
+_CUTS: Final = ((100, 0), (70, len("2025-")), (0, len("2025-06-25 ")))
+"""From so many columns on, so much is left out of a time."""
+
+
+@click.command(
+    epilog=examples(
+        "events --type 'batch.c*' --type batch.failed --since 2h",
+        "events --job 541d1a81",
+        "events --limit 20 --follow",
+        "events --json --after 1042 --follow | consumer",
+    )
+)
+@config_option
+@json_option
+@click.option("--after", default=0, metavar="SEQ", help="Show only events after this seq.")
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    metavar="GLOB",
+    shell_complete=types,
+    callback=name_checks.types,
+    help="Show only events of these types, such as 'batch.c*'; may be given several times.",
+)
+@click.option("--job", metavar="ID", shell_complete=job_ids, help="Show only the events of this job; its ID, or the beginning.")
+@click.option("--account", metavar="NAME", shell_complete=accounts, help="Show only the events of this account.")
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    metavar="STATUS",
+    shell_complete=statuses,
+    help="Show only events of jobs in this status; may be given several times.",
+)
+@click.option("--model", metavar="GLOB", help="Show only events of jobs of these models.")
+@click.option(
+    "--since", metavar="TIME", callback=moment, help="Show only events observed since: ISO 8601, or an age such as 2h or 7d."
+)
+@click.option("--until", metavar="TIME", callback=moment, help="Show only events observed before this time.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Show only the last N.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with new events until Ctrl-C.")
+def command(config: str | None, as_json: bool, after: int, limit: int | None, follow: bool, **asked: Any) -> None:
+    """List the log in its order, one event a line."""
+    which = _filter(**asked)
+    show = echo_stored_json if as_json else _printer()
+
+    async def work() -> None:
+        database = database_path(config)
+        async with open_reader(database) as reader:
+            await name_checks.check_account(reader, config, which.account)
+            wanted = replace(which, statuses=await name_checks.statuses(reader, which.statuses))
+            if wanted.job is not None:
+                wanted = replace(wanted, job=await whole_id(reader, wanted.job, wanted.account))
+            await _list(reader, after, wanted, limit, show, _Watch(database, reader) if follow else None)
+
+    status = anyio.run(until_signal, work)
+    if not follow:  # there Ctrl-C is how one ends it
+        sys.exit(status)
+
+
+def _filter(*, statuses: tuple[str, ...], since: int | None, until: int | None, **asked: Any) -> EventFilter:
+    return EventFilter(
+        statuses=statuses,
+        since=None if since is None else iso(since),
+        until=None if until is None else iso(until),
+        **asked,
+    )
+
+
+class _Watch:
+    """Waits for more of the log, and says on standard error when no daemon writes it, and when one does again."""
+
+    def __init__(self, database: Path, reader: Reader) -> None:
+        self._database = database
+        self._reader = reader
+        self._daemon_runs = True
+
+    async def more(self) -> None:
+        """Return once the log may have grown."""
+        while True:
+            await self._look()
+            with anyio.move_on_after(STILL_THERE) as nothing_new:
+                await self._reader.changed()
+            if not nothing_new.cancelled_caught:
+                return
+
+    async def _look(self) -> None:
+        if not self._daemon_runs:
+            self._daemon_runs = is_held(self._database)
+            if self._daemon_runs:
+                echo_error("a daemon is running again")
+        else:
+            self._daemon_runs = await warn_without_daemon(self._database, self._reader)
+
+
+async def _list(
+    reader: Reader, after: int, which: EventFilter, limit: int | None, show: Callable[[str], None], watch: _Watch | None
+) -> None:
+    last = await reader.last_seq()
+    if after > last:
+        raise click.ClickException(f"--after: found {after}, but the log ends at {last}; was it replaced by a backup?")
+    if limit is not None:
+        for _, body in reversed(await _newest(reader, Span(after, last + 1, newest_first=True), which, limit)):
+            show(body)
+        after = max(after, last)
+    while limit is None or watch:
+        while page := await reader.events(after, which):
+            for seq, body in page:
+                show(body)
+                after = seq
+        if watch is None:
+            return
+        await watch.more()
+
+
+async def _newest(reader: Reader, span: Span, which: EventFilter, limit: int) -> list[tuple[int, str]]:
+    """The last `limit` events of `span`, the last first."""
+    found: list[tuple[int, str]] = []
+    while len(found) < limit:
+        page = await reader.events_page(span, which, min(limit - len(found), _PAGE))
+        found += page.events
+        if page.next is None:
+            break
+        span = span.rest(page.next)
+    return found
+
+
+def _printer() -> Callable[[str], None]:
+    from rich.text import Text  # noqa: PLC0415 - rich takes longer to load than the log
+
+    from tracker.cli.formatting import terminal  # noqa: PLC0415 - as above
+
+    console = terminal.console()
+
+    def show(body: str) -> None:
+        event = json.loads(body)
+        observed = text.moment(event["observed_at"])
+        when = observed[next(cut for least, cut in _CUTS if console.width >= least) :]
+        subject = text.subject(event, short=console.is_terminal)
+        line = Text(f"{event['seq']:>6}  {when}  {subject}  ").append_text(terminal.event_words(event))
+        console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
+
+    return show

@@ -1,0 +1,110 @@
+"""Owns `batch-tracker job`: one job, and what happened to it."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import anyio
+import click
+
+from tracker.cli.arguments import name_checks
+from tracker.cli.arguments.completion_values import accounts, job_ids
+from tracker.cli.arguments.daemon_notice import warn_without_daemon
+from tracker.cli.arguments.job_lookup import find_job
+from tracker.cli.arguments.options import config_option, examples, json_option
+from tracker.cli.formatting import text
+from tracker.cli.formatting.output import echo_json
+from tracker.config import database_path
+from tracker.core.events.event import iso
+from tracker.core.events.summary import span
+from tracker.core.events.timeline import Step, steps
+from tracker.core.jobs.job import time_of
+from tracker.core.jobs.request_errors import error_sentences
+from tracker.core.jobs.title import job_title
+from tracker.store.sqlite.reading.reader import EventFilter, open_reader
+
+_ERRORS_SHOWN: Final = 5
+_WITH_YEARS: Final = 100
+"""Columns from which on the years of times are shown."""
+
+_SHOWN_ABOVE = (
+    *("id", "status", "total_requests", "completed_requests", "succeeded_requests", "failed_requests"),
+    *("errors", "errors_omitted"),
+)
+_TIMES = ("created_at", "started_at", "completed_at")
+_SEEN = ("first_seen_at", "observed_at")
+
+
+@click.command(epilog=examples("job 541d1a81", "job 541d1a81 --json | jq .failed_requests"))
+@click.argument("job_id", metavar="ID", shell_complete=job_ids)
+@config_option
+@json_option
+@click.option("--account", metavar="NAME", shell_complete=accounts, help="Look only in this account.")
+def command(job_id: str, config: str | None, as_json: bool, account: str | None) -> None:
+    """Show one job, why it went wrong if it did, and its timeline.
+
+    The beginning of its ID is enough where no other job's ID starts with it.
+    """
+    job, events = anyio.run(_read, config, job_id, account)
+    if as_json:
+        echo_json(job)
+    else:
+        _show(job, events)
+
+
+async def _read(config: str | None, job_id: str, account: str | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    database = database_path(config)
+    async with open_reader(database) as reader:
+        await name_checks.check_account(reader, config, account)
+        await warn_without_daemon(database, reader)
+        job = await find_job(reader, job_id, account)
+        which = EventFilter(job=job["id"], account=job["account"])
+        events, after = [], 0
+        while page := await reader.events(after, which):
+            events += [json.loads(body) for _, body in page]
+            after = page[-1][0]
+        return job, events
+
+
+def _show(job: Mapping[str, Any], events: Sequence[dict[str, Any]]) -> None:
+    from rich.text import Text  # noqa: PLC0415 - rich takes longer to load than the job
+
+    from tracker.cli.formatting import terminal  # noqa: PLC0415 - as above
+
+    console = terminal.console()
+    console.print(Text.assemble((text.plain(job["id"]), "bold"), "  ", terminal.status(job), "  ", text.progress(job)))
+    for line in error_sentences(job, _ERRORS_SHOWN):
+        console.print(Text(f"  {line}", style="red"))
+    if title := job_title(job):
+        console.print(Text(title))
+    properties = (terminal.Column(""), terminal.Column("", most=terminal.PIPED, gives=True))
+    console.print(terminal.table(properties, _properties(job), console.width))
+    console.print()
+    cut = 0 if console.width >= _WITH_YEARS else len("2025-")
+    columns = (
+        terminal.Column("seq", right=True, rank=2),
+        terminal.Column("observed"),
+        terminal.Column("after", rank=1, right=True),
+        terminal.Column("event", most=terminal.PIPED, gives=True),
+    )
+    rows = (
+        (str(step.last["seq"]), text.moment(step.last["observed_at"])[cut:], _gap(step), terminal.step_words(step))
+        for step in steps(events)
+    )
+    console.print(terminal.table(columns, rows, console.width))
+
+
+def _gap(step: Step) -> str:
+    return f"+{span(step.gap)}" if step.gap else ""
+
+
+def _properties(job: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in job.items():
+        if name in _SHOWN_ABOVE or value in (None, [], {}, False):
+            continue
+        shown = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+        if name in _TIMES and time_of(job, name) is not None:
+            shown = text.moment(iso(value * 1000))
+        if name in _SEEN:
+            shown = text.moment(value)
+        yield text.plain(name), text.plain(shown)

@@ -1,0 +1,142 @@
+"""Owns `batch-tracker jobs`: the jobs that the log knows."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import count
+from typing import Any, Final
+
+import anyio
+import click
+import msgspec
+
+from tracker.cli.arguments import name_checks
+from tracker.cli.arguments.completion_values import accounts, job_ids, statuses
+from tracker.cli.arguments.daemon_notice import warn_without_daemon
+from tracker.cli.arguments.options import config_option, examples, json_option, moment
+from tracker.cli.formatting import text
+from tracker.cli.formatting.output import echo_error, echo_json
+from tracker.config import database_path
+from tracker.core.events.summary import span
+from tracker.core.queries.filters import JobFilter, in_turn
+from tracker.runtime.clock import now
+from tracker.store.sqlite.reading.reader import Reader, open_reader
+
+SHOWN: Final = 100
+"""Jobs in a table that nobody asked to be longer."""
+
+_PAGE: Final = 500
+_ANY: Final = 2**63 - 1
+_ABOUT: Final = 24
+"""Columns of a terminal for why a job failed and what it is called, before its time of creation is left out for them."""
+
+
+@click.command(
+    epilog=examples(
+        "jobs --active",
+        "jobs --status failed --status timeout_exceeded --since 7d",
+        "jobs --model 'mistral-small-*' --json | jq -r .id",
+    )
+)
+@config_option
+@json_option
+@click.option("--account", metavar="NAME", shell_complete=accounts, help="Show only the jobs of this account.")
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    metavar="STATUS",
+    shell_complete=statuses,
+    help="Show only jobs in this status; may be given several times.",
+)
+@click.option("--active/--over", default=None, help="Show only jobs that are active, or only jobs that are over.")
+@click.option("--model", metavar="GLOB", help="Show only jobs of these models, such as 'mistral-small-*'.")
+@click.option("--endpoint", metavar="GLOB", help="Show only jobs for these endpoints, such as '*/embeddings'.")
+@click.option("--job", metavar="ID", default="", shell_complete=job_ids, help="Show only jobs whose ID starts with this.")
+@click.option(
+    "--since", metavar="TIME", callback=moment, help="Show only jobs created since: ISO 8601, or an age such as 2h or 7d."
+)
+@click.option("--until", metavar="TIME", callback=moment, help="Show only jobs created before this time.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help=f"Show at most N.  [default: {SHOWN}; with --json, all]")
+def command(config: str | None, as_json: bool, limit: int | None, **asked: Any) -> None:
+    """List the jobs: those that run, those that wait, then those that have ended, the last to end first.
+
+    A job leads with what its metadata calls it, and a job that went wrong with the reason.
+    """
+    which = _filter(**asked)
+    if as_json:
+        anyio.run(_each, config, which, limit or _ANY, echo_json)
+        return
+    found: list[dict[str, Any]] = []
+    shown = limit or SHOWN
+    anyio.run(_each, config, which, shown + 1, found.append)
+    if not found:
+        echo_error("no job matches" if which != JobFilter() else "the log has no job yet")
+        return
+    _show(found[:shown])
+    if len(found) > shown and limit is None:
+        echo_error(f"These are the first {shown:,}; --limit N shows more of them, --json all.")
+
+
+def _filter(*, statuses: tuple[str, ...], job: str, since: int | None, until: int | None, **asked: Any) -> JobFilter:
+    return JobFilter(
+        statuses=statuses,
+        prefix=job,
+        created_after=None if since is None else -(-since // 1000) - 1,
+        created_before=None if until is None else -(-until // 1000),
+        **asked,
+    )
+
+
+async def _each(config: str | None, which: JobFilter, limit: int, take: Callable[[dict[str, Any]], object]) -> None:
+    database = database_path(config)
+    async with open_reader(database) as reader:
+        await warn_without_daemon(database, reader)
+        await name_checks.check_account(reader, config, which.account)
+        which = msgspec.structs.replace(which, statuses=await name_checks.statuses(reader, which.statuses))
+        numbers = count(1)
+        async for job in _in_turn(reader, which, min(limit, _PAGE)):
+            take(job)
+            if next(numbers) == limit:
+                return
+
+
+async def _in_turn(reader: Reader, which: JobFilter, at_once: int) -> AsyncIterator[dict[str, Any]]:
+    known = {status for counts in (await reader.job_counts()).values() for status in counts}
+    for part in in_turn(which, known):
+        after = None
+        while True:
+            page = await reader.jobs_page(after, part, at_once)
+            for job in page.jobs:
+                yield job
+            if page.next is None:
+                break
+            after = page.next
+
+
+def _show(jobs: list[dict[str, Any]]) -> None:
+    from tracker.cli.formatting import terminal  # noqa: PLC0415 - rich takes longer to load than the jobs
+
+    console = terminal.console()
+    columns = (
+        terminal.Column("status", most=22),
+        terminal.Column("job"),
+        terminal.Column("account", rank=3, most=20),
+        terminal.Column("created", rank=2),
+        terminal.Column("progress"),
+        terminal.Column("about", rank=1, most=80, gives=True, keeps=_ABOUT),
+    )
+    console.print(terminal.table(columns, _rows(jobs, whole=console.width >= terminal.WHOLE_IDS), console.width))
+
+
+def _rows(jobs: list[dict[str, Any]], *, whole: bool) -> Iterator[tuple[Any, ...]]:
+    from tracker.cli.formatting import terminal  # noqa: PLC0415 - as above
+
+    at = now() / 1000
+    for job in jobs:
+        yield (
+            terminal.status(job),
+            text.plain(job["id"]) if whole else text.short_id(job),
+            text.plain(job["account"]),
+            f"{span(at - job['created_at'])} ago",
+            text.progress(job),
+            text.about(job),
+        )

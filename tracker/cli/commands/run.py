@@ -1,0 +1,70 @@
+"""Owns `batch-tracker run`: the daemon as a process, its log and its exit status."""
+
+import os
+import resource
+import sys
+from contextlib import suppress
+
+import anyio
+import click
+import structlog
+
+from tracker.cli.arguments.options import config_option, examples
+from tracker.config import Config, load
+from tracker.config.api_key_strength import refuse_short_keys
+from tracker.config.systemd_service import service
+from tracker.core.errors.listen_error import ListenError
+from tracker.core.ports import StorageError
+from tracker.daemon import lifecycle as daemon
+from tracker.logs import setup as log
+from tracker.logs.throttling import Repetition
+from tracker.runtime.task_groups import task_group
+
+
+@click.command(epilog=examples("run", "--config tracker.toml run --verbose"))
+@config_option
+@click.option("--verbose", is_flag=True, help="Log every sweep and every event of a job too.")
+def command(config: str | None, verbose: bool) -> None:
+    """Watch the accounts and log every change of their jobs, until SIGTERM or Ctrl-C; SIGHUP reloads the configuration."""
+    loaded = refuse_short_keys(load(config))
+    _allow_files()
+    told = log.configure(loaded.secrets(), verbose=verbose, journal=log.is_journal(os.environ))  # noqa: TID251 - JOURNAL_STREAM is the process's
+
+    def read() -> Config:
+        read_anew = refuse_short_keys(load(config))
+        told.redaction.add(read_anew.secrets())
+        return read_anew
+
+    try:
+        try:
+            anyio.run(_run, loaded, read, told, backend_options={"use_uvloop": True})
+        finally:
+            told.repetition.tell_all()
+    except* (StorageError, ListenError) as group:
+        for error in group.exceptions:
+            structlog.get_logger().critical("cannot run", error=str(error))
+        sys.exit(1)
+    except* Exception:  # noqa: BLE001 - the end of the process, told with its traceback
+        structlog.get_logger().critical("died", exc_info=True)
+        sys.exit(1)
+
+
+def _allow_files() -> None:
+    """As many open files as the process may have: a hundred busy receivers need more than the usual soft limit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # some systems promise more than they grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def _run(config: Config, read: daemon.Reading, told: log.Log) -> None:
+    """The daemon, and beside it what says now and then what the log has kept back."""
+    async with task_group() as group:
+        group.start_soon(_tell_now_and_then, told.repetition)
+        await daemon.run(config, read, service(), told.redaction.add)
+        group.cancel_scope.cancel()
+
+
+async def _tell_now_and_then(repetition: Repetition) -> None:
+    while True:
+        seconds = repetition.tell_due()
+        await anyio.sleep(seconds)

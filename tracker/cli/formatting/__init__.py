@@ -1,0 +1,1 @@
+"""Jobs, events and tables as text for a terminal."""

@@ -1,0 +1,1 @@
+"""How commands run: errors, interrupts, and changes with or without a daemon."""

@@ -1,0 +1,1 @@
+"""The live screens of `demo` and `top`."""

@@ -1,0 +1,1 @@
+"""The `wait` command's parts: where it looks, what it knows, what it shows, how it ends."""

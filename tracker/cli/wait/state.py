@@ -1,0 +1,107 @@
+"""Owns what is known of the jobs that `wait` waits for, and what each of them came to."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from tracker.core.events.event import worth
+from tracker.core.forecast.eta import History, Sample, extended
+from tracker.core.jobs.status import CANCELLED, FAILED, SUCCESS, TIMEOUT_EXCEEDED, is_terminal
+
+DELETED: Final = "deleted"
+UNKNOWN: Final = "unknown"
+TIMED_OUT: Final = "timed_out"
+
+_RESULTS: Final[Mapping[str, str]] = {FAILED: "failed", TIMEOUT_EXCEEDED: "expired", CANCELLED: "cancelled"}
+
+
+class View(Protocol):
+    """Who waits with us."""
+
+    def seen(self, awaited: "Awaited") -> None:
+        """Something is known of it that was not before."""
+
+    def ended(self, awaited: "Awaited") -> None:
+        """Its `result` is known."""
+
+    def note(self, words: str) -> None:
+        """Something else that whoever waits should know."""
+
+    def tick(self, waiting: "Waiting") -> None:
+        """Time has passed."""
+
+
+class Awaited:
+    """One job: `given` is how it was asked for, `job` what `jobs --json` would say of it, `result` what it came to."""
+
+    def __init__(self, given: str) -> None:
+        self.given = given
+        self.job: dict[str, Any] | None = None
+        self.result: str | None = None
+        self.history: History = ()
+        self.missed = 0  # looks in a row that did not find it
+        self.missed_at: int | None = None  # when the first of them was (Unix milliseconds)
+
+    @property
+    def id(self) -> str:
+        """The whole ID, as far as it is known."""
+        return str(self.job["id"]) if self.job else self.given
+
+    @property
+    def account(self) -> str | None:
+        return str(self.job["account"]) if self.job else None
+
+    def remember(self, job: Mapping[str, Any], at: int) -> None:
+        """Note how far it was at `at` (Unix milliseconds)."""
+        if not is_terminal(job["status"]):
+            self.history = extended(self.history, Sample(at, job["completed_requests"]))
+
+    def to_json(self) -> dict[str, Any]:
+        return {**(self.job or {"id": self.given}), "result": self.result}
+
+
+class Waiting:
+    """All jobs that are waited for; the view is told of each change."""
+
+    def __init__(self, given: Sequence[str], view: View) -> None:
+        self.all = [Awaited(each) for each in dict.fromkeys(given)]
+        self.view = view
+
+    @property
+    def outstanding(self) -> list[Awaited]:
+        return [each for each in self.all if each.result is None]
+
+    def see(self, awaited: Awaited, job: dict[str, Any], at: int) -> None:
+        """Take what was observed at `at` (Unix milliseconds); a terminal state is final, and a job that is over stays so."""
+        if awaited.result is not None:
+            return
+        if any(other is not awaited and (other.account, other.id) == (job["account"], job["id"]) for other in self.all):
+            self.all.remove(awaited)  # the same job, asked for in two ways
+            return
+        awaited.missed, awaited.missed_at = 0, None
+        awaited.remember(job, at)
+        if job == awaited.job:
+            return
+        awaited.job = job
+        result = result_of(job)
+        if result is None:
+            self.view.seen(awaited)
+        else:
+            self.end(awaited, result)
+
+    def end(self, awaited: Awaited, result: str) -> None:
+        awaited.result = result
+        self.view.ended(awaited)
+
+    def matching(self, job_id: str, account: str, among: Sequence[Awaited] | None = None) -> Iterator[Awaited]:
+        """Those that an observation of the job is news of, of all that are outstanding or of those `among` them."""
+        for awaited in self.outstanding if among is None else among:
+            is_it = awaited.id == job_id if awaited.job else job_id.startswith(awaited.given)
+            if is_it and awaited.account in (None, account):
+                yield awaited
+
+
+def result_of(job: Mapping[str, Any]) -> str | None:
+    """What it came to, of a job as `jobs --json` has it; None while it goes on."""
+    if job["status"] == SUCCESS:
+        return worth(job["total_requests"], job["succeeded_requests"])
+    return _RESULTS.get(job["status"]) or (DELETED if job.get("deleted") else None)

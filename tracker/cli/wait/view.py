@@ -1,0 +1,116 @@
+"""Owns what `wait` shows: bars on a terminal that is watched, elsewhere a line where something has changed; its results."""
+
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Final, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from tracker.cli.formatting import output, text
+from tracker.cli.formatting.progress_bars import Line, bars
+from tracker.cli.wait.result import result_lines
+from tracker.cli.wait.state import TIMED_OUT, UNKNOWN, Awaited, Waiting
+from tracker.runtime.clock import now
+
+STEP: Final = 10
+"""A line of plain text for every so many per cent."""
+
+
+class Lines:
+    """Results to standard output as jobs end, notes and progress to standard error; `quiet` leaves out all."""
+
+    def __init__(self, *, as_json: bool, quiet: bool) -> None:
+        self._as_json = as_json
+        self._quiet = quiet
+        self._said: dict[str, tuple[str, int]] = {}  # by ID: its status, and how many steps it had got
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        pass
+
+    def tick(self, waiting: Waiting) -> None:
+        """Time has passed."""
+
+    def seen(self, awaited: Awaited) -> None:
+        job = awaited.job
+        if job is None or self._quiet:
+            return
+        said = job["status"], _share(job["completed_requests"], job["total_requests"]) // STEP
+        if self._said.get(awaited.id) != said:
+            self._said[awaited.id] = said
+            self._tell(_standing(awaited.id, job))
+
+    def ended(self, awaited: Awaited) -> None:
+        if not self._quiet:
+            self._result(awaited)
+
+    def note(self, words: str) -> None:
+        if not self._quiet:
+            self._tell(words)
+
+    def _tell(self, line: str) -> None:
+        output.echo_error("\n".join(output.wrapped([line], indent="")))
+
+    def _result(self, awaited: Awaited) -> None:
+        if self._as_json:
+            output.echo_json(awaited.to_json())
+        else:
+            output.echo("\n".join(result_lines(awaited)))
+
+
+class Bars(Lines):
+    """A bar for each job that is waited for, below what has been said."""
+
+    def __init__(self, console: Console, *, as_json: bool) -> None:
+        super().__init__(as_json=as_json, quiet=False)
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._console = console
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._live.__exit__(kind, error, trace)
+
+    def tick(self, waiting: Waiting) -> None:
+        outstanding = waiting.outstanding
+        room = max(1, self._console.height - 3)
+        shown = bars([Line(each.job, each.history) for each in outstanding if each.job][:room], now(), self._console.width)
+        sought = [f"{text.plain(each.given)}  not seen yet" for each in outstanding if not each.job]
+        more = [f"and {len(outstanding) - room} more"] if len(outstanding) > room else []
+        self._live.update(Group(shown, Text("\n".join([*sought[:room], *more]), style="dim")), refresh=True)
+
+    def seen(self, awaited: Awaited) -> None:
+        pass  # the next tick shows it
+
+    def _tell(self, line: str) -> None:
+        self._console.print(Text(line, style="dim"))
+
+    def _result(self, awaited: Awaited) -> None:
+        if not sys.stdout.isatty():
+            super()._result(awaited)
+            return
+        if self._as_json:
+            self._console.print(Text(output.json_line(awaited.to_json())), soft_wrap=True)
+            return
+        style = text.colour(awaited.job) if awaited.job and awaited.result not in (TIMED_OUT, UNKNOWN) else "yellow"
+        first, *others = result_lines(awaited)
+        self._console.print(Text(first, style=style), soft_wrap=True)
+        for other in others:
+            self._console.print(Text(other), soft_wrap=True)
+
+
+def _standing(job_id: str, job: Mapping[str, Any]) -> str:
+    """How a job stands, its ID whole where that fits the line."""
+    stands = f"  {text.plain(job['status'])}  {text.progress(job)}"
+    return text.plain(job_id if len(job_id) + len(stands) <= output.WIDTH else job_id[:8]) + stands
+
+
+def _share(done: int, total: int) -> int:
+    return done * 100 // total if total else 0

@@ -1,0 +1,143 @@
+"""Owns where `wait` looks: at the log while a daemon writes it, else at the API itself, and the way from one to the other."""
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+from random import random
+from typing import Final
+
+import anyio
+
+from tracker.cli.wait.api_source import Api, RefusedError
+from tracker.cli.wait.log_source import Log
+from tracker.cli.wait.state import UNKNOWN, Awaited, Waiting
+from tracker.config import database_path, load
+from tracker.core.deliveries.retry_schedule import backoff, spread
+from tracker.core.errors.config_error import ConfigError
+from tracker.core.ports import StorageError
+from tracker.daemon.control import is_running
+from tracker.daemon.factory import Network, providing
+from tracker.http.client import HttpClient, tls_context
+from tracker.providers.retrying import Patient
+from tracker.runtime.task_groups import task_group
+from tracker.store.sqlite.reading.reader import open_reader
+
+GRACE: Final = 60.0
+"""Seconds that a job may be missing from the log, where the API cannot be asked: the daemon sees it with a sweep."""
+
+ASK_AGAIN: Final = 3.0
+"""Seconds after which an API that has no such job is asked again."""
+
+COME_BACK: Final = 2.0
+"""Seconds between looks whether the daemon is back, where there is nothing else to do."""
+
+LONGEST_BACKOFF: Final = 60.0
+
+
+class Waiter:
+    """Waits for all jobs of `waiting`."""
+
+    def __init__(self, config: str | None, account: str | None, waiting: Waiting, http: HttpClient) -> None:
+        """`account`: only its jobs count; `http` reaches the daemon."""
+        self._config = config
+        self._database = database_path(config)
+        self._account = account
+        self._waiting = waiting
+        self._http = http
+        self._interval = 15.0
+        self._api: Api | None = None
+        self._has_followed = False
+
+    async def run(self) -> None:
+        """Return once all is over. Raises `ConfigError`, `RefusedError`, `AmbiguousJobError` and `StorageError`."""
+        async with AsyncExitStack() as stack:
+            if not await self._daemon_lives():
+                await self._look_up()
+            while self._waiting.outstanding:
+                if await self._daemon_lives():
+                    await self._by_the_log(stack)
+                else:
+                    await self._by_the_api(stack)
+
+    async def _daemon_lives(self) -> bool:
+        return await is_running(self._database, self._http)
+
+    async def _look_up(self) -> None:
+        """What the log says is over is over, and whole IDs and accounts are known from it, whoever wrote it and when."""
+        with suppress(StorageError):
+            async with open_reader(self._database) as reader:
+                await Log(reader, self._waiting, self._account).look_up()
+
+    async def _by_the_log(self, stack: AsyncExitStack) -> None:
+        self._has_followed = True
+        async with open_reader(self._database) as reader, task_group() as group:
+            log = Log(reader, self._waiting, self._account)
+            await log.look_up()
+            group.start_soon(self._seek, stack)
+            await log.follow(self._daemon_lives)
+            group.cancel_scope.cancel()
+        if self._waiting.outstanding:
+            self._waiting.view.note("the daemon has stopped")
+
+    async def _seek(self, stack: AsyncExitStack) -> None:
+        """Ask the API for what the log does not have: the daemon may not have seen it yet, or it never will."""
+        with suppress(ConfigError, RefusedError):
+            api = await self._connected(stack)
+            delay = 0.0
+            while strays := self._strays():
+                await api.look(strays)
+                delay = ASK_AGAIN if any(each.missed for each in strays) else self._interval
+                await anyio.sleep(delay)
+            return
+        await anyio.sleep(GRACE)
+        for awaited in self._strays():
+            self._waiting.end(awaited, UNKNOWN)
+
+    def _strays(self) -> list[Awaited]:
+        return [each for each in self._waiting.outstanding if each.job is None or "seq" not in each.job]
+
+    async def _by_the_api(self, stack: AsyncExitStack) -> None:
+        try:
+            api = await self._connected(stack)
+        except ConfigError as error:
+            if not self._has_followed:
+                raise ConfigError(f"no daemon has {self._database}, and to ask the API instead:\n{error}") from error
+            self._waiting.view.note("waiting for the daemon to come back, as the API cannot be asked without a key")
+            await self._until_daemon_is_back()
+            return
+        self._waiting.view.note("no daemon is running: asking the API itself")
+        await self._ask(api)
+
+    async def _ask(self, api: Api) -> None:
+        failures = 0
+        while True:
+            began = anyio.current_time()
+            failures = 0 if await api.look(self._waiting.outstanding) else failures + 1
+            if not self._waiting.outstanding:
+                return
+            await anyio.sleep_until(began + self._delay(failures, self._waiting.outstanding))
+            if await self._daemon_lives():
+                self._waiting.view.note("the daemon is back: following its log")
+                return
+
+    def _delay(self, failures: int, outstanding: Sequence[Awaited]) -> float:
+        if failures:
+            return backoff(self._interval, failures, max(self._interval, LONGEST_BACKOFF), random())  # noqa: S311 - jitter
+        usual = spread(self._interval, random())  # noqa: S311 - jitter
+        return min(usual, ASK_AGAIN) if any(each.missed for each in outstanding) else usual
+
+    async def _until_daemon_is_back(self) -> None:
+        while not await self._daemon_lives():  # noqa: ASYNC110 - another process's start is no event
+            await anyio.sleep(COME_BACK)
+
+    async def _connected(self, stack: AsyncExitStack) -> Api:
+        """The API, with the keys of the configuration; connected once. Raises `ConfigError`."""
+        if self._api is None:
+            config = load(self._config)
+            accounts = [each for each in config.accounts if self._account in (None, each.name)]
+            network = Network(tls_context(), config.proxies)
+            providers = {
+                each.name: Patient(await stack.enter_async_context(providing(each, network)), random) for each in accounts
+            }
+            self._interval = min(each.poll_interval for each in accounts)
+            self._api = Api(providers, self._waiting)
+        return self._api

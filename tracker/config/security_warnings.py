@@ -1,0 +1,149 @@
+"""Owns what in a configuration gives others more than it should: files that they may read or change, and what is not encrypted.
+
+`insecurities` is pure; `look` finds the files' modes for it. Nothing here stops the daemon: what is refused is refused when the
+configuration is read.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from tracker.config.address import is_loopback
+from tracker.config.api_key_strength import SHORTEST_TOKEN
+from tracker.config.model import Config, Secret
+from tracker.http.tls import Tls
+
+
+class Kind(StrEnum):
+    """What a file is, and hence who may do what with it: the value is how a message begins."""
+
+    CONFIGURATION = "the configuration"
+    TRUSTED = "the file"
+    SECRET = "the file of a secret"  # noqa: S105 - no secret
+    DATABASE = "the database's file"
+    DIRECTORY = "the directory"
+
+
+_HIDDEN: Final = (Kind.SECRET, Kind.DATABASE)
+"""What others may not even read."""
+
+
+class File(msgspec.Struct, frozen=True):
+    """A file as it was found; `mode` has its permission bits, and the sticky one."""
+
+    kind: Kind
+    path: str
+    mode: int
+    user: int
+    group: int
+
+
+class Insecurity(msgspec.Struct, frozen=True):
+    """What is insecure, what was found there and what was expected, and what to do."""
+
+    what: str
+    found: str
+    expected: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: found {self.found}, expected {self.expected}; {self.remedy}"
+
+
+def found_in(config: Config) -> list[Insecurity]:
+    """All that is insecure about the configuration and its files as they are now."""
+    return [*insecurities(config, look(config), _trusted(config))]
+
+
+def insecurities(config: Config, files: Iterable[File], trusted: frozenset[int]) -> Iterator[Insecurity]:
+    """What is insecure about the configuration, given its files; `trusted` are the users who may change them."""
+    for file in files:
+        yield from _of_file(file, trusted)
+    yield from _of_network(config)
+
+
+def look(config: Config) -> Iterator[File]:
+    """The files that the configuration names, itself included, and the directories that they are in, each once."""
+    named = {(Kind.CONFIGURATION, Path(config.source))} if config.source else set()
+    named |= {(Kind.DATABASE, each) for each in _of_database(config.storage.path)}
+    named |= set(_referred_to(config))
+    directories = {(Kind.DIRECTORY, each) for _, path in named for each in (path.parent, Path(os.path.realpath(path)).parent)}
+    for kind, path in sorted(named | directories):
+        try:
+            status = path.stat()
+        except OSError:  # it is not there yet, or the process may not see it
+            continue
+        if kind is Kind.DIRECTORY or stat.S_ISREG(status.st_mode):
+            yield File(kind, str(path), stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+
+
+def _trusted(config: Config) -> frozenset[int]:
+    """Root, the process's user, and the one whose daemon it is: `check` may be run by another one."""
+    try:
+        owner = {Path(os.path.realpath(config.storage.path)).parent.stat().st_uid}
+    except OSError:
+        owner = set()
+    return frozenset({0, os.geteuid()} | owner)
+
+
+def _of_database(path: Path) -> Iterator[Path]:
+    """The database, and what is kept beside it: its WAL, its lock, the token for commands, what a restore has put aside."""
+    real = Path(os.path.realpath(path))
+    try:
+        yield from (each for each in real.parent.iterdir() if re.match(rf"{re.escape(real.name)}($|[-.])", each.name))
+    except OSError:
+        return
+
+
+def _referred_to(value: Any) -> Iterator[tuple[Kind, Path]]:
+    """Every file that a value of the configuration came from, or is read again from."""
+    if isinstance(value, Secret) and value.path:
+        yield Kind.SECRET, value.path
+    elif isinstance(value, Tls):
+        if value.ca_file:
+            yield Kind.TRUSTED, value.ca_file
+        if value.certificate:
+            yield Kind.SECRET, value.certificate.key
+    elif isinstance(value, tuple):
+        for each in value:
+            yield from _referred_to(each)
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from _referred_to(getattr(value, name))
+
+
+def _of_file(file: File, trusted: frozenset[int]) -> Iterator[Insecurity]:
+    what, mode = f"{file.kind} {file.path}", f"mode {file.mode:04o}"
+    sticky = file.kind is Kind.DIRECTORY and file.mode & stat.S_ISVTX
+    by_group = file.mode & stat.S_IWGRP and file.group != file.user  # a group of the user's own has the same number
+    if (file.mode & stat.S_IWOTH or by_group) and not sticky:
+        others = "every user" if file.mode & stat.S_IWOTH else f"group {file.group}"
+        yield Insecurity(what, f"{mode}, which lets {others} change it", "its owner alone to do so", f"chmod go-w {file.path}")
+    if file.kind in _HIDDEN and file.mode & (stat.S_IROTH | stat.S_IXOTH):
+        yield Insecurity(what, f"{mode}, which lets every user read it", "0600, or 0640 for a group", f"chmod o= {file.path}")
+    if file.user not in trusted and not sticky:
+        expected = f"it to belong to {' or '.join('root' if each == 0 else f'user {each}' for each in sorted(trusted))}"
+        yield Insecurity(what, f"that it belongs to user {file.user}, who can change it", expected, "chown it to one of them")
+
+
+def _of_network(config: Config) -> Iterator[Insecurity]:
+    if config.http.token and (length := len(config.http.token.reveal())) < SHORTEST_TOKEN:
+        found, remedy = f"a token of {length} characters (not shown)", "make one by `openssl rand -hex 32`"
+        yield Insecurity("http.token", found, f"at least {SHORTEST_TOKEN}, so that it cannot be guessed", remedy)
+    read_on_the_way = [
+        ("http.external_url", config.http.external_url, "the token and all that the page shows"),
+        *((f"accounts[{at}].base_url", each.base_url, "the API key and the jobs") for at, each in enumerate(config.accounts)),
+        *((f"receivers[{at}].url", each.url and each.url.reveal(), "its events") for at, each in enumerate(config.receivers)),
+        *((f"receivers[{at}].api", each.token and each.api, "the bot's token") for at, each in enumerate(config.receivers)),
+    ]
+    for key, url, what in read_on_the_way:
+        if url and (host := urlsplit(url).hostname) and urlsplit(url).scheme == "http" and not is_loopback(host):
+            found = f"http:// to {host}, where anyone on the network path can read {what}"
+            yield Insecurity(key, found, "https://", "use https, or a TLS proxy on this machine")

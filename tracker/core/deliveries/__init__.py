@@ -1,0 +1,1 @@
+"""Deliveries as values: who gets an event, schedules, circuits, signatures."""

@@ -1,0 +1,1 @@
+"""Failures of providers, configuration and API, as values and exceptions."""

@@ -1,0 +1,1 @@
+"""Events as values: how they come about, and what they say."""

@@ -1,0 +1,165 @@
+"""Owns the diff: what is known of a job and what was just seen of it, to the events in between.
+
+A status of the schema that may follow is news, whatever else the answer says. What lies behind (a status that may not follow,
+a counter that fell, a property that went away) is told apart by `is_behind`; the caller decides whether to believe it. Nothing
+is made up for what may have happened between two observations.
+"""
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET
+
+from tracker.core.events.event import Changes, Event, batch_event
+from tracker.core.jobs.job import COUNTERS, PROPERTIES, Job
+from tracker.core.jobs.size_limits import OMISSIONS, bounded
+from tracker.core.jobs.status import EVENT_OF, is_recognized, is_terminal, may_follow
+
+MAY_BE_ABSENT: Final = tuple(f.name for f in msgspec.structs.fields(Job) if not f.required and f.name != "extra")
+"""Properties that an answer may leave out; one that was there and is not any more was more likely left out than changed."""
+
+
+class Known(msgspec.Struct, frozen=True, gc=False):  # in no cycle: the collector need not look at a hundred thousand
+    """A job as the log has it; `deleted` once the API confirmed that it no longer has it."""
+
+    job: Job
+    deleted: bool = False
+
+    @property
+    def active(self) -> bool:
+        return not self.deleted and not is_terminal(self.job.status)
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What one observation did to one job: how it is known from now on, and the events that say so, in order.
+
+    `backfilled` marks what was over before the account was first contacted: logged, but nobody is told.
+    """
+
+    account: str
+    known: Known
+    events: tuple[Event, ...]
+    backfilled: bool = False
+
+
+def is_behind(seen: Job, known: Job) -> bool:
+    """Whether `seen` is an older state of the job than `known`, by all that can be told from the two."""
+    if seen.status != known.status:
+        if not may_follow(known.status, seen.status):
+            return True
+        if is_terminal(seen.status):
+            return False
+        if is_recognized(seen.status) and is_recognized(known.status):
+            return _has_fallen(seen, known)  # so is a cancellation that was withdrawn since
+    return _has_fallen(seen, known) or bool(_lost(seen, known))
+
+
+def without_losses(seen: Job, known: Job) -> Job:
+    """`seen`, with what `known` has and this answer lacks."""
+    lost = _lost(seen, known)
+    return msgspec.structs.replace(seen, **lost) if lost else seen
+
+
+def first_seen(account: str, job: Job, now: int, *, backfilled: bool = False) -> Change:
+    """The change of a job nobody knew: it was created, and has reached its status if that says more than QUEUED."""
+    job = bounded(job)
+    created = batch_event("batch.created", account, job, {}, now, happened_at=job.created_at)
+    reached = _status_event(account, job, {"status": (None, job.status)}, now)
+    return Change(
+        account=account,
+        known=Known(job),
+        events=(created, reached) if reached else (created,),
+        backfilled=backfilled,
+    )
+
+
+def diff(account: str, known: Known, seen: Job, now: int) -> Change | None:
+    """The change from `known` to `seen`, observed at `now` (Unix milliseconds); None where nothing changed."""
+    seen = bounded(_with_absent_properties(seen, known.job))
+    changes = _changes(known, seen)
+    if not changes:
+        return None
+    return Change(account=account, known=Known(seen), events=(_event(account, seen, changes, now),))
+
+
+def deletion(account: str, known: Known, now: int) -> Change:
+    """The change of an active job that the API, asked twice, no longer has."""
+    event = batch_event("batch.deleted", account, known.job, {"deleted": (False, True)}, now)
+    return Change(account=account, known=Known(known.job, deleted=True), events=(event,))
+
+
+def _event(account: str, seen: Job, changes: Changes, now: int) -> Event:
+    """The one event of these changes: of the status, else progress if a counter is among them, else an update."""
+    of_status = _status_event(account, seen, changes, now) if "status" in changes else None
+    if of_status:
+        return of_status
+    is_progress = "status" not in changes and any(name in changes for name in COUNTERS)
+    return batch_event("batch.progress" if is_progress else "batch.updated", account, seen, changes, now)
+
+
+def _status_event(account: str, job: Job, changes: Changes, now: int) -> Event | None:
+    if not is_recognized(job.status):
+        return batch_event("batch.unrecognized", account, job, changes, now)
+    type_ = EVENT_OF.get(job.status)
+    if type_ is None:
+        return None
+    return batch_event(type_, account, job, changes, now, happened_at=_happened_at(job))
+
+
+def _happened_at(job: Job) -> int | None:
+    """When the job reached its status by the provider's clock, where the provider says."""
+    if is_terminal(job.status):
+        return job.completed_at
+    return job.started_at if job.status == "RUNNING" else None
+
+
+def _changes(known: Known, seen: Job) -> Changes:
+    if known.job == seen and not known.deleted:
+        return {}
+    before, after = known.job.to_data(), seen.to_data()
+    changes: Changes = {"deleted": (True, False)} if known.deleted else {}
+    for name, value in after.items():
+        was = before.get(name)
+        if was != value and (_says_something(was) or _says_something(value)):
+            changes[name] = (was, value)
+    return changes
+
+
+def _has_fallen(seen: Job, known: Job) -> bool:
+    return any(getattr(seen, name) < getattr(known, name) for name in COUNTERS)
+
+
+def _lost(seen: Job, known: Job) -> dict[str, Any]:
+    """What `known` has and `seen` has null or empty."""
+    return {
+        name: was for name in MAY_BE_ABSENT if _says_something(was := getattr(known, name)) and _is_empty(getattr(seen, name))
+    }
+
+
+def _is_empty(value: Any) -> bool:
+    return value is not UNSET and not _says_something(value)
+
+
+def _says_something(value: Any) -> bool:
+    """Whether it is none of null, "", {}, [] and absent, which all say the same; 0 and false do say something."""
+    return bool(value) or value == 0
+
+
+def _with_absent_properties(seen: Job, known: Job) -> Job:
+    """Keep what the schema does not promise and this answer left out: a list may say less of a job than a get."""
+    absent = {
+        name: getattr(known, name)
+        for name in ("agent_id", "errors", "outputs")
+        if getattr(seen, name) is UNSET and getattr(known, name) is not UNSET
+    }
+    kept = {name: value for name, value in known.extra.items() if name not in PROPERTIES and _still_holds(name, seen, known)}
+    extra = kept | seen.extra
+    if not absent and extra == seen.extra:
+        return seen
+    return msgspec.structs.replace(seen, extra=extra, **absent)
+
+
+def _still_holds(name: str, seen: Job, known: Job) -> bool:
+    """Whether the property counts what is missing of one that this answer lacks, or anything else that nobody knows."""
+    of = OMISSIONS.get(name)
+    return of is None or getattr(seen, of) in (UNSET, getattr(known, of), {})

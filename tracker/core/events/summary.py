@@ -1,0 +1,154 @@
+"""Owns the verdict: one line of words that says what an event means, so that nobody has to read the counters to know."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tracker.core.events.event import Changes, outcome
+from tracker.core.jobs.job import Job
+from tracker.core.jobs.request_errors import LONGEST_SUMMARY, error_summary
+from tracker.core.jobs.status import (
+    CANCELLATION_REQUESTED,
+    CANCELLED,
+    FAILED,
+    QUEUED,
+    RUNNING,
+    SUCCESS,
+    TIMEOUT_EXCEEDED,
+    is_terminal,
+)
+
+_UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+
+_REASONS: Final[Mapping[str, str]] = {
+    "unauthorised": "the key is refused",
+    "not_enabled": "batch is not enabled for the workspace",
+    "not_found": "the address is wrong",
+    "rate_limited": "it asks for patience",
+    "rejected": "it refuses the requests",
+    "refused": "it refuses what it is sent",
+    "redirected": "it has moved",
+    "gone": "it wants no more",
+    "server": "it has an error of its own",
+    "network": "no answer comes back",
+    "malformed": "what it answers cannot be read",
+}
+
+
+def of_job(type_: str, job: Job, changes: Changes) -> str:
+    """What the event `type_` means for `job`."""
+    if type_ == "batch.completed":
+        return completed(job)
+    if type_ == "batch.created" and job.total_requests and not job.completed_requests:
+        return f"Batch created: {_requests(job.total_requests)}"
+    words = _WORDS.get(type_)
+    if words:
+        return f"{words}: {done(job)}" if job.total_requests else words
+    if type_ == "batch.unrecognized":
+        return f"Batch has a status that nobody knows: {job.status}"
+    if type_ == "batch.updated":
+        return f"Batch updated: {', '.join(changes)}" if changes else "Batch updated"
+    return f"{type_}: {done(job)}"
+
+
+def of_status(job: Job) -> str:
+    """How `job` stands."""
+    if job.status == SUCCESS:
+        return completed(job)
+    return _STANDING.get(job.status, f"Batch has a status that nobody knows: {job.status}")
+
+
+def why(data: Mapping[str, Any], longest: int = LONGEST_SUMMARY) -> str:
+    """Why a job (its JSON) that is over went wrong, in one line; empty where it goes on, or the API gives no errors."""
+    return error_summary(data, longest) if is_terminal(str(data.get("status"))) else ""
+
+
+def explained(words: str, data: Mapping[str, Any]) -> str:
+    """`words` about a job (its JSON), and why it went wrong."""
+    reason = why(data)
+    return f"{words}{'. ' if ':' in words else ': '}{reason}" if reason else words
+
+
+def completed(job: Job) -> str:
+    """What a SUCCESS is worth: a batch without one success has failed, whatever its status says."""
+    total = job.total_requests
+    match outcome(job):
+        case "success":
+            return f"Batch completed: {_all(total)} succeeded"
+        case "partial":
+            return f"Batch completed: {job.succeeded_requests:,} of {_requests(total)} succeeded, {_rest(job)}"
+        case "all_failed" if job.failed_requests >= total:
+            return f"Batch failed: {_all(total)} failed"
+        case "all_failed":
+            return f"Batch failed: none of {_requests(total)} succeeded"
+        case "empty":
+            return "Batch completed without a request"
+
+
+def of_other(type_: str, data: Mapping[str, Any]) -> str:
+    """What an event means that is about an account, a receiver, or something not known yet."""
+    name = data.get("account" if type_.startswith("account.") else "receiver", "")
+    reason = _REASONS.get(str(data.get("reason")), data.get("reason"))
+    words = {
+        "account.unreachable": f"Account {name} cannot be reached",
+        "account.recovered": f"Account {name} can be reached again",
+        "receiver.failing": f"Receiver {name} takes no deliveries",
+        "receiver.recovered": f"Receiver {name} takes deliveries again",
+    }.get(type_)
+    if words is None:
+        return f"Event {type_}"
+    return words if type_.endswith(".recovered") or not reason else f"{words}: {reason}"
+
+
+def done(job: Job) -> str:
+    """How many requests are done, of how many: 900 of 1,000 requests done, 20 failed."""
+    counted = f"{job.completed_requests:,} of {_requests(job.total_requests)} done"
+    return f"{counted}, {job.failed_requests:,} failed" if job.failed_requests else counted
+
+
+def span(seconds: float) -> str:
+    """A duration by its two largest units: 3m 12s."""
+    left = max(0, round(seconds))
+    parts: list[str] = []
+    for size, unit in _UNITS:
+        number, left = divmod(left, size)
+        if number or parts:
+            parts.append(f"{number}{unit}")
+    return " ".join(parts[:2]) or "0s"
+
+
+def _all(total: int) -> str:
+    return "its only request" if total == 1 else f"all {total:,} requests"
+
+
+def _rest(job: Job) -> str:
+    """What became of the requests that did not succeed; the API may say of some neither."""
+    silent = job.total_requests - job.succeeded_requests - job.failed_requests
+    said = [f"{job.failed_requests:,} failed"] if job.failed_requests else []
+    return " and ".join([*said, f"{silent:,} without a result"] if silent > 0 else said)
+
+
+def _requests(total: int) -> str:
+    return "1 request" if total == 1 else f"{total:,} requests"
+
+
+_WORDS: Final[Mapping[str, str]] = {
+    "batch.created": "Batch created",
+    "batch.started": "Batch started",
+    "batch.cancelling": "Batch is being cancelled",
+    "batch.failed": "Batch failed",
+    "batch.expired": "Batch ran out of time",
+    "batch.cancelled": "Batch cancelled",
+    "batch.progress": "Batch in progress",
+    "batch.deleted": "Batch deleted",
+    "batch.stalled": "Batch makes no progress",
+    "batch.deadline": "Batch is running out of time",
+}
+
+_STANDING: Final[Mapping[str, str]] = {
+    QUEUED: "Batch waiting",
+    RUNNING: "Batch running",
+    CANCELLATION_REQUESTED: "Batch is being cancelled",
+    FAILED: "Batch failed",
+    TIMEOUT_EXCEEDED: "Batch ran out of time",
+    CANCELLED: "Batch cancelled",
+}

@@ -1,0 +1,1 @@
+"""A batch job as a value: its properties, statuses and limits."""

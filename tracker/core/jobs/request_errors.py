@@ -1,0 +1,119 @@
+"""Owns a job's `errors` as sentences: what went wrong, and how many requests that cost.
+
+The API sends `[{"message": …, "count": 1}]`. The schema does not promise that, so other shapes are read as well as possible.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+from tracker.core.text.one_line import cut, one_line
+
+MOST_SENTENCES: Final = 20
+"""As many as a job keeps."""
+
+LONGEST_SENTENCE: Final = 300
+LONGEST_SUMMARY: Final = 200
+"""Characters."""
+
+_MOST_READ: Final = 1_000
+"""Errors that are compared to find the most frequent ones; a job that was stored before jobs were bounded may have more."""
+
+_LONGEST_READ: Final = 10 * LONGEST_SENTENCE
+_DEEPEST: Final = 4
+_NO_MESSAGE: Final = "an error without a message"
+_MESSAGES: Final = ("message", "error", "detail", "msg", "reason", "title")
+"""Properties that hold a message, the usual one first."""
+
+
+def error_sentences(job: Mapping[str, Any], most: int = MOST_SENTENCES) -> list[str]:
+    """The errors of `job` (its JSON), the most frequent first: "12 requests: rate limited".
+
+    Each is one printable line of at most `LONGEST_SENTENCE` characters. Where there are more than `most`, one more line counts
+    the others. Empty where the API sent none.
+    """
+    found = _errors(job.get("errors"))
+    ranked = sorted(found[:_MOST_READ], key=lambda error: -(_count(error) or 0))
+    sentences = [_sentence(error, job) for error in ranked[:most]]
+    others = len(found) - len(sentences) + (_whole(job.get("errors_omitted")) or 0)
+    return [*sentences, f"and {others:,} other error{'' if others == 1 else 's'}"] if others else sentences
+
+
+def error_summary(job: Mapping[str, Any], longest: int = LONGEST_SUMMARY) -> str:
+    """The first errors of `job` (its JSON) as one line of at most `longest` characters; empty where the API sent none.
+
+    It names as many as fit, at least one, and counts the others.
+    """
+    fitting = ""
+    for most in range(1, MOST_SENTENCES + 1):
+        sentences = error_sentences(job, most)
+        together = "; ".join(sentences)
+        if fitting and len(together) > longest:
+            break
+        fitting = together
+        if len(sentences) <= most:
+            break
+    return cut(fitting, longest)
+
+
+def _errors(value: Any) -> list[Any]:
+    """The errors one by one, whether they are a list, an object that holds one, or a single error."""
+    if isinstance(value, dict) and isinstance(value.get("data"), list):
+        value = value["data"]
+    found = value if isinstance(value, list) else [value]
+    return [each for each in found if each not in (None, "", [], {})]
+
+
+def _sentence(error: Any, job: Mapping[str, Any]) -> str:
+    message, count = one_line(_message(error, _DEEPEST), LONGEST_SENTENCE) or _NO_MESSAGE, _count(error)
+    if count is None:
+        return cut(message, LONGEST_SENTENCE)
+    if count <= (_whole(job.get("total_requests")) or 0):
+        return cut(f"{count:,} request{'' if count == 1 else 's'}: {message}", LONGEST_SENTENCE)
+    return cut(message if count == 1 else f"{count:,} times: {message}", LONGEST_SENTENCE)
+
+
+def _message(error: Any, depth: int) -> str:
+    """What an error says; of an object its message, or what else there is in it."""
+    if isinstance(error, str):
+        inner = _parsed(error)
+        return error if inner is None or not depth else _message(inner, depth - 1)
+    if not isinstance(error, dict):
+        return _json(error)
+    if isinstance(error.get("omitted_bytes"), int):
+        return f"{error['omitted_bytes']:,} bytes of errors, too many to keep"
+    for name in _MESSAGES:
+        if error.get(name) and depth:
+            return _message(error[name], depth - 1)
+    return ", ".join(_pairs(error))
+
+
+def _pairs(error: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in error.items():
+        if name != "count" and value not in (None, "", [], {}):
+            yield f"{name}: {value if isinstance(value, str) else _json(value)}"
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    """The object that a text is the JSON of: APIs pass on the answers of others as they came."""
+    if text.startswith("{") and len(text) <= _LONGEST_READ:
+        with suppress(ValueError, RecursionError):
+            found = json.loads(text)
+            return found if isinstance(found, dict) else None
+    return None
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _count(error: Any) -> int | None:
+    return _whole(error.get("count")) if isinstance(error, dict) else None
+
+
+def _whole(value: Any) -> int | None:
+    """A positive whole number, also one written as 12.0; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**63 or value != int(value):
+        return None
+    return int(value)

@@ -1,0 +1,172 @@
+"""Owns how much of a job is kept: what is too large is shortened the same way each time, so that a job equals itself.
+
+Of `errors` the first 20 are kept, the most frequent first; a property that nobody knows and that is over 8 KiB is replaced by
+its size. The whole job is at most 32 KiB of JSON: where it is more, texts are cut and lists, metadata and unknown properties
+are kept as far as they fit, with properties beside them that count what is missing. Where that is not enough, less is kept.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from tracker.core.jobs.job import Job
+from tracker.core.text.one_line import cut
+
+MOST_ERRORS: Final = 20
+LARGEST_PROPERTY: Final = 8 * 1024
+LARGEST_JOB: Final = 32 * 1024
+"""Bytes of JSON."""
+
+OMISSIONS: Final = {
+    "errors_omitted": "errors",
+    "input_files_omitted": "input_files",
+    "metadata_omitted": "metadata",
+    "properties_omitted": "extra",
+}
+"""What counts the entries that are missing, by the attribute of `Job` that they are missing of."""
+
+_TEXTS: Final = ("object", "endpoint", "model", "output_file", "error_file")
+_ANY: Final = ("agent_id", "outputs")
+
+_STEPS: Final = (LARGEST_PROPERTY, LARGEST_PROPERTY // 2, LARGEST_PROPERTY // 4, LARGEST_PROPERTY // 8)
+"""Bytes that are tried for each property, until the job fits: three of them always do."""
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def bounded(job: Job) -> Job:
+    """`job` as it is kept; one that was bounded before stays as it is."""
+    if not _has_many_errors(job):
+        size = size_of(job)
+        if size <= LARGEST_PROPERTY:  # then nothing in it is larger
+            return job
+        if size <= LARGEST_JOB and not any(size_of(value) > LARGEST_PROPERTY for value in job.extra.values()):
+            return job
+    job = shortened = _with_small_extra(_with_the_first_errors(job), LARGEST_PROPERTY)
+    for most in _STEPS:
+        if size_of(shortened) <= LARGEST_JOB:
+            break
+        shortened = _shortened(job, most)
+    return shortened
+
+
+def size_of(value: Any) -> int:
+    """Bytes of JSON."""
+    return len(_encode(value))
+
+
+def omitted(size: int) -> dict[str, int]:
+    """What stands for a value of so many bytes."""
+    return {"omitted_bytes": size}
+
+
+def is_omitted(value: Any) -> bool:
+    """Whether it stands for another one."""
+    return isinstance(value, dict) and value.keys() == {"omitted_bytes"} and isinstance(value["omitted_bytes"], int)
+
+
+def _has_many_errors(job: Job) -> bool:
+    return isinstance(job.errors, list) and len(job.errors) > MOST_ERRORS
+
+
+def _with_the_first_errors(job: Job) -> Job:
+    if not isinstance(job.errors, list) or not _has_many_errors(job):
+        return job
+    ranked = sorted(job.errors, key=lambda error: (-_count(error), _encode(error)))  # in whatever order they came
+    return _without(job, "errors", ranked[:MOST_ERRORS], len(ranked) - MOST_ERRORS)
+
+
+def _with_small_extra(job: Job, most: int) -> Job:
+    extra = {name: _or_its_size(value, most) for name, value in job.extra.items()}
+    if is_omitted(size := extra.get("metadata")):  # they were no object: what stands for them is one
+        del extra["metadata"]
+        return msgspec.structs.replace(job, metadata=size, extra=extra)
+    return msgspec.structs.replace(job, extra=extra)
+
+
+def _count(error: Any) -> float:
+    count = error.get("count") if isinstance(error, dict) else None
+    return count if isinstance(count, int | float) else 0
+
+
+def _without(job: Job, name: str, kept: Any, missing: int) -> Job:
+    """`job` with what is `kept` of its property `name`; what is `missing` adds up."""
+    if not missing:
+        return msgspec.structs.replace(job, **{name: kept})
+    counter = next(counter for counter, of in OMISSIONS.items() if of == name)
+    extra = kept if name == "extra" else job.extra
+    before = job.extra.get(counter)
+    total = missing + (before if isinstance(before, int) else 0)
+    return msgspec.structs.replace(job, **{name: kept} | {"extra": extra | {counter: total}})
+
+
+def _shortened(job: Job, most: int) -> Job:
+    """`job` with at most so many bytes for each property, and twice as many for all errors, and for all that nobody knows."""
+    values: dict[str, Any] = {name: _text(getattr(job, name), most // 8) for name in _TEXTS}
+    values |= {name: _or_its_size(value, most) for name in _ANY if (value := getattr(job, name)) is not msgspec.UNSET}
+    job = msgspec.structs.replace(job, **values)
+    job = _with_short_errors(job, most)
+    files, metadata = job.input_files or (), job.metadata or {}
+    if size_of(files) > most:
+        kept = tuple(_fitting([_text(file, most // 8) for file in files], most))
+        job = _without(job, "input_files", kept, len(files) - len(kept))
+    if size_of(metadata) > most:
+        some = _some({name: _short(value, most // 8) for name, value in metadata.items()}, most)
+        job = _without(job, "metadata", some, len(metadata) - len(some))
+    return _with_some_extra(job, most)
+
+
+def _with_short_errors(job: Job, most: int) -> Job:
+    if not isinstance(job.errors, list):
+        return job if job.errors is msgspec.UNSET else msgspec.structs.replace(job, errors=_or_its_size(job.errors, most))
+    if size_of(job.errors) <= 2 * most:
+        return job
+    return msgspec.structs.replace(job, errors=[_short_error(error, most // 16) for error in job.errors])
+
+
+def _short_error(error: Any, most: int) -> Any:
+    if isinstance(error, dict) and size_of(error) > most:
+        said = {name: _short(error[name], most * 3 // 4) for name in ("message", "count") if name in error}
+        return said or omitted(size_of(error))
+    return _short(error, most)
+
+
+def _with_some_extra(job: Job, most: int) -> Job:
+    job = _with_small_extra(job, most)
+    others = {name: value for name, value in job.extra.items() if name not in OMISSIONS}
+    some = others if size_of(others) <= 2 * most else _some(others, 2 * most)
+    counted = {name: value for name, value in job.extra.items() if name in OMISSIONS}
+    return _without(job, "extra", some | counted, len(others) - len(some))
+
+
+def _some(mapping: Mapping[str, Any], most: int) -> dict[str, Any]:
+    """The first entries by name that fit into so many bytes, in the order that they have."""
+    names = {name for name, _ in _fitting(sorted(mapping.items(), key=lambda entry: entry[0]), most)}
+    return {name: value for name, value in mapping.items() if name in names}
+
+
+def _fitting(values: Iterable[Any], most: int) -> Iterator[Any]:
+    """The first values that fit into so many bytes of a list."""
+    for value in values:
+        most -= size_of(value) + 1
+        if most < 0:
+            return
+        yield value
+
+
+def _short(value: Any, most: int) -> Any:
+    return _text(value, most) if isinstance(value, str) else _or_its_size(value, most)
+
+
+def _or_its_size(value: Any, most: int) -> Any:
+    """`value`, or what stands for it where it has more bytes."""
+    size = size_of(value)
+    return value if size <= most else omitted(size)
+
+
+def _text(text: str | None, most: int) -> str | None:
+    """`text`, cut so that it has no more bytes."""
+    while text and (size := size_of(text)) > most:
+        text = cut(text, min(len(text) - 1, max(1, len(text) * most // size)))
+    return text

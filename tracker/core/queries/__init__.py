@@ -1,0 +1,1 @@
+"""Filters, pages and names: what can be asked of the log."""

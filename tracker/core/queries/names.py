@@ -1,0 +1,75 @@
+"""Owns the names that may be asked for (event types, statuses, accounts, receivers), and what is said of an unknown one."""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Final, NamedTuple
+
+from tracker.core.jobs.status import FOLLOWERS
+from tracker.core.queries.filters import TYPES
+
+_SHOWN: Final = 60
+"""Characters of an unknown name that a message shows."""
+
+_LISTED: Final = 20
+"""Names that a message lists at most."""
+
+_GLOBS: Final = ("batch.*", "account.*", "receiver.*")
+
+
+class Names(NamedTuple):
+    """The names that the log has; `statuses` are those that any job ever had, as the API wrote them."""
+
+    accounts: Sequence[str] = ()
+    receivers: Sequence[str] = ()
+    statuses: Sequence[str] = ()
+
+
+def unknown_type(glob: str) -> str | None:
+    """What is wrong with a glob over event types that matches none; None where it matches."""
+    if any(fnmatchcase(type_, glob) for type_ in TYPES):
+        return None
+    return f"found {_shown(glob)}, which matches no event type{_hint(glob, (*TYPES, *_GLOBS))}"
+
+
+def unknown_name(name: str, known: Iterable[str], what: str) -> str | None:
+    """What is wrong with a name that is not among `known`; None where it is. `what` is "account" or the like."""
+    names = dict.fromkeys(known)
+    return None if name in names else f"found {_shown(name)}, expected the name of {what}{_hint(name, [*names])}"
+
+
+def unknown_account_glob(glob: str, accounts: Sequence[str]) -> str | None:
+    """What is wrong with a glob that matches no account; None where it matches one."""
+    if any(fnmatchcase(account, glob) for account in accounts):
+        return None
+    return f"found {_shown(glob)}, which matches no account{_hint(glob, accounts)}"
+
+
+def status_named(given: str, in_log: Iterable[str] = ()) -> str | None:
+    """The status that `given` names, in capitals or not; None where no job can be in it or ever was."""
+    known = (*FOLLOWERS, *in_log)
+    alike = [status for status in known if status.casefold() == given.casefold()]
+    return given if given in alike else next(iter(alike), None)
+
+
+def unknown_status(given: str, in_log: Iterable[str] = ()) -> str:
+    """What is wrong with a status that `status_named` does not know."""
+    return f"found {_shown(given)}, which is no status of a job{_hint(given, [*dict.fromkeys((*FOLLOWERS, *in_log))])}"
+
+
+def did_you_mean(found: str, known: Iterable[str]) -> str | None:
+    """The name of `known` that is closest to `found`, in capitals or not, where one is close."""
+    alike = {each.casefold(): each for each in known}
+    near = get_close_matches(found.casefold()[:_SHOWN], alike, n=1)
+    return alike[near[0]] if near else None
+
+
+def _hint(found: str, known: Sequence[str]) -> str:
+    near = did_you_mean(found, known)
+    if near is not None:
+        return f"; did you mean {near!r}?"
+    return f"; there are: {', '.join(known[:_LISTED])}{' …' if len(known) > _LISTED else ''}" if known else "; there is none"
+
+
+def _shown(name: str) -> str:
+    return repr(name) if len(name) <= _SHOWN else f"{name[:_SHOWN]!r}…"

@@ -1,0 +1,1 @@
+"""What a sweep asks for, and what is believed of what it saw."""

@@ -1,0 +1,1 @@
+"""Text made safe: escaping, one line, secrets removed."""

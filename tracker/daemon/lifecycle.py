@@ -1,0 +1,222 @@
+"""Owns the daemon's life: started, told by signals, given another configuration, stopped.
+
+`run` is serve until told to stop. A loop that dies takes the process with it; nothing goes on half.
+"""
+
+import secrets
+import signal
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, closing
+from typing import Final
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.to_thread
+import msgspec
+import structlog
+
+from tracker import __version__
+from tracker.config import Config, Http
+from tracker.config.difference import Difference, taken_over
+from tracker.config.plausibility import doubts
+from tracker.config.secrets_in_use import Learned
+from tracker.config.security_warnings import found_in
+from tracker.config.systemd_service import BY_HAND, Service
+from tracker.core.errors.config_error import ConfigError
+from tracker.core.ports import StorageError
+from tracker.core.reconciliation.account_health import Health
+from tracker.daemon.control import Control, announced
+from tracker.daemon.descriptors import shares_of_this_process
+from tracker.daemon.factory import subscription
+from tracker.daemon.supervisor import Crew
+from tracker.daemon.systemd import Systemd
+from tracker.daemon.watchdog import Vigil
+from tracker.daemon.web_facade import Surfaces
+from tracker.daemon.workers import Means
+from tracker.metrics import Metrics
+from tracker.runtime.clock import now
+from tracker.runtime.liveness import PATIENCE, Progress
+from tracker.runtime.task_groups import task_group
+from tracker.server.embedded import Address, reached_locally, serving_on
+from tracker.store.sqlite.database.schema import wal_reset_affected
+from tracker.store.sqlite.reading.reader_pool import open_pool
+from tracker.store.sqlite.reading.statistics import SqliteFacts
+from tracker.store.sqlite.writing.store import open_store
+from tracker.web.access.policy import Access
+from tracker.web.access.sessions import Sessions
+from tracker.web.access.site import Site
+from tracker.web.app import create_app
+from tracker.web.stream.broadcast import MOST_FOLLOWERS, Broadcast
+
+READ_WITHIN: Final = 10.0
+"""Seconds that reading the configuration anew may take: a secret's file may lie where nobody answers."""
+
+Reading = Callable[[], Config]
+"""Reads the configuration anew; raises `ConfigError`."""
+
+
+def _keep(_secrets: Iterable[str]) -> None:
+    """Secrets that come to be known while no log leaves any out."""
+
+
+async def run(config: Config, read: Reading, service: Service = BY_HAND, learned: Learned = _keep) -> None:
+    """Run the daemon until SIGTERM or SIGINT, by what `read` gives from each SIGHUP on. Raises what ended it otherwise.
+
+    `learned` is given each secret that has taken the place of another one, before it is used.
+    """
+    log = structlog.get_logger()
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        async with daemon(config, service, learned) as running, task_group() as group:
+            also = {"also": [each.url for each in running.addresses[1:]]} if running.addresses[1:] else {}
+            log.info("ready", url=running.address.url, **also, database=str(config.storage.path), version=__version__)
+            running.systemd.ready()
+            await running.warn()
+            asked = _Asked()
+            group.start_soon(running.reload_whenever, asked, read)
+            async for number in signals:
+                if number != signal.SIGHUP:
+                    log.info("stopping", signal=signal.Signals(number).name)
+                    running.systemd.stopping()
+                    break
+                asked.ask()
+            group.cancel_scope.cancel()
+    log.info("stopped")
+
+
+class _Asked:
+    """Whether somebody has asked; asked often meanwhile, once is enough."""
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+
+    def ask(self) -> None:
+        self._event.set()
+
+    async def wait(self) -> None:
+        await self._event.wait()
+        self._event = anyio.Event()
+
+
+class Daemon:
+    """A daemon that runs: where it listens, what it runs by, and whom it tells."""
+
+    def __init__(self, config: Config, crew: Crew, vigil: Vigil, systemd: Systemd, addresses: Sequence[Address]) -> None:
+        self.addresses = addresses
+        self.systemd = systemd
+        self._config = config
+        self._crew = crew
+        self._vigil = vigil
+        self._health, self._metrics = crew.means.health, crew.means.metrics
+        self._log = structlog.get_logger()
+
+    @property
+    def address(self) -> Address:
+        """The first of those that it listens on."""
+        return self.addresses[0]
+
+    async def reload_whenever(self, asked: _Asked, read: Reading) -> None:
+        while True:
+            await asked.wait()
+            self.systemd.reloading()
+            await self.reload_once(read)
+            self._vigil.look_once()
+            self.systemd.ready()
+
+    async def reload_once(self, read: Reading) -> None:
+        """Run by what `read` gives. If that is wrong everything stays as it is, which the log, metrics and health say."""
+        try:
+            with anyio.fail_after(READ_WITHIN):
+                config = await anyio.to_thread.run_sync(read, abandon_on_cancel=True)
+        except ConfigError as error:
+            self._reload_failed(str(error).splitlines())
+        except TimeoutError:
+            self._reload_failed([f"reading the configuration takes longer than {READ_WITHIN:g} s"])
+        else:
+            self._take_over(config)
+            await self.warn()
+
+    async def warn(self) -> None:
+        """Log what in the configuration in force can hardly be meant or is insecure, and what it leaves in the database."""
+        for doubt in doubts(self._config):
+            self._log.warning("config.doubtful", about=doubt)
+        for insecurity in await anyio.to_thread.run_sync(found_in, self._config):
+            self._log.warning("configuration.insecure", **msgspec.structs.asdict(insecurity))
+        receivers, accounts = ([each.name for each in of] for of in (self._config.receivers, self._config.accounts))
+        try:
+            orphans = await self._crew.means.store.orphans(receivers, accounts)
+        except StorageError as error:
+            self._log.error("storage.failed", error=str(error))
+            return
+        for name, backlog in orphans.receivers.items():
+            to_do = f"batch-tracker deliveries --move {name} OTHER, or --drop {name}"
+            self._log.warning("deliveries.orphaned", receiver=name, pending=backlog.pending, dead=backlog.dead, to_do=to_do)
+        for name, jobs in orphans.accounts.items():
+            self._log.warning(
+                "jobs.orphaned", account=name, active=jobs, to_do="an account of this name would watch them again"
+            )
+
+    def _take_over(self, config: Config) -> None:
+        self._config, difference = taken_over(self._config, config)
+        self._crew.apply(self._config)
+        self._health.reload_error, self._health.restart_needed = None, difference.restart
+        self._metrics.reloaded(now(), ok=True)
+        self._log.info("reloaded", **_told(difference))
+        if difference.restart:
+            self._log.warning("restart.needed", to_change=difference.restart)
+
+    def _reload_failed(self, mistakes: list[str]) -> None:
+        self._health.reload_error = mistakes[0]
+        self._metrics.reloaded(now(), ok=False)
+        self._log.error("reload.failed", mistakes=mistakes, in_force="the configuration of before")
+
+
+def _told(difference: Difference) -> dict[str, tuple[str, ...]]:
+    told = {"added": difference.added, "changed": difference.changed, "removed": difference.removed}
+    return {how: names for how, names in told.items() if names}
+
+
+@asynccontextmanager
+async def daemon(config: Config, service: Service = BY_HAND, learned: Learned = _keep) -> AsyncIterator[Daemon]:
+    """Watch the accounts and serve the surfaces while the context lasts."""
+    if wal_reset_affected(sqlite3.sqlite_version_info):
+        structlog.get_logger().debug("sqlite.affected", version=sqlite3.sqlite_version, bug="WAL reset; one writer avoids it")
+    health, metrics, progress = Health(), Metrics(SqliteFacts(config.storage.path)), Progress(service.watchdog or PATIENCE)
+    systemd, shares = Systemd(service.notify), shares_of_this_process()
+    opened = open_store(
+        config.storage.path, map(subscription, config.receivers), told=metrics.logged, used=metrics.storage.used
+    )
+    async with (
+        opened as store,
+        open_pool(config.storage.path) as pool,
+        open_pool(config.storage.path, readers=1) as apart,
+        task_group() as group,
+    ):
+        means = Means(store, health, metrics, progress, learned)
+        crew = Crew(group, means, config, shares.attempts)
+        vigil = Vigil(store, health, progress, systemd, service.watchdog)
+        metrics.started(now())
+        control = secrets.token_urlsafe(32)
+        broadcast = Broadcast(apart.reader, store.outbox.grown, min(MOST_FOLLOWERS, shares.limits.connections // 2))
+        group.start_soon(broadcast.run)
+        surfaces = Surfaces(means, crew, pool, broadcast)
+        sessions = Sessions(secrets.token_urlsafe, anyio.current_time)
+        app = create_app(surfaces, _access(config.http, control), sessions, _site(config.http))
+        async with serving_on(app, [(each.host, each.port) for each in config.http.listen], shares.limits) as addresses:
+            address = reached_locally(addresses)
+            with announced(config.storage.path, Control(address.url, control)), closing(broadcast):
+                group.start_soon(vigil.run)
+                yield Daemon(config, crew, vigil, systemd, addresses)
+                await crew.leave()
+        group.cancel_scope.cancel()
+
+
+def _access(http: Http, control: str) -> Access:
+    token = http.token.reveal() if http.token else None
+    external = (urlsplit(http.external_url).hostname or "",) if http.external_url else ()
+    listen = tuple(each.host for each in http.listen)
+    return Access(control=control, token=token, listen=listen, hosts=(*http.hosts, *external))
+
+
+def _site(http: Http) -> Site:
+    return Site(base_path=http.base_path, external_url=http.external_url)

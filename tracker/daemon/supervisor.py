@@ -1,0 +1,124 @@
+"""Owns who is at work: a watcher for each account, a deliverer for each receiver, and what another configuration changes.
+
+Whoever that does not concern goes on undisturbed. A watcher is cancelled, which may be done at any moment, for what it writes
+it writes whole; a deliverer settles first what it has under way, so that its successor does not send it again.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import anyio
+from anyio.abc import TaskGroup
+
+from tracker.config import Account, Config, Secret
+from tracker.core.forecast.eta import Histories
+from tracker.daemon.factory import limits, subscription
+from tracker.daemon.worker_registry import Roster
+from tracker.daemon.workers import Delivering, Means, Post, Watch, Watching, post, watch
+from tracker.delivery.concurrency_limit import TOGETHER, Sharing
+from tracker.http.client import tls_context
+from tracker.http.rate_limiter import Pace
+from tracker.polling.time_checks import Janitor
+from tracker.runtime.clock import Steadiness, now
+
+LEAVE_WITHIN: Final = 2.0
+"""Seconds that what is under way gets when everybody goes; what is not settled by then the next daemon sends again."""
+
+
+class Crew:
+    """The loops at work."""
+
+    def __init__(self, group: TaskGroup, means: Means, config: Config, attempts: int = TOGETHER) -> None:
+        """At most `attempts` deliveries are under way together."""
+        self.means = means
+        self._config = config
+        self._tls = tls_context()
+        self._sharing = Sharing(attempts)
+        self._settling: dict[str, anyio.Lock] = {}  # by receiver: one for all that work for it, one after the other
+        self._paces: dict[str, tuple[str, Secret, Pace]] = {}
+        self._janitor = Janitor(
+            means.store,
+            means.health,
+            {},
+            now,
+            config.storage.keep_deliveries,
+            steady_since=Steadiness().since,
+            pulse=means.pulse("janitor"),
+        )
+        self._watchers = Roster(group, self._watcher)
+        self._deliverers = Roster(group, self._deliverer)
+        self.apply(config)
+        group.start_soon(self._janitor.run)
+
+    def apply(self, config: Config) -> None:
+        """Work by this configuration from now on. Its database and its `http` are not looked at."""
+        self._config = config
+        store, health, metrics, *_ = self.means
+        store.outbox.subscribe(map(subscription, config.receivers))
+        health.watch(account.name for account in config.accounts)
+        metrics.configured(
+            {account.name: account.poll_interval for account in config.accounts},
+            [each.name for each in config.receivers],
+            config.metrics.max_job_series,
+        )
+        self._janitor.set_limits({account.name: limits(account) for account in config.accounts}, config.storage.keep_deliveries)
+        self._watchers.assign({account.name: watch(config, account) for account in config.accounts})
+        self._deliverers.assign({receiver.name: post(config, receiver) for receiver in config.receivers})
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self._config
+
+    @property
+    def receivers(self) -> list[str]:
+        return [receiver.name for receiver in self._config.receivers]
+
+    def histories(self, account: str) -> Histories:
+        """How far the running jobs of the account were seen to be, and when."""
+        for worker in reversed(self._watchers.workers(account)):
+            if worker.poller:
+                return worker.poller.recorder.histories
+        return {}
+
+    @asynccontextmanager
+    async def stepping_aside(self, receiver: str) -> AsyncIterator[None]:
+        """No attempt to the receiver is settled while the context lasts; then its circuit is read again."""
+        async with self._settling_of(receiver):
+            try:
+                yield
+            finally:  # also where it failed: COMMIT may have committed nevertheless
+                for worker in self._deliverers.workers(receiver):
+                    if worker.deliverer:
+                        worker.deliverer.command_changed()
+
+    async def left(self, receiver: str) -> None:
+        """Wait until what is under way to a receiver that was taken out of the configuration is settled."""
+        await self._deliverers.left(receiver)
+
+    async def leave(self) -> None:
+        """Let what is under way be settled, if that does not take long."""
+        self._watchers.assign({})
+        self._deliverers.assign({})
+        with anyio.move_on_after(LEAVE_WITHIN):
+            await self._deliverers.ended()
+
+    def _watcher(self, duty: Watch) -> Watching:
+        return Watching(self.means, duty, self._tls, self._pace(duty.account))
+
+    def _deliverer(self, duty: Post) -> Delivering:
+        return Delivering(self.means, duty, self._tls, self._sharing, self._settling_of(duty.receiver.name))
+
+    def _settling_of(self, receiver: str) -> anyio.Lock:
+        return self._settling.setdefault(receiver, anyio.Lock())
+
+    def _pace(self, account: Account) -> Pace:
+        """One for each key: neither its budget nor a pause that the API asked for begins anew with a new configuration."""
+        known = self._paces.get(account.name)
+        if known is None or known[:2] != (account.base_url, account.api_key):
+            pace = Pace(account.requests_per_second, self.means.pulse(f"account {account.name}"))
+            known = account.base_url, account.api_key, pace
+            self._paces[account.name] = known
+        known[2].set_rate(account.requests_per_second)
+        return known[2]

@@ -1,0 +1,100 @@
+"""Owns the vigil: whether the store answers and every loop gets on, and what the service manager is told of it.
+
+The watchdog is fed only while nobody hangs. A store that answers with an error does not hang: a restart would not help, and
+a daemon that is not ready says why.
+"""
+
+from typing import Final
+
+import anyio
+import structlog
+
+from tracker.core.ports import StorageError
+from tracker.core.reconciliation.account_health import Health, Tally
+from tracker.daemon.systemd import Systemd
+from tracker.runtime.heartbeat import Pulse
+from tracker.runtime.liveness import Progress
+from tracker.runtime.task_groups import task_group
+from tracker.store.sqlite.writing.store import SqliteStore
+
+PROBE_EVERY: Final = 5.0
+"""Seconds; each probe is a write, of one page."""
+
+LAST_PROBE: Final = 1.0
+"""Seconds that the last probe of a daemon that stops may take."""
+
+LOOK_AGAIN: Final = 2.0
+"""Seconds between two looks while somebody hangs: he may go on again."""
+
+FEEDS_PER_WATCHDOG: Final = 3
+"""One that comes late is not the end."""
+
+_JUST_AFTER: Final = 0.01
+"""Seconds; at the very moment it is not too late yet."""
+
+
+class Vigil:
+    """Looks after a daemon as long as it runs."""
+
+    def __init__(
+        self, store: SqliteStore, health: Health, progress: Progress, systemd: Systemd, watchdog: float | None = None
+    ) -> None:
+        """`watchdog` is the seconds after which the manager takes a silent service for dead; None where it does not care."""
+        self._store = store
+        self._health = health
+        self._progress = progress
+        self._systemd = systemd
+        self._watchdog = watchdog
+        self._pulse = Pulse(progress.loop("storage"))
+        self._tally: Tally | None = None
+        self._log = structlog.get_logger()
+
+    async def run(self) -> None:
+        async with task_group() as group:
+            group.start_soon(self._probe)
+            while True:
+                self.look_once()
+                await anyio.sleep_until(self._next_look())
+
+    def look_once(self) -> None:
+        """Find who hangs, and tell: whoever asks how the daemon is, and the manager."""
+        stuck = sorted(self._progress.overdue(anyio.current_time()))
+        if stuck != self._health.stuck:
+            self._say(stuck)
+        self._health.stuck = stuck
+        self._systemd.status(self._health.status(self._tally))
+        if self._watchdog is not None and not stuck:
+            self._systemd.alive()
+
+    async def probe_once(self) -> None:
+        """Try the store, and count what it has."""
+        self._health.storage_error = await self._store.probe(self._health.sweeps())
+        try:
+            self._tally = await self._store.tally(self._health.accounts)
+        except StorageError as error:
+            self._health.storage_error = str(error)
+
+    def _next_look(self) -> float:
+        """When the watchdog is to be fed, or somebody else may hang; there is nothing to be seen before."""
+        now = anyio.current_time()
+        soonest = self._progress.quiet_until(now) + _JUST_AFTER
+        if self._health.stuck:
+            soonest = min(soonest, now + LOOK_AGAIN)
+        return soonest if self._watchdog is None else min(soonest, now + self._watchdog / FEEDS_PER_WATCHDOG)
+
+    def _say(self, stuck: list[str]) -> None:
+        if stuck:
+            self._log.critical("stuck", loops=stuck)
+        else:
+            self._log.warning("goes_on_again", loops=self._health.stuck)
+
+    async def _probe(self) -> None:
+        with self._pulse.at_work():
+            try:
+                while True:
+                    await self.probe_once()
+                    self.look_once()
+                    await self._pulse.sleep(PROBE_EVERY)
+            finally:
+                with anyio.move_on_after(LAST_PROBE, shield=True):  # it records the last sweeps
+                    await self._store.probe(self._health.sweeps())

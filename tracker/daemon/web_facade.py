@@ -1,0 +1,81 @@
+"""Owns what the surfaces are given of the daemon: what they read, and the few things that they may have done."""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import msgspec
+import structlog
+
+from tracker.config import Config
+from tracker.core.deliveries.replay import Replay, Replayed
+from tracker.core.forecast.job_forecast import Outlook, outlook
+from tracker.core.ports import Reader
+from tracker.core.queries.orphans import Dropped, Moved
+from tracker.core.reconciliation.account_health import Health
+from tracker.daemon.supervisor import Crew
+from tracker.daemon.workers import Means
+from tracker.runtime.clock import now
+from tracker.store.sqlite.reading.reader_pool import ReaderPool
+from tracker.web.stream.broadcast import Broadcast
+
+
+class Surfaces:
+    """The `Tracker` of web.tracker."""
+
+    def __init__(self, means: Means, crew: Crew, pool: ReaderPool, broadcast: Broadcast) -> None:
+        self.broadcast = broadcast
+        self._means = means
+        self._crew = crew
+        self._pool = pool
+
+    @property
+    def config(self) -> Config:
+        return self._crew.config
+
+    @property
+    def health(self) -> Health:
+        return self._means.health
+
+    def reader(self) -> AbstractAsyncContextManager[Reader]:
+        return self._pool.reader()
+
+    def outlook(self, job: Mapping[str, Any]) -> Outlook:
+        hours = {account.name: account.timeout_hours for account in self.config.accounts}.get(job["account"])
+        return outlook(job, hours, self._crew.histories(job["account"]).get(job["id"], ()))
+
+    async def probe(self) -> str | None:
+        return await self._means.store.probe()
+
+    def metrics(self) -> bytes:
+        return self._means.metrics.render()
+
+    async def replay(self, which: Replay) -> Replayed:
+        store = self._means.store
+        async with self._crew.stepping_aside(which.receiver):
+            replayed = await store.replay(which, now())
+        store.outbox.wake([which.receiver])
+        structlog.get_logger().info("replayed", **msgspec.to_builtins(which), **msgspec.to_builtins(replayed))
+        return replayed
+
+    async def move(self, old: str, new: str) -> Moved:
+        await self._crew.left(old)
+        moved = await self._means.store.move(old, new, now())
+        self._means.store.outbox.wake([new])
+        structlog.get_logger().info("deliveries.moved", receiver=old, to=new, **msgspec.to_builtins(moved))
+        return moved
+
+    async def drop(self, receiver: str, *, dead: bool) -> Dropped:
+        if not dead:
+            await self._crew.left(receiver)
+        dropped = await self._means.store.drop(receiver, dead=dead)
+        structlog.get_logger().info("deliveries.dropped", receiver=receiver, only_dead=dead, **msgspec.to_builtins(dropped))
+        return dropped
+
+    async def enable(self, receiver: str) -> bool:
+        store = self._means.store
+        async with self._crew.stepping_aside(receiver):
+            enabled = await store.enable(receiver, now())
+        store.outbox.wake([receiver])
+        structlog.get_logger().info("enabled", receiver=receiver, was_disabled=enabled)
+        return enabled

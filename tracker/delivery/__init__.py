@@ -1,0 +1,1 @@
+"""Delivering events: the loop of each receiver, and the notifiers that send."""

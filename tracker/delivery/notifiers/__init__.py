@@ -1,0 +1,1 @@
+"""Sending one message to one receiver: a package for each kind of receiver."""

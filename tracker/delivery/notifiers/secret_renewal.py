@@ -1,0 +1,30 @@
+"""Owns the second attempt of a receiver that refused the first, where its URL, token or key has been replaced meanwhile."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from tracker.config.secrets_in_use import Credentials
+from tracker.core.deliveries.delivery import Delivery, Outcome, Result
+from tracker.core.ports import Notifier
+
+_REFUSED: Final = (Result.REFUSED, Result.GONE)
+"""What a wrong token, a signature that does not verify and a URL that has been withdrawn may be answered with."""
+
+
+class RenewingNotifier:
+    """The `Notifier` that `make` makes of the credentials as they are."""
+
+    def __init__(self, make: Callable[[], Notifier], credentials: Credentials) -> None:
+        self._make = make
+        self._credentials = credentials
+        self._generation = credentials.generation
+        self._notifier = make()
+
+    async def send(self, deliveries: Sequence[Delivery]) -> Outcome:
+        used = self._generation
+        outcome = await self._notifier.send(deliveries)
+        if outcome.result not in _REFUSED or not await self._credentials.renewed(used):
+            return outcome
+        if self._generation != self._credentials.generation:
+            self._generation, self._notifier = self._credentials.generation, self._make()
+        return await self._notifier.send(deliveries)

@@ -1,0 +1,82 @@
+"""Owns Slack's incoming webhook: one clear message for each event, and how a message is sent to Slack at all."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from tracker.core.deliveries.delivery import Delivery, Outcome, Result
+from tracker.delivery.notifiers.http_outcome import outcome_of
+from tracker.delivery.notifiers.slack.blocks import Payload
+from tracker.delivery.notifiers.slack.digest import digest
+from tracker.delivery.notifiers.slack.link import with_link
+from tracker.delivery.notifiers.slack.messages import EventJson
+from tracker.http.client import HttpClient, Request
+from tracker.http.rate_limiter import Pace
+
+BODY_LIMIT: Final = 256 * 1024
+"""Bytes of an answer that are read at most; Slack answers a message with the message."""
+
+PAUSE_UNASKED: Final = 1.0
+"""Seconds without a message after a 429 that does not say how long."""
+
+_HEADERS: Final = {"content-type": "application/json; charset=utf-8"}
+
+
+class SlackWebhook:
+    """The `Notifier` of an incoming webhook's secret URL; a burst is one digest.
+
+    Its errors have a status of their own, so the head of a 2xx is success. Slack's API is different: see `SlackBot`.
+    """
+
+    def __init__(
+        self,
+        http: HttpClient,
+        url: str,
+        *,
+        pace: Pace,
+        timeout: float,
+        now: Callable[[], int],
+        external_url: str | None = None,
+    ) -> None:
+        """Slack takes about one message a second; `timeout` (seconds) spans an exchange; `now` gives Unix milliseconds.
+
+        `external_url` is where the pages are that messages link to.
+        """
+        self._http = http
+        self._url = url
+        self._pace = pace
+        self._timeout = timeout
+        self._now = now
+        self._external_url = external_url
+
+    async def send(self, deliveries: Sequence[Delivery]) -> Outcome:
+        events = [event_of(delivery) for delivery in deliveries]
+        payload = with_link(digest(events), events, self._external_url)
+        await self._pace.turn()
+        request = msgspec.structs.replace(post(self._url, payload, self._timeout), body_needed=False)
+        answer = await self._http.send(request)
+        return keeping_pace(self._pace, outcome_of(answer, self._now(), self._url, self._http.identity.secrets()))
+
+
+def post(url: str, payload: Payload, timeout: float, **headers: str) -> Request:
+    return Request(
+        method="POST",
+        url=url,
+        headers=_HEADERS | headers,
+        content=msgspec.json.encode(payload),
+        deadline=timeout,
+        body_limit=BODY_LIMIT,
+    )
+
+
+def keeping_pace(pace: Pace, outcome: Outcome) -> Outcome:
+    """`outcome`, after which nobody who waits for a turn has one before Slack is ready again."""
+    unasked = outcome.result is Result.RATE_LIMITED and outcome.retry_after is None
+    pace.pause(PAUSE_UNASKED if unasked else outcome.peace)
+    return outcome
+
+
+def event_of(delivery: Delivery) -> EventJson:
+    event: EventJson = msgspec.json.decode(delivery.body)
+    return event

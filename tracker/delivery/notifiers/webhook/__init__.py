@@ -1,0 +1,1 @@
+"""Webhooks: one event as a signed POST."""

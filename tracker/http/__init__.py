@@ -1,0 +1,1 @@
+"""Every outgoing HTTP request: the client, connections, proxies, TLS and rate limits."""

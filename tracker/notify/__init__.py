@@ -1,1 +1,0 @@
-"""Sending one message to one receiver: a file for each kind of receiver."""

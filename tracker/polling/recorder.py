@@ -1,0 +1,82 @@
+"""Owns what a poller and its sweeps share of the store: what is known of an account's jobs, and recording what was found."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Final, NamedTuple, TypeVar
+
+import msgspec
+
+from tracker.core.events.job_diff import Change, Known
+from tracker.core.forecast.eta import History, with_etas
+from tracker.core.jobs.interning import Interning
+from tracker.core.jobs.job import Job
+from tracker.core.ports import Store
+
+T = TypeVar("T")
+
+
+class Audience(NamedTuple):
+    """The callbacks of a poller.
+
+    `active` is given the active jobs at the start of each sweep, in a dict that goes on changing with them; `recorded` is given
+    what was recorded, at once; `gets_on` is called whenever the store has answered.
+    """
+
+    active: Callable[[dict[str, Job]], None] = lambda _jobs: None
+    recorded: Callable[[Sequence[Change]], None] = lambda _changes: None
+    gets_on: Callable[[], None] = lambda: None
+
+
+NOBODY: Final = Audience()
+
+
+class Recorder:
+    """The jobs of one account as the store has them. Every method with `await` raises `StorageError`."""
+
+    def __init__(self, account: str, store: Store, now: Callable[[], int], audience: Audience = NOBODY) -> None:
+        """`now` gives Unix milliseconds."""
+        self.account = account
+        self.store = store
+        self.now = now
+        self.histories: dict[str, History] = {}
+        self._audience = audience
+        self._active: dict[str, Job] = {}
+        self._interning = Interning()
+
+    async def active(self) -> dict[str, Known]:
+        """The active jobs, by id."""
+        known = dict(await self.answered(self.store.active(self.account)))
+        self._active = {id_: each.job for id_, each in known.items()}
+        self._audience.active(self._active)
+        return known
+
+    async def known(self, ids: Collection[str]) -> Mapping[str, Known]:
+        """Those of `ids` that the log knows, active or not."""
+        return await self.answered(self.store.known(self.account, ids)) if ids else {}
+
+    async def record(self, changes: Sequence[Change], watermark: int | None = None) -> None:
+        """Record these changes, and call back."""
+        await self.answered(self.store.record(self.account, changes, watermark))
+        for known in (change.known for change in changes):
+            self._active.pop(known.job.id, None)
+            if known.active:
+                self._active[known.job.id] = known.job
+        self._audience.recorded(changes)
+
+    def lean(self, changes: Sequence[Change]) -> list[Change]:
+        """The changes, of jobs that can be kept for long."""
+        return [
+            msgspec.structs.replace(
+                change, known=msgspec.structs.replace(change.known, job=self._interning.lean(change.known.job))
+            )
+            for change in changes
+        ]
+
+    def with_etas(self, changes: Sequence[Change], now: int) -> Sequence[Change]:
+        """The changes, observed at `now`, with when their jobs will have ended."""
+        return with_etas(changes, self.histories, now)
+
+    async def answered(self, answer: Awaitable[T]) -> T:
+        """The store's answer, for which a hundred accounts may queue longer than a loop may be silent."""
+        found = await answer
+        self._audience.gets_on()
+        return found

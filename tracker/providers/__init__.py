@@ -1,0 +1,1 @@
+"""The vendors' batch APIs: a package for each, and what retries their requests."""

@@ -1,0 +1,1 @@
+"""What every loop runs on: the clock, the heartbeat and task groups."""

@@ -1,0 +1,45 @@
+"""Owns how a loop tells that it gets on: on the event loop's clock, which never jumps."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anyio
+
+from tracker.runtime.liveness import Loop
+
+
+class Pulse:
+    """What a loop tells of itself to `loop`; to nobody where that is none."""
+
+    def __init__(self, loop: Loop | None = None) -> None:
+        self._loop = loop or Loop()
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """The loop works while the context lasts: from now on it has to be heard of."""
+        self._loop.begin(anyio.current_time())
+        try:
+            yield
+        finally:
+            self._loop.end()
+
+    @contextmanager
+    def waiting(self, seconds: float) -> Iterator[None]:
+        """What the context waits for takes so many seconds at most."""
+        wait = self._loop.wait(anyio.current_time(), seconds)
+        try:
+            yield
+        finally:
+            self._loop.go_on(wait, anyio.current_time())
+
+    def beat(self) -> None:
+        self._loop.beat(anyio.current_time())
+
+    async def sleep_until(self, moment: float) -> None:
+        """Sleep until `moment` of the event loop's clock."""
+        with self.waiting(moment - anyio.current_time()):
+            await anyio.sleep_until(moment)
+
+    async def sleep(self, seconds: float) -> None:
+        with self.waiting(seconds):
+            await anyio.sleep(seconds)

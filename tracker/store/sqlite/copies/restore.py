@@ -1,0 +1,66 @@
+"""Owns the way back: a copy of a backup in the place of the database, which is kept aside."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from tracker.core.ports import StorageError
+from tracker.store.sqlite.copies.backup import Contents, UnfitTargetError, copy, proved
+from tracker.store.sqlite.database.schema import check_any_version, migrate
+from tracker.store.sqlite.files.atomic_file import partial
+from tracker.store.sqlite.files.displaced_database import set_aside, take_back
+from tracker.store.sqlite.files.lock import held, locked
+from tracker.store.sqlite.files.privileges import as_owner_of
+from tracker.store.sqlite.writing.store import place
+
+
+class Restored(msgspec.Struct, frozen=True):
+    """What the database holds now, and where the one is that it was; None where there was none."""
+
+    contents: Contents
+    aside: Path | None
+
+
+def restore(backup: Path, database: Path, moment: str) -> Restored:
+    """Put a copy of `backup` in the place of `database`; what was there is kept as DATABASE.before-restore-`moment`.
+
+    A backup of an older version is brought up to date. Raises `StorageError`, and then `database` is as it was: where a daemon
+    has it (`InUseError`), where the backup is not whole, where there is no room, where another user may have put a link.
+    Root reads `backup` as root, and changes what is in the database's directory with the rights of its owner.
+    """
+    if not backup.exists():
+        raise StorageError(f"{backup}: there is no such file")
+    database = place(database)
+    if os.path.realpath(backup) == str(database):
+        raise UnfitTargetError(f"{backup}: this is the database itself, expected a backup of it")
+    with as_owner_of(database.parent), locked(database), held(database):
+        take_back(database)  # what another one left half done
+        return _restore(backup, database, moment)
+
+
+def _restore(backup: Path, database: Path, moment: str) -> Restored:
+    owner = (database if database.exists() else database.parent).stat()
+    with partial(database, owner) as (path, give_the_name):
+        copy(backup, path, check_any_version)
+        _bring_up_to_date(path, backup)
+        contents = proved(backup, path)
+        return Restored(contents, _exchanged(database, moment, give_the_name))
+
+
+def _bring_up_to_date(copied: Path, backup: Path) -> None:
+    try:
+        migrate(copied)
+    except StorageError as error:
+        raise StorageError(f"{backup}: its copy cannot be brought up to date: {error}") from error
+
+
+def _exchanged(database: Path, moment: str, give_the_name: Callable[[], None]) -> Path | None:
+    try:
+        aside = set_aside(database, moment)
+        give_the_name()
+    except BaseException:
+        take_back(database)
+        raise
+    return aside

@@ -1,0 +1,144 @@
+"""Owns the one connection that writes: a task at a time, a transaction whole or not at all, and a fresh look after an error."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+
+import aiosqlite
+import anyio
+
+from tracker.core.ports import StorageError
+from tracker.core.reconciliation.account_health import Use
+from tracker.store.sqlite.database.connect import connect, run
+from tracker.store.sqlite.database.schema import IDENTITY, check
+
+_PRAGMAS: Final = """PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;
+PRAGMA temp_store = MEMORY;  -- what undoes one statement of a transaction: in a file it takes longer than most statements"""
+
+T = TypeVar("T")
+
+Used = Callable[[Use, bool], None]
+"""Told each time what the database was used for, and whether that went well."""
+
+
+class Database:
+    """The file, open for writing. What goes wrong with it is a `StorageError`."""
+
+    def __init__(self, path: Path, used: Used = lambda _use, _well: None) -> None:
+        self._path = path
+        self._used = used
+        self._connection: aiosqlite.Connection | None = None
+        self._file: tuple[int, int] | None = None  # what the connection has open
+        self._lock = anyio.Lock()
+
+    async def open(self) -> None:
+        """Connect now rather than at the first use; raises `StorageError` where that fails."""
+        async with self.connected("opening"):
+            pass
+
+    async def close(self) -> None:
+        with anyio.CancelScope(shield=True):
+            await self._forget()
+
+    async def fetch(self, sql: str, *parameters: Any) -> list[Any]:
+        async with self.connected("reading") as connection:
+            return list(await connection.execute_fetchall(sql, parameters))
+
+    async def read(self, what: str, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` makes of what it reads, in the connection's thread."""
+        async with self.connected(what) as connection:
+            return await run(connection, work)
+
+    async def write(self, what: str, work: Callable[[sqlite3.Connection], T], use: Use = Use.WRITE) -> T:
+        """All or nothing: `work` in a transaction, from BEGIN to COMMIT in one go in the connection's thread.
+
+        What is not committed is undone with the connection, or by hand where that is still good.
+        """
+        async with self.connected(what, use) as connection:
+            return await run(connection, partial(_transact, work))
+
+    @asynccontextmanager
+    async def connected(self, what: str, use: Use = Use.LOOK) -> AsyncIterator[aiosqlite.Connection]:
+        """The connection, for one task at a time and never cancelled half-way: a cancelled COMMIT raises but commits.
+
+        After an error the connection is forgotten: nothing but a fresh look tells what is in the file. A full disk leaves it
+        as it was: reading goes on, and opened anew it might not.
+        """
+        async with self._lock:
+            with anyio.CancelScope(shield=True):
+                try:
+                    yield await self._ready()
+                    self._used(use, True)  # noqa: FBT003 - see `Used`
+                except StorageError:
+                    self._used(use, False)  # noqa: FBT003
+                    raise
+                except (sqlite3.Error, OSError) as error:
+                    self._used(use, False)  # noqa: FBT003
+                    if not _is_full(error):
+                        await self._forget()
+                    raise StorageError(f"{self._path}: {what} failed: {error}") from error
+                except BaseException:
+                    await self._forget()
+                    raise
+
+    async def _ready(self) -> aiosqlite.Connection:
+        """The connection to the file that has the path: SQLite would go on writing to one that was moved or deleted."""
+        file = _file_at(self._path)
+        if self._connection and self._file != file:
+            await self._connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")  # or the WAL would get into the new file
+            await self._forget()
+            raise StorageError(f"{self._path}: the file was moved, deleted or replaced while it was in use")
+        if file is None:  # aiosqlite would leave a thread behind that tells nobody that it could not open it
+            raise StorageError(f"{self._path}: there is no such file any more")
+        if self._connection is None:
+            self._connection = await _connect(self._path)
+            self._file = file
+        return self._connection
+
+    async def _forget(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection:
+            with suppress(sqlite3.Error):
+                await connection.close()
+
+
+def _transact(work: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        done = work(connection)
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        if _is_full(error):
+            connection.rollback()
+        raise
+    return done
+
+
+def _is_full(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+async def _connect(path: Path) -> aiosqlite.Connection:
+    """Connect, and sync what is read from now on: the COMMIT of another connection may have failed for nothing but its sync."""
+    connection = await connect(f"file:{quote(str(path))}?mode=rw")
+    try:
+        await connection.executescript(_PRAGMAS)
+        check(path, next(iter(await connection.execute_fetchall(IDENTITY))))
+        # Anew: a kernel that could not write a page may think it clean.
+        await connection.execute_fetchall("PRAGMA wal_checkpoint")
+    except BaseException:
+        await connection.close()
+        raise
+    return connection

@@ -1,0 +1,1 @@
+"""The database as a file: locks, owners, rights, replacement in one step."""

@@ -1,0 +1,143 @@
+"""Owns the lock that lets one process alone write to a database file, ever."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from tracker.core.ports import StorageError
+from tracker.store.sqlite.files.atomic_file import COMPANIONS
+from tracker.store.sqlite.files.ownership import check_beside, opened, opened_or_made
+
+_LOCKS: Final = Path("/proc/locks")
+"""Linux's list: number, FLOCK, ADVISORY, WRITE, the process, the file as major:minor:inode, from, to."""
+
+
+class InUseError(StorageError):
+    """Another process has the database."""
+
+
+@contextmanager
+def locked(database: Path) -> Iterator[None]:
+    """Hold `DATABASE.lock` while the context lasts; raises `InUseError` naming the process that holds it.
+
+    The kernel drops the lock with the process, so one that was killed leaves nothing to clean up. `database` is the file's
+    real path: a name that is a symbolic link would have a lock of its own.
+    """
+    path = database.with_name(database.name + ".lock")
+    try:
+        descriptor = opened_or_made(path)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be opened: {error.strerror}") from error
+    try:
+        _take(descriptor, database)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def held(database: Path) -> Iterator[None]:
+    """Hold the file itself while the context lasts, if there is one; raises `InUseError` as `locked` does.
+
+    Raises `StorageError` where it, or what SQLite keeps beside it, may be the work of another user; see `ownership`.
+
+    Whoever comes by another name of the file, a hard link, or after its lock file was deleted, finds `DATABASE.lock` free.
+    Nothing in the process may have the database open when the context ends: closing a file ends SQLite's locks on it, too.
+    """
+    check_beside(database, ("", *COMPANIONS))
+    try:
+        descriptor = opened(database, os.O_RDONLY)
+    except OSError:  # whoever opens it next says why
+        descriptor = -1
+    try:
+        if descriptor >= 0:
+            _hold(descriptor, database)
+        yield
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def is_held(database: Path) -> bool:
+    """Whether a process has the database, by the system's list of locks; without one, by the lock file's process.
+
+    Nothing is opened that SQLite or `locked` would notice. On file systems whose files have other device numbers in the list,
+    as btrfs and overlayfs, the process and the number of the file decide.
+    """
+    try:
+        status = database.stat()
+    except OSError:
+        return False
+    holder = _process_in(database.with_name(database.name + ".lock"))
+    try:
+        locks = [line.split() for line in _LOCKS.read_text().splitlines()]
+    except OSError:
+        return _lives(holder)
+    return any(
+        words[1] == "FLOCK" and (words[5] == _file(status) or (words[4] == holder and words[5].endswith(f":{status.st_ino}")))
+        for words in locks
+    )
+
+
+def _take(descriptor: int, database: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except BlockingIOError as error:
+        raise _in_use(database, os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()) from error
+    except OSError as error:
+        raise StorageError(f"{database}: cannot be locked: {error.strerror}") from error
+
+
+def _hold(descriptor: int, database: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise _in_use(database, _holder(descriptor)) from error
+    except OSError as error:
+        raise StorageError(f"{database}: cannot be locked: {error.strerror}") from error
+
+
+def _in_use(database: Path, holder: str) -> InUseError:
+    return InUseError(f"{database}: in use by another batch-tracker, process {holder or 'unknown'}")
+
+
+def _holder(descriptor: int) -> str:
+    """The process that holds the file; empty where the system does not tell."""
+    file = _file(os.fstat(descriptor))
+    try:
+        locks = [line.split() for line in _LOCKS.read_text().splitlines()]
+    except OSError:
+        return ""
+    return next((words[4] for words in locks if words[1] == "FLOCK" and words[5] == file), "")
+
+
+def _file(status: os.stat_result) -> str:
+    """The file as the list of locks names it."""
+    return f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+
+
+def _process_in(lock_file: Path) -> str:
+    """The process that wrote its number into the lock file last; empty where that cannot be read."""
+    try:
+        descriptor = opened(lock_file, os.O_RDONLY, single=True)
+    except (OSError, StorageError):
+        return ""
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(32).decode("ascii", "replace").strip()
+
+
+def _lives(process: str) -> bool:
+    if not (process.isascii() and process.isdigit()) or int(process) == 0:
+        return False
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it is another user's
+        return True
+    return True

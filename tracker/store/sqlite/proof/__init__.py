@@ -1,0 +1,1 @@
+"""The proof that the jobs are what the log says."""

@@ -1,0 +1,1 @@
+"""Read-only connections, and the queries that they answer."""

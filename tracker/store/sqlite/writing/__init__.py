@@ -1,0 +1,1 @@
+"""The one connection that writes: jobs, events, deliveries."""

@@ -1,0 +1,51 @@
+"""Owns what the log says of time that passes: how long a job has been as it is, and what was told of that and of accounts."""
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from tracker.core.events.event import ACCOUNT_TYPES, Event, from_iso
+from tracker.core.events.time_driven import DEADLINE, MOVES, STALLED, Standing
+from tracker.core.jobs.job import Job, parse_job, read_job
+
+STANDINGS: Final = f"""
+SELECT j.id, j.data, moved.observed_at,
+  EXISTS (SELECT 1 FROM events AS e INDEXED BY events_of_job
+    WHERE e.job = j.id AND e.account = j.account AND e.seq > moved.seq AND e.type = '{STALLED}'),
+  EXISTS (SELECT 1 FROM events AS e INDEXED BY events_deadline
+    WHERE e.job = j.id AND e.account = j.account AND e.type = '{DEADLINE}')
+FROM jobs AS j INDEXED BY jobs_active CROSS JOIN events AS moved ON moved.seq = (
+  SELECT e.seq FROM events AS e INDEXED BY events_of_job
+  WHERE e.job = j.id AND e.account = j.account AND e.type IN {MOVES} ORDER BY e.seq DESC LIMIT 1)
+WHERE j.account = ? AND j.active AND j.id > ? ORDER BY j.id LIMIT ?"""  # noqa: S608 - of constants
+"""The rows that `standings` takes: from an index each, and none of them reads a job's whole history."""
+
+STANDINGS_AT_ONCE: Final = 500
+"""What is read of so many jobs holds up nobody else."""
+
+LAST_OF_ACCOUNT: Final = f"""SELECT body FROM events INDEXED BY events_of_account
+WHERE job IS NULL AND account = ? AND type IN {ACCOUNT_TYPES} ORDER BY seq DESC LIMIT 1"""  # noqa: S608 - of constants
+
+_JOB: Final = "SELECT data FROM jobs WHERE account = ? AND id = ? AND active"
+
+decode_event: Final = msgspec.json.Decoder(Event).decode
+
+
+def standings(rows: Iterable[tuple[Any, ...]]) -> list[Standing]:
+    """One for each row whose job can be read."""
+    read = ((parse_job(data.encode()), *rest) for _, data, *rest in rows)
+    return [
+        Standing(job=job, moved_at=from_iso(moved_at), stalled=bool(stalled), warned=bool(warned))
+        for job, moved_at, stalled, warned in read
+        if isinstance(job, Job)
+    ]
+
+
+def is_current(connection: sqlite3.Connection, event: Event) -> bool:
+    """Whether the job that `event` is about is still active, and as the event has it; what is about no job always is."""
+    if "id" not in event.data:
+        return True
+    rows = connection.execute(_JOB, (event.account, event.data["id"]))
+    return any(parse_job(data.encode()) == read_job(event.data) for (data,) in rows)

@@ -1,0 +1,81 @@
+"""Owns replaying: deliveries that ended, or never were, made pending again, and a receiver that was disabled enabled."""
+
+import sqlite3
+from typing import Any, Final
+
+from tracker.core.deliveries.circuit import Circuit
+from tracker.core.deliveries.replay import Replay, Replayed
+from tracker.core.events.event import iso
+from tracker.store.sqlite.database.connection import Database
+
+_AGAIN: Final = "state = 'pending', attempts = 0, due_at = ?1, first_failed_at = NULL, ended_at = NULL, replays = replays + 1"
+
+_ONE: Final = f"UPDATE deliveries SET {_AGAIN} WHERE receiver = ?2 AND seq = ?3"  # noqa: S608 - of constants
+_DEAD: Final = f"UPDATE deliveries SET {_AGAIN} WHERE receiver = ?2 AND state = 'dead'"  # noqa: S608 - of constants
+
+_RANGE: Final = f"""
+INSERT INTO deliveries (receiver, seq, stream, type, state, attempts, due_at, replays)
+SELECT ?2, seq,
+  CASE WHEN type LIKE 'batch.%%' THEN account || '/' || job  -- as core.fanout.stream_of has it
+    ELSE substr(type, 1, instr(type, '.') - 1) || ':' || coalesce(json_extract(body, '$.data.receiver'), account) END,
+  type, 'pending', 0, ?1, 1
+FROM events WHERE %s
+ON CONFLICT (receiver, seq) DO UPDATE SET {_AGAIN}"""  # noqa: S608 - of constants
+
+_RANGE_OF_SEQS: Final = _RANGE % "seq BETWEEN ?3 AND coalesce(?4, seq)"
+_RANGE_OF_TIME: Final = _RANGE % "observed_at >= ?3 AND (?4 IS NULL OR observed_at < ?4)"
+
+_DUE_NOW: Final = """
+UPDATE deliveries INDEXED BY deliveries_due SET due_at = ?1
+WHERE receiver = ?2 AND state = 'pending' AND due_at > ?1 AND attempts > 0"""
+"""What waits for its next attempt; what gathers before its first one does not wait for the receiver."""
+
+_CIRCUIT: Final = "SELECT failures, quiet_until, asked_until, disabled FROM receivers WHERE name = ?"
+_SET_CIRCUIT: Final = "UPDATE receivers SET failures = ?2, quiet_until = ?3, asked_until = ?4, disabled = ?5 WHERE name = ?1"
+
+
+async def replay(database: Database, which: Replay, now: int) -> Replayed:
+    """Make deliveries pending again, due `now` (Unix milliseconds), with the ids and bytes that they always had.
+
+    A receiver that keeps failing is tried again at once, one that was disabled too: whoever asks for this knows more than its
+    circuit. Raises `StorageError`; nobody is woken.
+    """
+    sql, *parameters = _statement(which)
+
+    def work(connection: sqlite3.Connection) -> Replayed:
+        deliveries = connection.execute(sql, (now, which.receiver, *parameters)).rowcount
+        enabled = _try_again(connection, which.receiver) if deliveries or which.dead else False
+        return Replayed(deliveries=deliveries, enabled=enabled)
+
+    return await database.write("replaying deliveries", work)
+
+
+async def enable(database: Database, receiver: str, now: int) -> bool:
+    """Have a receiver that is failing or disabled tried again at once; whether it was disabled. Raises `StorageError`."""
+
+    def work(connection: sqlite3.Connection) -> bool:
+        disabled = _try_again(connection, receiver)
+        connection.execute(_DUE_NOW, (now, receiver))
+        return disabled
+
+    return await database.write("enabling a receiver", work)
+
+
+def _statement(which: Replay) -> tuple[Any, ...]:
+    if which.seq is not None:
+        return _ONE, which.seq
+    if which.from_seq is not None:
+        return _RANGE_OF_SEQS, which.from_seq, which.to_seq
+    if which.since is not None:
+        return _RANGE_OF_TIME, iso(which.since), None if which.until is None else iso(which.until)
+    return (_DEAD,)
+
+
+def _try_again(connection: sqlite3.Connection, receiver: str) -> bool:
+    """Have the receiver probed now, if it is failing or disabled; whether it was disabled."""
+    for failures, quiet_until, asked_until, disabled in connection.execute(_CIRCUIT, (receiver,)).fetchall():
+        before = Circuit(failures=failures, quiet_until=quiet_until, asked_until=asked_until, disabled=bool(disabled))
+        after = before.probed_again()
+        connection.execute(_SET_CIRCUIT, (receiver, after.failures, after.quiet_until, after.asked_until, after.disabled))
+        return before.disabled
+    return False

@@ -1,0 +1,276 @@
+"""Owns writing: the one connection that changes the database, each change in one durable transaction."""
+
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from itertools import accumulate, islice
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import msgspec
+
+from tracker.core.deliveries.fan_out import Subscription
+from tracker.core.deliveries.replay import Replay, Replayed
+from tracker.core.events.event import Event, from_iso, iso
+from tracker.core.events.job_diff import Change, Known
+from tracker.core.events.time_driven import Standing
+from tracker.core.jobs.job import COUNTERS
+from tracker.core.ports import Contact, StorageError
+from tracker.core.queries.orphans import Dropped, Moved, Orphans
+from tracker.core.reconciliation.account_health import Tally, Use
+from tracker.store.sqlite.database.connection import Database, Used
+from tracker.store.sqlite.database.schema import MIGRATIONS, made, migrate
+from tracker.store.sqlite.files.displaced_database import take_back
+from tracker.store.sqlite.files.lock import held, locked
+from tracker.store.sqlite.files.ownership import real_path
+from tracker.store.sqlite.reading.orphans import drop, move, read_orphans
+from tracker.store.sqlite.writing.active_jobs_cache import ActiveJobs, Draft
+from tracker.store.sqlite.writing.job_codec import stored_job
+from tracker.store.sqlite.writing.outbox import Entry, Logged, SqliteOutbox, Told
+from tracker.store.sqlite.writing.overdue_queries import (
+    LAST_OF_ACCOUNT,
+    STANDINGS,
+    STANDINGS_AT_ONCE,
+    decode_event,
+    is_current,
+    standings,
+)
+from tracker.store.sqlite.writing.replay import enable, replay
+from tracker.store.sqlite.writing.slack_cards import SqliteCards
+
+_IDS_AT_ONCE: Final = 10_000
+"""SQLite takes up to 32,766 parameters."""
+
+_JOBS_BY_STATUS: Final = """
+SELECT status, sum(jobs) FROM job_counts WHERE account IN (SELECT value FROM json_each(?)) AND NOT deleted GROUP BY status"""
+
+_INSERT_ACCOUNT: Final = "INSERT INTO accounts (name, since, horizon) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+
+_UPSERT_JOB: Final = """
+INSERT INTO jobs (account, id, status, active, deleted, created_at, first_seen_at, observed_at, seq, data)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (account, id) DO UPDATE SET status = excluded.status, active = excluded.active, deleted = excluded.deleted,
+  created_at = excluded.created_at, observed_at = excluded.observed_at, seq = excluded.seq, data = excluded.data
+WHERE seq < excluded.seq"""
+
+_PROGRESS_OF_JOB: Final = """
+UPDATE jobs SET observed_at = ?8, seq = ?9, data = ?10 WHERE account = ?1 AND id = ?2 AND seq < ?9"""
+"""As the other with the same row, where counters alone are different: most of what happens, and no index has to know."""
+
+_COUNTERS: Final = frozenset(COUNTERS)
+
+_encode: Final = msgspec.json.Encoder().encode
+
+_SWEPT: Final = "UPDATE accounts SET swept_at = ?2 WHERE name = ?1 AND swept_at IS NOT ?2"
+_NOT_SWEPT: Final = MappingProxyType[str, int]({})
+
+_AS_IT_IS: Final = f"PRAGMA user_version = {len(MIGRATIONS)}"
+"""Writes the first page as it is."""
+
+
+class SqliteStore:
+    """The `Store` of core.ports on SQLite; open one with `open_store`."""
+
+    def __init__(self, database: Database, outbox: SqliteOutbox) -> None:
+        self.outbox = outbox
+        self.cards = SqliteCards(database)
+        self._database = database
+        self._active = ActiveJobs()
+        self._unrecorded: str | None = None  # why the last record failed; None where it did not
+
+    async def contact(self, account: str, first: Contact) -> Contact:
+        found = await self._contact(account)
+        if found is None:
+            row = (account, first.since, first.horizon)
+            await self._database.write("writing the first contact", lambda connection: connection.execute(_INSERT_ACCOUNT, row))
+            found = await self._contact(account)
+        return found or first
+
+    async def active(self, account: str) -> Mapping[str, Known]:
+        return await self._database.read("reading", lambda connection: self._active.read(connection, account))
+
+    async def known(self, account: str, ids: Collection[str]) -> Mapping[str, Known]:
+        wanted, found = list(ids), {}
+        for some in (wanted[start : start + _IDS_AT_ONCE] for start in range(0, len(wanted), _IDS_AT_ONCE)):
+            marks = ",".join("?" * len(some))  # not json_each: it ends a string at a NUL
+            sql = f"SELECT id, deleted, data FROM jobs WHERE account = ? AND id IN ({marks})"  # noqa: S608 - only marks
+            found.update(_known(await self._database.fetch(sql, account, *some)))
+        return found
+
+    async def deleted_since(self, account: str, since: int) -> dict[str, int]:
+        sql = "SELECT id, observed_at FROM jobs WHERE account = ? AND deleted AND observed_at > ?"
+        return {id_: from_iso(at) for id_, at in await self._database.fetch(sql, account, iso(since))}
+
+    async def count_created(self, account: str, after: int) -> int:
+        sql = "SELECT count(*) FROM jobs WHERE account = ? AND created_at > ?"
+        return int((await self._database.fetch(sql, account, after))[0][0])
+
+    async def created_of_newest(self, account: str, nth: int) -> int | None:
+        sql = "SELECT created_at FROM jobs WHERE account = ? ORDER BY created_at DESC LIMIT 1 OFFSET ?"
+        found = await self._database.fetch(sql, account, nth)
+        return int(found[0][0]) if found else None
+
+    async def newest(self, account: str, after: int, most: int) -> list[str]:
+        sql = """
+            SELECT id FROM jobs WHERE account = ? AND created_at > ? AND NOT deleted ORDER BY created_at DESC LIMIT ?
+        """
+        return [id_ for (id_,) in await self._database.fetch(sql, account, after, most)]
+
+    async def record(self, account: str, changes: Sequence[Change], watermark: int | None = None) -> None:
+        try:
+            await self._record(account, changes, watermark)
+        except StorageError as error:
+            self._unrecorded = str(error)
+            raise
+        self._unrecorded = None
+
+    async def append(self, events: Sequence[Event]) -> list[Event]:
+        def work(connection: sqlite3.Connection) -> tuple[list[Event], Logged]:
+            current = [event for event in events if is_current(connection, event)]
+            return current, self.outbox.log(connection, [Entry(event, event.data.get("id")) for event in current])
+
+        current, logged = await self.outbox.write("appending events", work)
+        self.outbox.committed(logged)
+        return current
+
+    async def standings(self, account: str, after: str = "") -> list[Standing]:
+        while rows := await self._database.fetch(STANDINGS, account, after, STANDINGS_AT_ONCE):
+            if found := standings(rows):
+                return found
+            after = rows[-1][0]  # none of these can be read
+        return []
+
+    async def last_of_account(self, account: str) -> Event | None:
+        found = await self._database.fetch(LAST_OF_ACCOUNT, account)
+        return decode_event(found[0][0]) if found else None
+
+    async def prune(self, before: int) -> int:
+        return await self.outbox.prune(before)
+
+    async def replay(self, which: Replay, now: int) -> Replayed:
+        return await replay(self._database, which, now)
+
+    async def enable(self, receiver: str, now: int) -> bool:
+        return await enable(self._database, receiver, now)
+
+    async def orphans(self, receivers: Iterable[str], accounts: Iterable[str]) -> Orphans:
+        return await read_orphans(self._database.fetch, receivers, accounts)
+
+    async def move(self, old: str, new: str, now: int) -> Moved:
+        return await move(self._database, old, new, now)
+
+    async def drop(self, receiver: str, *, dead: bool = False) -> Dropped:
+        return await drop(self._database, receiver, dead=dead)
+
+    async def probe(self, swept: Mapping[str, int] = _NOT_SWEPT) -> str | None:
+        """What is wrong with the store; None where nothing is: it can write, and the last record did not fail.
+
+        It commits when accounts were last `swept` (Unix milliseconds), for whoever reads while no daemon runs, and otherwise
+        changes nothing. A full disk may have room for that and none for the next record.
+        """
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(_AS_IT_IS)
+            connection.executemany(_SWEPT, swept.items())
+
+        try:
+            await self._database.write("probing", work, Use.TRIAL)
+        except StorageError as error:
+            return str(error)
+        return self._unrecorded
+
+    async def tally(self, accounts: Iterable[str]) -> Tally:
+        """How many jobs of these accounts, and deliveries to today's receivers, are not over. Raises `StorageError`."""
+        counts = dict(await self._database.fetch(_JOBS_BY_STATUS, json.dumps([*accounts])))
+        deliveries = await self.outbox.unended()
+        return Tally(
+            running=counts.get("RUNNING", 0) + counts.get("CANCELLATION_REQUESTED", 0),
+            queued=counts.get("QUEUED", 0),
+            pending=deliveries.get("pending", 0),
+            dead=deliveries.get("dead", 0),
+        )
+
+    async def _record(self, account: str, changes: Sequence[Change], watermark: int | None) -> None:
+        def work(connection: sqlite3.Connection) -> tuple[Draft, Logged]:
+            draft = self._active.change(connection, account)
+            entries = [Entry(event, change.known.job.id, change.backfilled) for change in changes for event in change.events]
+            logged = self.outbox.log(connection, entries)
+            _write_jobs(connection, changes, logged.first_seq)
+            if watermark is not None:
+                connection.execute("UPDATE accounts SET watermark = ? WHERE name = ?", (watermark, account))
+            return draft, logged
+
+        draft, logged = await self.outbox.write("recording events", work)
+        self._active.committed(draft, changes)
+        self.outbox.committed(logged)
+
+    async def _contact(self, account: str) -> Contact | None:
+        found = await self._database.fetch("SELECT since, horizon, watermark FROM accounts WHERE name = ?", account)
+        return Contact(since=found[0][0], horizon=found[0][1], watermark=found[0][2]) if found else None
+
+
+@asynccontextmanager
+async def open_store(
+    path: Path,
+    subscriptions: Iterable[Subscription] = (),
+    *,
+    told: Told = lambda _event, _backfilled: None,
+    used: Used = lambda _use, _well: None,
+) -> AsyncIterator[SqliteStore]:
+    """Open the database for writing, alone; raises `StorageError` where it is held, newer, damaged or not ours.
+
+    Each event that is logged from now on becomes a delivery to those of `subscriptions` that it is for, and is `told`; `used`
+    hears how the database is.
+    """
+    path = place(path)
+    with locked(path), held(made(path)):
+        take_back(path)
+        migrate(path)
+        database = Database(path, used)
+        try:
+            await database.open()
+            yield SqliteStore(database, SqliteOutbox(database, subscriptions, told))
+        finally:
+            await database.close()
+
+
+def place(path: Path) -> Path:
+    """The file's real path, its directory made if need be; raises `StorageError` where that cannot be.
+
+    So it does where a link on the way was made by another user.
+    """
+    real = real_path(path)
+    try:
+        real.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{real.parent}: cannot be made: {error.strerror}") from error
+    return real
+
+
+def _known(rows: list[Any]) -> dict[str, Known]:
+    return {id_: Known(stored_job(id_, data), bool(deleted)) for id_, deleted, data in rows}
+
+
+def _write_jobs(connection: sqlite3.Connection, changes: Sequence[Change], first_seq: int) -> None:
+    last_seqs = accumulate((len(change.events) for change in changes), initial=first_seq - 1)
+    rows: dict[bool, list[tuple[Any, ...]]] = {True: [], False: []}
+    for change, seq in zip(changes, islice(last_seqs, 1, None), strict=True):
+        rows[_is_progress(change)].append(_job_row(change, seq))
+    connection.executemany(_UPSERT_JOB, rows[False])
+    if connection.executemany(_PROGRESS_OF_JOB, rows[True]).rowcount < len(rows[True]):
+        connection.executemany(_UPSERT_JOB, rows[True])  # the table may not have a job that another file had
+
+
+def _is_progress(change: Change) -> bool:
+    return all(event.type == "batch.progress" and event.changes.keys() <= _COUNTERS for event in change.events)
+
+
+def _job_row(change: Change, seq: int) -> tuple[Any, ...]:
+    known, job = change.known, change.known.job
+    first, last = change.events[0].observed_at, change.events[-1].observed_at
+    data = _encode(job.to_data()).decode()
+    return (
+        change.account, job.id, job.status, known.active, known.deleted, job.created_at, first, last, seq, data
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""New events for all who follow the log, read once."""
