@@ -6,7 +6,7 @@ import msgspec
 
 from tracker.core.events.job_diff import deletion, diff, first_seen
 from tracker.core.jobs.job import Job
-from tracker.core.ports import Contact
+from tracker.core.ports.store import Contact
 
 SINCE = 1_750_000_000_000
 CONTACT = Contact(since=SINCE, horizon=SINCE // 1000 - 604_800)

@@ -21,8 +21,9 @@ from tracker.core.deliveries.delivery import Outcome, Result, settle
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.errors.config_error import ConfigError
 from tracker.core.errors.provider_failure import Failure, Reason
+from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import plain_event
-from tracker.core.ports import Contact, StorageError
+from tracker.core.ports.store import Contact
 from tracker.store.sqlite.writing.store import open_store
 
 ACTS = "\x1b]52;c;eA==\x07\x1b[2J\x9b31m\x7f\x85\u2028\u2029\u202e\u200b\r\n::error::forged\n"

@@ -14,7 +14,7 @@ from tracking import COMMAND, Installation
 from tracker.cli import group
 from tracker.cli.process.errors import CommandError
 from tracker.core.deliveries.fan_out import Subscription
-from tracker.core.ports import Contact
+from tracker.core.ports.store import Contact
 from tracker.runtime.clock import now
 from tracker.store.sqlite.files.lock import held, locked
 from tracker.store.sqlite.writing.store import open_store

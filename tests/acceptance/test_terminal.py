@@ -15,7 +15,7 @@ from steered import begin, end
 from tracking import COMMAND, Installation, simulated
 
 from tracker.core.deliveries.fan_out import Subscription
-from tracker.core.ports import Contact
+from tracker.core.ports.store import Contact
 from tracker.runtime.clock import now
 from tracker.store.sqlite.writing.store import open_store
 

@@ -11,7 +11,7 @@ from planting import plant, synchronous
 from recording import Sent, SyncEnded, Truncate, Unlink, Write, calls, recorded_to, whole
 from tracking import Installation, simulated
 
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.store.sqlite.proof.verify import verify
 from tracker.store.sqlite.writing.store import open_store
 

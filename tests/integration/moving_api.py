@@ -7,7 +7,7 @@ import msgspec
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.jobs.job import Job, MalformedJob, Page, read_job
 from tracker.core.jobs.status import FAILED, is_terminal
-from tracker.core.ports import ListQuery
+from tracker.core.ports.provider import ListQuery
 
 LIES = 12
 STALE = 3

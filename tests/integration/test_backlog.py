@@ -18,7 +18,7 @@ from telling import Telling, a_job
 
 from tracker.core.deliveries.adaptive_concurrency import SIDE_BY_SIDE
 from tracker.core.deliveries.circuit import TRIP
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.delivery.concurrency_limit import Sharing
 from tracker.runtime.clock import now
 from tracker.server.embedded import serving

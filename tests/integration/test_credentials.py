@@ -16,7 +16,7 @@ from tracker.core.deliveries.delivery import Delivery
 from tracker.core.errors.provider_failure import Reason
 from tracker.core.events.event import plain_event
 from tracker.core.jobs.job import Page
-from tracker.core.ports import ListQuery
+from tracker.core.ports.provider import ListQuery
 from tracker.daemon.factory import Network, notifying, providing
 from tracker.http.client import tls_context
 

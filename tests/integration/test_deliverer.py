@@ -15,7 +15,7 @@ from tracker.core.deliveries.delivery import Terms
 from tracker.core.deliveries.fan_out import Match, Subscription
 from tracker.core.events.job_diff import diff, first_seen
 from tracker.core.jobs.job import read_job
-from tracker.core.ports import Contact
+from tracker.core.ports.store import Contact
 from tracker.delivery.deliverer import SIDE_BY_SIDE, Deliverer
 from tracker.delivery.notifiers.webhook.notifier import Webhook
 from tracker.http.client import http_client, tls_context

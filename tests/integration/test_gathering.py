@@ -6,9 +6,9 @@ import anyio
 import pytest
 from moving_api import new_job
 
+from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import Event
 from tracker.core.jobs.job import Page
-from tracker.core.ports import StorageError
 from tracker.polling.poller import Poller
 from tracker.polling.recorder import Audience
 from tracker.polling.write_batching import MOST_AT_ONCE, gathering

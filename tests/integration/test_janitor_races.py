@@ -10,11 +10,11 @@ from structlog.testing import capture_logs
 
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.errors.provider_failure import Failure, Reason
+from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import batch_event
 from tracker.core.events.job_diff import Known, deletion, diff, first_seen
 from tracker.core.events.time_driven import Limits, overdue
 from tracker.core.jobs.job import Job
-from tracker.core.ports import StorageError
 from tracker.core.reconciliation.account_health import Health
 from tracker.store.sqlite.proof.verify import verify
 from tracker.store.sqlite.writing.outbox import Entry

@@ -10,7 +10,8 @@ from slack_standin import slack
 from telling import Telling, a_job
 
 from tracker.core.deliveries.delivery import Outcome, Result, Terms
-from tracker.core.ports import StorageError, Withdrawn
+from tracker.core.errors.storage_error import StorageError
+from tracker.core.ports.notifier import Withdrawn
 from tracker.delivery.deliverer import SIDE_BY_SIDE, Deliverer
 from tracker.delivery.notifiers.slack.incoming_webhook import SlackWebhook
 from tracker.http.client import http_client, tls_context

@@ -7,7 +7,7 @@ from loopback import answer, head_of, loopback, sends
 
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.jobs.job import Job, MalformedJob, Page
-from tracker.core.ports import ListQuery
+from tracker.core.ports.provider import ListQuery
 from tracker.http.client import http_client, tls_context
 from tracker.http.rate_limiter import Pace
 from tracker.providers.mistral.client import Mistral

@@ -8,7 +8,7 @@ import pytest
 from loopback import answer, drips, loopback, nobody, resets, sends
 
 from tracker.core.errors.provider_failure import Failure, Reason
-from tracker.core.ports import ListQuery
+from tracker.core.ports.provider import ListQuery
 from tracker.http.client import http_client, tls_context
 from tracker.http.rate_limiter import Pace
 from tracker.providers.mistral.client import _LATE, Mistral

@@ -5,7 +5,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 from simulated_time import SimulatedTime
 
-from tracker.core.ports import Withdrawn
+from tracker.core.ports.notifier import Withdrawn
 from tracker.http.rate_limiter import Pace
 
 LIFE = 5.0

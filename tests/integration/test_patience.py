@@ -7,7 +7,7 @@ from simulated_time import SimulatedTime
 
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.jobs.job import MalformedJob, Page
-from tracker.core.ports import ListQuery
+from tracker.core.ports.provider import ListQuery
 from tracker.providers.retrying import USUAL, Patience, Patient
 
 PASSING = (Reason.SERVER, Reason.NETWORK, Reason.MALFORMED, Reason.RATE_LIMITED)

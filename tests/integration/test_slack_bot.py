@@ -8,7 +8,7 @@ from slack_standin import TOKEN, error, slack
 from starlette.responses import PlainTextResponse
 
 from tracker.core.deliveries.delivery import Result
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.delivery.notifiers.slack.bot import Channel, SlackBot
 from tracker.http.client import http_client, tls_context
 from tracker.http.rate_limiter import Pace

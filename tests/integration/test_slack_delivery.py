@@ -11,7 +11,7 @@ from tracker.core.deliveries.delivery import Terms
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.events.job_diff import diff, first_seen
 from tracker.core.jobs.job import COUNTERS, read_job
-from tracker.core.ports import Contact
+from tracker.core.ports.store import Contact
 from tracker.delivery.deliverer import Deliverer
 from tracker.delivery.notifiers.slack.bot import Channel, SlackBot
 from tracker.delivery.notifiers.slack.incoming_webhook import SlackWebhook

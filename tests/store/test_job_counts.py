@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 from observations import gone, moved, seen, with_the_id_of
 
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.store.sqlite.proof.verify import verify
 from tracker.store.sqlite.writing.store import open_store
 

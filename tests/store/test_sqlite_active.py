@@ -9,10 +9,10 @@ import msgspec
 import pytest
 from observations import CONTACT, SINCE, gone, moved, seen, with_the_id_of
 
+from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.job_diff import Known
 from tracker.core.jobs.interning import MOST, Interning
 from tracker.core.jobs.job import parse_job, read_job
-from tracker.core.ports import StorageError
 from tracker.store.sqlite.database.schema import migrate
 from tracker.store.sqlite.writing.store import open_store
 

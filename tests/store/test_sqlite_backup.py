@@ -12,7 +12,7 @@ import pytest
 from observations import SINCE, seen, seen_many
 from small_files import no_file_grows_beyond
 
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.store.sqlite.copies import backup
 from tracker.store.sqlite.copies.backup import Contents, UnfitTargetError, back_up
 from tracker.store.sqlite.proof.verify import Verdict, verify

@@ -10,7 +10,7 @@ from engines import Sqlite
 from observations import CONTACT, moved, seen, seen_many
 from small_files import no_file_grows_beyond
 
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.store.sqlite.database.schema import migrate
 from tracker.store.sqlite.proof.verify import verify
 from tracker.store.sqlite.writing.store import open_store

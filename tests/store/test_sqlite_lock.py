@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 from observations import seen
 
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.store.sqlite.files import lock
 from tracker.store.sqlite.files.lock import is_held
 from tracker.store.sqlite.writing.store import open_store

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.store.sqlite.database.schema import APPLICATION_ID, MIGRATIONS, migrate
 from tracker.store.sqlite.writing.store import open_store
 

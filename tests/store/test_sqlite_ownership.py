@@ -14,7 +14,7 @@ from observations import seen_many
 
 from tracker.cli import group
 from tracker.cli.process.delivery_changes import change
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.daemon.control import NotReached, control_file, is_running
 from tracker.http.client import http_client, tls_context
 from tracker.store.sqlite.copies.backup import back_up

@@ -4,7 +4,7 @@ import anyio
 import pytest
 from observations import seen_many
 
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.core.queries.filters import JobFilter
 from tracker.store.sqlite.reading.reader_pool import READERS, open_pool
 from tracker.store.sqlite.writing.store import open_store

@@ -7,7 +7,7 @@ import anyio
 import pytest
 from observations import SINCE, gone, moved, progress, seen, seen_many
 
-from tracker.core.ports import Contact
+from tracker.core.ports.store import Contact
 from tracker.store.sqlite.reading.reader import EventFilter, open_reader
 from tracker.store.sqlite.writing.store import open_store
 

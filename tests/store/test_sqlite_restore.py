@@ -14,7 +14,7 @@ import anyio
 import pytest
 from observations import SINCE, seen, seen_many
 
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.store.sqlite.copies.backup import UnfitTargetError, back_up
 from tracker.store.sqlite.copies.restore import restore
 from tracker.store.sqlite.database.schema import APPLICATION_ID, MIGRATIONS

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from observations import seen, seen_many
 
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.store.sqlite.database.schema import APPLICATION_ID, MIGRATIONS, migrate, wal_reset_affected
 from tracker.store.sqlite.files.file_signature import judge
 from tracker.store.sqlite.reading.reader import EventFilter, open_reader

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 from observations import seen, seen_many
 
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.store.sqlite.database.schema import MIGRATIONS, migrate
 from tracker.store.sqlite.proof.verify import verify
 from tracker.store.sqlite.reading.reader import EventFilter, open_reader

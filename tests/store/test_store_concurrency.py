@@ -4,7 +4,8 @@ import anyio
 import pytest
 from observations import CONTACT, seen, seen_many, with_the_id_of
 
-from tracker.core.ports import Contact, StorageError
+from tracker.core.errors.storage_error import StorageError
+from tracker.core.ports.store import Contact
 
 TASKS = 20
 

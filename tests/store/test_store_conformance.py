@@ -4,8 +4,9 @@ import msgspec
 import pytest
 from observations import CONTACT, SINCE, a_job, gone, moved, seen, seen_many, with_the_id_of
 
+from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.job_diff import Known
-from tracker.core.ports import Contact, StorageError
+from tracker.core.ports.store import Contact
 
 
 async def test_the_first_contact_is_kept(engine):

@@ -10,8 +10,8 @@ from outboxes import EVERYTHING, OTHER, attempt, failing
 
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.delivery import Result
+from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import iso, plain_event
-from tracker.core.ports import StorageError
 from tracker.core.queries.pages import Backlog
 from tracker.core.reconciliation.account_health import Use
 from tracker.metrics import Metrics

@@ -8,8 +8,8 @@ from outboxes import DELIVERED, EVERYTHING, FAILED, FOR_EVER, attempt, attempted
 
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.fan_out import Subscription
+from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import plain_event
-from tracker.core.ports import StorageError
 from tracker.store.sqlite.writing.store import open_store
 
 LATER = SINCE + 3_600_000

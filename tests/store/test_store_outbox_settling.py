@@ -23,8 +23,8 @@ from outboxes import (
 from tracker.core.deliveries.circuit import TRIP, Circuit
 from tracker.core.deliveries.delivery import Result
 from tracker.core.deliveries.fan_out import Subscription
+from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import plain_event
-from tracker.core.ports import StorageError
 from tracker.store.sqlite.writing.store import open_store
 
 LONG_AFTER = SINCE + 10_000_000

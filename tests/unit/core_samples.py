@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from tracker.core.events.job_diff import Known
 from tracker.core.jobs.job import Job, read_job
-from tracker.core.ports import Contact
+from tracker.core.ports.store import Contact
 from tracker.core.reconciliation.reconcile import NOTHING, Sweep
 
 NOW = 1_750_861_214_312

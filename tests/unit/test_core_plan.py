@@ -3,7 +3,8 @@
 import pytest
 from core_samples import NOW
 
-from tracker.core.ports import Contact, ListQuery
+from tracker.core.ports.provider import ListQuery
+from tracker.core.ports.store import Contact
 from tracker.core.reconciliation.sweep_plan import (
     FREE_OVERLAP,
     OVERLAP,

@@ -4,7 +4,7 @@ import pytest
 
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.jobs.job import Hole
-from tracker.core.ports import ListQuery
+from tracker.core.ports.provider import ListQuery
 from tracker.core.reconciliation.recheck_schedule import DAY, HOUR, MINUTE, Recheck
 from tracker.core.reconciliation.unreadable_entries import Gaps
 

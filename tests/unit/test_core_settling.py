@@ -4,7 +4,7 @@ import pytest
 from core_samples import ANSWER, CONTACT, NOW, WINDOW, Sweeps, job
 
 from tracker.core.events.job_diff import Known
-from tracker.core.ports import Contact
+from tracker.core.ports.store import Contact
 from tracker.core.reconciliation.reconcile import NOTHING, Sweep, cannot_be_complete
 
 ID = ANSWER["id"]

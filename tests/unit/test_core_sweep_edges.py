@@ -6,7 +6,7 @@ from core_samples import ABSENT, ANSWER, NOW, Sweeps, job
 from tracker.core.events.job_diff import Known
 from tracker.core.jobs.job import COUNTERS
 from tracker.core.jobs.status import ACTIVE, TERMINAL
-from tracker.core.ports import Contact
+from tracker.core.ports.store import Contact
 from tracker.core.reconciliation.recheck_schedule import Recheck
 from tracker.core.reconciliation.reconcile import NOTHING, Doubt, Memory, Sweep
 

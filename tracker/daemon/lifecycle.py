@@ -24,7 +24,7 @@ from tracker.config.secrets_in_use import Learned
 from tracker.config.security_warnings import found_in
 from tracker.config.systemd_service import BY_HAND, Service
 from tracker.core.errors.config_error import ConfigError
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.core.reconciliation.account_health import Health
 from tracker.daemon.control import Control, announced
 from tracker.daemon.descriptors import shares_of_this_process

@@ -9,7 +9,7 @@ from typing import Final
 import anyio
 import structlog
 
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.core.reconciliation.account_health import Health, Tally
 from tracker.daemon.systemd import Systemd
 from tracker.runtime.heartbeat import Pulse

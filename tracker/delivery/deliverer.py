@@ -17,8 +17,10 @@ from tracker.core.deliveries.adaptive_concurrency import SIDE_BY_SIDE, Window
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.delivery import Delivery, Settlement, Terms, settle
 from tracker.core.deliveries.fan_out import subject
+from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import Event, iso, plain_event
-from tracker.core.ports import Notifier, Outbox, StorageError, Waiting, Withdrawn
+from tracker.core.ports.notifier import Notifier, Withdrawn
+from tracker.core.ports.outbox import Outbox, Waiting
 from tracker.delivery.concurrency_limit import Sharing
 from tracker.runtime.heartbeat import Pulse
 from tracker.runtime.task_groups import task_group

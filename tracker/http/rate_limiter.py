@@ -2,7 +2,7 @@
 
 import anyio
 
-from tracker.core.ports import Withdrawn
+from tracker.core.ports.notifier import Withdrawn
 from tracker.runtime.heartbeat import Pulse
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from tracker.core.events.event import Event
 from tracker.core.jobs.job import Job
-from tracker.core.ports import Facts
+from tracker.core.ports.statistics import Facts
 from tracker.core.reconciliation.sweep_report import Report
 from tracker.metrics.accounts import AccountMetrics
 from tracker.metrics.active_jobs import ActiveJobs

@@ -12,7 +12,7 @@ from tracker import __version__
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.events.event import from_iso
 from tracker.core.jobs.status import FOLLOWERS, is_recognized, is_terminal
-from tracker.core.ports import Facts
+from tracker.core.ports.statistics import Facts
 from tracker.core.queries.pages import Backlog
 from tracker.metrics.families import PREFIX
 from tracker.metrics.job_series import UNRECOGNIZED

@@ -12,7 +12,7 @@ from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.events.job_diff import Known
 from tracker.core.jobs.job import Job, MalformedJob, Page
 from tracker.core.jobs.status import TERMINAL, is_recognized
-from tracker.core.ports import ListQuery, Provider
+from tracker.core.ports.provider import ListQuery, Provider
 from tracker.core.reconciliation.recheck_schedule import DAY, HOUR, MINUTE, Recheck
 from tracker.core.reconciliation.sweep_plan import PAGE_SIZE
 

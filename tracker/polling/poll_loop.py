@@ -9,10 +9,10 @@ import structlog
 
 from tracker.core.deliveries.retry_schedule import backoff, spread
 from tracker.core.errors.provider_failure import Failure, Reason
+from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import Event
 from tracker.core.events.job_diff import Change
 from tracker.core.events.summary import why
-from tracker.core.ports import StorageError
 from tracker.core.reconciliation.account_health import Health
 from tracker.core.reconciliation.sweep_report import Report
 from tracker.metrics import Metrics

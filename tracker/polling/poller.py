@@ -12,7 +12,8 @@ import anyio
 import msgspec
 
 from tracker.core.events.job_diff import Known
-from tracker.core.ports import Contact, Provider, Store
+from tracker.core.ports.provider import Provider
+from tracker.core.ports.store import Contact, Store
 from tracker.core.reconciliation.recheck_schedule import DAY, Recheck
 from tracker.core.reconciliation.reconcile import NOTHING, Memory, Sweep
 from tracker.core.reconciliation.sweep_plan import FREE_OVERLAP, Census, Plan, advanced_watermark, plan, window_start

@@ -9,7 +9,7 @@ from tracker.core.events.job_diff import Change, Known
 from tracker.core.forecast.eta import History, with_etas
 from tracker.core.jobs.interning import Interning
 from tracker.core.jobs.job import Job
-from tracker.core.ports import Store
+from tracker.core.ports.store import Store
 
 T = TypeVar("T")
 

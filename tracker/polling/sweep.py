@@ -10,7 +10,7 @@ from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.events.job_diff import Change, Known
 from tracker.core.jobs.job import Hole, Job, MalformedJob, Page
 from tracker.core.jobs.status import ACTIVE
-from tracker.core.ports import ListQuery, Provider
+from tracker.core.ports.provider import ListQuery, Provider
 from tracker.core.reconciliation.recheck_schedule import DAY
 from tracker.core.reconciliation.reconcile import Memory, Sweep
 from tracker.core.reconciliation.sweep_plan import Plan

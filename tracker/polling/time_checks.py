@@ -5,9 +5,10 @@ from typing import Final
 
 import structlog
 
+from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import Event, iso
 from tracker.core.events.time_driven import RECOVERED, Clocks, Limits, overdue, reachability
-from tracker.core.ports import StorageError, Store
+from tracker.core.ports.store import Store
 from tracker.core.reconciliation.account_health import AccountHealth, Health
 from tracker.runtime.heartbeat import Pulse
 

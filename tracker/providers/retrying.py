@@ -8,7 +8,7 @@ import msgspec
 from tracker.core.deliveries.retry_schedule import backoff
 from tracker.core.errors.provider_failure import Failure
 from tracker.core.jobs.job import Job, MalformedJob, Page
-from tracker.core.ports import ListQuery, Provider
+from tracker.core.ports.provider import ListQuery, Provider
 from tracker.runtime.heartbeat import Pulse
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from tracker.config import Config
 from tracker.core.deliveries.replay import Replay, Replayed
 from tracker.core.forecast.job_forecast import Outlook
-from tracker.core.ports import Reader
+from tracker.core.ports.reader import Reader
 from tracker.core.queries.orphans import Dropped, Moved
 from tracker.core.reconciliation.account_health import Health
 from tracker.web.stream.broadcast import Broadcast

@@ -61,7 +61,7 @@ def _job_ids(ctx: click.Context, prefix: str, *, active: bool | None) -> "list[C
 
     from tracker.config import database_path  # noqa: PLC0415 - as above
     from tracker.core.errors.config_error import ConfigError  # noqa: PLC0415 - as above
-    from tracker.core.ports import StorageError  # noqa: PLC0415 - as above
+    from tracker.core.errors.storage_error import StorageError  # noqa: PLC0415 - as above
     from tracker.core.queries.filters import JobFilter  # noqa: PLC0415 - as above
     from tracker.store.sqlite.reading.reader import open_reader  # noqa: PLC0415 - as above
 

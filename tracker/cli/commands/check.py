@@ -14,8 +14,9 @@ from tracker.config.api_key_strength import refuse_short_keys
 from tracker.config.plausibility import doubts
 from tracker.config.security_warnings import found_in
 from tracker.core.errors.provider_failure import Failure
+from tracker.core.errors.storage_error import StorageError
 from tracker.core.jobs.job import Page
-from tracker.core.ports import ListQuery, StorageError
+from tracker.core.ports.provider import ListQuery
 from tracker.core.reconciliation.sweep_plan import PAGE_SIZE
 from tracker.core.text.escaping import plain
 from tracker.daemon.control import is_running

@@ -14,7 +14,7 @@ from tracker.config import Config, load
 from tracker.config.api_key_strength import refuse_short_keys
 from tracker.config.systemd_service import service
 from tracker.core.errors.listen_error import ListenError
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.daemon import lifecycle as daemon
 from tracker.logs import setup as log
 from tracker.logs.throttling import Repetition

@@ -56,7 +56,7 @@ def _is_closed_pipe(error: Exception) -> bool:
 
 
 def _is_expected(error: Exception) -> bool:
-    from tracker.core.ports import StorageError  # noqa: PLC0415 - half of the time that --help takes
+    from tracker.core.errors.storage_error import StorageError  # noqa: PLC0415 - only a command that failed needs it
 
     return isinstance(error, StorageError | ListenError)
 

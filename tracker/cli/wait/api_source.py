@@ -13,7 +13,7 @@ from tracker.core.events.event import iso, worth
 from tracker.core.jobs.job import Job, MalformedJob
 from tracker.core.jobs.partial import as_tracked
 from tracker.core.jobs.status import ACTIVE, SUCCESS
-from tracker.core.ports import ListQuery, Provider
+from tracker.core.ports.provider import ListQuery, Provider
 from tracker.core.reconciliation.sweep_plan import OVERLAP, PAGE_SIZE
 from tracker.runtime.clock import now
 

@@ -13,7 +13,7 @@ from tracker.cli.wait.state import UNKNOWN, Awaited, Waiting
 from tracker.config import database_path, load
 from tracker.core.deliveries.retry_schedule import backoff, spread
 from tracker.core.errors.config_error import ConfigError
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.daemon.control import is_running
 from tracker.daemon.factory import Network, providing
 from tracker.http.client import HttpClient, tls_context

@@ -21,7 +21,7 @@ from tracker.core.events.job_diff import Change, Known, deletion, diff, first_se
 from tracker.core.jobs.job import Job
 from tracker.core.jobs.partial import as_tracked
 from tracker.core.jobs.status import SUCCESS, is_terminal
-from tracker.core.ports import Contact
+from tracker.core.ports.store import Contact
 from tracker.core.reconciliation.recheck_schedule import DAY, HOUR, MINUTE, Recheck
 
 CONFIRMED_AFTER: Final = 5_000

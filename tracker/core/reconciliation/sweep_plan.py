@@ -10,7 +10,8 @@ from typing import Final
 import msgspec
 
 from tracker.core.jobs.status import ACTIVE
-from tracker.core.ports import Contact, ListQuery
+from tracker.core.ports.provider import ListQuery
+from tracker.core.ports.store import Contact
 
 PAGE_SIZE: Final = 100
 """The maximum is undocumented; 100 is the default."""

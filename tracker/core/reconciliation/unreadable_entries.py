@@ -4,7 +4,7 @@ import msgspec
 
 from tracker.core.events.event import iso
 from tracker.core.jobs.job import Hole
-from tracker.core.ports import ListQuery
+from tracker.core.ports.provider import ListQuery
 from tracker.core.reconciliation.recheck_schedule import DAY, HOUR, MINUTE, Recheck
 from tracker.core.reconciliation.sweep_report import Unreadable
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from tracker.config.secrets_in_use import Credentials
 from tracker.core.deliveries.delivery import Delivery, Outcome, Result
-from tracker.core.ports import Notifier
+from tracker.core.ports.notifier import Notifier
 
 _REFUSED: Final = (Result.REFUSED, Result.GONE)
 """What a wrong token, a signature that does not verify and a URL that has been withdrawn may be answered with."""

@@ -14,7 +14,7 @@ from tracker.core.errors.api_error import explained, may_be_html, message_of, no
 from tracker.core.errors.provider_failure import Failure, Reason, reason_of
 from tracker.core.events.event import iso
 from tracker.core.jobs.job import Job, Malformed, MalformedJob, Page, parse_job, parse_page
-from tracker.core.ports import ListQuery
+from tracker.core.ports.provider import ListQuery
 from tracker.core.text.redaction import Redaction
 from tracker.http.client import Answer, HttpClient, NoAnswer, Request
 from tracker.http.rate_limiter import Pace

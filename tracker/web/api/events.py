@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from starlette.responses import Response
 
-from tracker.core.ports import Reader
+from tracker.core.ports.reader import Reader
 from tracker.core.queries.filters import EventFilter
 from tracker.core.queries.pages import LARGEST_SEQ, Span
 from tracker.web.daemon_interface import Tracker

@@ -7,7 +7,7 @@ from msgspec import Meta
 from starlette.responses import Response
 
 from tracker.core.deliveries.replay import unknown_receiver
-from tracker.core.ports import Reader
+from tracker.core.ports.reader import Reader
 from tracker.core.queries.orphans import Drop, Dropped, Move, Moved, Orphans, nothing_left, refusal
 from tracker.web.daemon_interface import Tracker
 from tracker.web.endpoints.endpoint import Answer, Operation, Takes, json_response

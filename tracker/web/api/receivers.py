@@ -14,7 +14,7 @@ from tracker.core.deliveries.delivery import Result
 from tracker.core.deliveries.replay import unknown_receiver
 from tracker.core.errors.provider_failure import Reason
 from tracker.core.events.event import iso
-from tracker.core.ports import Reader
+from tracker.core.ports.reader import Reader
 from tracker.core.reconciliation.account_health import AccountHealth
 from tracker.web.api.deliveries import Nothing
 from tracker.web.api.orphans import orphans_of

@@ -16,7 +16,7 @@ from msgspec import UNSET, Meta, UnsetType
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.runtime.task_groups import task_group
 from tracker.web.api.events import Seq, Which
 from tracker.web.daemon_interface import Tracker

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import UNSET, UnsetType
 
 from tracker.core.jobs.status import FOLLOWERS
-from tracker.core.ports import Reader
+from tracker.core.ports.reader import Reader
 from tracker.core.queries.names import status_named, unknown_name, unknown_status, unknown_type
 from tracker.web.daemon_interface import Tracker
 from tracker.web.endpoints.problem_details import Refusal

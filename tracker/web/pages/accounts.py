@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tracker.core.ports import Reader
+from tracker.core.ports.reader import Reader
 from tracker.core.reconciliation.account_health import AccountHealth
 from tracker.web.api.receivers import account_state
 from tracker.web.daemon_interface import Tracker

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from tracker.core.deliveries.circuit import Circuit
-from tracker.core.ports import Reader
+from tracker.core.ports.reader import Reader
 from tracker.core.queries.orphans import Orphans, account_sentence, receiver_sentence
 from tracker.web.api.orphans import orphans_of
 from tracker.web.daemon_interface import Tracker

@@ -8,7 +8,7 @@ from starlette.datastructures import QueryParams
 
 from tracker.core.events.event import ACCOUNT_TYPES, BATCH_TYPES, OVERDUE_TYPES, RECEIVER_TYPES
 from tracker.core.events.timeline import PROGRESS
-from tracker.core.ports import Reader
+from tracker.core.ports.reader import Reader
 from tracker.core.queries.filters import EventFilter
 from tracker.core.queries.pages import Span
 from tracker.web.endpoints.name_checks import check_types

@@ -8,7 +8,7 @@ from tracker.core.events.summary import of_status, span
 from tracker.core.jobs.job import Job, read_job, time_of
 from tracker.core.jobs.request_errors import error_sentences
 from tracker.core.jobs.status import FAILED, QUEUED, is_terminal
-from tracker.core.ports import Reader
+from tracker.core.ports.reader import Reader
 from tracker.core.queries.filters import DeliveryFilter, EventFilter
 from tracker.core.queries.pages import Span
 from tracker.runtime.clock import now

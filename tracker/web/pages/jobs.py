@@ -7,7 +7,7 @@ import msgspec
 from starlette.datastructures import QueryParams
 
 from tracker.core.jobs.status import ACTIVE, QUEUED, TERMINAL, is_terminal
-from tracker.core.ports import Reader
+from tracker.core.ports.reader import Reader
 from tracker.core.queries.filters import JobFilter, in_turn
 from tracker.core.queries.pages import JobKey
 from tracker.web.daemon_interface import Tracker

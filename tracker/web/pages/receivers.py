@@ -8,7 +8,7 @@ from starlette.datastructures import QueryParams
 
 from tracker.config import Receiver
 from tracker.core.deliveries.circuit import Circuit
-from tracker.core.ports import Reader
+from tracker.core.ports.reader import Reader
 from tracker.core.queries.filters import DeliveryFilter
 from tracker.core.queries.pages import DeliveryKey
 from tracker.web.api.receivers import receiver_state

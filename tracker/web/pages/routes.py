@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tracker.core.ports import Reader
+from tracker.core.ports.reader import Reader
 from tracker.web.daemon_interface import Tracker
 from tracker.web.endpoints.problem_details import Refusal
 from tracker.web.pages.accounts import accounts_page

@@ -11,7 +11,9 @@ from typing import Final, NamedTuple
 import anyio
 import structlog
 
-from tracker.core.ports import Reader, StorageError, Waiting
+from tracker.core.errors.storage_error import StorageError
+from tracker.core.ports.outbox import Waiting
+from tracker.core.ports.reader import Reader
 from tracker.core.queries.filters import EventFacts, EventFilter, read_facts
 from tracker.core.queries.pages import Span
 from tracker.core.text.escaping import escape_json

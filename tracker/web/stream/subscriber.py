@@ -6,7 +6,7 @@ from typing import Final
 
 import anyio
 
-from tracker.core.ports import Reader
+from tracker.core.ports.reader import Reader
 from tracker.core.queries.filters import EventFilter
 from tracker.core.queries.pages import Span
 from tracker.web.stream.broadcast import Broadcast, Message, message

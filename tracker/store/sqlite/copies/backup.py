@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.store.sqlite.database.schema import IDENTITY, check, to_read
 from tracker.store.sqlite.files.atomic_file import COMPANIONS, partial
 from tracker.store.sqlite.files.ownership import real_path

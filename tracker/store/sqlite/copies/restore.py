@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.store.sqlite.copies.backup import Contents, UnfitTargetError, copy, proved
 from tracker.store.sqlite.database.schema import check_any_version, migrate
 from tracker.store.sqlite.files.atomic_file import partial

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import aiosqlite
 import anyio
 
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.core.reconciliation.account_health import Use
 from tracker.store.sqlite.database.connect import connect, run
 from tracker.store.sqlite.database.schema import IDENTITY, check

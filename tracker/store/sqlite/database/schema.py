@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.store.sqlite.files.file_signature import judge
 
 APPLICATION_ID: Final = 0x42_54_52_4B  # "BTRK"

@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 
 _MAGIC: Final = b"SQLite format 3\0"
 _HEADER: Final = struct.Struct(">16x H 42x I 4x I 28x B 2x H")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.store.sqlite.files.atomic_file import COMPANIONS
 from tracker.store.sqlite.files.ownership import check_beside, opened, opened_or_made
 

@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 
 _MOST_LINKS: Final = 40
 """As many as Linux follows."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 
 _VERSION: Final = 0x20080522
 """Of the kernel's structure of capabilities."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.store.sqlite.database.schema import IDENTITY, check, to_read
 from tracker.store.sqlite.proof.rebuild import EVENTS, Rebuilding, Rebuilt
 

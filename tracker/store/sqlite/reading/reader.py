@@ -11,7 +11,7 @@ import anyio
 import msgspec
 
 from tracker.core.deliveries.circuit import Circuit
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.core.queries.filters import DeliveryFilter, EventFilter, JobFilter
 from tracker.core.queries.names import Names
 from tracker.core.queries.orphans import Orphans

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import anyio
 
-from tracker.core.ports import StorageError
+from tracker.core.errors.storage_error import StorageError
 from tracker.store.sqlite.reading.reader import Reader, open_reader
 
 READERS: Final = 4

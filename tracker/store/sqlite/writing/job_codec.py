@@ -1,7 +1,7 @@
 """Owns reading a job back from what the database holds of it."""
 
+from tracker.core.errors.storage_error import StorageError
 from tracker.core.jobs.job import Job, PartialJob, parse_job
-from tracker.core.ports import StorageError
 
 
 def stored_job(job_id: str, data: str) -> Job:

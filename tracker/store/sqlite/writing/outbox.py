@@ -16,8 +16,8 @@ import msgspec
 from tracker.core.deliveries.circuit import TRIP, Circuit
 from tracker.core.deliveries.delivery import Delivery, Settlement
 from tracker.core.deliveries.fan_out import Subscription, fan_out, stream_of
+from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import Event, encode_event, from_iso
-from tracker.core.ports import StorageError
 from tracker.store.sqlite.database.connection import Database
 from tracker.store.sqlite.writing.clock_rollback import rewind
 

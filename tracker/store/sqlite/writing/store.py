@@ -13,11 +13,12 @@ import msgspec
 
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.deliveries.replay import Replay, Replayed
+from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import Event, from_iso, iso
 from tracker.core.events.job_diff import Change, Known
 from tracker.core.events.time_driven import Standing
 from tracker.core.jobs.job import COUNTERS
-from tracker.core.ports import Contact, StorageError
+from tracker.core.ports.store import Contact
 from tracker.core.queries.orphans import Dropped, Moved, Orphans
 from tracker.core.reconciliation.account_health import Tally, Use
 from tracker.store.sqlite.database.connection import Database, Used

@@ -1,0 +1,55 @@
+"""Owns the Protocol of the deliveries that have not ended."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Protocol
+
+from tracker.core.deliveries.circuit import Circuit
+from tracker.core.deliveries.delivery import Delivery, Settlement
+from tracker.core.events.event import Event
+
+
+class Waiting(Protocol):
+    """Something that can be waited for, as anyio's Event."""
+
+    async def wait(self) -> object:
+        """Return once it has happened."""
+
+
+class Outbox(Protocol):
+    """The deliveries that have not ended. Every method with `await` raises `StorageError` as those of `Store` do."""
+
+    def changed(self, receiver: str) -> Waiting:
+        """What is set by the next commit that touches a delivery of `receiver`; ask for it before you look."""
+
+    def grown(self) -> Waiting:
+        """What is set by the next commit that logs anything; ask for it before you look."""
+
+    def wake(self, receivers: Iterable[str]) -> None:
+        """Tell whoever waits for a change of these to look again."""
+
+    async def circuit(self, receiver: str) -> Circuit:
+        """How the receiver was when it was last settled."""
+
+    async def claim(self, receiver: str, now: int, hold: float, limit: int, under_way: Collection[int]) -> Sequence[Delivery]:
+        """Up to `limit` deliveries that are due and that no earlier one of their stream holds back, the longest due first.
+
+        `hold` is in seconds, `under_way` are the seqs of those that are being sent already.
+        """
+
+    async def gathered(self, receiver: str, now: int, hold: float, under_way: Collection[int]) -> Sequence[Delivery]:
+        """What a digest may take along, in the log's order: all that is due or was never tried, and is not held back."""
+
+    async def next_due(self, receiver: str, now: int, hold: float) -> int | None:
+        """The next moment after `now` (Unix milliseconds) at which something may become due; None where nothing is pending."""
+
+    async def rewind(self, receiver: str, now: int) -> int:
+        """The clock says `now` and may have been ahead: a wait that began later begins now; how many deliveries had one."""
+
+    async def settle(
+        self, receiver: str, settlements: Sequence[Settlement], circuit: Circuit, events: Sequence[Event] = ()
+    ) -> Collection[int]:
+        """Commit what attempts came to, how the receiver is now, and the events that say so: all or nothing.
+
+        Returns the seqs of the deliveries that stand as settled. A failed attempt does not settle a delivery that was replayed,
+        moved or dropped while the attempt was under way.
+        """
