@@ -24,7 +24,9 @@ def test_map_has_every_package_and_no_other():
     entries = [path for path in (ROOT / "tracker").iterdir() if path.name not in ("__init__.py", "__pycache__", "py.typed")]
     packages = {path.name for path in entries if path.is_dir()}
     rows = [
-        line.split("|")[1] for line in CONTRIBUTING.split("## The map")[1].split("## Working")[0].splitlines() if "/`" in line
+        line.split("|")[1]
+        for line in CONTRIBUTING.split("## The map")[1].split("## Working")[0].splitlines()
+        if line.startswith("| `")
     ]
     assert {path.name for path in entries} - packages == {"__main__.py"}
     assert {name for row in rows for name in re.findall(r"`([a-z]+)/`", row)} == packages
