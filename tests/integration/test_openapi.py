@@ -1,5 +1,7 @@
 """The OpenAPI document is true: whatever is asked by it, or against it, is answered as it says."""
 
+import base64
+import json
 import re
 import subprocess
 import sys
@@ -10,6 +12,11 @@ import pytest
 from jsonschema import Draft202012Validator
 from observations import SINCE
 from surfaced import CONTROL, fill, surfaced
+
+from tracker.core.deliveries.signing import parse_secret, signature_headers
+from tracker.core.events.event import encode_event
+from tracker.core.events.sample import sample_event
+from tracker.schemas import definitions, event_schema
 
 SETTINGS = """
 base-url = "{url}"
@@ -78,6 +85,37 @@ async def test_the_document_is_whole(tmp_path):
         found = document
         for part in reference.removeprefix("#/").split("/"):
             found = found[part]
+
+
+async def test_every_event_type_is_a_webhook(tmp_path):
+    """The document has each event type as a request with its signed headers, and its body has the published schema."""
+    async with surfaced(tmp_path / "tracker.db") as app:
+        document = (await app.get("/api/openapi.json")).json()
+    assert document["webhooks"].keys() == definitions().keys()
+    for type_, name in definitions().items():
+        request = document["webhooks"][type_]["post"]
+        headers = {each["name"]: each["required"] for each in request["parameters"]}
+        assert headers == {"webhook-id": True, "webhook-timestamp": True, "webhook-signature": False}
+        assert request["requestBody"]["content"]["application/json"]["schema"] == {"$ref": f"#/components/schemas/{name}"}
+        component = document["components"]["schemas"][name]
+        assert component["properties"]["type"]["const"] == type_
+        assert component.keys() == event_schema()["$defs"][name].keys()
+    any_event = document["components"]["schemas"]["Event"]
+    assert [*any_event["discriminator"]["mapping"]] == [*definitions()]
+
+
+async def test_webhooks_of_the_document_are_what_is_sent(tmp_path):
+    """What the product signs and sends has the headers and the body that the document gives for it."""
+    async with surfaced(tmp_path / "tracker.db") as app:
+        document = (await app.get("/api/openapi.json")).json()
+    key = parse_secret("whsec_" + base64.b64encode(bytes(32)).decode())
+    for type_ in definitions():
+        body = encode_event(sample_event(type_, "default", 1_750_861_214_312, "abc"))
+        request = document["webhooks"][type_]["post"]
+        sent = signature_headers([key], "evt_1", 1_750_861_214, body.encode())
+        assert [*sent] == [each["name"] for each in request["parameters"]]
+        schema = request["requestBody"]["content"]["application/json"]["schema"]
+        Draft202012Validator({**schema, "components": document["components"]}).validate(json.loads(body))
 
 
 def _references(value):

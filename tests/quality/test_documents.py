@@ -47,14 +47,27 @@ def test_version_is_the_same_everywhere():
     assert metadata["version"] == __version__ == newest[1]
 
 
-DEPLOY = "deploy/README.md", "deploy/examples/README.md", "deploy/prometheus/RUNBOOK.md", "deploy/systemd/README.md"
+DOCUMENTS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for folder in (ROOT, *(ROOT / name for name in (".github", "config", "deploy", "tests", "tracker")))
+    for path in (folder.glob("*.md") if folder == ROOT else folder.rglob("*.md"))
+    if "node_modules" not in path.parts
+)
 
 
-@pytest.mark.parametrize("path", ["README.md", "CHANGELOG.md", "LICENSE", "config/tracker.toml", *DEPLOY])
+@pytest.mark.parametrize("path", ["LICENSE", "config/tracker.toml", *DOCUMENTS])
 def test_links_lead_somewhere(path):
-    """A relative link in a document names a file that exists."""
+    """A relative link in a document names a file that exists, and a heading that this file has."""
     text = (ROOT / path).read_text("utf-8")
-    links = [
-        link for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text) if not (ROOT / path).parent.joinpath(link).exists()
-    ]
-    assert links == []
+    broken = []
+    for file, anchor in re.findall(r"\]\(([^)#:\s]*)(?:#([^)]*))?\)", text):
+        target = (ROOT / path).parent / file if file else ROOT / path
+        if not target.exists() or (anchor and anchor not in _anchors(target)):
+            broken.append(f"{file}#{anchor}")
+    assert broken == []
+
+
+def _anchors(document):
+    """The anchors that GitHub gives to the headings of a document."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

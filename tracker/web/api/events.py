@@ -16,7 +16,7 @@ from tracker.web.endpoints.problem_details import MEDIA_TYPE, BeyondTheLog, beyo
 from tracker.web.endpoints.request_parsing import Glob, Moment, Text, moment
 
 Seq = Annotated[int, Meta(ge=0, le=LARGEST_SEQ)]
-EVENT: Final = {"$ref": "#/components/schemas/any-event"}
+EVENT: Final = {"$ref": "#/components/schemas/Event"}
 
 
 class Which(msgspec.Struct, frozen=True, kw_only=True):

@@ -64,7 +64,7 @@ class Added(msgspec.Struct, frozen=True, kw_only=True):
     eta: Annotated[str, Meta(extra_json_schema={"format": "date-time"})] | None
 
 
-JOB: Final = {"allOf": [{"$ref": "#/components/schemas/job"}, {"$ref": "#/components/schemas/Added"}]}
+JOB: Final = {"allOf": [{"$ref": "#/components/schemas/BatchJob"}, {"$ref": "#/components/schemas/Added"}]}
 
 
 def operations(tracker: Tracker) -> list[Operation]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from starlette.responses import Response
@@ -11,9 +11,9 @@ from starlette.routing import Route
 
 from tracker import __version__
 from tracker.core.deliveries.replay import Replay
-from tracker.schemas import event_schema
 from tracker.web.api.deliveries import REPLAY, Delivery
 from tracker.web.api.jobs import Added
+from tracker.web.api.openapi_webhooks import event_schemas, webhooks
 from tracker.web.endpoints.endpoint import Answer, Operation, Schema
 from tracker.web.endpoints.problem_details import MEDIA_TYPE, Problem
 
@@ -52,8 +52,9 @@ def document(operations: Iterable[Operation], base_path: str = "") -> Schema:
         "info": {"title": "batch-tracker", "version": __version__, "description": _DESCRIPTION},
         "servers": [{"url": base_path or "/"}],
         "paths": paths,
+        "webhooks": webhooks(),
         "components": {
-            "schemas": _of_events() | components,
+            "schemas": event_schemas() | components,
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
             },
@@ -107,23 +108,3 @@ def _answer(answer: Answer) -> Schema:
 
 def _ref(type_: type) -> Schema:
     return {"$ref": _COMPONENTS.format(name=type_.__name__)}
-
-
-def _of_events() -> dict[str, Any]:
-    """The schemas of events and jobs, as they are published; `any-event` is any of them."""
-    published = event_schema()
-    schemas: dict[str, Any] = _moved(published["$defs"])
-    schemas["any-event"] = {"oneOf": _moved(published["oneOf"]), "description": published["description"]}
-    return schemas
-
-
-def _moved(schema: Any) -> Any:
-    """The schema with its references as they are here."""
-    if isinstance(schema, list):
-        return [_moved(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        key: value.replace("#/$defs/", "#/components/schemas/") if key == "$ref" else _moved(value)
-        for key, value in schema.items()
-    }

@@ -1,0 +1,321 @@
+"""Writes what the product knows into config/README.md and tracker/schemas/README.md; with --check says whether it is there.
+
+A document keeps its prose. What is generated stands between two comments, `begin` and `end`. The configuration's keys and
+their types come from the parser's own messages, defaults and explanations from config/tracker.toml; the events' payloads are
+those of `send-test`.
+"""
+
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from textwrap import wrap
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from tracker.config import load
+from tracker.core.errors.config_error import ConfigError
+from tracker.core.events.sample import sample_event
+from tracker.schemas import definitions, event_schema
+
+ROOT: Final = Path(__file__).parents[1]
+REFERENCE: Final = ROOT / "config" / "tracker.toml"
+WIDTH: Final = 124
+
+ENVIRONMENT: Final = {"HOME": "/home/you", "MISTRAL_API_KEY": "k" * 32}
+MINIMAL: Final = {
+    "accounts": '[[accounts]]\nname = "default"\napi_key = { env = "MISTRAL_API_KEY" }\n',
+    "receivers": '[[receivers]]\nname = "r"\nkind = "webhook"\nurl = "https://example.com"\n',
+}
+PROBES: Final = ('"99999999d"', "true", "2")
+"""Values that are wrong for one key or another; what the parser says of them says what is right."""
+
+EXAMPLES: Final = {
+    "storage.path": 'path = "/var/lib/batch-tracker/tracker.db"',
+    "storage.keep_deliveries": 'keep_deliveries = "90d"      # `batch-tracker deliveries` shows three months',
+    "http.listen": 'listen = ["127.0.0.1:9471", "[::1]:9471"]',
+    "metrics.max_job_series": "max_job_series = 0           # only sums by model",
+    "network.use_environment_proxies": "use_environment_proxies = true",
+    "accounts.name": 'name = "research"            # events have "account": "research"',
+    "accounts.base_url": 'base_url = "https://gateway.example.com/mistral"',
+    "accounts.poll_interval": 'poll_interval = "1m"         # fewer requests; a change is logged up to a minute later',
+    "accounts.requests_per_second": "requests_per_second = 0.5    # one request in two seconds",
+    "accounts.backfill": 'backfill = "0s"              # watch only what is active now, and what comes',
+    "accounts.settle_for": 'settle_for = "1m"            # wait longer for a late output file',
+    "accounts.request_timeout": 'request_timeout = "30s"      # for a slow gateway',
+    "accounts.stalled_after": 'stalled_after = "6h"         # for models that take long for one request',
+    "accounts.timeout_hours": "timeout_hours = 168          # jobs may take a week: `batch.deadline` after 134.4 hours",
+    "accounts.unreachable_after": 'unreachable_after = "30m"    # short outages give no event',
+    "receivers.events": 'events = ["batch.*", "account.unreachable"]',
+    "receivers.retry": 'retry = ["10s", "1m", "10m"]  # four attempts within about eleven minutes',
+    "receivers.hold": 'hold = "0s"                  # order does not matter to this receiver',
+    "receivers.timeout": 'timeout = "5s"',
+    "receivers.group_wait": 'group_wait = "1m"            # fewer, longer messages',
+    "receivers.api": 'api = "https://slack-gateway.example.com/api"',
+}
+"""An example for each key of which the reference shows the default."""
+
+AT: Final = 1_750_861_214_312
+"""When the sample events were observed, in Unix milliseconds."""
+
+ACTIONS: Final = {
+    "batch.created": "Show the job. A job that has already ended when it is first seen gives this event and its end.",
+    "batch.started": "Show that the job runs.",
+    "batch.cancelling": "Wait: the job ends with `batch.cancelled`, or with what it came to before.",
+    "batch.completed": "Check `outcome`, then download `data.output_file` and, where requests failed, `data.error_file`. "
+    "SUCCESS does not mean that a request succeeded.",
+    "batch.failed": "Read `data.errors`: the most frequent first, each with a `count`. Mend the input and submit it again.",
+    "batch.expired": "Download what `data.output_file` has, if there is one, and submit the rest with a longer time-out.",
+    "batch.cancelled": "Forget the job, or submit it again.",
+    "batch.progress": "Update a progress bar: `data.completed_requests` of `data.total_requests`. `eta` is there once there is "
+    "enough to estimate from.",
+    "batch.updated": "Update what you show of the job; `changes` says what is new.",
+    "batch.unrecognized": "Look the status up in Mistral's documentation. batch-tracker goes on watching the job.",
+    "batch.deleted": "Forget the job, and the files that you wanted from it. If it appears again, it is logged again.",
+    "batch.stalled": "Look at the job: it may hang. It gives the event once until a counter moves again.",
+    "batch.deadline": "Decide whether to wait: a job that reaches its time-out expires.",
+    "account.unreachable": "Read `reason` and `detail`: a refused key needs you, a failing API needs patience.",
+    "account.recovered": "Nothing: what happened meanwhile follows in the log.",
+    "receiver.failing": "Repair the receiver that `data.receiver` names. Its deliveries wait and are retried.",
+    "receiver.recovered": "Nothing: its pending deliveries follow.",
+}
+"""What to do with an event of each type."""
+
+
+class Key(NamedTuple):
+    """A key of the configuration as the reference explains it; `default` is TOML, or words, or None where it is required."""
+
+    section: str
+    name: str
+    text: str
+    value: str
+    default: str | None
+    is_value: bool
+
+    @property
+    def path(self) -> str:
+        return f"{self.section}.{self.name}"
+
+    @property
+    def example(self) -> str:
+        return EXAMPLES.get(self.path, f"{self.name} = {self.value}")
+
+
+def main() -> None:
+    """Write the documents, or with --check end with status 1 where one is not what would be written."""
+    stale = [path for path, made in documents() if path.read_text("utf-8") != made]
+    for path, made in documents():
+        if "--check" in sys.argv and path in stale:
+            sys.exit(f"{path.relative_to(ROOT)}: is not what the product says; `python .github/documents.py` writes it")
+        path.write_text(made, "utf-8")
+
+
+def documents() -> Iterator[tuple[Path, str]]:
+    """Each document and what it should be."""
+    path = ROOT / "config" / "README.md"
+    yield path, filled(path.read_text("utf-8"), "keys", "\n\n".join(map(key_entry, keys())))
+    path = ROOT / "tracker" / "schemas" / "README.md"
+    text = filled(path.read_text("utf-8"), "fields", _fields())
+    text = filled(text, "types", _types())
+    yield path, filled(text, "events", "\n\n".join(map(event_entry, definitions())))
+
+
+def filled(document: str, name: str, content: str) -> str:
+    """The document with new content between the comments of this name."""
+    pattern = rf"(<!-- begin {name}[^>]*-->\n).*?(\n<!-- end {name} -->)"
+    made, count = re.subn(pattern, lambda found: f"{found[1]}\n{content}\n{found[2]}", document, flags=re.DOTALL)
+    if count != 1:
+        raise ValueError(f"no place for {name}")
+    return made
+
+
+def keys() -> Iterator[Key]:
+    """Each key that the reference explains, in its order; where it stands twice, the first."""
+    section, comment, seen = "", [], set()
+    for line in REFERENCE.read_text("utf-8").splitlines():
+        if header := re.fullmatch(r"#?\[+([a-z]+)\]+", line):
+            section, comment = header[1], []
+        elif entry := re.fullmatch(r"#?([a-z_]+) = (.+)", line):
+            if comment and (section, entry[1]) not in seen:
+                seen.add((section, entry[1]))
+                yield _key(section, entry[1], entry[2], "\n".join(comment))
+            comment = []
+        elif line.startswith("#"):
+            comment.append(line[1:].removeprefix(" "))
+        else:
+            comment = []
+
+
+def _key(section: str, name: str, value: str, comment: str) -> Key:
+    """What the comment says, without its last sentences about the default and the example."""
+    found = re.search(r"\b(?:Default: (?P<default>.*)|(?P<required>Required.*))$", comment, re.DOTALL)
+    text = comment[: found.start()] if found else comment
+    text = re.sub(r"\s*This is an example\.\s*$", "", text).strip()
+    if not found:
+        return Key(section, name, text, value, value, is_value=True)
+    if found["required"]:
+        required = re.sub(r";? ?[Tt]his is an\s+example\.", "", " ".join(found["required"].split()))
+        return Key(section, name, f"{text}\n{_sentence(required)}", value, None, is_value=False)
+    default = re.sub(r" This is an\s+example\.", "", " ".join(found["default"].split())).rstrip(".")
+    default = default.replace("the path below", f"`{value.strip(chr(34))}`")
+    return Key(section, name, text, value, default, is_value=False)
+
+
+def _sentence(text: str) -> str:
+    return "" if text in ("Required", "Required.") else text.strip()
+
+
+def key_entry(key: Key) -> str:
+    """The entry of a key: its type and default, what it does, and an example."""
+    type_ = re.sub(r"\{ .*? \}", r"`\g<0>`", expected(key))
+    default = "Required." if key.default is None else f"Default: {f'`{key.default}`' if key.is_value else key.default}."
+    facts = "\n".join(_wrapped(f"{type_[0].upper()}{type_[1:]}. {default}"))
+    return f"### `{key.path}`\n\n{facts}\n\n{_prose(key.text)}\n\n```toml\n{key.example}\n```"
+
+
+def _wrapped(text: str) -> list[str]:
+    return wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def _prose(comment: str) -> str:
+    """The comment as paragraphs; what is indented there is code."""
+    parts = re.split(r"\n?((?:^ {2,}.*$\n?)+)", comment.strip(), flags=re.MULTILINE)
+    shaped = ("    " + part.strip() if part.startswith("  ") else "\n".join(_wrapped(part)) for part in parts)
+    return "\n\n".join(part for part in shaped if part.strip())
+
+
+def expected(key: Key) -> str:
+    """What the parser says that it expects for this key."""
+    found = [found for probe in PROBES for found in re.findall(r"expected (.+)", mistakes(key, probe)) if found]
+    ranges = [each for each in found if " from " in each]
+    text = (ranges or found or ["a string"])[0]
+    return re.sub(r",? printable and not empty$", "", re.sub(r", such as .*", "", text))
+
+
+def mistakes(key: Key, value: str) -> str:
+    """What the parser says of a configuration in which the key has this value; only what is about this key."""
+    text = configuration(key.section, key.name, f"{key.name} = {value}")
+    return "\n".join(line for line in problems(text).splitlines() if re.search(rf"\.{key.name}: ", line))
+
+
+def configuration(section: str, name: str, line: str) -> str:
+    """A whole configuration with this line in this section, and besides only what is required."""
+    wanted = MINIMAL.get(section, f"[{section}]\n")
+    kept = "\n".join(each for each in wanted.splitlines() if not each.startswith(f"{name} ="))
+    before = "" if section == "accounts" else MINIMAL["accounts"]
+    return f"{before}{kept}\n{line}\n"
+
+
+def problems(text: str) -> str:
+    """Every mistake that the parser finds in the configuration, one a line."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tracker.toml"
+        path.write_text(text, "utf-8")
+        try:
+            load(str(path), ENVIRONMENT)
+        except ConfigError as error:
+            return str(error)
+    return ""
+
+
+def accepted(section: str) -> set[str]:
+    """The keys that the parser accepts in this section; of "" the sections."""
+    odd = "zzzzzzzz"
+    found = problems(configuration(section, odd, f"{odd} = 1") if section else f"{MINIMAL['accounts']}[{odd}]\n")
+    (names,) = re.findall(rf"{odd}: unknown key, expected one of (.+)", found)
+    return set(names.split(", "))
+
+
+def sample(type_: str) -> dict[str, Any]:
+    """The event that `batch-tracker send-test` sends, at a fixed time."""
+    event: dict[str, Any] = json.loads(msgspec.json.encode(sample_event(type_, "default", AT, "5e8e2a1c")))
+    return event
+
+
+def event_entry(type_: str) -> str:
+    """The entry of an event type: when it happens, what to do with it, and its payload."""
+    schema = event_schema(type_)
+    described = _wrapped(f"{schema['description']} **What to do:** {ACTIONS[type_]}")
+    name = definitions()[type_]
+    return "\n".join([f"### `{type_}`", "", *described, "", f"Schema: `{name}`.", "", "```json", payload(sample(type_)), "```"])
+
+
+def payload(event: dict[str, Any]) -> str:
+    """The JSON of an event in its order, as many members on a line as fit; `changes` and `data` have lines of their own."""
+    names = list(event)
+    place = names.index("changes")
+    lines = [
+        *_packed((_member(name, event[name]) for name in names[:place]), " "),
+        *_object("changes", event["changes"]),
+        *_packed((_member(name, event[name]) for name in names[place + 1 : -1]), " "),
+        *_object("data", event["data"]),
+    ]
+    text = "\n".join(line if line.endswith((",", "{")) else f"{line}," for line in lines)
+    return "{" + text.removeprefix(" ").removesuffix(",") + "}"
+
+
+def _object(name: str, members: dict[str, Any]) -> list[str]:
+    """A member that is an object: on one line where it fits, else its members on lines of their own."""
+    line = f" {_member(name, members)}"
+    if len(line) < WIDTH:
+        return [line]
+    lines = _packed((_member(each, value) for each, value in members.items()), "  ")
+    return [f" {json.dumps(name)}: {{", *lines[:-1], lines[-1] + "}"]
+
+
+def _member(name: str, value: Any) -> str:
+    return f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}"
+
+
+def _packed(members: Iterable[str], indent: str) -> list[str]:
+    """Members of an object on lines of bounded width, each but the last with its comma."""
+    lines: list[str] = []
+    for member in members:
+        if lines and len(lines[-1]) + len(member) + 3 <= WIDTH:
+            lines[-1] += f", {member}"
+        else:
+            if lines:
+                lines[-1] += ","
+            lines.append(f"{indent}{member}")
+    return lines
+
+
+def _fields() -> str:
+    """A table of what every event has, and of what some have."""
+    schema = event_schema()["$defs"]
+    rows = {}
+    for name in (definitions()["batch.completed"], definitions()["batch.progress"]):
+        for field, about in schema[name]["properties"].items():
+            target = schema[about["$ref"].rpartition("/")[2]] if "$ref" in about else about
+            rows[field] = _cell(field, about, target)
+    rows["data"] = "What the event is about: the job as observed, or the state of an account or a receiver."
+    rows["changes"] += " Empty on events that are about no change."
+    return "\n".join(["| field | |", "|---|---|", *(f"| `{field}` | {text} |" for field, text in rows.items())])
+
+
+def _cell(field: str, about: dict[str, Any], target: dict[str, Any]) -> str:
+    if field == "type":
+        return "One of the types below."
+    only = {"outcome": "On `batch.completed`. ", "eta": "On `batch.progress`. "}.get(field, "")
+    if "const" in about:
+        return f'Always `"{about["const"]}"`.'
+    values = f" One of {', '.join(f'`{each}`' for each in target['enum'])}." if "enum" in target else ""
+    return f"{only}{_code(target['description'])}{values}"
+
+
+def _code(text: str) -> str:
+    """The text with what is JSON in it as code."""
+    return re.sub(r"\{.*?\}", r"`\g<0>`", text)
+
+
+def _types() -> str:
+    """A table of the event types."""
+    rows = (f"| [`{type_}`](#{type_.replace('.', '')}) | {event_schema(type_)['description']} |" for type_ in definitions())
+    return "\n".join(["| type | when |", "|---|---|", *rows])
+
+
+if __name__ == "__main__":
+    main()
