@@ -9,6 +9,7 @@ import json
 import re
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from textwrap import wrap
@@ -33,56 +34,10 @@ MINIMAL: Final = {
 PROBES: Final = ('"99999999d"', "true", "2")
 """Values that are wrong for one key or another; what the parser says of them says what is right."""
 
-EXAMPLES: Final = {
-    "storage.path": 'path = "/var/lib/batch-tracker/tracker.db"',
-    "storage.keep_deliveries": 'keep_deliveries = "90d"      # `batch-tracker deliveries` shows three months',
-    "http.listen": 'listen = ["127.0.0.1:9471", "[::1]:9471"]',
-    "metrics.max_job_series": "max_job_series = 0           # only sums by model",
-    "network.use_environment_proxies": "use_environment_proxies = true",
-    "accounts.name": 'name = "research"            # events have "account": "research"',
-    "accounts.base_url": 'base_url = "https://gateway.example.com/mistral"',
-    "accounts.poll_interval": 'poll_interval = "1m"         # fewer requests; a change is logged up to a minute later',
-    "accounts.requests_per_second": "requests_per_second = 0.5    # one request in two seconds",
-    "accounts.backfill": 'backfill = "0s"              # watch only what is active now, and what comes',
-    "accounts.settle_for": 'settle_for = "1m"            # wait longer for a late output file',
-    "accounts.request_timeout": 'request_timeout = "30s"      # for a slow gateway',
-    "accounts.stalled_after": 'stalled_after = "6h"         # for models that take long for one request',
-    "accounts.timeout_hours": "timeout_hours = 168          # jobs may take a week: `batch.deadline` after 134.4 hours",
-    "accounts.unreachable_after": 'unreachable_after = "30m"    # short outages give no event',
-    "receivers.events": 'events = ["batch.*", "account.unreachable"]',
-    "receivers.retry": 'retry = ["10s", "1m", "10m"]  # four attempts within about eleven minutes',
-    "receivers.hold": 'hold = "0s"                  # order does not matter to this receiver',
-    "receivers.timeout": 'timeout = "5s"',
-    "receivers.group_wait": 'group_wait = "1m"            # fewer, longer messages',
-    "receivers.api": 'api = "https://slack-gateway.example.com/api"',
-}
-"""An example for each key of which the reference shows the default."""
+TEXTS: Final = tomllib.loads((ROOT / ".github" / "documents.toml").read_text("utf-8"))
 
 AT: Final = 1_750_861_214_312
 """When the sample events were observed, in Unix milliseconds."""
-
-ACTIONS: Final = {
-    "batch.created": "Show the job. A job that has already ended when it is first seen gives this event and its end.",
-    "batch.started": "Show that the job runs.",
-    "batch.cancelling": "Wait: the job ends with `batch.cancelled`, or with what it came to before.",
-    "batch.completed": "Check `outcome`, then download `data.output_file` and, where requests failed, `data.error_file`. "
-    "SUCCESS does not mean that a request succeeded.",
-    "batch.failed": "Read `data.errors`: the most frequent first, each with a `count`. Mend the input and submit it again.",
-    "batch.expired": "Download what `data.output_file` has, if there is one, and submit the rest with a longer time-out.",
-    "batch.cancelled": "Forget the job, or submit it again.",
-    "batch.progress": "Update a progress bar: `data.completed_requests` of `data.total_requests`. `eta` is there once there is "
-    "enough to estimate from.",
-    "batch.updated": "Update what you show of the job; `changes` says what is new.",
-    "batch.unrecognized": "Look the status up in Mistral's documentation. batch-tracker goes on watching the job.",
-    "batch.deleted": "Forget the job, and the files that you wanted from it. If it appears again, it is logged again.",
-    "batch.stalled": "Look at the job: it may hang. It gives the event once until a counter moves again.",
-    "batch.deadline": "Decide whether to wait: a job that reaches its time-out expires.",
-    "account.unreachable": "Read `reason` and `detail`: a refused key needs you, a failing API needs patience.",
-    "account.recovered": "Nothing: what happened meanwhile follows in the log.",
-    "receiver.failing": "Repair the receiver that `data.receiver` names. Its deliveries wait and are retried.",
-    "receiver.recovered": "Nothing: its pending deliveries follow.",
-}
-"""What to do with an event of each type."""
 
 
 class Key(NamedTuple):
@@ -101,15 +56,17 @@ class Key(NamedTuple):
 
     @property
     def example(self) -> str:
-        return EXAMPLES.get(self.path, f"{self.name} = {self.value}")
+        example: str = TEXTS["examples"].get(self.path, f"{self.name} = {self.value}")
+        return example
 
 
 def main() -> None:
     """Write the documents, or with --check end with status 1 where one is not what would be written."""
-    stale = [path for path, made in documents() if path.read_text("utf-8") != made]
-    for path, made in documents():
-        if "--check" in sys.argv and path in stale:
-            sys.exit(f"{path.relative_to(ROOT)}: is not what the product says; `python .github/documents.py` writes it")
+    stale = {path: made for path, made in documents() if path.read_text("utf-8") != made}
+    if stale and "--check" in sys.argv:
+        names = ", ".join(str(path.relative_to(ROOT)) for path in stale)
+        sys.exit(f"{names}: not what the product says; `python .github/documents.py` writes it")
+    for path, made in stale.items():
         path.write_text(made, "utf-8")
 
 
@@ -238,7 +195,7 @@ def sample(type_: str) -> dict[str, Any]:
 def event_entry(type_: str) -> str:
     """The entry of an event type: when it happens, what to do with it, and its payload."""
     schema = event_schema(type_)
-    described = _wrapped(f"{schema['description']} **What to do:** {ACTIONS[type_]}")
+    described = _wrapped(f"{schema['description']} **What to do:** {TEXTS['actions'][type_]}")
     name = definitions()[type_]
     return "\n".join([f"### `{type_}`", "", *described, "", f"Schema: `{name}`.", "", "```json", payload(sample(type_)), "```"])
 
