@@ -1,7 +1,7 @@
-"""Makes sbom.json, a CycloneDX bill of what requirements.txt pins: the same bytes from the same lock.
+"""Writes sbom.json, the CycloneDX bill of materials of requirements.txt: the same lock gives the same bytes.
 
-cyclonedx-py lists the components; what it cannot know, which needs which, is in the lock's `# via` lines. What changes with the
-line, the index or the tool's version is left out.
+cyclonedx-py lists the components. It cannot know which component needs which; the lock's `# via` lines say that. What changes
+with the line, the index or the tool's version is left out.
 """
 
 import json
@@ -25,7 +25,7 @@ def main() -> None:
     if "--check" not in sys.argv:
         SBOM.write_text(made, "utf-8")
     elif SBOM.read_text("utf-8") != made:
-        sys.exit(f"{SBOM}: is not what {LOCK} pins; deploy/lock makes it anew")
+        sys.exit(f"{SBOM}: is not what {LOCK} pins; deploy/lock regenerates it")
 
 
 def bill() -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""A reader of the stream that goes on where it stopped: nothing is lost and nothing counted twice, however it ends.
+"""A reader of the stream that continues where it stopped: it loses no event and counts none twice, however it ends.
 
     TRACKER_URL=http://127.0.0.1:9471 python follow.py
 
-It needs nothing but Python. What an event does and the place up to which the log was read are one transaction.
+It needs only Python. The work for an event and the position in the log commit in one transaction.
 """
 
 import json
@@ -13,13 +13,13 @@ import time
 import urllib.request
 
 URL = os.environ.get("TRACKER_URL", "http://127.0.0.1:9471")
-TOKEN = os.environ.get("TRACKER_TOKEN")  # [http] token, where there is one
+TOKEN = os.environ.get("TRACKER_TOKEN")  # [http] token, if there is one
 STATE = os.environ.get("STATE", "follow.db")
-SILENCE = 60  # seconds; the stream says something every 15
+SILENCE = 60  # seconds; the stream sends a comment every 15
 
 
 def handle(database, event):
-    """Your work, within the transaction: here, how many events of each type there were."""
+    """Your work, within the transaction. This one counts the events of each type."""
     database.execute("INSERT INTO counts VALUES (?, 1) ON CONFLICT (type) DO UPDATE SET events = events + 1", (event["type"],))
 
 
@@ -35,7 +35,7 @@ def opened():
 
 
 def events(after):
-    """The names and the data of events after that seq, as they are logged; ends with the connection."""
+    """Yield the name and the data of each event after `after`, as it is logged; end with the connection."""
     headers = {"accept": "text/event-stream", "last-event-id": str(after)}
     if TOKEN:
         headers["authorization"] = f"Bearer {TOKEN}"
@@ -47,7 +47,7 @@ def events(after):
                 kind = value
             elif name == "data":
                 data.append(value)
-            elif not line.strip() and data:  # an event is whole with the empty line behind it
+            elif not line.strip() and data:  # an empty line completes an event
                 yield kind, json.loads("\n".join(data))
                 kind, data = "", []
 
@@ -55,7 +55,7 @@ def events(after):
 def follow(database):
     (after,) = database.execute("SELECT seq FROM place").fetchone()
     for kind, event in events(after):
-        if kind == "reset":  # the log is an older one, restored from a backup: what it logs from here on is new
+        if kind == "reset":  # the log was restored from a backup and ends earlier: what it logs from there on is new
             database.execute("UPDATE place SET seq = ?", (event["last_seq"],))
             print(f"the log ends at {event['last_seq']}, not at {after}: it was replaced", file=sys.stderr, flush=True)
             continue
@@ -72,7 +72,7 @@ if __name__ == "__main__":
         began = time.monotonic()
         try:
             follow(database)
-        except (OSError, ValueError) as error:  # the daemon restarts, or cut off a slow reader: come again
+        except (OSError, ValueError) as error:  # the daemon restarts, or disconnected a slow reader: reconnect
             print(f"the stream ended: {error}", file=sys.stderr)
         wait = 1 if time.monotonic() - began > SILENCE else min(wait * 2, 30)
         time.sleep(wait)

@@ -1,9 +1,9 @@
-// A receiver of webhooks: it verifies each, keeps it once, answers at once, and does the work behind that.
+// A receiver of webhooks: it verifies each event, stores it once, answers, and works on it afterwards.
 //
 //     npm install standardwebhooks
 //     WEBHOOK_SECRET=whsec_… node receiver.mjs
 //
-// What has been answered 204 is in the inbox, on the disk; a crash of this program loses none of it.
+// An event that was answered with 204 is in the inbox on the disk: a crash of this program loses none.
 
 import { appendFileSync, fsyncSync, openSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -15,12 +15,12 @@ const folder = process.env.INBOX ?? ".";
 const largest = 1024 * 1024;
 const webhook = new Webhook(process.env.WEBHOOK_SECRET);
 
-// Your work. It is done again if this program ends before it has returned: let it bear that.
+// Your work. It runs again if this program ends before it returns, so make it repeatable.
 async function handle(event) {
   console.log(JSON.stringify([event.id, event.type, event.data.id ?? null, event.outcome ?? null]));
 }
 
-// A file of JSON lines that only ever grows; a line that a crash or a full disk cut short is passed over.
+// An append-only file of JSON lines; a line that a crash or a full disk cut short is skipped.
 function journal(name) {
   const file = openSync(`${folder}/${name}`, "a+");
   const lines = readFileSync(file, "utf8")
@@ -73,7 +73,7 @@ async function receive(request) {
   }
   const event = JSON.parse(body);
   if (!seen.has(event.id)) {
-    inbox.append(event); // the same event may come twice: it has the same id then
+    inbox.append(event); // an event may come twice, with the same id
     seen.add(event.id);
     todo.push(event);
   }
@@ -86,7 +86,7 @@ const server = createServer((request, response) => {
       response.writeHead(status, status === 413 ? { connection: "close" } : {}).end();
       setImmediate(work);
     })
-    .catch(() => response.destroy()); // without an answer it comes again
+    .catch(() => response.destroy()); // without an answer it is retried
 });
 server.requestTimeout = 10_000;
 server.listen(port, host, () => {

@@ -1,9 +1,9 @@
-"""A receiver of webhooks: it verifies each, keeps it once, answers at once, and does the work behind that.
+"""A receiver of webhooks: it verifies each event, stores it once, answers, and works on it afterwards.
 
     pip install standardwebhooks
     WEBHOOK_SECRET=whsec_… python receiver.py
 
-What has been answered 204 is in the inbox, on the disk; a crash of this program loses none of it.
+An event that was answered with 204 is in the inbox on the disk: a crash of this program loses none.
 """
 
 import json
@@ -25,7 +25,7 @@ arrived: queue.SimpleQueue[None] = queue.SimpleQueue()
 
 
 def handle(event):
-    """Your work. It is done again if this program ends before it has returned: let it bear that."""
+    """Your work. It runs again if this program ends before it returns, so make it repeatable."""
     print(json.dumps([event["id"], event["type"], event["data"].get("id"), event.get("outcome")]), flush=True)
 
 
@@ -51,12 +51,12 @@ def work_or_end():
     try:
         work()
     finally:
-        os._exit(1)  # a receiver that takes and never works is worse than one that is started again
+        os._exit(1)  # a receiver that accepts and never works is worse than one that is restarted
 
 
 class Receiver(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    timeout = 10  # seconds that a silent connection is borne
+    timeout = 10  # seconds until a silent connection is closed
 
     def do_POST(self):
         length = int(self.headers.get("content-length") or -1)
@@ -71,7 +71,7 @@ class Receiver(BaseHTTPRequestHandler):
             self.answer(401)
             return
         event = json.loads(body)
-        with inbox() as database:  # the same event may come twice: it has the same id then
+        with inbox() as database:  # an event may come twice, with the same id
             database.execute(
                 "INSERT OR IGNORE INTO inbox (id, seq, body) VALUES (?, ?, ?)", (event["id"], event["seq"], body.decode())
             )
@@ -89,7 +89,7 @@ class Receiver(BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     with inbox():
-        pass  # where it cannot be opened, say so before anybody is promised anything
+        pass  # if it cannot be opened, fail before the first request is accepted
     threading.Thread(target=work_or_end, daemon=True).start()
     server = ThreadingHTTPServer((HOST, PORT), Receiver)
     print(f"receiving on http://{HOST}:{server.server_port}", flush=True)

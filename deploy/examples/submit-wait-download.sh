@@ -1,16 +1,16 @@
 #!/bin/sh
-# Submits a file of requests as a batch, waits until it is over, and downloads what came of it. Needs curl and jq.
+# Submits a file of requests as a batch, waits until it ends, and downloads the results. Needs curl and jq.
 #
 #     MISTRAL_API_KEY=… ./submit-wait-download.sh requests.jsonl
 #
-# Exit status as `batch-tracker wait`: 0 only if every request succeeded, 124 after its time-out.
+# The exit status is that of `batch-tracker wait`: 0 only if every request succeeded, 124 after the time-out.
 set -eu
 
 requests=$1
 model=${MODEL:-mistral-small-latest}
 base=${MISTRAL_URL:-https://api.mistral.ai}
 
-api() { # the key on standard input, where `ps` does not see it
+api() { # the key comes on standard input, so that `ps` does not show it
   printf 'header = "Authorization: Bearer %s"\n' "$MISTRAL_API_KEY" | curl --config - --silent --show-error --fail "$@"
 }
 
@@ -26,7 +26,7 @@ for kind in output error; do
   file=$(jq -r ".${kind}_file // empty" job.json)
   if [ -n "$file" ]; then
     api --output "$kind.jsonl" "$base/v1/files/$file/content"
-    echo "$kind.jsonl" # what there is now
+    echo "$kind.jsonl" # the file that was downloaded
   fi
 done
 exit "$status"

@@ -59,7 +59,7 @@ def test_what_is_asked_for_is_pinned_within_its_range(lock):
     for asked in map(Requirement, LOCKS[lock]):
         requirement, _ = pins[canonicalize_name(asked.name)]
         (pin,) = requirement.specifier
-        assert asked.specifier.contains(pin.version), f"{requirement} is not what {asked} allows; deploy/lock makes it anew"
+        assert asked.specifier.contains(pin.version), f"{requirement} is not what {asked} allows; deploy/lock regenerates it"
 
 
 def test_what_is_needed_by_what_is_pinned_is_pinned():
