@@ -1,4 +1,4 @@
-"""Owns the form of the dashboard: makes Grafana's JSON of `panels.toml`. `python3 generate.py` writes `batch-tracker.json`."""
+"""Generates the dashboard, Grafana's JSON, from `panels.toml`. `python3 generate.py` writes `batch-tracker.json`."""
 
 import json
 import tomllib
@@ -20,11 +20,11 @@ LEGEND: Final = {"showLegend": True, "displayMode": "list", "placement": "bottom
 
 
 def dashboard(content: dict[str, Any]) -> dict[str, Any]:
-    """The dashboard that `content`, as `panels.toml` has it, describes."""
+    """The dashboard of `content`, the parsed `panels.toml`."""
     return {
         "uid": "batch-tracker",
         "title": "batch-tracker",
-        "description": "Mistral's batch jobs as batch-tracker observes them, and how it is itself.",
+        "description": "Mistral's batch jobs as batch-tracker observes them, and the health of batch-tracker itself.",
         "tags": ["batch-tracker"],
         "schemaVersion": 39,
         "version": 1,
