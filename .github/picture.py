@@ -1,6 +1,10 @@
-"""Draws `.github/demo.svg`, the picture of the README: the demo's own view of a simulated moment."""
+"""Draws `.github/demo.svg`, the picture of the README: the demo's own view of a simulated moment.
+
+Another path for the picture is its argument.
+"""
 
 import re
+import sys
 from io import StringIO
 from pathlib import Path
 
@@ -38,14 +42,15 @@ def main() -> None:
 
 def _draw(events: list[str], known: dict[str, Known], seen_at: dict[str, int], now: int) -> None:
     console = Console(record=True, width=112, height=32, force_terminal=True, color_system="truecolor", file=StringIO())
-    view = LiveView(console, Stage("", "http://127.0.0.1:9471", "demo.toml"), lambda: now)
-    view.began = BEGAN * 1000
-    jobs = [{**each.job.to_data(), "observed_at": iso(seen_at[id_])} for id_, each in known.items()]
-    view.note(events)
+    clock = iter((BEGAN * 1000,))
+    view = LiveView(console, Stage("", "http://127.0.0.1:9471", "demo.toml"), lambda: next(clock, now))
+    jobs = [{**each.job.to_data(), "account": "demo", "observed_at": iso(seen_at[id_])} for id_, each in known.items()]
+    view.board.note(events)
     console.print(view.picture(jobs))
     svg = console.export_svg(title="batch-tracker demo")
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL).replace("Fira Code, ", "")
-    (Path(__file__).parent / "demo.svg").write_text(svg, "utf-8")
+    path = Path(sys.argv[1]) if sys.argv[1:] else Path(__file__).parent / "demo.svg"
+    path.write_text(svg, "utf-8")
 
 
 if __name__ == "__main__":

@@ -77,6 +77,17 @@ def test_documents_are_up_to_date():
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_picture_of_the_readme_can_be_drawn(tmp_path):
+    """The script draws the demo's view, with the page's address and the events of the log."""
+    script = ROOT / ".github" / "picture.py"
+    done = subprocess.run([sys.executable, script, tmp_path / "demo.svg"], capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+    drawn = (tmp_path / "demo.svg").read_text("utf-8")
+    assert drawn.startswith("<svg")
+    assert "http://127.0.0.1:9471" in drawn
+    assert "batch.created" in drawn
+
+
 def test_every_section_is_documented():
     """The parser accepts the sections that the reference has, and no other."""
     assert documents.accepted("") == {*SECTIONS} == {key.section for key in KEYS}

@@ -1,4 +1,4 @@
-"""Owns the JSON Schema of every event, for consumers: `event.schema.json` beside this file."""
+"""Owns the JSON Schema of every event, for consumers: `event.schema.json` in this folder."""
 
 import json
 from importlib.resources import files
