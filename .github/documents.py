@@ -2,7 +2,7 @@
 
 A document keeps its prose. What is generated stands between two comments, `begin` and `end`. The configuration's keys and
 their types come from the parser's own messages, defaults and explanations from config/tracker.toml; the events' payloads are
-those of `send-test`.
+those of a simulated workspace, or of `send-test` where that has none of the type.
 """
 
 import json
@@ -11,11 +11,13 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from textwrap import wrap
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from picture import simulated
 
 from tracker.config import load
 from tracker.core.errors.config_error import ConfigError
@@ -38,6 +40,9 @@ TEXTS: Final = tomllib.loads((ROOT / ".github" / "documents.toml").read_text("ut
 
 AT: Final = 1_750_861_214_312
 """When the sample events were observed, in Unix milliseconds."""
+
+SECONDS: Final = 240
+"""Of the simulated workspace: long enough for every event type that is about a change of a job, but for three."""
 
 
 class Key(NamedTuple):
@@ -186,10 +191,20 @@ def accepted(section: str) -> set[str]:
     return set(names.split(", "))
 
 
-def sample(type_: str) -> dict[str, Any]:
-    """The event that `batch-tracker send-test` sends, at a fixed time."""
-    event: dict[str, Any] = json.loads(msgspec.json.encode(sample_event(type_, "default", AT, "5e8e2a1c")))
-    return event
+def payload_of(type_: str) -> dict[str, Any]:
+    """An event of a simulated workspace; where that has none of the type, the one that `batch-tracker send-test` sends."""
+    return observed().get(type_) or json.loads(msgspec.json.encode(sample_event(type_, "default", AT, "5e8e2a1c")))
+
+
+@cache
+def observed() -> dict[str, dict[str, Any]]:
+    """The first event of each type in a simulated workspace that shows a change; of `batch.completed` a partial success."""
+    found: dict[str, dict[str, Any]] = {}
+    for event in map(json.loads, simulated(SECONDS).events):
+        before, _ = event["changes"].get("status", ("", ""))
+        if before is not None and event.get("outcome", "partial") == "partial":
+            found.setdefault(event["type"], event)
+    return found
 
 
 def event_entry(type_: str) -> str:
@@ -197,7 +212,9 @@ def event_entry(type_: str) -> str:
     schema = event_schema(type_)
     described = _wrapped(f"{schema['description']} **What to do:** {TEXTS['actions'][type_]}")
     name = definitions()[type_]
-    return "\n".join([f"### `{type_}`", "", *described, "", f"Schema: `{name}`.", "", "```json", payload(sample(type_)), "```"])
+    return "\n".join(
+        [f"### `{type_}`", "", *described, "", f"Schema: `{name}`.", "", "```json", payload(payload_of(type_)), "```"]
+    )
 
 
 def payload(event: dict[str, Any]) -> str:

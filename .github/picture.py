@@ -7,6 +7,7 @@ import re
 import sys
 from io import StringIO
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from rich.console import Console
@@ -21,26 +22,41 @@ from tracker.simulator.workspace import Query, Workspace
 SPEED, JOBS, SEED, BEGAN, SECONDS = 12.0, 10, 7, 1_795_478_400, 24
 
 
+class Moment(NamedTuple):
+    """What a daemon has seen of the simulated workspace: its log as JSON, the jobs, when each changed, and the time."""
+
+    events: list[str]
+    known: dict[str, Known]
+    seen_at: dict[str, int]
+    now: int
+
+
 def main() -> None:
+    path = Path(sys.argv[1]) if sys.argv[1:] else Path(__file__).parent / "demo.svg"
+    path.write_text(picture(simulated(SECONDS)), "utf-8")
+
+
+def simulated(seconds: int) -> Moment:
+    """A simulated workspace after so many seconds, looked at twice a second; the same every time."""
     workspace = Workspace(arrivals=Population(SEED, SPEED).arrivals(JOBS, BEGAN))
-    known: dict[str, Known] = {}
-    seen_at: dict[str, int] = {}
-    events: list[str] = []
-    for step in range(2 * SECONDS + 1):
+    moment = Moment([], {}, {}, round((BEGAN + seconds) * 1000))
+    for step in range(2 * seconds + 1):
         at = BEGAN + step / 2
         now = round(at * 1000)
         for plan in workspace.matching(Query(newest_first=False), at):
-            job, before = job_at(plan, at), known.get(plan.id)
+            job, before = job_at(plan, at), moment.known.get(plan.id)
             change = diff("demo", before, job, now) if before else first_seen("demo", job, now)
             for event in change.events if change else ():
-                numbered = msgspec.structs.replace(event, seq=len(events) + 1)
-                events.append(msgspec.json.encode(numbered).decode())
-                seen_at[plan.id] = now
-            known[plan.id] = change.known if change else before
-    _draw(events, known, seen_at, now)
+                numbered = msgspec.structs.replace(event, seq=len(moment.events) + 1)
+                moment.events.append(msgspec.json.encode(numbered).decode())
+                moment.seen_at[plan.id] = now
+            moment.known[plan.id] = change.known if change else before
+    return moment
 
 
-def _draw(events: list[str], known: dict[str, Known], seen_at: dict[str, int], now: int) -> None:
+def picture(moment: Moment) -> str:
+    """The demo's view of this moment, as SVG."""
+    events, known, seen_at, now = moment
     console = Console(record=True, width=112, height=32, force_terminal=True, color_system="truecolor", file=StringIO())
     clock = iter((BEGAN * 1000,))
     view = LiveView(console, Stage("", "http://127.0.0.1:9471", "demo.toml"), lambda: next(clock, now))
@@ -48,9 +64,7 @@ def _draw(events: list[str], known: dict[str, Known], seen_at: dict[str, int], n
     view.board.note(events)
     console.print(view.picture(jobs))
     svg = console.export_svg(title="batch-tracker demo")
-    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL).replace("Fira Code, ", "")
-    path = Path(sys.argv[1]) if sys.argv[1:] else Path(__file__).parent / "demo.svg"
-    path.write_text(svg, "utf-8")
+    return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL).replace("Fira Code, ", "")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The generated documents, held to the product: the configuration's keys and examples, and the events' payloads."""
 
 import base64
-import importlib.util
+import importlib
 import json
 import re
 import subprocess
@@ -27,15 +27,8 @@ SECTIONS = ("storage", "http", "metrics", "network", "accounts", "receivers")
 SECRETS = ("BATCH_TRACKER_TOKEN", "GATEWAY_KEY", "MISTRAL_API_KEY", "PIPELINE_KEY", "SLACK_TOKEN")
 
 
-def _load_script():
-    spec = importlib.util.spec_from_file_location("documents", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["documents"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-documents = _load_script()
+sys.path.insert(0, str(SCRIPT.parent))
+documents = importlib.import_module("documents")
 KEYS = list(documents.keys())
 each_key = pytest.mark.parametrize("key", KEYS, ids=lambda key: key.path)
 
@@ -155,8 +148,8 @@ def test_every_event_type_has_its_payload(type_):
     (entry,) = (each for each in entry if each.startswith(f"`{type_}`\n"))
     (shown,) = re.findall(r"^```json\n(.+?)^```", entry, re.DOTALL | re.MULTILINE)
     event = json.loads(shown)
-    assert event == documents.sample(type_)
-    assert list(event) == list(documents.sample(type_))
+    assert event == documents.payload_of(type_)
+    assert list(event) == list(documents.payload_of(type_))
     assert Draft202012Validator(event_schema(type_)).is_valid(event)
     assert "**What to do:**" in entry
     assert max(map(len, shown.splitlines())) <= documents.WIDTH + 4
@@ -174,7 +167,7 @@ def verified():
 def test_documented_verification_accepts_what_is_signed(verified):
     """The code in tracker/schemas/README.md accepts an event that the product signed, also while its secret is rotated."""
     secrets = ["whsec_" + base64.b64encode(bytes([number] * 32)).decode() for number in (1, 2)]
-    body = json.dumps(documents.sample("batch.completed")).encode()
+    body = json.dumps(documents.payload_of("batch.completed")).encode()
     headers = signature_headers([parse_secret(each) for each in secrets], "evt_1", int(time.time()), body)
     assert [verified(body, headers, secret)["type"] for secret in secrets] == ["batch.completed"] * 2
 
