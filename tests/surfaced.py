@@ -16,8 +16,7 @@ from tracker.daemon.web_facade import Surfaces
 from tracker.daemon.workers import Means
 from tracker.metrics import Metrics
 from tracker.server.embedded import DEFAULTS, serving
-from tracker.store.sqlite.reading.reader_pool import open_pool
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_reader_pool, open_store
 from tracker.web.access.policy import Access
 from tracker.web.access.sessions import Sessions
 from tracker.web.access.site import DIRECT
@@ -87,8 +86,8 @@ async def surfaced(path: Path, *, metrics=None, now=anyio.current_time, limits=D
     subscriptions = [Subscription(receiver=name, events=("*",)) for name in RECEIVERS]
     async with (
         open_store(path, subscriptions) as store,
-        open_pool(path) as pool,
-        open_pool(path, readers=1) as apart,
+        open_reader_pool(path) as pool,
+        open_reader_pool(path, readers=1) as apart,
         anyio.create_task_group() as group,
     ):
         crew, broadcast = Idle(config), Broadcast(apart.reader, store.outbox.grown)

@@ -16,7 +16,7 @@ from tracker.server.embedded import serving
 from tracker.simulator.job_timeline import Plan
 from tracker.simulator.server import Simulator
 from tracker.simulator.workspace import Workspace
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 BEGAN = 1_795_478_400
 HOUR = 3600.0
@@ -72,7 +72,7 @@ class Watched:
         async with (
             serving(self.simulator.app, "127.0.0.1", 0) as address,
             http_client(tls_context()) as http,
-            open_store(self.path, told=self.metrics.logged) as store,
+            open_store(self.path, notified=self.metrics.logged) as store,
         ):
             provider = Mistral(http, address.url, "key", pace=Pace(1000.0), deadline=10.0, now=self._now)
             patient = Patient(provider, lambda: 0.5, Patience(first=0.0))

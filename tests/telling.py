@@ -11,7 +11,7 @@ from tracker.core.ports.store import Contact
 from tracker.delivery.deliverer import Deliverer
 from tracker.delivery.notifiers.webhook.notifier import Webhook
 from tracker.http.client import http_client, tls_context
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 BEGAN = 1_795_500_000_000
 SECRET = "whsec_Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5"

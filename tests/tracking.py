@@ -9,6 +9,7 @@ from pathlib import Path
 
 import anyio
 
+from tracker.core.queries.filters import EventFilter
 from tracker.runtime.clock import now
 from tracker.server.embedded import serving
 from tracker.simulator.faults import Faults, parse
@@ -16,7 +17,7 @@ from tracker.simulator.job_timeline import exists, job_at
 from tracker.simulator.population import Population
 from tracker.simulator.server import Simulator
 from tracker.simulator.workspace import Workspace
-from tracker.store.sqlite.reading.reader import EventFilter, open_reader
+from tracker.store.opening import open_reader
 
 COMMAND = [sys.executable, "-m", "tracker"]
 SAMPLE = 0.001

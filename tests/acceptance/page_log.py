@@ -9,7 +9,7 @@ from tracker.core.deliveries.delivery import Outcome, Result, settle
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.events.job_diff import deletion, diff, first_seen
 from tracker.core.jobs.job import read_job
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 NOBODY = "http://127.0.0.1:1"
 """An API that is not there: what the log says is all there is."""

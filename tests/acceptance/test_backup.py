@@ -9,8 +9,9 @@ from answering import answering
 from matrix import matrix
 from tracking import COMMAND, Installation, simulated
 
-from tracker.store.sqlite.proof.verify import verify
-from tracker.store.sqlite.reading.reader import DeliveryFilter, EventFilter, open_reader
+from tracker.core.queries.filters import DeliveryFilter, EventFilter
+from tracker.store.file_commands import verify
+from tracker.store.opening import open_reader
 
 RECEIVER = """
 [[receivers]]

@@ -16,7 +16,7 @@ from tracking import COMMAND, Installation
 
 from tracker.cli import COMMANDS, group
 from tracker.core.queries.filters import TYPES
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 SERVERS = {"starlette", "uvicorn", "tracker.web.app", "tracker.server.embedded", "prometheus_client"}
 CLIENTS = {"httpx", "ssl_context", "tracker.http.client", "cryptography"}

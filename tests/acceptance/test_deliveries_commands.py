@@ -14,7 +14,7 @@ from tracker.core.events.event import iso
 from tracker.core.events.job_diff import diff, first_seen
 from tracker.core.jobs.job import read_job
 from tracker.daemon.control import control_file
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 SINCE = 1_750_000_000_000
 SUBSCRIPTIONS = [

@@ -24,7 +24,7 @@ from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import plain_event
 from tracker.core.ports.store import Contact
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 ACTS = "\x1b]52;c;eA==\x07\x1b[2J\x9b31m\x7f\x85\u2028\u2029\u202e\u200b\r\n::error::forged\n"
 ID = f"541d1a81{ACTS}$(touch owned)`id`"

@@ -16,8 +16,8 @@ from tracker.cli.process.errors import CommandError
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.ports.store import Contact
 from tracker.runtime.clock import now
+from tracker.store.opening import open_store
 from tracker.store.sqlite.files.lock import held, locked
-from tracker.store.sqlite.writing.store import open_store
 
 BOTH = "aaaaaaaa-0000-4000-8000-000000000000"
 ONE = "aaaabbbb-0000-4000-8000-000000000000"

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from tracking import Installation, simulated
 
 from tracker.server.embedded import serving
-from tracker.store.sqlite.reading.reader import open_reader
+from tracker.store.opening import open_reader
 
 SECRETS = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5"
 RETRY = ["100ms", "100ms", "200ms", "400ms", "800ms", "1s", "1s", "1s", "1s", "1s"]

@@ -17,7 +17,7 @@ from tracking import COMMAND, Installation, simulated
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.ports.store import Contact
 from tracker.runtime.clock import now
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31mred\nforged\r\u202e"
 WIDE = "模型-七海"

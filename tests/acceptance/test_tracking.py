@@ -12,7 +12,7 @@ from tracking import Installation, life, simulated
 
 from tracker.simulator.faults import ANY, LIES, Faults
 from tracker.simulator.population import ENDS
-from tracker.store.sqlite.proof.verify import verify
+from tracker.store.file_commands import verify
 
 EVENT_AT = {"batch.created": "created_at", "batch.started": "started_at"} | dict.fromkeys(
     ("batch.completed", "batch.failed", "batch.expired", "batch.cancelled"), "completed_at"

@@ -18,7 +18,7 @@ from tracker.core.ports.store import Contact
 from tracker.delivery.deliverer import Deliverer
 from tracker.delivery.notifiers.webhook.notifier import Webhook
 from tracker.http.client import http_client, tls_context
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 

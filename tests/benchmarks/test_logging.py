@@ -12,7 +12,7 @@ from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.events.job_diff import diff, first_seen
 from tracker.core.jobs.job import read_job
 from tracker.core.ports.store import Contact
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 

@@ -13,10 +13,10 @@ from tracking import Installation
 
 from tracker.core.queries.filters import DeliveryFilter, EventFilter, JobFilter
 from tracker.core.queries.pages import Span
+from tracker.store.opening import open_reader
 from tracker.store.sqlite.reading import deliveries as read_deliveries
 from tracker.store.sqlite.reading import events as read_events
 from tracker.store.sqlite.reading import jobs as read_jobs
-from tracker.store.sqlite.reading.reader import open_reader
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow, pytest.mark.xdist_group("long_log")]  # no_cover: it measures
 

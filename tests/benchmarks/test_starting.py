@@ -9,7 +9,7 @@ from canned import job
 
 from tracker.core.events.job_diff import first_seen
 from tracker.core.jobs.job import read_job
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 

@@ -11,7 +11,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from observations import seen_many
 from surfaced import surfaced
 
-from tracker.store.sqlite.reading.reader import Reader
+from tracker.core.ports.reader import Reader
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 

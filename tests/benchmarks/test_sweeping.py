@@ -17,7 +17,7 @@ from tracker.http.rate_limiter import Pace
 from tracker.polling.poller import Poller
 from tracker.polling.write_batching import SOON
 from tracker.providers.mistral.client import Mistral
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 

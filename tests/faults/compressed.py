@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from tracker.core.events.event import from_iso
 from tracker.core.events.time_driven import Limits
 from tracker.core.jobs.status import is_terminal
+from tracker.core.queries.filters import EventFilter
 from tracker.core.reconciliation.account_health import Health
 from tracker.http.client import http_client, tls_context
 from tracker.metrics import Metrics
@@ -22,8 +23,7 @@ from tracker.simulator.job_timeline import exists, job_at
 from tracker.simulator.population import Population
 from tracker.simulator.server import Simulator
 from tracker.simulator.workspace import Workspace
-from tracker.store.sqlite.reading.reader import EventFilter, open_reader
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_reader, open_store
 
 BEGAN = 1_795_478_400
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0

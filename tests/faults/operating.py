@@ -15,8 +15,8 @@ from tracker.core.deliveries.delivery import Result
 from tracker.core.deliveries.replay import Replay
 from tracker.core.events.event import plain_event
 from tracker.core.events.time_driven import UNREACHABLE
-from tracker.store.sqlite.proof.verify import verify
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.file_commands import verify
+from tracker.store.opening import open_store
 
 
 class Material:
@@ -105,7 +105,7 @@ class Trial:
         async with open_store(
             path,
             [EVERYTHING],
-            told=lambda event, _backfilled: told.append(event.id),
+            notified=lambda event, _backfilled: told.append(event.id),
             used=lambda _use, _well: used(path),
         ) as store:
             changed = store.outbox.changed("pipeline")

@@ -39,7 +39,7 @@ SETTLED_BEFORE_IT_IS_SENT = """
 """
 
 WHAT_CANNOT_BE_SETTLED_IS_FORGOTTEN = """
-    from tracker.core.ports import StorageError
+    from tracker.core.errors.storage_error import StorageError
     from tracker.store.sqlite.writing.outbox import SqliteOutbox
     settle = SqliteOutbox.settle
     async def forgets(self, *settled, **how):

@@ -11,7 +11,7 @@ from matrix import matrix
 from tracking import Installation, simulated
 
 from tracker.simulator.faults import ANY, Fault, parse
-from tracker.store.sqlite.proof.verify import verify
+from tracker.store.file_commands import verify
 
 UNREACHABLE, RECOVERED = "account.unreachable", "account.recovered"
 AT_RANDOM = sorted((*ANY, "401", "402", "lagging"))

@@ -12,13 +12,13 @@ from sweeping import BEGAN, HOUR, Watched
 from telling import Telling, a_job
 
 import tracker.store.sqlite.database.connection
-from tracker.core.reconciliation.account_health import Use
+from tracker.core.ports.store import DatabaseUse
 from tracker.polling.poller import Poller
+from tracker.store.file_commands import verify
+from tracker.store.opening import open_store
 from tracker.store.sqlite.database.connect import run
 from tracker.store.sqlite.database.connection import Database
-from tracker.store.sqlite.proof.verify import verify
 from tracker.store.sqlite.writing.outbox import SqliteOutbox
-from tracker.store.sqlite.writing.store import open_store
 
 PRUNED_AT_ONCE = 3
 LEAST_AWAITS = 2
@@ -200,7 +200,7 @@ def _unshielded(monkeypatch):
 
 
 def _in_hops(monkeypatch):
-    async def write(database, what, work, use=Use.WRITE):
+    async def write(database, what, work, use=DatabaseUse.WRITE):
         async with database.connected(what, use) as connection:
             await connection.execute("BEGIN IMMEDIATE")
             done = await run(connection, work)

@@ -13,7 +13,7 @@ from crowd import Crowd, installed
 from proc import descriptors, memory, threads
 
 from tracker.server.embedded import serving
-from tracker.store.sqlite.proof.verify import verify
+from tracker.store.file_commands import verify
 
 pytestmark = pytest.mark.slow
 

@@ -12,8 +12,8 @@ from recording import Sent, SyncEnded, Truncate, Unlink, Write, calls, recorded_
 from tracking import Installation, simulated
 
 from tracker.core.errors.storage_error import StorageError
-from tracker.store.sqlite.proof.verify import verify
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.file_commands import verify
+from tracker.store.opening import open_store
 
 SHARES = {"only what was synced": 0.0, "torn": 0.5, "nearly all": 0.95, "all that was written": 1.0}
 """Of what was not synced so much is on the disk."""

@@ -20,7 +20,7 @@ from tracking import COMMAND, Installation, simulated
 from truth import Log
 
 from tracker.daemon.control import Control, control_file
-from tracker.store.sqlite.copies.backup import back_up
+from tracker.store.file_commands import back_up
 
 WITHIN = 30
 NO_LOCK_ON_THE_FILE = """

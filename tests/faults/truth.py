@@ -4,7 +4,7 @@ import json
 import sqlite3
 from contextlib import closing
 
-from tracker.store.sqlite.proof.verify import verify
+from tracker.store.file_commands import verify
 
 
 class Log:

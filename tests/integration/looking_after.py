@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager
 from sweeping import BEGAN, HOUR, Watched
 
 from tracker.core.events.time_driven import Limits
+from tracker.core.queries.filters import EventFilter
 from tracker.core.reconciliation.account_health import Health
 from tracker.polling.poll_loop import Watcher
 from tracker.polling.time_checks import Janitor
 from tracker.simulator.faults import Faults, parse
-from tracker.store.sqlite.reading.reader import EventFilter, open_reader
+from tracker.store.opening import open_reader
 
 MINUTE = 60.0
 TIME_ALONE = ("batch.stalled", "batch.deadline", "account.unreachable", "account.recovered")

@@ -18,7 +18,7 @@ from tracker.http.proxies import Proxies
 from tracker.http.tls import Tls
 from tracker.metrics import Metrics
 from tracker.runtime.liveness import Progress
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from tracker.core.ports.store import Contact
 from tracker.delivery.deliverer import SIDE_BY_SIDE, Deliverer
 from tracker.delivery.notifiers.webhook.notifier import Webhook
 from tracker.http.client import http_client, tls_context
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 BEGAN = 1_795_500_000_000
 COUNTERS = ("total_requests", "completed_requests", "succeeded_requests", "failed_requests")

@@ -9,7 +9,7 @@ from observations import SINCE, moved, seen
 
 from tracker.cli import group
 from tracker.core.deliveries.fan_out import Subscription
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 CONFIG = """
 [storage]

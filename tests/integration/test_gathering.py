@@ -12,7 +12,7 @@ from tracker.core.jobs.job import Page
 from tracker.polling.poller import Poller
 from tracker.polling.recorder import Audience
 from tracker.polling.write_batching import MOST_AT_ONCE, gathering
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 NOW = 1_795_500_000
 

@@ -7,7 +7,7 @@ import pytest
 from looking_after import BEGAN, MINUTE, LookedAfter
 
 from tracker.schemas import event_schema
-from tracker.store.sqlite.proof.verify import verify
+from tracker.store.file_commands import verify
 
 STEADY = {"requests": 1000, "running": 100 * MINUTE}
 

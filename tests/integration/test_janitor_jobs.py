@@ -7,7 +7,7 @@ from looking_after import BEGAN, HOUR, MINUTE, TIME_ALONE, LookedAfter
 
 from tracker.core.events.time_driven import Limits
 from tracker.schemas import event_schema
-from tracker.store.sqlite.proof.verify import verify
+from tracker.store.file_commands import verify
 
 QUARTER = 15 * MINUTE
 LIMITS = Limits(stalled_after=HOUR, timeout_hours=10)

@@ -16,9 +16,9 @@ from tracker.core.events.job_diff import Known, deletion, diff, first_seen
 from tracker.core.events.time_driven import Limits, overdue
 from tracker.core.jobs.job import Job
 from tracker.core.reconciliation.account_health import Health
-from tracker.store.sqlite.proof.verify import verify
+from tracker.store.file_commands import verify
+from tracker.store.opening import open_store
 from tracker.store.sqlite.writing.outbox import Entry
-from tracker.store.sqlite.writing.store import open_store
 
 SEEN = 1_795_478_400_000
 DAY = 86_400_000

@@ -18,7 +18,7 @@ from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.queries.orphans import Drop, Move, Moved
 from tracker.daemon.control import Refused, ask_to_drop, ask_to_move
 from tracker.daemon.lifecycle import daemon
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 FORMER = Subscription(receiver="former", events=("batch.completed",))
 CONFIG = """

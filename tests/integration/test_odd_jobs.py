@@ -8,8 +8,9 @@ from msgspec import UNSET
 from sweeping import Watched
 
 from tracker.core.events.event import LARGEST_EVENT
-from tracker.store.sqlite.proof.verify import verify
-from tracker.store.sqlite.reading.reader import EventFilter, open_reader
+from tracker.core.queries.filters import EventFilter
+from tracker.store.file_commands import verify
+from tracker.store.opening import open_reader
 
 ERRORS = [{"message": f"row {number} has no custom_id", "count": 1} for number in range(5000)]
 

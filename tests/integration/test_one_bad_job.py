@@ -13,7 +13,7 @@ from tracker.core.reconciliation.sweep_plan import PAGE_SIZE
 from tracker.polling.missing_jobs import MOST_FAILURES, MOST_GETS
 from tracker.polling.page_narrowing import MOST_REQUESTS
 from tracker.polling.poller import Poller
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 BEGIN = 1_750_000_000
 DAY = 86_400
@@ -31,7 +31,7 @@ class World(MovingApi):
 
     @asynccontextmanager
     async def watched(self, path):
-        async with open_store(path, told=lambda event, _backfilled: self.log.append(event)) as store:
+        async with open_store(path, notified=lambda event, _backfilled: self.log.append(event)) as store:
             now = lambda: self.clock * 1000  # noqa: E731 - it is what the poller is given
             self.poller = Poller("default", self, store, backfill=7 * DAY, now=now)
             yield self

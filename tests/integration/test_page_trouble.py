@@ -10,7 +10,7 @@ from tracker.core.deliveries.circuit import TRIP, Circuit
 from tracker.core.deliveries.delivery import Outcome, Result, settle
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.errors.provider_failure import Failure, Reason
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 FAILING = Circuit(failures=TRIP, since=SINCE, reason="server", detail="HTTP 500")
 DISABLED = Circuit(failures=1, since=SINCE, reason="gone", detail="HTTP 410", disabled=True)

@@ -13,12 +13,12 @@ from moving_api import LIES, STALE, MovingApi, fallen, new_job, stepped
 from tracker.core.jobs.job import COUNTERS, parse_job
 from tracker.core.jobs.size_limits import bounded
 from tracker.core.jobs.status import FOLLOWERS, TERMINAL, is_terminal
+from tracker.core.queries.filters import EventFilter
 from tracker.polling.poller import Poller
 from tracker.providers.retrying import Patience, Patient
-from tracker.store.sqlite.proof.verify import verify
-from tracker.store.sqlite.reading.reader import EventFilter, open_reader
+from tracker.store.file_commands import verify
+from tracker.store.opening import open_reader, open_store
 from tracker.store.sqlite.writing.active_jobs_cache import ActiveJobs
-from tracker.store.sqlite.writing.store import open_store
 
 BEGIN = 1_750_000_000
 DAY = 86_400

@@ -14,11 +14,11 @@ from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.deliveries.replay import Replay, Replayed
 from tracker.core.events.job_diff import first_seen
 from tracker.core.jobs.job import read_job
+from tracker.core.queries.filters import DeliveryFilter
 from tracker.daemon.control import Refused, ask_to_replay, control_file
 from tracker.daemon.lifecycle import daemon
 from tracker.delivery.deliverer import Deliverer
-from tracker.store.sqlite.reading.reader import DeliveryFilter, open_reader
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_reader, open_store
 
 ENDS = Subscription(receiver="pipeline", events=("batch.completed",))
 COUNTERS = ("total_requests", "completed_requests", "succeeded_requests", "failed_requests")

@@ -12,7 +12,7 @@ from tracker.core.errors.storage_error import StorageError
 from tracker.delivery.notifiers.slack.bot import Channel, SlackBot
 from tracker.http.client import http_client, tls_context
 from tracker.http.rate_limiter import Pace
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 LIFE = [
     delivery(1, "batch.created"),

@@ -17,7 +17,7 @@ from tracker.delivery.notifiers.slack.bot import Channel, SlackBot
 from tracker.delivery.notifiers.slack.incoming_webhook import SlackWebhook
 from tracker.http.client import http_client, tls_context
 from tracker.http.rate_limiter import Pace
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 GROUP_WAIT = 10.0
 RECEIVER = "channel"

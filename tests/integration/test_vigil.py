@@ -7,7 +7,7 @@ from tracker.core.reconciliation.account_health import Health
 from tracker.daemon import watchdog
 from tracker.daemon.systemd import Systemd
 from tracker.runtime.liveness import Progress
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 PATIENCE = 20.0
 SOON = 0.3

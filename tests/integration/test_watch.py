@@ -14,7 +14,7 @@ from tracker.metrics import Metrics
 from tracker.polling.poll_loop import Watcher, say_recorded
 from tracker.polling.poller import Poller
 from tracker.polling.recorder import Audience
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 NOW = 1_795_500_000_000
 COUNTERS = ("total_requests", "completed_requests", "succeeded_requests", "failed_requests")

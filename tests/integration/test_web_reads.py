@@ -10,7 +10,7 @@ from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.forecast.eta import Sample
 from tracker.core.queries.filters import EventFilter
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 from tracker.web.static_files import Static
 
 

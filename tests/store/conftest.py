@@ -5,7 +5,7 @@ from engines import ENGINES
 from observations import CONTACT
 from outboxes import EVERYTHING, OTHER
 
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 
 @pytest.fixture(params=ENGINES)

@@ -2,8 +2,8 @@
 
 import json
 
-from tracker.store.sqlite.reading.reader import EventFilter, open_reader
-from tracker.store.sqlite.writing.store import open_store
+from tracker.core.queries.filters import EventFilter
+from tracker.store.opening import open_reader, open_store
 
 
 class Sqlite:

@@ -8,8 +8,8 @@ import pytest
 from observations import gone, moved, seen, with_the_id_of
 
 from tracker.core.errors.storage_error import StorageError
-from tracker.store.sqlite.proof.verify import verify
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.file_commands import verify
+from tracker.store.opening import open_store
 
 COUNTED = "SELECT account, status, deleted, jobs FROM job_counts WHERE jobs <> 0 ORDER BY 1, 2, 3"
 THERE = "SELECT account, status, deleted, count(*) FROM jobs GROUP BY account, status, deleted ORDER BY 1, 2, 3"

@@ -5,7 +5,7 @@ from observations import CONTACT, SINCE, moved, seen, seen_many
 from outboxes import DELIVERED, EVERYTHING, attempted, claimed
 
 from tracker.core.deliveries.circuit import Circuit
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 FEW, MANY = 30, 600
 

@@ -13,8 +13,8 @@ from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.job_diff import Known
 from tracker.core.jobs.interning import MOST, Interning
 from tracker.core.jobs.job import parse_job, read_job
+from tracker.store.opening import open_store
 from tracker.store.sqlite.database.schema import migrate
-from tracker.store.sqlite.writing.store import open_store
 
 ACCOUNTS = ("default", "other")
 COUNTERS = ("total_requests", "completed_requests", "succeeded_requests", "failed_requests")

@@ -12,12 +12,12 @@ import pytest
 from observations import SINCE, seen, seen_many
 from small_files import no_file_grows_beyond
 
-from tracker.core.errors.storage_error import StorageError
+from tracker.core.errors.storage_error import StorageError, UnfitTargetError
+from tracker.core.queries.filters import EventFilter
+from tracker.store.file_commands import back_up, verify
+from tracker.store.opening import open_reader, open_store
+from tracker.store.reports import Contents, Verification
 from tracker.store.sqlite.copies import backup
-from tracker.store.sqlite.copies.backup import Contents, UnfitTargetError, back_up
-from tracker.store.sqlite.proof.verify import Verdict, verify
-from tracker.store.sqlite.reading.reader import EventFilter, open_reader
-from tracker.store.sqlite.writing.store import open_store
 
 HOLDS = """
 import sys
@@ -70,7 +70,7 @@ async def test_copy_is_whole_by_itself(log, target, tmp_path):
     alone.chmod(0o500)
     with closing(sqlite3.connect(f"file:{moved}?immutable=1", uri=True)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
-    assert verify(target) == Verdict(100, 100, ())
+    assert verify(target) == Verification(100, 100, ())
     assert await bodies(target) == await bodies(log)
     assert names(target) == ["copy.db"]
 
@@ -98,7 +98,7 @@ async def test_what_is_written_meanwhile_neither_waits_nor_shows(log, target, mo
         assert writer.execute("SELECT count(*) FROM accounts").fetchone() == (len(steps),)
     monkeypatch.undo()
     assert await bodies(target) == before
-    assert verify(target) == Verdict(100, 100, ())
+    assert verify(target) == Verification(100, 100, ())
 
 
 async def test_what_a_killed_one_left_is_taken_over(log, target):

@@ -8,7 +8,7 @@ import pytest
 from engines import Sqlite
 from observations import moved, seen, seen_many
 
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 STATEMENTS = ["BEGIN IMMEDIATE", "SELECT coalesce", "INSERT INTO events", "INSERT INTO jobs", "UPDATE accounts", "COMMIT"]
 

@@ -4,8 +4,8 @@ import anyio
 import pytest
 from observations import seen
 
-from tracker.store.sqlite.reading.reader import EventFilter, open_reader
-from tracker.store.sqlite.writing.store import open_store
+from tracker.core.queries.filters import EventFilter
+from tracker.store.opening import open_reader, open_store
 
 ALL = EventFilter()
 

@@ -6,8 +6,8 @@ from observations import SINCE, seen, seen_many
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.delivery import Outcome, Result, settle
 from tracker.core.deliveries.fan_out import Subscription
-from tracker.store.sqlite.reading.reader import DeliveryFilter, open_reader
-from tracker.store.sqlite.writing.store import open_store
+from tracker.core.queries.filters import DeliveryFilter
+from tracker.store.opening import open_reader, open_store
 
 SUBSCRIPTIONS = [Subscription(receiver=receiver, events=("*",)) for receiver in ("one", "two", "three")]
 EVERYTHING = DeliveryFilter()

@@ -11,9 +11,9 @@ from observations import CONTACT, moved, seen, seen_many
 from small_files import no_file_grows_beyond
 
 from tracker.core.errors.storage_error import StorageError
+from tracker.store.file_commands import verify
+from tracker.store.opening import open_store
 from tracker.store.sqlite.database.schema import migrate
-from tracker.store.sqlite.proof.verify import verify
-from tracker.store.sqlite.writing.store import open_store
 
 MOVED = "the file was moved, deleted or replaced while it was in use"
 GONE = "there is no such file any more"

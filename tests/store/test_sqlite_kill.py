@@ -10,14 +10,14 @@ import pytest
 from engines import Sqlite
 from observations import seen
 
-from tracker.store.sqlite.proof.verify import verify
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.file_commands import verify
+from tracker.store.opening import open_store
 
 RECORDS = """
 import sys, anyio
 from pathlib import Path
 from observations import CONTACT, moved, seen
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 async def main():
     path, run = Path(sys.argv[1]), sys.argv[2]

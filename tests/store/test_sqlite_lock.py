@@ -10,14 +10,14 @@ import pytest
 from observations import seen
 
 from tracker.core.errors.storage_error import StorageError
+from tracker.store.file_commands import is_in_use
+from tracker.store.opening import open_store
 from tracker.store.sqlite.files import lock
-from tracker.store.sqlite.files.lock import is_held
-from tracker.store.sqlite.writing.store import open_store
 
 HOLDS = """
 import sys, anyio
 from pathlib import Path
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 async def main():
     async with open_store(Path(sys.argv[1])):
@@ -125,14 +125,14 @@ async def test_whether_a_process_has_the_database_is_known_without_asking_it(pat
     """A reader knows whether a daemon has the file: not before, while it is open, and not after its process was killed."""
     if not has_list:
         monkeypatch.setattr(lock, "_LOCKS", tmp_path / "missing")
-    assert not is_held(path)
+    assert not is_in_use(path)
     async with open_store(path):
-        assert is_held(path)
+        assert is_in_use(path)
     with another_process(path) as holder:
-        assert is_held(path)
+        assert is_in_use(path)
         holder.kill()
         holder.wait()
-        assert not is_held(path)
+        assert not is_in_use(path)
 
 
 async def test_a_list_of_locks_with_other_device_numbers_is_understood(path, monkeypatch, tmp_path):
@@ -142,9 +142,9 @@ async def test_a_list_of_locks_with_other_device_numbers_is_understood(path, mon
     async with open_store(path):
         line = f"1: FLOCK  ADVISORY  WRITE %s ff:ff:{path.stat().st_ino} 0 EOF\n"
         foreign.write_text(line % os.getpid())
-        assert is_held(path)
+        assert is_in_use(path)
         foreign.write_text(line % (os.getpid() + 1))
-        assert not is_held(path)
+        assert not is_in_use(path)
 
 
 @pytest.mark.parametrize("left", ["", "0", "-1", "x", "99999999999999999999", "²"], ids=repr)
@@ -154,4 +154,4 @@ async def test_a_lock_file_that_names_no_process_is_no_daemon(path, monkeypatch,
     async with open_store(path):
         pass
     path.with_name(path.name + ".lock").write_text(left)
-    assert not is_held(path)
+    assert not is_in_use(path)

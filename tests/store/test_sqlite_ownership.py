@@ -17,13 +17,11 @@ from tracker.cli.process.delivery_changes import change
 from tracker.core.errors.storage_error import StorageError
 from tracker.daemon.control import NotReached, control_file, is_running
 from tracker.http.client import http_client, tls_context
-from tracker.store.sqlite.copies.backup import back_up
-from tracker.store.sqlite.copies.restore import restore
+from tracker.store.file_commands import back_up, restore, verify
+from tracker.store.opening import open_store
 from tracker.store.sqlite.files.ownership import real_path
 from tracker.store.sqlite.files.privileges import as_owner_of
-from tracker.store.sqlite.proof.verify import verify
 from tracker.store.sqlite.writing import store as writer
-from tracker.store.sqlite.writing.store import open_store
 
 NOBODY = 65534
 MOMENT = "20250625T142010Z"

@@ -19,11 +19,10 @@ from tracker.core.jobs.job import read_job
 from tracker.core.jobs.status import TERMINAL
 from tracker.core.queries.filters import TYPES, DeliveryFilter, EventFilter, JobFilter, in_turn, read_facts
 from tracker.core.queries.pages import DeliveryKey, JobKey, Span
+from tracker.store.opening import open_reader, open_store
 from tracker.store.sqlite.reading import deliveries as read_deliveries
 from tracker.store.sqlite.reading import events as read_events
 from tracker.store.sqlite.reading import jobs as read_jobs
-from tracker.store.sqlite.reading.reader import open_reader
-from tracker.store.sqlite.writing.store import open_store
 
 STATUSES = ("QUEUED", "RUNNING", "SUCCESS", "FAILED", "UNHEARD_OF")
 MODELS = ("mistral-small-2506", "mistral-large-2411", "a[b]c", None)

@@ -6,8 +6,7 @@ from observations import seen_many
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.queries.filters import JobFilter
-from tracker.store.sqlite.reading.reader_pool import READERS, open_pool
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import READERS, open_reader_pool, open_store
 
 
 @pytest.fixture
@@ -20,7 +19,7 @@ async def written(path):
 async def test_a_slow_look_holds_up_nobody(written):
     """While all readers but one are busy that one answers; what takes too long is ended, and its reader replaced."""
     slow = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
-    async with open_pool(written, longest=1.0) as pool:
+    async with open_reader_pool(written, lease_seconds=1.0) as pool:
 
         async def look_slowly():
             with pytest.raises(StorageError, match="within 1 s"):
@@ -42,7 +41,7 @@ async def test_a_slow_look_holds_up_nobody(written):
 
 async def test_a_reader_that_fails_is_not_kept(written):
     """After an error the next consumer gets a reader that was opened anew; a mistake of the consumer's costs nothing."""
-    async with open_pool(written) as pool:
+    async with open_reader_pool(written) as pool:
         async with pool.reader() as first:
             pass
         with pytest.raises(LookupError):

@@ -8,8 +8,8 @@ import pytest
 from observations import SINCE, gone, moved, progress, seen, seen_many
 
 from tracker.core.ports.store import Contact
-from tracker.store.sqlite.reading.reader import EventFilter, open_reader
-from tracker.store.sqlite.writing.store import open_store
+from tracker.core.queries.filters import EventFilter
+from tracker.store.opening import open_reader, open_store
 
 ALL = EventFilter()
 

@@ -14,14 +14,11 @@ import anyio
 import pytest
 from observations import SINCE, seen, seen_many
 
-from tracker.core.errors.storage_error import StorageError
-from tracker.store.sqlite.copies.backup import UnfitTargetError, back_up
-from tracker.store.sqlite.copies.restore import restore
+from tracker.core.errors.storage_error import InUseError, StorageError, UnfitTargetError
+from tracker.store.file_commands import back_up, restore, verify
+from tracker.store.opening import open_store
 from tracker.store.sqlite.database.schema import APPLICATION_ID, MIGRATIONS
 from tracker.store.sqlite.files.displaced_database import set_aside, take_back
-from tracker.store.sqlite.files.lock import InUseError
-from tracker.store.sqlite.proof.verify import verify
-from tracker.store.sqlite.writing.store import open_store
 
 MOMENT = "20250625T142010Z"
 
@@ -51,8 +48,8 @@ async def test_there_and_back(path, saved):
     restored = restore(saved, path, MOMENT)
     assert not [name for name in names(path) if name.startswith("tracker.db-") or "partial" in name]
     assert restored.contents.events == verify(path).events == 10
-    assert restored.aside == path.with_name(f"tracker.db.before-restore-{MOMENT}")
-    assert verify(restored.aside).events == 12
+    assert restored.displaced == path.with_name(f"tracker.db.before-restore-{MOMENT}")
+    assert verify(restored.displaced).events == 12
     assert verify(saved).events == 10
     assert path.stat().st_mode & 0o777 == 0o600
     async with open_store(path) as store:
@@ -63,13 +60,13 @@ async def test_there_and_back(path, saved):
 async def test_on_a_new_machine(saved, tmp_path):
     """Where there is no database, nor its directory, it is made; a WAL that is left is not taken for a part of it."""
     new = tmp_path / "state" / "tracker.db"
-    assert restore(saved, new, MOMENT).aside is None
+    assert restore(saved, new, MOMENT).displaced is None
     assert verify(new).events == 10
     shutil.copy(tmp_path / "tracker.db-wal", tmp_path / "state" / "tracker.db-wal")
     new.unlink()
     restored = restore(saved, new, MOMENT)
     assert names(new) == ["tracker.db", f"tracker.db.before-restore-{MOMENT}-wal", "tracker.db.lock"]
-    assert restored.aside
+    assert restored.displaced
     assert verify(new).events == 10
 
 
@@ -77,7 +74,7 @@ async def test_a_damaged_database_is_kept_as_it_is(path, saved):
     """What cannot even be opened is what a restore is for: it is kept to the byte, with its WAL."""
     path.write_bytes(b"SQLite format 3\0" + os.urandom(20_000))
     before = [path.with_name(path.name + suffix).read_bytes() for suffix in ("", "-wal")]
-    aside = restore(saved, path, MOMENT).aside
+    aside = restore(saved, path, MOMENT).displaced
     assert verify(path).events == 10
     assert [aside.with_name(aside.name + suffix).read_bytes() for suffix in ("", "-wal")] == before
 

@@ -10,10 +10,10 @@ import pytest
 from observations import seen, seen_many
 
 from tracker.core.errors.storage_error import StorageError
+from tracker.core.queries.filters import EventFilter
+from tracker.store.opening import open_reader, open_store
 from tracker.store.sqlite.database.schema import APPLICATION_ID, MIGRATIONS, migrate, wal_reset_affected
 from tracker.store.sqlite.files.file_signature import judge
-from tracker.store.sqlite.reading.reader import EventFilter, open_reader
-from tracker.store.sqlite.writing.store import open_store
 
 
 @pytest.fixture

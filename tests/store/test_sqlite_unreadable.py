@@ -7,10 +7,10 @@ import pytest
 from observations import seen, seen_many
 
 from tracker.core.errors.storage_error import StorageError
+from tracker.core.queries.filters import EventFilter
+from tracker.store.file_commands import verify
+from tracker.store.opening import open_reader, open_store
 from tracker.store.sqlite.database.schema import MIGRATIONS, migrate
-from tracker.store.sqlite.proof.verify import verify
-from tracker.store.sqlite.reading.reader import EventFilter, open_reader
-from tracker.store.sqlite.writing.store import open_store
 
 
 async def read_the_log(path):

@@ -10,8 +10,9 @@ from observations import SINCE, gone, moved, seen
 
 from tracker.core.events.job_diff import Known
 from tracker.core.jobs.job import COUNTERS
-from tracker.store.sqlite.proof.verify import Verdict, verify
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.file_commands import verify
+from tracker.store.opening import open_store
+from tracker.store.reports import Verification
 
 COUNTED = {"total_requests": 10, "completed_requests": 3}
 
@@ -61,21 +62,21 @@ def edit_body(path, seq, edit):
 
 async def test_a_healthy_log(log):
     """The log and the table agree, and everything was compared."""
-    assert verify(log) == Verdict(events=9, jobs=3, differences=())
+    assert verify(log) == Verification(events=9, jobs=3, differences=())
 
 
 async def test_an_empty_log(path):
     """A new database agrees with itself."""
     async with open_store(path):
         pass
-    assert verify(path) == Verdict(events=0, jobs=0, differences=())
+    assert verify(path) == Verification(events=0, jobs=0, differences=())
 
 
 async def test_while_somebody_writes(log):
     """`verify` reads a snapshot beside a daemon that writes."""
     async with open_store(log) as store:
         await store.record("default", [seen("job-3")])
-        assert verify(log) == Verdict(events=10, jobs=4, differences=())
+        assert verify(log) == Verification(events=10, jobs=4, differences=())
 
 
 RUNNING_AGAIN = "UPDATE jobs SET status = 'RUNNING', active = 1 WHERE id = 'job-2'"

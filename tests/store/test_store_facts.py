@@ -12,18 +12,17 @@ from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.delivery import Result
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import iso, plain_event
+from tracker.core.ports.store import DatabaseUse
 from tracker.core.queries.pages import Backlog
-from tracker.core.reconciliation.account_health import Use
 from tracker.metrics import Metrics
+from tracker.store.opening import open_statistics, open_store
 from tracker.store.sqlite.database.schema import migrate, wal_reset_affected
-from tracker.store.sqlite.reading.statistics import SqliteFacts
-from tracker.store.sqlite.writing.store import open_store
 
 
 async def test_facts_of_an_empty_store(path):
     """A new database has nothing of anything."""
     migrate(path)
-    facts = SqliteFacts(path)
+    facts = open_statistics(path)
     assert (facts.jobs(), facts.backlogs(), facts.circuits(), facts.last_seq()) == ([], {}, {}, 0)
 
 
@@ -34,7 +33,7 @@ async def test_jobs_by_account_status_and_deletion(path):
         await store.record("default", [first, strange, seen("c", status="RUNNING")])
         await store.record("default", [gone(first)])
         await store.record("other", [seen("a", account="other", status="SUCCESS")])
-        found = [row for row in SqliteFacts(path).jobs() if row[3]]
+        found = [row for row in open_statistics(path).jobs() if row[3]]
     assert sorted(found) == [
         ("default", "PAUSED", False, 1),
         ("default", "RUNNING", False, 1),
@@ -48,7 +47,7 @@ async def test_backlogs_and_circuits(path):
     changes = [seen("a"), seen("b", now=SINCE + 500), seen("c", now=SINCE + 900)]
     async with open_store(path, [EVERYTHING, OTHER]) as store:
         await store.record("default", changes)
-        facts = SqliteFacts(path)
+        facts = open_statistics(path)
         assert facts.backlogs() == {"pipeline": Backlog(3, 0, iso(SINCE))}
         await attempt(store, 1, Result.SERVER, at=SINCE + 2000, circuit=failing(9), attempts=0)
         assert facts.backlogs() == {"pipeline": Backlog(2, 1, iso(SINCE + 500))}
@@ -67,20 +66,20 @@ async def test_sizes_are_those_of_the_files(path):
         await store.record("default", [seen("a")])
         wal = path.with_name("tracker.db-wal").stat().st_size
         assert wal > 0
-        assert SqliteFacts(path).sizes() == SqliteFacts(link).sizes() == (path.stat().st_size, wal)
-    assert SqliteFacts(path).sizes() == (path.stat().st_size, 0)
+        assert open_statistics(path).sizes() == open_statistics(link).sizes() == (path.stat().st_size, wal)
+    assert open_statistics(path).sizes() == (path.stat().st_size, 0)
 
 
 def test_engine_is_the_library_that_is_loaded(path):
     """The version is the one that runs, and whether it is affected what the start warns of."""
-    assert SqliteFacts(path).engine() == (sqlite3.sqlite_version, wal_reset_affected(sqlite3.sqlite_version_info))
+    assert open_statistics(path).engine() == (sqlite3.sqlite_version, wal_reset_affected(sqlite3.sqlite_version_info))
 
 
 @pytest.mark.parametrize("name", ["jobs", "backlogs", "circuits", "last_seq", "sizes"])
 async def test_missing_file_is_an_error_and_is_not_made(path, name):
     """No file: each question raises, and none is made by asking."""
     with pytest.raises((sqlite3.Error, OSError)):
-        getattr(SqliteFacts(path), name)()
+        getattr(open_statistics(path), name)()
     assert not path.exists()
 
 
@@ -92,7 +91,7 @@ async def test_locked_file_is_an_error_soon(path, monkeypatch):
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(sqlite3.OperationalError, match="locked"):
-            SqliteFacts(path).jobs()
+            open_statistics(path).jobs()
 
 
 async def test_reading_sees_what_is_committed_and_does_not_wait(path):
@@ -102,7 +101,7 @@ async def test_reading_sees_what_is_committed_and_does_not_wait(path):
 
         def work(connection):
             connection.execute("UPDATE jobs SET status = 'FAILED'")
-            return [row for row in SqliteFacts(path).jobs() if row[3]]
+            return [row for row in open_statistics(path).jobs() if row[3]]
 
         assert await store._database.write("testing", work) == [("default", "QUEUED", False, 1)]
 
@@ -112,7 +111,7 @@ async def test_every_committed_event_is_told_once(path):
     told = []
     first = seen("a", status="RUNNING")
     async with open_store(
-        path, [EVERYTHING], told=lambda event, backfilled: told.append((event.seq, event.type, backfilled))
+        path, [EVERYTHING], notified=lambda event, backfilled: told.append((event.seq, event.type, backfilled))
     ) as store:
         await store.record("default", [first])
         with pytest.raises(StorageError):
@@ -132,7 +131,7 @@ async def test_every_committed_event_is_told_once(path):
 
 async def test_jobs_on_the_page(path):
     """The page has each job once: by the status that the API gave, as deleted, or as unrecognized."""
-    first, metrics = seen("a", status="RUNNING"), Metrics(SqliteFacts(path))
+    first, metrics = seen("a", status="RUNNING"), Metrics(open_statistics(path))
     metrics.configured({"default": 15.0}, [])
     async with open_store(path) as store:
         await store.record("default", [first, seen("b", status="PAUSED"), seen("c", status="HALTED"), seen("d")])
@@ -175,8 +174,8 @@ async def test_backlog_is_of_one_moment(path, monkeypatch):
             assert other.execute("UPDATE deliveries SET state = 'dead'").rowcount == 1
 
     monkeypatch.setattr(Interrupting, "between", dies)
-    assert SqliteFacts(path).backlogs() == {"pipeline": Backlog(1, 0, iso(SINCE))}
-    assert SqliteFacts(path).backlogs() == {"pipeline": Backlog(0, 1, None)}
+    assert open_statistics(path).backlogs() == {"pipeline": Backlog(1, 0, iso(SINCE))}
+    assert open_statistics(path).backlogs() == {"pipeline": Backlog(0, 1, None)}
 
 
 async def test_use_is_told(path):
@@ -187,19 +186,19 @@ async def test_use_is_told(path):
         await store.record("default", [seen("a")])
         assert await store.probe() is None
         await store.active("default")
-        assert used == [(Use.WRITE, True), (Use.TRIAL, True), (Use.LOOK, True)]
+        assert used == [(DatabaseUse.WRITE, True), (DatabaseUse.PROBE, True), (DatabaseUse.READ, True)]
         used.clear()
         with pytest.raises(StorageError, match="append-only"):
             await store.record("default", [with_the_id_of(seen("b"), seen("a"))])
-        assert used == [(Use.WRITE, False)]
+        assert used == [(DatabaseUse.WRITE, False)]
         used.clear()
         async with store._database.connected("testing") as connection:
             await connection.execute("PRAGMA max_page_count = 1")
         with pytest.raises(StorageError, match="full"):
             await store.record("default", [seen(f"job-{number}", metadata={"x": "y" * 9000}) for number in range(9)])
-        assert used == [(Use.LOOK, True), (Use.WRITE, False)]
+        assert used == [(DatabaseUse.READ, True), (DatabaseUse.WRITE, False)]
         used.clear()
         path.rename(path.with_name("away.db"))
         with pytest.raises(StorageError):
             await store.active("default")
-        assert used == [(Use.LOOK, False)]
+        assert used == [(DatabaseUse.READ, False)]

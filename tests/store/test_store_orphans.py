@@ -10,9 +10,8 @@ from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.events.event import iso
 from tracker.core.queries.orphans import Dropped, Moved, Orphans
 from tracker.core.queries.pages import Backlog
-from tracker.store.sqlite.proof.verify import verify
-from tracker.store.sqlite.reading.reader import open_reader
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.file_commands import verify
+from tracker.store.opening import open_reader, open_store
 
 LATER = SINCE + 86_400_000
 OLD = Subscription(receiver="old", events=("batch.*",))
@@ -28,7 +27,7 @@ async def store(path):
         for delivery, result, attempts in ((one, Result.DELIVERED, 9), (two, Result.SERVER, 9), (three, Result.SERVER, 0)):
             settlement = attempted(delivery, result, SINCE + 10, wait=1e6, attempts=attempts)
             await store.outbox.settle("old", [settlement], Circuit(failures=1, disabled=True))
-        store.outbox.subscribe([Subscription(receiver="new", events=("batch.*",))])
+        store.subscribe([Subscription(receiver="new", events=("batch.*",))])
         yield store
 
 

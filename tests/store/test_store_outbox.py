@@ -10,7 +10,7 @@ from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import plain_event
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 LATER = SINCE + 3_600_000
 

@@ -7,9 +7,9 @@ import pytest
 from observations import CONTACT, moved, seen, seen_many
 from outboxes import EVERYTHING, claimed, rows, states
 
+from tracker.store.file_commands import verify
+from tracker.store.opening import open_store
 from tracker.store.sqlite.database.schema import MIGRATIONS, migrate
-from tracker.store.sqlite.proof.verify import verify
-from tracker.store.sqlite.writing.store import open_store
 
 EVENTS = "SELECT * FROM events ORDER BY seq"
 

@@ -25,7 +25,7 @@ from tracker.core.deliveries.delivery import Result
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import plain_event
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 LONG_AFTER = SINCE + 10_000_000
 GONE = plain_event("receiver.failing", "", {"receiver": "pipeline"}, SINCE)

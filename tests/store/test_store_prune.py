@@ -9,7 +9,7 @@ from tracker.core.deliveries.delivery import Outcome, Result, settle
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.reconciliation.account_health import Health
 from tracker.polling.time_checks import PRUNE_EVERY, Janitor
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 DAY = 86_400_000
 EVERYTHING = Subscription(receiver="pipeline", events=("*",))

@@ -11,7 +11,7 @@ from tracker.core.deliveries.delivery import Outcome, Result, settle
 from tracker.core.deliveries.fan_out import Subscription, stream_of
 from tracker.core.deliveries.replay import Replay, Replayed
 from tracker.core.events.event import Event, iso, plain_event
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 LATER = SINCE + 86_400_000
 PIPELINE = Subscription(receiver="pipeline", events=("batch.completed", "receiver.*"))

@@ -8,7 +8,7 @@ from outboxes import DELIVERED, FAILED, attempt, attempted, claimed, failing, ro
 from tracker.core.deliveries.circuit import TRIP, Circuit
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.deliveries.replay import Replay
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_store
 
 DAY = 86_400_000
 AHEAD = SINCE + 2 * DAY

@@ -4,7 +4,8 @@ from core_samples import NOW
 
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.events.time_driven import Outage
-from tracker.core.reconciliation.account_health import AccountHealth, Health, Tally
+from tracker.core.queries.workload import Workload
+from tracker.core.reconciliation.account_health import AccountHealth, Health
 
 REFUSED = Failure(Reason.UNAUTHORISED, "HTTP 401")
 DOWN = Failure(Reason.NETWORK, "connection refused")
@@ -96,11 +97,11 @@ def test_status_is_the_numbers_and_what_is_wrong():
     """One line: how much there is, then whatever somebody should look at; accounts by reason, for details may be long."""
     health = Health(["one", "two"])
     assert health.status(None) == "starting"
-    tally = Tally(running=3, queued=12, pending=0, dead=0)
-    assert health.status(tally) == "3 running, 12 queued, 0 undelivered"
+    workload = Workload(running=3, queued=12, pending=0, dead=0)
+    assert health.status(workload) == "3 running, 12 queued, 0 undelivered"
     health.swept("two", REFUSED, NOW)
     health.reload_error, health.restart_needed = "accounts: found none", ("http.listen", "storage.path")
-    assert health.status(Tally(running=0, queued=0, pending=3, dead=2)) == (
+    assert health.status(Workload(running=0, queued=0, pending=3, dead=2)) == (
         "0 running, 0 queued, 5 undelivered (2 dead); account two: unauthorised; "
         "reload failed: accounts: found none; restart needed for http.listen, storage.path"
     )

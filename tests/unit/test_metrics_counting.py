@@ -10,7 +10,7 @@ from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.events.event import plain_event
 from tracker.core.events.job_diff import Known, deletion, diff, first_seen
 from tracker.core.jobs.job import MalformedJob
-from tracker.core.reconciliation.account_health import Use
+from tracker.core.ports.store import DatabaseUse
 from tracker.core.reconciliation.sweep_report import Report
 from tracker.metrics import Metrics
 from tracker.metrics.model_limit import MODELS
@@ -250,14 +250,14 @@ def test_storage(metrics):
         found = samples(metrics.render())
         return found["batchtracker_storage_writable", ()], found["batchtracker_storage_errors_total", ()]
 
-    assert after((Use.WRITE, True)) == (1, 0)
-    assert after((Use.LOOK, False)) == (0, 1)
-    assert after((Use.LOOK, True)) == (1, 1)
-    assert after((Use.TRIAL, False), (Use.LOOK, True)) == (0, 2)
-    assert after((Use.TRIAL, True)) == (1, 2)
-    assert after((Use.WRITE, False), (Use.LOOK, True), (Use.TRIAL, True)) == (0, 3)
-    assert after((Use.LOOK, False), (Use.TRIAL, True)) == (0, 4)
-    assert after((Use.WRITE, True)) == (1, 4)
+    assert after((DatabaseUse.WRITE, True)) == (1, 0)
+    assert after((DatabaseUse.READ, False)) == (0, 1)
+    assert after((DatabaseUse.READ, True)) == (1, 1)
+    assert after((DatabaseUse.PROBE, False), (DatabaseUse.READ, True)) == (0, 2)
+    assert after((DatabaseUse.PROBE, True)) == (1, 2)
+    assert after((DatabaseUse.WRITE, False), (DatabaseUse.READ, True), (DatabaseUse.PROBE, True)) == (0, 3)
+    assert after((DatabaseUse.READ, False), (DatabaseUse.PROBE, True)) == (0, 4)
+    assert after((DatabaseUse.WRITE, True)) == (1, 4)
 
 
 def test_configuration(metrics):

@@ -65,7 +65,7 @@ def test_failing_part_is_told_once_until_it_works_again():
     assert lines[0]["error"].startswith("OSError")
 
 
-class NoFacts:
+class NoStatistics:
     """A store of which nothing can be told."""
 
     def __getattr__(self, name):
@@ -77,7 +77,7 @@ class NoFacts:
 
 def test_store_that_cannot_be_read_costs_its_own_series():
     """Where every question to the store fails, all that the loops count is there, with an error for each of the parts."""
-    metrics = Metrics(NoFacts())
+    metrics = Metrics(NoStatistics())
     metrics.configured({"one": 15.0}, [])
     page = metrics.render()
     for part in ("jobs", "backlogs", "receivers", "database", "build"):

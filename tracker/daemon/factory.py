@@ -11,9 +11,10 @@ from tracker.core.deliveries.delivery import Terms
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.deliveries.signing import parse_secret
 from tracker.core.events.time_driven import Limits
+from tracker.core.ports.cards import Cards
 from tracker.core.ports.notifier import Notifier
 from tracker.delivery.notifiers.secret_renewal import RenewingNotifier
-from tracker.delivery.notifiers.slack.bot import Cards, Channel, SlackBot
+from tracker.delivery.notifiers.slack.bot import Channel, SlackBot
 from tracker.delivery.notifiers.slack.incoming_webhook import SlackWebhook
 from tracker.delivery.notifiers.webhook.notifier import Webhook
 from tracker.http.client import HttpClient, http_client, tls_context

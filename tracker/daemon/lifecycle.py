@@ -5,7 +5,6 @@
 
 import secrets
 import signal
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, closing
 from typing import Final
@@ -39,10 +38,7 @@ from tracker.runtime.clock import now
 from tracker.runtime.liveness import PATIENCE, Progress
 from tracker.runtime.task_groups import task_group
 from tracker.server.embedded import Address, reached_locally, serving_on
-from tracker.store.sqlite.database.schema import wal_reset_affected
-from tracker.store.sqlite.reading.reader_pool import open_pool
-from tracker.store.sqlite.reading.statistics import SqliteFacts
-from tracker.store.sqlite.writing.store import open_store
+from tracker.store.opening import open_reader_pool, open_statistics, open_store
 from tracker.web.access.policy import Access
 from tracker.web.access.sessions import Sessions
 from tracker.web.access.site import Site
@@ -179,17 +175,19 @@ def _told(difference: Difference) -> dict[str, tuple[str, ...]]:
 @asynccontextmanager
 async def daemon(config: Config, service: Service = BY_HAND, learned: Learned = _keep) -> AsyncIterator[Daemon]:
     """Watch the accounts and serve the surfaces while the context lasts."""
-    if wal_reset_affected(sqlite3.sqlite_version_info):
-        structlog.get_logger().debug("sqlite.affected", version=sqlite3.sqlite_version, bug="WAL reset; one writer avoids it")
-    health, metrics, progress = Health(), Metrics(SqliteFacts(config.storage.path)), Progress(service.watchdog or PATIENCE)
+    statistics = open_statistics(config.storage.path)
+    version, is_affected = statistics.engine()
+    if is_affected:
+        structlog.get_logger().debug("sqlite.affected", version=version, bug="WAL reset; one writer avoids it")
+    health, metrics, progress = Health(), Metrics(statistics), Progress(service.watchdog or PATIENCE)
     systemd, shares = Systemd(service.notify), shares_of_this_process()
     opened = open_store(
-        config.storage.path, map(subscription, config.receivers), told=metrics.logged, used=metrics.storage.used
+        config.storage.path, map(subscription, config.receivers), notified=metrics.logged, used=metrics.storage.used
     )
     async with (
         opened as store,
-        open_pool(config.storage.path) as pool,
-        open_pool(config.storage.path, readers=1) as apart,
+        open_reader_pool(config.storage.path) as pool,
+        open_reader_pool(config.storage.path, readers=1) as apart,
         task_group() as group,
     ):
         means = Means(store, health, metrics, progress, learned)

@@ -55,7 +55,7 @@ class Crew:
         """Work by this configuration from now on. Its database and its `http` are not looked at."""
         self._config = config
         store, health, metrics, *_ = self.means
-        store.outbox.subscribe(map(subscription, config.receivers))
+        store.subscribe(map(subscription, config.receivers))
         health.watch(account.name for account in config.accounts)
         metrics.configured(
             {account.name: account.poll_interval for account in config.accounts},

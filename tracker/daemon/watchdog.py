@@ -10,12 +10,13 @@ import anyio
 import structlog
 
 from tracker.core.errors.storage_error import StorageError
-from tracker.core.reconciliation.account_health import Health, Tally
+from tracker.core.ports.store import Store
+from tracker.core.queries.workload import Workload
+from tracker.core.reconciliation.account_health import Health
 from tracker.daemon.systemd import Systemd
 from tracker.runtime.heartbeat import Pulse
 from tracker.runtime.liveness import Progress
 from tracker.runtime.task_groups import task_group
-from tracker.store.sqlite.writing.store import SqliteStore
 
 PROBE_EVERY: Final = 5.0
 """Seconds; each probe is a write, of one page."""
@@ -37,7 +38,7 @@ class Vigil:
     """Looks after a daemon as long as it runs."""
 
     def __init__(
-        self, store: SqliteStore, health: Health, progress: Progress, systemd: Systemd, watchdog: float | None = None
+        self, store: Store, health: Health, progress: Progress, systemd: Systemd, watchdog: float | None = None
     ) -> None:
         """`watchdog` is the seconds after which the manager takes a silent service for dead; None where it does not care."""
         self._store = store
@@ -46,7 +47,7 @@ class Vigil:
         self._systemd = systemd
         self._watchdog = watchdog
         self._pulse = Pulse(progress.loop("storage"))
-        self._tally: Tally | None = None
+        self._workload: Workload | None = None
         self._log = structlog.get_logger()
 
     async def run(self) -> None:
@@ -62,7 +63,7 @@ class Vigil:
         if stuck != self._health.stuck:
             self._say(stuck)
         self._health.stuck = stuck
-        self._systemd.status(self._health.status(self._tally))
+        self._systemd.status(self._health.status(self._workload))
         if self._watchdog is not None and not stuck:
             self._systemd.alive()
 
@@ -70,7 +71,7 @@ class Vigil:
         """Try the store, and count what it has."""
         self._health.storage_error = await self._store.probe(self._health.sweeps())
         try:
-            self._tally = await self._store.tally(self._health.accounts)
+            self._workload = await self._store.workload(self._health.accounts)
         except StorageError as error:
             self._health.storage_error = str(error)
 

@@ -10,13 +10,12 @@ import structlog
 from tracker.config import Config
 from tracker.core.deliveries.replay import Replay, Replayed
 from tracker.core.forecast.job_forecast import Outlook, outlook
-from tracker.core.ports.reader import Reader
+from tracker.core.ports.reader import Reader, ReaderPool
 from tracker.core.queries.orphans import Dropped, Moved
 from tracker.core.reconciliation.account_health import Health
 from tracker.daemon.supervisor import Crew
 from tracker.daemon.workers import Means
 from tracker.runtime.clock import now
-from tracker.store.sqlite.reading.reader_pool import ReaderPool
 from tracker.web.stream.broadcast import Broadcast
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from tracker.config import Account, Config, Match, Receiver
 from tracker.config.secrets_in_use import Learned
+from tracker.core.ports.store import Store
 from tracker.core.reconciliation.account_health import Health
 from tracker.daemon.factory import MESSAGES_PER_SECOND, Network, notifying, providing, terms
 from tracker.delivery.concurrency_limit import Sharing
@@ -27,13 +28,12 @@ from tracker.providers.retrying import Patient
 from tracker.runtime.clock import now
 from tracker.runtime.heartbeat import Pulse
 from tracker.runtime.liveness import Progress
-from tracker.store.sqlite.writing.store import SqliteStore
 
 
 class Means(NamedTuple):
     """What all who are at work share."""
 
-    store: SqliteStore
+    store: Store
     health: Health
     metrics: Metrics
     progress: Progress | None = None

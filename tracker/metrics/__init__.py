@@ -5,7 +5,7 @@ from typing import Final
 
 from tracker.core.events.event import Event
 from tracker.core.jobs.job import Job
-from tracker.core.ports.statistics import Facts
+from tracker.core.ports.statistics import Statistics
 from tracker.core.reconciliation.sweep_report import Report
 from tracker.metrics.accounts import AccountMetrics
 from tracker.metrics.active_jobs import ActiveJobs
@@ -25,8 +25,8 @@ MOST_JOB_SERIES: Final = 1000
 class Metrics:
     """Everything under the prefix `batchtracker_`. The loops tell it in the loop's thread, `render` may run in another."""
 
-    def __init__(self, facts: Facts | None = None) -> None:
-        """`facts` are the store's; without them nothing is said of its content. There are no accounts until `configured`."""
+    def __init__(self, statistics: Statistics | None = None) -> None:
+        """Without the store's `statistics` there are no series of its content. There are no accounts until `configured`."""
         self._models = Models()
         self.accounts = AccountMetrics()
         self.changes = ChangeMetrics(self._models)
@@ -34,7 +34,7 @@ class Metrics:
         self.deliveries = DeliveryMetrics()
         self.storage = StorageMetrics()
         self.configuration = ConfigurationMetrics()
-        self._stored = StoredMetrics(facts) if facts else None
+        self._stored = StoredMetrics(statistics) if statistics else None
         self._page = Page(
             {
                 "accounts": self.accounts.render,

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 
-from tracker.core.reconciliation.account_health import Use
+from tracker.core.ports.store import DatabaseUse
 from tracker.metrics.families import Families
 
 
@@ -14,10 +14,10 @@ class StorageMetrics:
         self._writable = families.gauge("storage_writable", "Whether the database could be written when that was last tried.")
         self._errors = families.counter("storage_errors", "Times that the database could not be opened, read or written.")
         self._writable.set(1)
-        self._failed: Use | None = None
+        self._failed: DatabaseUse | None = None
         self.render = families.render
 
-    def used(self, use: Use, well: bool) -> None:  # noqa: FBT001 - a fact, not a mode
+    def used(self, use: DatabaseUse, well: bool) -> None:  # noqa: FBT001 - a fact, not a mode
         if not well:
             self._errors.inc()
             self._failed = use if self._failed is None else max(use, self._failed)

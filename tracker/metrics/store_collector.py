@@ -12,7 +12,7 @@ from tracker import __version__
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.events.event import from_iso
 from tracker.core.jobs.status import FOLLOWERS, is_recognized, is_terminal
-from tracker.core.ports.statistics import Facts
+from tracker.core.ports.statistics import Statistics
 from tracker.core.queries.pages import Backlog
 from tracker.metrics.families import PREFIX
 from tracker.metrics.job_series import UNRECOGNIZED
@@ -23,8 +23,8 @@ DELETED: Final = "deleted"
 class StoredMetrics:
     """The accounts and receivers that are configured, whatever else the store has; those it lacks are there at 0."""
 
-    def __init__(self, facts: Facts) -> None:
-        self._facts = facts
+    def __init__(self, statistics: Statistics) -> None:
+        self._statistics = statistics
         self._accounts: tuple[str, ...] = ()
         self._receivers: tuple[str, ...] = ()
 
@@ -50,7 +50,7 @@ class StoredMetrics:
         family = _gauge("jobs", "Jobs that the log knows.", "account", "status")
         counts = {(account, status): 0 for account in self._accounts for status in (*FOLLOWERS, UNRECOGNIZED, DELETED)}
         orphaned: dict[str, int] = {}
-        for account, status, deleted, jobs in self._facts.jobs():
+        for account, status, deleted, jobs in self._statistics.jobs():
             if account not in self._accounts and not deleted and not is_terminal(status):
                 orphaned[account] = orphaned.get(account, 0) + jobs
             known = DELETED if deleted else status if is_recognized(status) else UNRECOGNIZED
@@ -74,7 +74,7 @@ class StoredMetrics:
             "When the event of the oldest delivery that has not ended was observed; 0 where there is none.",
             "receiver",
         )
-        found = self._facts.backlogs()
+        found = self._statistics.backlogs()
         for receiver in self._receivers:
             backlog = found.get(receiver, Backlog(0, 0, None))
             pending.add_metric([receiver], backlog.pending)
@@ -95,7 +95,7 @@ class StoredMetrics:
     def _health(self) -> Iterator[GaugeMetricFamily]:
         failing = _gauge("receiver_failing", "Whether the receiver keeps failing, and is probed.", "receiver")
         disabled = _gauge("receiver_disabled", "Whether the receiver said that it is gone.", "receiver")
-        found = self._facts.circuits()
+        found = self._statistics.circuits()
         for receiver in self._receivers:
             circuit = found.get(receiver, Circuit())
             failing.add_metric([receiver], circuit.is_open)
@@ -103,17 +103,17 @@ class StoredMetrics:
         yield from (failing, disabled)
 
     def _database(self) -> Iterator[GaugeMetricFamily]:
-        database, wal = self._facts.sizes()
+        database, wal = self._statistics.sizes()
         values = (
             ("database_size_bytes", "Size of the database file.", database),
             ("wal_size_bytes", "Size of the write-ahead log beside it.", wal),
-            ("last_seq", "The seq of the last event in the log.", self._facts.last_seq()),
+            ("last_seq", "The seq of the last event in the log.", self._statistics.last_seq()),
         )
         for name, text, value in values:
             yield GaugeMetricFamily(PREFIX + name, text, value)
 
     def _build(self) -> InfoMetricFamily:
-        engine, affected = self._facts.engine()
+        engine, affected = self._statistics.engine()
         about = {"version": __version__, "python": platform.python_version(), "sqlite": engine}
         about["sqlite_affected"] = "yes" if affected else "no"
         text = "What runs here; whether its SQLite has the WAL-reset bug, which one writer that checkpoints alone avoids."

@@ -63,7 +63,7 @@ def _job_ids(ctx: click.Context, prefix: str, *, active: bool | None) -> "list[C
     from tracker.core.errors.config_error import ConfigError  # noqa: PLC0415 - as above
     from tracker.core.errors.storage_error import StorageError  # noqa: PLC0415 - as above
     from tracker.core.queries.filters import JobFilter  # noqa: PLC0415 - as above
-    from tracker.store.sqlite.reading.reader import open_reader  # noqa: PLC0415 - as above
+    from tracker.store.opening import open_reader  # noqa: PLC0415 - as above
 
     async def read() -> Sequence[dict[str, Any]]:
         async with open_reader(database_path(_config(ctx))) as reader:

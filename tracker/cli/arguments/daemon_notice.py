@@ -6,14 +6,14 @@ from tracker.cli.formatting import text
 from tracker.cli.formatting.output import echo_error
 from tracker.core.events.event import iso
 from tracker.core.events.summary import span
+from tracker.core.ports.reader import Reader
 from tracker.runtime.clock import now
-from tracker.store.sqlite.files.lock import is_held
-from tracker.store.sqlite.reading.reader import Reader
+from tracker.store.file_commands import is_in_use
 
 
 async def warn_without_daemon(database: Path, reader: Reader) -> bool:
     """Say on standard error that no daemon runs, if none does; whether one does."""
-    if is_held(database):
+    if is_in_use(database):
         return True
     echo_error(f"no daemon is running; {await last_sweep(reader)}")
     return False

@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from tracker.cli.process.errors import CommandError
+from tracker.core.ports.reader import Reader
 from tracker.core.text.escaping import plain
-from tracker.store.sqlite.reading.reader import Reader
 
 WHOLE_ID: Final = 36
 """Characters of a UUID, as Mistral's IDs are."""
@@ -62,7 +62,7 @@ async def whole_id(reader: Reader, given: str, account: str | None = None) -> st
     return next(iter(ids), given)
 
 
-async def _like(reader: Reader, given: str, account: str | None) -> list[dict[str, Any]]:
+async def _like(reader: Reader, given: str, account: str | None) -> Sequence[dict[str, Any]]:
     if not given:
         raise EmptyIdError
     return await reader.jobs_like(given, account)

@@ -6,8 +6,8 @@ import click
 
 from tracker.config import account_names, receiver_names
 from tracker.core.jobs.status import FOLLOWERS
+from tracker.core.ports.reader import Reader
 from tracker.core.queries.names import status_named, unknown_name, unknown_status, unknown_type
-from tracker.store.sqlite.reading.reader import Reader
 
 
 def types(_ctx: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:

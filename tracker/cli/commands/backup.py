@@ -9,7 +9,9 @@ from tracker.cli.arguments.options import config_option, examples
 from tracker.cli.formatting import text
 from tracker.cli.formatting.output import echo
 from tracker.config import database_path
-from tracker.store.sqlite.copies.backup import Contents, UnfitTargetError, back_up
+from tracker.core.errors.storage_error import UnfitTargetError
+from tracker.store.file_commands import back_up
+from tracker.store.reports import Contents
 
 
 @click.command(epilog=examples("backup /var/backups/tracker-$(date +%F).db"))

@@ -22,7 +22,7 @@ from tracker.core.text.escaping import plain
 from tracker.daemon.control import is_running
 from tracker.daemon.factory import Network, providing
 from tracker.http.client import http_client, tls_context
-from tracker.store.sqlite.reading.reader import open_reader
+from tracker.store.opening import open_reader
 
 SHOWN_UNREADABLE: Final = 3
 """Jobs whose mistakes are shown."""

@@ -16,7 +16,8 @@ from tracker.cli.formatting import text
 from tracker.cli.formatting.output import echo_error, echo_json
 from tracker.config import database_path
 from tracker.core.deliveries.delivery import State
-from tracker.store.sqlite.reading.reader import DeliveryFilter, open_reader
+from tracker.core.queries.filters import DeliveryFilter
+from tracker.store.opening import open_reader
 
 SHOWN: Final = 100
 """Deliveries in a table that nobody asked to be longer."""

@@ -19,6 +19,8 @@ from tracker.cli.screens.demo import LiveView, PlainView, Stage
 from tracker.cli.screens.demo_receivers import DemoReceiver
 from tracker.config import Account, Config, Http, Listen, Receiver, Secret, Storage
 from tracker.core.deliveries.signing import parse_secret
+from tracker.core.ports.reader import Reader
+from tracker.core.queries.filters import EventFilter
 from tracker.daemon.lifecycle import daemon
 from tracker.logs import setup as log
 from tracker.runtime.task_groups import task_group
@@ -26,7 +28,7 @@ from tracker.server.embedded import serving
 from tracker.simulator.population import Population
 from tracker.simulator.server import Simulator
 from tracker.simulator.workspace import Workspace
-from tracker.store.sqlite.reading.reader import EventFilter, Reader, open_reader
+from tracker.store.opening import open_reader
 
 SPEED = 12.0
 """Jobs live about twenty seconds."""

@@ -20,10 +20,11 @@ from tracker.cli.formatting.output import echo_error, echo_stored_json
 from tracker.cli.process.interrupt import until_signal
 from tracker.config import database_path
 from tracker.core.events.event import iso
+from tracker.core.ports.reader import Reader
 from tracker.core.queries.filters import EventFilter
 from tracker.core.queries.pages import Span
-from tracker.store.sqlite.files.lock import is_held
-from tracker.store.sqlite.reading.reader import Reader, open_reader
+from tracker.store.file_commands import is_in_use
+from tracker.store.opening import open_reader
 
 STILL_THERE: Final = 2.0
 """Seconds between looks whether a daemon runs: its death is no commit."""
@@ -117,7 +118,7 @@ class _Watch:
 
     async def _look(self) -> None:
         if not self._daemon_runs:
-            self._daemon_runs = is_held(self._database)
+            self._daemon_runs = is_in_use(self._database)
             if self._daemon_runs:
                 echo_error("a daemon is running again")
         else:

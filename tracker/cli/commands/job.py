@@ -21,7 +21,8 @@ from tracker.core.events.timeline import Step, steps
 from tracker.core.jobs.job import time_of
 from tracker.core.jobs.request_errors import error_sentences
 from tracker.core.jobs.title import job_title
-from tracker.store.sqlite.reading.reader import EventFilter, open_reader
+from tracker.core.queries.filters import EventFilter
+from tracker.store.opening import open_reader
 
 _ERRORS_SHOWN: Final = 5
 _WITH_YEARS: Final = 100

@@ -16,9 +16,10 @@ from tracker.cli.formatting import text
 from tracker.cli.formatting.output import echo_error, echo_json
 from tracker.config import database_path
 from tracker.core.events.summary import span
+from tracker.core.ports.reader import Reader
 from tracker.core.queries.filters import JobFilter, in_turn
 from tracker.runtime.clock import now
-from tracker.store.sqlite.reading.reader import Reader, open_reader
+from tracker.store.opening import open_reader
 
 SHOWN: Final = 100
 """Jobs in a table that nobody asked to be longer."""

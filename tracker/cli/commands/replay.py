@@ -13,9 +13,9 @@ from tracker.cli.formatting.output import echo, echo_error
 from tracker.cli.process.delivery_changes import change, counted
 from tracker.config import database_path, receiver_names
 from tracker.core.deliveries.replay import Replay, Replayed, unknown_receiver
+from tracker.core.ports.store import Store
 from tracker.daemon.control import NotReached, Refused, ask_to_replay
 from tracker.runtime.clock import now
-from tracker.store.sqlite.writing.store import SqliteStore
 
 _IN_THE_DAEMON = "they are on their way"
 _ALONE = "no daemon is running: they go out once it does"
@@ -66,7 +66,7 @@ async def _replay(config: str | None, which: Replay) -> tuple[Replayed | Refused
     async def ask() -> Replayed | Refused | NotReached:
         return await ask_to_replay(database, which)
 
-    async def alone(store: SqliteStore) -> Replayed | Refused:
+    async def alone(store: Store) -> Replayed | Refused:
         known = receiver_names(config)
         if which.receiver not in known:
             return Refused(unknown_receiver(which.receiver, known), is_unknown=True)

@@ -10,9 +10,9 @@ from tracker.cli.commands.backup import holds
 from tracker.cli.formatting import text
 from tracker.cli.formatting.output import echo
 from tracker.config import database_path
+from tracker.core.errors.storage_error import UnfitTargetError
 from tracker.runtime.clock import now
-from tracker.store.sqlite.copies.backup import UnfitTargetError
-from tracker.store.sqlite.copies.restore import restore
+from tracker.store.file_commands import restore
 
 
 @click.command(epilog=examples("restore /var/backups/tracker-2025-06-25.db"))
@@ -33,6 +33,6 @@ def command(config: str | None, file: Path) -> None:
         raise click.UsageError(text.plain(error)) from None
     last = restored.contents.events
     echo(f"{database}: {holds(restored.contents)}; the log and the jobs agree")
-    if restored.aside:
-        echo(f"the old database is kept: {restored.aside}")
+    if restored.displaced:
+        echo(f"the old database is kept: {restored.displaced}")
     echo(f"the log goes on with seq {last + 1}: a consumer that keeps a later one goes back to {last}")

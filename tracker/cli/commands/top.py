@@ -10,7 +10,7 @@ from tracker.cli.arguments.options import config_option
 from tracker.cli.process.interrupt import until_signal
 from tracker.config import account_names, database_path, receiver_names
 from tracker.http.client import http_client, tls_context
-from tracker.store.sqlite.reading.reader import open_reader
+from tracker.store.opening import open_reader
 
 SNAPSHOT: Final = (120, 40)
 """Columns and lines of a picture that is piped."""

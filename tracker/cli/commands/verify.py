@@ -8,7 +8,7 @@ from tracker.cli.arguments.options import config_option, examples
 from tracker.cli.formatting import text
 from tracker.cli.formatting.output import echo
 from tracker.config import database_path
-from tracker.store.sqlite.proof.verify import verify
+from tracker.store.file_commands import verify
 
 
 @click.command(epilog=examples("verify && echo sound"))

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from tracker.core.forecast.eta import History, Sample, extended
 from tracker.core.jobs.status import RUNNING
-from tracker.store.sqlite.reading.reader import EventFilter, Reader
+from tracker.core.ports.reader import Reader
+from tracker.core.queries.filters import EventFilter
 
 _TELLING: Final = ("batch.started", "batch.progress")
 

@@ -10,10 +10,10 @@ from tracker.cli.formatting.output import echo, echo_error
 from tracker.cli.process.delivery_changes import change, counted
 from tracker.config import account_names, database_path, receiver_names
 from tracker.core.deliveries.replay import unknown_receiver
+from tracker.core.ports.store import Store
 from tracker.core.queries.orphans import Drop, Dropped, Move, Moved, nothing_left, refusal
 from tracker.daemon.control import NotReached, Refused, ask_to_drop, ask_to_move
 from tracker.runtime.clock import now
-from tracker.store.sqlite.writing.store import SqliteStore
 
 
 def move(config: str | None, old: str, new: str) -> None:
@@ -41,7 +41,7 @@ async def _move(config: str | None, old: str, new: str) -> tuple[Moved | Refused
     async def ask() -> Moved | Refused | NotReached:
         return await ask_to_move(database, old, Move(to=new))
 
-    async def alone(store: SqliteStore) -> Moved | Refused:
+    async def alone(store: Store) -> Moved | Refused:
         known = receiver_names(config)
         wrong = unknown_receiver(new, known) if new not in known else refusal(old, known)
         if wrong:
@@ -58,7 +58,7 @@ async def _drop(config: str | None, receiver: str, dead: bool) -> tuple[Dropped 
     async def ask() -> Dropped | Refused | NotReached:
         return await ask_to_drop(database, receiver, Drop(dead=dead))
 
-    async def alone(store: SqliteStore) -> Dropped | Refused:
+    async def alone(store: Store) -> Dropped | Refused:
         if wrong := refusal(receiver, receiver_names(config), dead=dead):
             return Refused(wrong)
         dropped = await store.drop(receiver, dead=dead)
@@ -67,7 +67,7 @@ async def _drop(config: str | None, receiver: str, dead: bool) -> tuple[Dropped 
     return await change(database, ask, alone)
 
 
-async def _nothing(store: SqliteStore, config: str | None, receiver: str) -> Refused:
+async def _nothing(store: Store, config: str | None, receiver: str) -> Refused:
     return Refused(nothing_left(receiver, await store.orphans(receiver_names(config), account_names(config))))
 
 

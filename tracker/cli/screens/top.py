@@ -21,13 +21,13 @@ from tracker.core.events.event import ACCOUNT_TYPES, iso
 from tracker.core.events.summary import span
 from tracker.core.events.time_driven import UNREACHABLE
 from tracker.core.jobs.status import is_terminal
+from tracker.core.ports.reader import Reader
 from tracker.core.queries.filters import TYPES, EventFilter, JobFilter, in_turn
 from tracker.core.queries.pages import Span
 from tracker.daemon.control import is_running
 from tracker.http.client import HttpClient
 from tracker.runtime.clock import now
 from tracker.runtime.task_groups import task_group
-from tracker.store.sqlite.reading.reader import Reader
 
 TICK: Final = 0.5
 """Seconds between two pictures where nothing happens: clocks and bars go on."""

@@ -12,8 +12,9 @@ from tracker.cli.formatting.job_histories import milliseconds, recalled
 from tracker.cli.wait.state import Awaited, Waiting
 from tracker.core.events.event import ACCOUNT_TYPES
 from tracker.core.events.time_driven import UNREACHABLE
+from tracker.core.ports.reader import Reader
+from tracker.core.queries.filters import EventFilter
 from tracker.core.queries.pages import Span
-from tracker.store.sqlite.reading.reader import EventFilter, Reader
 
 STILL_THERE: Final = 2.0
 """Seconds between looks whether the daemon lives: its death is no commit."""

@@ -19,7 +19,7 @@ from tracker.daemon.factory import Network, providing
 from tracker.http.client import HttpClient, tls_context
 from tracker.providers.retrying import Patient
 from tracker.runtime.task_groups import task_group
-from tracker.store.sqlite.reading.reader import open_reader
+from tracker.store.opening import open_reader
 
 GRACE: Final = 60.0
 """Seconds that a job may be missing from the log, where the API cannot be asked: the daemon sees it with a sweep."""

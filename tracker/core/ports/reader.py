@@ -1,6 +1,7 @@
 """Owns the Protocol of what the web, the commands and the metrics read."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from tracker.core.deliveries.circuit import Circuit
@@ -17,6 +18,12 @@ class Reader(Protocol):
     `seq` (of its last event) and `outcome`.
     """
 
+    async def jobs(self, account: str | None = None, statuses: Sequence[str] = (), limit: int = -1) -> Sequence[dict[str, Any]]:
+        """Up to `limit` jobs (all where it is negative), active ones first, then the newest first."""
+
+    async def jobs_like(self, prefix: str, account: str | None = None) -> Sequence[dict[str, Any]]:
+        """Up to 20 jobs whose id starts with `prefix`, of all accounts or one; those alone whose id it is, if there are any."""
+
     async def jobs_page(self, after: JobKey | None, which: JobFilter, limit: int) -> JobPage:
         """Up to `limit` jobs behind `after`, the newest first."""
 
@@ -26,11 +33,23 @@ class Reader(Protocol):
     async def job_counts(self) -> Mapping[str, Mapping[str, int]]:
         """How many jobs the log knows, by account and status; "deleted" counts for one."""
 
+    async def events(self, after: int, which: EventFilter, limit: int = 500) -> Sequence[tuple[int, str]]:
+        """Up to `limit` events (all where it is negative) after the seq `after`, in the log's order: seq and JSON."""
+
     async def events_page(self, span: Span, which: EventFilter, limit: int) -> EventPage:
         """Up to `limit` events of that part of the log."""
 
     async def last_seq(self) -> int:
         """The seq of the last event; 0 where there is none."""
+
+    async def last_sweep(self) -> int | None:
+        """When an account was last swept whole, to a few seconds (Unix milliseconds); None where none was."""
+
+    async def deliveries(self, after: tuple[int, str], which: DeliveryFilter, limit: int = 500) -> Sequence[dict[str, Any]]:
+        """Up to `limit` deliveries after that of a seq and a receiver, in the log's order, each with its attempts."""
+
+    async def before_last_deliveries(self, number: int, which: DeliveryFilter) -> DeliveryKey:
+        """The place that the last `number` deliveries come after."""
 
     async def deliveries_page(
         self, beyond: DeliveryKey | None, which: DeliveryFilter, limit: int, *, newest_first: bool = False
@@ -41,7 +60,7 @@ class Reader(Protocol):
         """How each receiver was when it was last settled, by its name."""
 
     async def backlog(self, receiver: str) -> Backlog:
-        """What the receiver has not been told."""
+        """What the receiver has not been sent."""
 
     async def last_error(self, receiver: str) -> Mapping[str, Any] | None:
         """The last failed attempt of what is pending or dead: `at`, `seq`, `result`, `status`, `detail`."""
@@ -54,3 +73,13 @@ class Reader(Protocol):
 
     async def names(self) -> Names:
         """The accounts, receivers and statuses that the log has."""
+
+    async def changed(self) -> None:
+        """Return once another connection has committed what the reads since this last returned may have missed."""
+
+
+class ReaderPool(Protocol):
+    """A few readers side by side, so that a slow read delays only its own caller."""
+
+    def reader(self) -> AbstractAsyncContextManager[Reader]:
+        """A reader for one consumer, for a short while. Raises `StorageError` where nothing can be read, or not in time."""

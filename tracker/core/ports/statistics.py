@@ -7,7 +7,7 @@ from tracker.core.deliveries.circuit import Circuit
 from tracker.core.queries.pages import Backlog
 
 
-class Facts(Protocol):
+class Statistics(Protocol):
     """What the store has, in numbers, for a thread that may wait; whatever it raises where that cannot be told."""
 
     def jobs(self) -> Iterable[tuple[str, str, bool, int]]:

@@ -1,13 +1,37 @@
 """Owns the Protocol of the one writer of the log."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from enum import IntEnum
 from typing import Protocol
 
 import msgspec
 
+from tracker.core.deliveries.fan_out import Subscription
+from tracker.core.deliveries.replay import Replay, Replayed
 from tracker.core.events.event import Event
 from tracker.core.events.job_diff import Change, Known
 from tracker.core.events.time_driven import Standing
+from tracker.core.ports.cards import Cards
+from tracker.core.ports.outbox import Outbox
+from tracker.core.queries.orphans import Dropped, Moved, Orphans
+from tracker.core.queries.workload import Workload
+
+NOT_SWEPT: Mapping[str, int] = {}
+
+
+class DatabaseUse(IntEnum):
+    """What the database is used for, each saying more of whether it can be used than the one before."""
+
+    READ = 0
+    PROBE = 1  # a write of next to nothing: a full disk may have room for that and none for more
+    WRITE = 2
+
+
+UseObserver = Callable[[DatabaseUse, bool], None]
+"""Called with each use of the database, and whether it succeeded."""
+
+EventObserver = Callable[[Event, bool], None]
+"""Called with each event once it is committed, in the log's order, and whether it was backfilled."""
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +49,17 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
 
 class Store(Protocol):
     """The one writer of the log. Every method raises `StorageError` where the database cannot be read or written."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """The deliveries of the same database."""
+
+    @property
+    def cards(self) -> Cards:
+        """The messages that show jobs, of the same database."""
+
+    def subscribe(self, subscriptions: Iterable[Subscription]) -> None:
+        """Make a delivery of each event that is logged from now on, for each of `subscriptions` that it matches."""
 
     async def contact(self, account: str, first: Contact) -> Contact:
         """How far `account` has been read; `first` is kept, and returned, where it was never contacted."""
@@ -67,3 +102,34 @@ class Store(Protocol):
 
         What was never delivered is kept, and the log itself for ever.
         """
+
+    async def replay(self, which: Replay, now: int) -> Replayed:
+        """Make deliveries pending again, due `now` (Unix milliseconds), with the ids and bytes that they always had.
+
+        A receiver that is failing or disabled is probed at once. No deliverer is woken.
+        """
+
+    async def enable(self, receiver: str, now: int) -> bool:
+        """Probe a receiver that is failing or disabled at once; whether it was disabled. No deliverer is woken."""
+
+    async def orphans(self, receivers: Iterable[str], accounts: Iterable[str]) -> Orphans:
+        """What the database has of others than these receivers and accounts."""
+
+    async def move(self, old: str, new: str, now: int) -> Moved:
+        """Give the open deliveries of `old` to `new`, but for those that `new` has; same seqs, ids and bodies.
+
+        What is pending is due `now` (Unix milliseconds), what is dead stays dead. No deliverer is woken.
+        """
+
+    async def drop(self, receiver: str, *, dead: bool = False) -> Dropped:
+        """Forget the open deliveries of `receiver`, or its dead ones alone."""
+
+    async def probe(self, swept: Mapping[str, int] = NOT_SWEPT) -> str | None:
+        """Try to write: what is wrong with the store, None where it can write and the last `record` did not fail.
+
+        `swept` is when accounts were last swept whole (Unix milliseconds), which is kept for readers while no daemon runs.
+        Never raises `StorageError`.
+        """
+
+    async def workload(self, accounts: Iterable[str]) -> Workload:
+        """How many jobs of these accounts, and deliveries to the subscribed receivers, are not over."""

@@ -1,21 +1,13 @@
 """Owns how the daemon is: what each account and the store last did, and whether that makes it ready."""
 
 from collections.abc import Iterable
-from enum import IntEnum
 
 import msgspec
 
 from tracker.core.errors.provider_failure import Failure
 from tracker.core.events.time_driven import Outage
+from tracker.core.queries.workload import Workload
 from tracker.core.reconciliation.sweep_report import Unreadable
-
-
-class Use(IntEnum):
-    """What the database is used for, each saying more of whether it can be used than the one before."""
-
-    LOOK = 0
-    TRIAL = 1  # a write of next to nothing: a full disk may have room for that and none for more
-    WRITE = 2
 
 
 class AccountHealth(msgspec.Struct):
@@ -40,19 +32,6 @@ class AccountHealth(msgspec.Struct):
     @property
     def outage(self) -> Outage | None:
         return Outage(self.failing_since, self.failure) if self.failure and self.failing_since is not None else None
-
-
-class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """How much there is: jobs that run (some are being cancelled) and that wait, deliveries that are pending and dead."""
-
-    running: int
-    queued: int
-    pending: int
-    dead: int
-
-    def __str__(self) -> str:
-        dead = f" ({self.dead} dead)" if self.dead else ""
-        return f"{self.running} running, {self.queued} queued, {self.pending + self.dead} undelivered{dead}"
 
 
 class Health:
@@ -101,9 +80,9 @@ class Health:
         """Why the daemon is not ready; empty where it is."""
         return self._broken() + [f"account {name}: not swept yet" for name, state in self.accounts.items() if not state.known]
 
-    def status(self, tally: Tally | None) -> str:
+    def status(self, workload: Workload | None) -> str:
         """How everything is, in one line: the numbers, and whatever somebody should look at."""
-        told = [str(tally)] if tally else ["starting"]
+        told = [str(workload)] if workload else ["starting"]
         told += self._broken()
         told += [f"account {name}: {state.failure.reason}" for name, state in self.accounts.items() if state.failure]
         told += [

@@ -1,13 +1,14 @@
 """Owns Slack's bot: one message for each job, its card, that is updated in place, and what happened to it in its thread."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import anyio
 import msgspec
 
 from tracker.core.deliveries.delivery import Delivery, Outcome, Result
 from tracker.core.deliveries.retry_schedule import wait_asked
+from tracker.core.ports.cards import Cards
 from tracker.core.text.redaction import Redaction
 from tracker.delivery.notifiers.http_outcome import outcome_of, shown
 from tracker.delivery.notifiers.slack.blocks import Payload
@@ -55,16 +56,6 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Channel({self.name!r})"
-
-
-class Cards(Protocol):
-    """Where the jobs' cards are: for a receiver and a stream a text, which only the bot understands."""
-
-    async def get(self, receiver: str, stream: str) -> str | None:
-        """What was put last; None where nothing was. Raises `StorageError`."""
-
-    async def put(self, receiver: str, stream: str, card: str) -> None:
-        """Keep it in the place of what was there. Raises `StorageError`."""
 
 
 class SlackBot:

@@ -11,9 +11,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from tracker.core.errors.storage_error import StorageError
+from tracker.core.errors.storage_error import StorageError, UnfitTargetError
+from tracker.store.reports import Contents
 from tracker.store.sqlite.database.schema import IDENTITY, check, to_read
 from tracker.store.sqlite.files.atomic_file import COMPANIONS, partial
 from tracker.store.sqlite.files.ownership import real_path
@@ -24,18 +23,6 @@ _PAGES_AT_ONCE: Final = 2048
 """8 MiB; Ctrl-C waits for no more."""
 
 _SIZE: Final = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
-
-
-class Contents(msgspec.Struct, frozen=True):
-    """What a copy holds. The log has no gaps: `events` is the `seq` of the last one, too."""
-
-    events: int
-    jobs: int
-    size: int
-
-
-class UnfitTargetError(StorageError):
-    """Where the copy is to go, no copy can go."""
 
 
 def back_up(database: Path, target: Path, *, overwrite: bool = False) -> Contents:

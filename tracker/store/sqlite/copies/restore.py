@@ -4,23 +4,15 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
-from tracker.core.errors.storage_error import StorageError
-from tracker.store.sqlite.copies.backup import Contents, UnfitTargetError, copy, proved
+from tracker.core.errors.storage_error import StorageError, UnfitTargetError
+from tracker.store.reports import Restored
+from tracker.store.sqlite.copies.backup import copy, proved
 from tracker.store.sqlite.database.schema import check_any_version, migrate
 from tracker.store.sqlite.files.atomic_file import partial
 from tracker.store.sqlite.files.displaced_database import set_aside, take_back
 from tracker.store.sqlite.files.lock import held, locked
 from tracker.store.sqlite.files.privileges import as_owner_of
 from tracker.store.sqlite.writing.store import place
-
-
-class Restored(msgspec.Struct, frozen=True):
-    """What the database holds now, and where the one is that it was; None where there was none."""
-
-    contents: Contents
-    aside: Path | None
 
 
 def restore(backup: Path, database: Path, moment: str) -> Restored:

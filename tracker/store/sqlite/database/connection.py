@@ -12,7 +12,7 @@ import aiosqlite
 import anyio
 
 from tracker.core.errors.storage_error import StorageError
-from tracker.core.reconciliation.account_health import Use
+from tracker.core.ports.store import DatabaseUse, UseObserver
 from tracker.store.sqlite.database.connect import connect, run
 from tracker.store.sqlite.database.schema import IDENTITY, check
 
@@ -21,14 +21,11 @@ PRAGMA temp_store = MEMORY;  -- what undoes one statement of a transaction: in a
 
 T = TypeVar("T")
 
-Used = Callable[[Use, bool], None]
-"""Told each time what the database was used for, and whether that went well."""
-
 
 class Database:
     """The file, open for writing. What goes wrong with it is a `StorageError`."""
 
-    def __init__(self, path: Path, used: Used = lambda _use, _well: None) -> None:
+    def __init__(self, path: Path, used: UseObserver = lambda _use, _succeeded: None) -> None:
         self._path = path
         self._used = used
         self._connection: aiosqlite.Connection | None = None
@@ -53,7 +50,7 @@ class Database:
         async with self.connected(what) as connection:
             return await run(connection, work)
 
-    async def write(self, what: str, work: Callable[[sqlite3.Connection], T], use: Use = Use.WRITE) -> T:
+    async def write(self, what: str, work: Callable[[sqlite3.Connection], T], use: DatabaseUse = DatabaseUse.WRITE) -> T:
         """All or nothing: `work` in a transaction, from BEGIN to COMMIT in one go in the connection's thread.
 
         What is not committed is undone with the connection, or by hand where that is still good.
@@ -62,7 +59,7 @@ class Database:
             return await run(connection, partial(_transact, work))
 
     @asynccontextmanager
-    async def connected(self, what: str, use: Use = Use.LOOK) -> AsyncIterator[aiosqlite.Connection]:
+    async def connected(self, what: str, use: DatabaseUse = DatabaseUse.READ) -> AsyncIterator[aiosqlite.Connection]:
         """The connection, for one task at a time and never cancelled half-way: a cancelled COMMIT raises but commits.
 
         After an error the connection is forgotten: nothing but a fresh look tells what is in the file. A full disk leaves it
@@ -72,7 +69,7 @@ class Database:
             with anyio.CancelScope(shield=True):
                 try:
                     yield await self._ready()
-                    self._used(use, True)  # noqa: FBT003 - see `Used`
+                    self._used(use, True)  # noqa: FBT003 - see `UseObserver`
                 except StorageError:
                     self._used(use, False)  # noqa: FBT003
                     raise

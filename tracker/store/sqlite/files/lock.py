@@ -7,16 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from tracker.core.errors.storage_error import StorageError
+from tracker.core.errors.storage_error import InUseError, StorageError
 from tracker.store.sqlite.files.atomic_file import COMPANIONS
 from tracker.store.sqlite.files.ownership import check_beside, opened, opened_or_made
 
 _LOCKS: Final = Path("/proc/locks")
 """Linux's list: number, FLOCK, ADVISORY, WRITE, the process, the file as major:minor:inode, from, to."""
-
-
-class InUseError(StorageError):
-    """Another process has the database."""
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from tracker.core.errors.storage_error import StorageError
+from tracker.store.reports import Verification
 from tracker.store.sqlite.database.schema import IDENTITY, check, to_read
 from tracker.store.sqlite.proof.rebuild import EVENTS, Rebuilding, Rebuilt
 
@@ -21,15 +22,7 @@ SELECT account, status, deleted, sum(counted) AS counted, sum(there) AS there FR
 GROUP BY account, status, deleted HAVING sum(counted) <> sum(there) ORDER BY account, status, deleted"""
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """What was compared, and where the log and the table differ; none means that they agree."""
-
-    events: int
-    jobs: int
-    differences: tuple[str, ...]
-
-
-def verify(path: Path) -> Verdict:
+def verify(path: Path) -> Verification:
     """Rebuild and compare, on one snapshot of the file; raises `StorageError` where it cannot be read."""
     address = to_read(path)
     try:
@@ -42,10 +35,10 @@ def verify(path: Path) -> Verdict:
         raise StorageError(f"{path}: cannot be read, SQLite says: {error}") from error
 
 
-def _verify(connection: sqlite3.Connection) -> Verdict:
+def _verify(connection: sqlite3.Connection) -> Verification:
     damage = tuple(f"SQLite: {line}" for (line,) in connection.execute("PRAGMA integrity_check") if line != "ok")
     if damage:  # then a row may hold anything
-        return Verdict(0, 0, damage)
+        return Verification(0, 0, damage)
     log, differences = Rebuilding(), list[str]()
     for row in connection.execute(EVENTS):
         differences += log.take(row)
@@ -53,7 +46,7 @@ def _verify(connection: sqlite3.Connection) -> Verdict:
     table = {(row["account"], row["id"]): row for row in connection.execute(_JOBS)}
     differences += _differences(log.jobs, table)
     differences += map(_miscounted, connection.execute(_MISCOUNTED))
-    return Verdict(log.events, len(table), tuple(differences))
+    return Verification(log.events, len(table), tuple(differences))
 
 
 def _differences(log: dict[tuple[str, str], Rebuilt], table: dict[tuple[str, str], sqlite3.Row]) -> Iterator[str]:

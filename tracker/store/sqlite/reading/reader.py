@@ -26,8 +26,6 @@ from tracker.store.sqlite.reading.orphans import read_orphans
 
 Read = TypeVar("Read")
 
-__all__ = ["DeliveryFilter", "EventFilter", "JobFilter", "Reader", "open_reader"]
-
 LOOK_AGAIN: Final = 0.1
 """Seconds between looks at the file's version: another process's commit is no event that could be awaited."""
 
@@ -36,8 +34,8 @@ _NO_LIMIT: Final = 2**31
 _JOB_COUNTS: Final = "SELECT account, status, deleted, jobs FROM job_counts WHERE jobs > 0"
 
 
-class Reader:
-    """The `Reader` of core.ports on SQLite; it serves one consumer at a time, whose looks it remembers. See `open_reader`."""
+class SqliteReader:
+    """The `Reader` of core.ports on SQLite; it serves one consumer at a time. See `open_sqlite_reader`."""
 
     def __init__(self, path: Path, connection: aiosqlite.Connection) -> None:
         self._path = path
@@ -174,7 +172,7 @@ class Reader:
 
 
 @asynccontextmanager
-async def open_reader(path: Path) -> AsyncIterator[Reader]:
+async def open_sqlite_reader(path: Path) -> AsyncIterator[SqliteReader]:
     """Open the database for reading, whether or not a daemon writes to it; raises `StorageError` where it cannot be."""
     address = to_read(path)
     try:
@@ -183,7 +181,7 @@ async def open_reader(path: Path) -> AsyncIterator[Reader]:
     except sqlite3.Error as error:
         raise StorageError(f"{path}: cannot be opened, SQLite says: {error}") from error
     try:
-        reader = Reader(path, connection)
+        reader = SqliteReader(path, connection)
         await reader.check()
         yield reader
     finally:

@@ -3,33 +3,28 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import anyio
 
 from tracker.core.errors.storage_error import StorageError
-from tracker.store.sqlite.reading.reader import Reader, open_reader
-
-READERS: Final = 4
-
-LONGEST: Final = 10.0
-"""Seconds that one consumer may have a reader."""
+from tracker.store.sqlite.reading.reader import SqliteReader, open_sqlite_reader
 
 
-class ReaderPool:
-    """So many readers of a database at most, opened as they are needed. See `open_pool`."""
+class SqliteReaderPool:
+    """So many readers of a database at most, opened as they are needed. See `open_sqlite_reader_pool`."""
 
-    def __init__(self, path: Path, readers: int = READERS, longest: float = LONGEST) -> None:
+    def __init__(self, path: Path, readers: int, lease_seconds: float) -> None:
         self._path = path
-        self._longest = longest
+        self._lease_seconds = lease_seconds
         self._free = anyio.Semaphore(readers)
         self._idle: list[_Opened] = []
 
     @asynccontextmanager
-    async def reader(self) -> AsyncIterator[Reader]:
+    async def reader(self) -> AsyncIterator[SqliteReader]:
         """A reader for one consumer, for a short while. Raises `StorageError` where nothing can be read, or in so long."""
         try:
-            with anyio.fail_after(self._longest):
+            with anyio.fail_after(self._lease_seconds):
                 async with self._free:
                     opened = self._idle.pop() if self._idle else await _open(self._path)
                     try:
@@ -42,7 +37,7 @@ class ReaderPool:
                         raise
                     self._idle.append(opened)
         except TimeoutError as error:
-            raise StorageError(f"{self._path}: could not be read within {self._longest:g} s") from error
+            raise StorageError(f"{self._path}: could not be read within {self._lease_seconds:g} s") from error
 
     async def close(self) -> None:
         while self._idle:
@@ -50,9 +45,9 @@ class ReaderPool:
 
 
 @asynccontextmanager
-async def open_pool(path: Path, readers: int = READERS, longest: float = LONGEST) -> AsyncIterator[ReaderPool]:
-    """`longest` is the seconds that one consumer may have a reader."""
-    pool = ReaderPool(path, readers, longest)
+async def open_sqlite_reader_pool(path: Path, readers: int, lease_seconds: float) -> AsyncIterator[SqliteReaderPool]:
+    """See `tracker.store.opening.open_reader_pool`."""
+    pool = SqliteReaderPool(path, readers, lease_seconds)
     try:
         yield pool
     finally:
@@ -60,7 +55,7 @@ async def open_pool(path: Path, readers: int = READERS, longest: float = LONGEST
 
 
 class _Opened(NamedTuple):
-    reader: Reader
+    reader: SqliteReader
     opening: AsyncExitStack
 
     async def drop(self) -> None:
@@ -71,4 +66,4 @@ class _Opened(NamedTuple):
 
 async def _open(path: Path) -> _Opened:
     opening = AsyncExitStack()
-    return _Opened(await opening.enter_async_context(open_reader(path)), opening)
+    return _Opened(await opening.enter_async_context(open_sqlite_reader(path)), opening)

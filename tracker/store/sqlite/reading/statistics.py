@@ -27,8 +27,8 @@ _PENDING: Final = """SELECT receiver, pending, events.observed_at FROM
 _LAST_SEQ: Final = "SELECT coalesce(max(seq), 0) FROM events"
 
 
-class SqliteFacts:
-    """The `Facts` of core.ports on SQLite."""
+class SqliteStatistics:
+    """The `Statistics` of core.ports on SQLite."""
 
     def __init__(self, path: Path) -> None:
         self._path = Path(os.path.realpath(path))  # its log lies beside the file itself, not beside a link to it

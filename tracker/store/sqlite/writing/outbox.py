@@ -18,6 +18,7 @@ from tracker.core.deliveries.delivery import Delivery, Settlement
 from tracker.core.deliveries.fan_out import Subscription, fan_out, stream_of
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import Event, encode_event, from_iso
+from tracker.core.ports.store import EventObserver
 from tracker.store.sqlite.database.connection import Database
 from tracker.store.sqlite.writing.clock_rollback import rewind
 
@@ -134,18 +135,17 @@ class Logged(NamedTuple):
     entries: Sequence[Entry]
 
 
-Told = Callable[[Event, bool], None]
-"""Told each event once it is committed, in the log's order, and whether it was backfilled."""
-
-
 class SqliteOutbox:
     """The `Outbox` of core.ports on SQLite."""
 
     def __init__(
-        self, database: Database, subscriptions: Iterable[Subscription], told: Told = lambda _event, _backfilled: None
+        self,
+        database: Database,
+        subscriptions: Iterable[Subscription],
+        notified: EventObserver = lambda _event, _backfilled: None,
     ) -> None:
         self._subscriptions = tuple(subscriptions)
-        self._told = told
+        self._notified = notified
         self._database = database
         self._changed: dict[str, anyio.Event] = {}
         self._grown = anyio.Event()
@@ -169,7 +169,7 @@ class SqliteOutbox:
     def committed(self, logged: Logged) -> None:
         """Tell everybody what was committed."""
         for entry in logged.entries:
-            self._told(entry.event, entry.backfilled)
+            self._notified(entry.event, entry.backfilled)
         self.wake(logged.receivers)
         if logged.entries:
             self._grown.set()

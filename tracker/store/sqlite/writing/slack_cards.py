@@ -9,7 +9,7 @@ ON CONFLICT (receiver, stream) DO UPDATE SET card = excluded.card"""
 
 
 class SqliteCards:
-    """The `Cards` of notify.slack_bot on SQLite."""
+    """The `Cards` of core.ports on SQLite."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

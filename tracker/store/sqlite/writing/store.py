@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 from contextlib import asynccontextmanager
 from itertools import accumulate, islice
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -18,10 +17,10 @@ from tracker.core.events.event import Event, from_iso, iso
 from tracker.core.events.job_diff import Change, Known
 from tracker.core.events.time_driven import Standing
 from tracker.core.jobs.job import COUNTERS
-from tracker.core.ports.store import Contact
+from tracker.core.ports.store import NOT_SWEPT, Contact, DatabaseUse, EventObserver, UseObserver
 from tracker.core.queries.orphans import Dropped, Moved, Orphans
-from tracker.core.reconciliation.account_health import Tally, Use
-from tracker.store.sqlite.database.connection import Database, Used
+from tracker.core.queries.workload import Workload
+from tracker.store.sqlite.database.connection import Database
 from tracker.store.sqlite.database.schema import MIGRATIONS, made, migrate
 from tracker.store.sqlite.files.displaced_database import take_back
 from tracker.store.sqlite.files.lock import held, locked
@@ -29,7 +28,7 @@ from tracker.store.sqlite.files.ownership import real_path
 from tracker.store.sqlite.reading.orphans import drop, move, read_orphans
 from tracker.store.sqlite.writing.active_jobs_cache import ActiveJobs, Draft
 from tracker.store.sqlite.writing.job_codec import stored_job
-from tracker.store.sqlite.writing.outbox import Entry, Logged, SqliteOutbox, Told
+from tracker.store.sqlite.writing.outbox import Entry, Logged, SqliteOutbox
 from tracker.store.sqlite.writing.overdue_queries import (
     LAST_OF_ACCOUNT,
     STANDINGS,
@@ -65,14 +64,13 @@ _COUNTERS: Final = frozenset(COUNTERS)
 _encode: Final = msgspec.json.Encoder().encode
 
 _SWEPT: Final = "UPDATE accounts SET swept_at = ?2 WHERE name = ?1 AND swept_at IS NOT ?2"
-_NOT_SWEPT: Final = MappingProxyType[str, int]({})
 
 _AS_IT_IS: Final = f"PRAGMA user_version = {len(MIGRATIONS)}"
 """Writes the first page as it is."""
 
 
 class SqliteStore:
-    """The `Store` of core.ports on SQLite; open one with `open_store`."""
+    """The `Store` of core.ports on SQLite; open one with `open_sqlite_store`."""
 
     def __init__(self, database: Database, outbox: SqliteOutbox) -> None:
         self.outbox = outbox
@@ -80,6 +78,9 @@ class SqliteStore:
         self._database = database
         self._active = ActiveJobs()
         self._unrecorded: str | None = None  # why the last record failed; None where it did not
+
+    def subscribe(self, subscriptions: Iterable[Subscription]) -> None:
+        self.outbox.subscribe(subscriptions)
 
     async def contact(self, account: str, first: Contact) -> Contact:
         found = await self._contact(account)
@@ -165,7 +166,7 @@ class SqliteStore:
     async def drop(self, receiver: str, *, dead: bool = False) -> Dropped:
         return await drop(self._database, receiver, dead=dead)
 
-    async def probe(self, swept: Mapping[str, int] = _NOT_SWEPT) -> str | None:
+    async def probe(self, swept: Mapping[str, int] = NOT_SWEPT) -> str | None:
         """What is wrong with the store; None where nothing is: it can write, and the last record did not fail.
 
         It commits when accounts were last `swept` (Unix milliseconds), for whoever reads while no daemon runs, and otherwise
@@ -177,16 +178,16 @@ class SqliteStore:
             connection.executemany(_SWEPT, swept.items())
 
         try:
-            await self._database.write("probing", work, Use.TRIAL)
+            await self._database.write("probing", work, DatabaseUse.PROBE)
         except StorageError as error:
             return str(error)
         return self._unrecorded
 
-    async def tally(self, accounts: Iterable[str]) -> Tally:
+    async def workload(self, accounts: Iterable[str]) -> Workload:
         """How many jobs of these accounts, and deliveries to today's receivers, are not over. Raises `StorageError`."""
         counts = dict(await self._database.fetch(_JOBS_BY_STATUS, json.dumps([*accounts])))
         deliveries = await self.outbox.unended()
-        return Tally(
+        return Workload(
             running=counts.get("RUNNING", 0) + counts.get("CANCELLATION_REQUESTED", 0),
             queued=counts.get("QUEUED", 0),
             pending=deliveries.get("pending", 0),
@@ -213,18 +214,14 @@ class SqliteStore:
 
 
 @asynccontextmanager
-async def open_store(
+async def open_sqlite_store(
     path: Path,
     subscriptions: Iterable[Subscription] = (),
     *,
-    told: Told = lambda _event, _backfilled: None,
-    used: Used = lambda _use, _well: None,
+    notified: EventObserver = lambda _event, _backfilled: None,
+    used: UseObserver = lambda _use, _succeeded: None,
 ) -> AsyncIterator[SqliteStore]:
-    """Open the database for writing, alone; raises `StorageError` where it is held, newer, damaged or not ours.
-
-    Each event that is logged from now on becomes a delivery to those of `subscriptions` that it is for, and is `told`; `used`
-    hears how the database is.
-    """
+    """See `tracker.store.opening.open_store`."""
     path = place(path)
     with locked(path), held(made(path)):
         take_back(path)
@@ -232,7 +229,7 @@ async def open_store(
         database = Database(path, used)
         try:
             await database.open()
-            yield SqliteStore(database, SqliteOutbox(database, subscriptions, told))
+            yield SqliteStore(database, SqliteOutbox(database, subscriptions, notified))
         finally:
             await database.close()
 
