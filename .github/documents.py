@@ -78,7 +78,7 @@ def main() -> None:
 def documents() -> Iterator[tuple[Path, str]]:
     """Each document and what it should be."""
     path = ROOT / "config" / "README.md"
-    yield path, filled(path.read_text("utf-8"), "keys", "\n\n".join(map(key_entry, keys())))
+    yield path, filled(path.read_text("utf-8"), "keys", "\n\n".join([key_index(), *map(key_entry, keys())]))
     path = ROOT / "tracker" / "schemas" / "README.md"
     text = filled(path.read_text("utf-8"), "fields", _fields())
     text = filled(text, "types", _types())
@@ -128,6 +128,15 @@ def _key(section: str, name: str, value: str, comment: str) -> Key:
 
 def _sentence(text: str) -> str:
     return "" if text in ("Required", "Required.") else text.strip()
+
+
+def key_index() -> str:
+    """A table of the sections and links to the entries of their keys."""
+    sections: dict[str, list[str]] = {}
+    for key in keys():
+        sections.setdefault(key.section, []).append(f"[`{key.name}`](#{key.section}{key.name})")
+    rows = (f"| `{section}` | {' · '.join(links)} |" for section, links in sections.items())
+    return "\n".join(["| section | keys |", "|---|---|", *rows])
 
 
 def key_entry(key: Key) -> str:
