@@ -15,7 +15,7 @@ from programs import program
 from tracking import COMMAND, Installation
 
 from tracker.cli import COMMANDS, group
-from tracker.core.queries.filters import TYPES
+from tracker.core.events.types import TYPES
 from tracker.store.opening import open_store
 
 SERVERS = {"starlette", "uvicorn", "tracker.web.app", "tracker.server.embedded", "prometheus_client"}

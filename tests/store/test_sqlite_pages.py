@@ -15,9 +15,10 @@ from tracker.core.deliveries.delivery import Outcome, Result, settle
 from tracker.core.deliveries.fan_out import Subscription, fan_out
 from tracker.core.events.event import from_iso, iso
 from tracker.core.events.job_diff import diff
+from tracker.core.events.types import TYPES
 from tracker.core.jobs.job import read_job
 from tracker.core.jobs.status import TERMINAL
-from tracker.core.queries.filters import TYPES, DeliveryFilter, EventFilter, JobFilter, in_turn, read_facts
+from tracker.core.queries.filters import DeliveryFilter, EventFilter, JobFilter, in_turn, read_facts
 from tracker.core.queries.pages import DeliveryKey, JobKey, Span
 from tracker.store.opening import open_reader, open_store
 from tracker.store.sqlite.reading import deliveries as read_deliveries

@@ -3,8 +3,8 @@
 import pytest
 from core_samples import ABSENT, ANSWER, NOW, job
 
-from tracker.core.events.event import BATCH_TYPES
 from tracker.core.events.job_diff import Change, Known, deletion, diff, first_seen
+from tracker.core.events.types import BATCH_TYPES
 from tracker.core.jobs.status import TERMINAL
 
 STARTED = ANSWER["started_at"]

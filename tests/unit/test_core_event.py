@@ -7,8 +7,9 @@ import msgspec
 import pytest
 from core_samples import ANSWER, NOW, VALIDATOR, job
 
-from tracker.core.events.event import BATCH_TYPES, batch_event, encode_event, iso, outcome, plain_event
+from tracker.core.events.event import batch_event, encode_event, iso, outcome, plain_event
 from tracker.core.events.job_diff import Known, deletion, diff, first_seen
+from tracker.core.events.types import BATCH_TYPES
 from tracker.core.jobs.status import FOLLOWERS
 
 COMPLETED = batch_event(

@@ -3,7 +3,8 @@
 import pytest
 from core_samples import SCHEMA
 
-from tracker.core.jobs.status import ACTIVE, EVENT_OF, FOLLOWERS, TERMINAL, is_recognized, is_terminal, may_follow
+from tracker.core.events.types import TYPE_OF_STATUS
+from tracker.core.jobs.status import ACTIVE, FOLLOWERS, TERMINAL, is_recognized, is_terminal, may_follow
 
 MAY_FOLLOW = """
 before                  QUEUED  RUNNING  CANCELLATION_REQUESTED  SUCCESS  FAILED  TIMEOUT_EXCEEDED  CANCELLED  PAUSED
@@ -55,7 +56,7 @@ def test_what_a_status_is(status, terminal, recognized, event):
     """Each status is over or not, of the schema or not, and has the event of its name; spelling counts to the letter."""
     assert is_terminal(status) is terminal
     assert is_recognized(status) is recognized
-    assert EVENT_OF.get(status) == event
+    assert getattr(TYPE_OF_STATUS.get(status), "name", None) == event
 
 
 @pytest.mark.parametrize("before", TERMINAL)

@@ -13,15 +13,22 @@ from jsonschema import Draft202012Validator
 
 from tracker.core.deliveries.delivery import Result
 from tracker.core.errors.provider_failure import Failure, Reason
-from tracker.core.events.event import ACCOUNT_TYPES, BATCH_TYPES, OVERDUE_TYPES, RECEIVER_TYPES, Outcome, iso, plain_event
+from tracker.core.events.event import Outcome, iso, plain_event
 from tracker.core.events.job_diff import Known, deletion, diff, first_seen
 from tracker.core.events.sample import sample_event
 from tracker.core.events.time_driven import Limits, Outage, Standing, overdue, reachability
+from tracker.core.events.types import (
+    ACCOUNT_TYPES,
+    BATCH_TYPES,
+    EVENT_TYPES,
+    OVERDUE_TYPES,
+    RECEIVER_TYPES,
+    TYPE_OF_STATUS,
+    TYPES,
+)
 from tracker.core.jobs.job import Job, read_job
-from tracker.core.jobs.status import EVENT_OF
 from tracker.schemas import definitions, event_schema
 
-TYPES = (*BATCH_TYPES, *OVERDUE_TYPES, *ACCOUNT_TYPES, *RECEIVER_TYPES)
 ABOUT_JOBS = (*BATCH_TYPES, *OVERDUE_TYPES)
 GUARANTEED = ("id", "status", "created_at", "total_requests", "completed_requests", "succeeded_requests", "failed_requests")
 NO_MOMENTS = (
@@ -78,7 +85,7 @@ def of_jobs():
         first_seen("default", job(status="PAUSED"), NOW),
         deletion("default", queued, NOW),
         diff("default", queued, job(), NOW),
-        *(diff("default", running, job(status=status), NOW) for status in EVENT_OF if status != "RUNNING"),
+        *(diff("default", running, job(status=status), NOW) for status in TYPE_OF_STATUS if status != "RUNNING"),
         diff("default", running, job(completed_requests=901, model="m", new={"a": [1]}), NOW),
         diff("default", Known(job(), deleted=True), job(), NOW),
     ]
@@ -117,6 +124,22 @@ def test_there_is_a_schema_for_every_type_and_no_other():
     assert definitions().keys() == {*TYPES}
     assert len(event_schema()["oneOf"]) == len(TYPES)
     assert BY_TYPE.keys() == {*TYPES}
+
+
+@pytest.mark.parametrize("type_", EVENT_TYPES, ids=TYPES)
+def test_schema_says_what_the_table_of_event_types_says(type_):
+    """The schema of a type has the summary, the status, the changes and the subject of its row in the table."""
+    definition = event_schema(type_.name)
+    assert definition["title"] == definitions()[type_.name] == "".join(map(str.title, type_.name.split(".")))
+    assert definition["description"] == type_.summary
+    properties = definition["properties"]
+    assert properties["changes"] == {"$ref": "#/$defs/Changes" if type_.has_changes else "#/$defs/NoChanges"}
+    data = definition["$defs"][properties["data"]["$ref"].rpartition("/")[2]]
+    if type_.subject == "batch":
+        status = data["allOf"][1]["properties"]["status"]["const"] if "allOf" in data else None
+        assert status == type_.status
+    else:
+        assert type_.subject in data["properties"]
 
 
 @pytest.mark.parametrize("type_", ["batch", "batch.unknown", "BatchCreated", "BatchJob", ""])
@@ -162,7 +185,7 @@ def wrong_values(event):
     if event["type"] in ABOUT_JOBS:
         yield from ((("data", name), [-1, "1"]) for name in GUARANTEED[2:])
         yield from ((("data", name), ["", 1]) for name in GUARANTEED[:2])
-        yield ("data", "status"), ["QUEUED"] if event["type"] in EVENT_OF.values() else []
+        yield ("data", "status"), ["QUEUED"] if event["type"] in {each.name for each in TYPE_OF_STATUS.values()} else []
     else:
         yield ("data", "since"), NO_MOMENTS
         yield ("data", "more"), [1]

@@ -3,7 +3,7 @@
 import pytest
 from starlette.datastructures import QueryParams
 
-from tracker.core.events.event import BATCH_TYPES, OVERDUE_TYPES, RECEIVER_TYPES
+from tracker.core.events.types import BATCH_TYPES, OVERDUE_TYPES, RECEIVER_TYPES
 from tracker.core.jobs.status import ACTIVE, TERMINAL
 from tracker.core.queries.pages import JobKey
 from tracker.web.pages import formatting

@@ -7,8 +7,8 @@ import pytest
 from core_samples import NOW, job
 from slack_rules import alive, refusal, shown
 
-from tracker.core.events.event import BATCH_TYPES, batch_event, plain_event
-from tracker.core.jobs.status import EVENT_OF
+from tracker.core.events.event import batch_event, plain_event
+from tracker.core.events.types import BATCH_TYPES, TYPE_OF_STATUS
 from tracker.delivery.notifiers.slack.digest import digest
 from tracker.delivery.notifiers.slack.messages import message
 
@@ -88,7 +88,7 @@ def test_a_late_update_does_not_hide_the_end():
 @pytest.mark.parametrize("type_", [*BATCH_TYPES, "batch.stalled", "batch.deadline"])
 def test_every_type_has_words(type_):
     """No type of event that the design knows is counted as some other."""
-    status = {type_: status for status, type_ in EVENT_OF.items()}.get(type_, "RUNNING")
+    status = {type_.name: status for status, type_ in TYPE_OF_STATUS.items()}.get(type_, "RUNNING")
     assert "other" not in digest([event(type_, id_, status=status) for id_ in ("a", "b")])["text"]
 
 

@@ -7,7 +7,8 @@ import pytest
 from core_samples import NOW, job
 from slack_rules import alive, refusal, shown
 
-from tracker.core.events.event import BATCH_TYPES, batch_event, plain_event
+from tracker.core.events.event import batch_event, plain_event
+from tracker.core.events.types import BATCH_TYPES
 from tracker.delivery.notifiers.slack.messages import message, thread, thread_line
 
 DONE = {"status": "SUCCESS", "completed_requests": 1000, "succeeded_requests": 990, "failed_requests": 10}

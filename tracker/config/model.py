@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from tracker.core.deliveries.fan_out import Match
+from tracker.core.events.types import DEFAULT_TYPES
 from tracker.http.proxies import Proxies
 from tracker.http.tls import Tls
 
@@ -118,7 +119,7 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     group_wait: float = 10.0
     api: str = "https://slack.com/api"
     secrets: tuple[Secret, ...] = ()
-    events: tuple[str, ...] = ("batch.completed", "batch.failed", "batch.expired", "batch.cancelled")
+    events: tuple[str, ...] = DEFAULT_TYPES
     retry: tuple[float, ...] = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
     hold: float = 900.0
     timeout: float = 20.0

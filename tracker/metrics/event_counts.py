@@ -6,23 +6,19 @@ What was over before the account was first contacted counts as events alone.
 from collections.abc import Iterable
 from typing import Any, Final
 
-from tracker.core.events.event import ACCOUNT_TYPES, BATCH_TYPES, OVERDUE_TYPES, RECEIVER_TYPES, Event, from_iso
+from tracker.core.events.event import Event, from_iso
+from tracker.core.events.types import BATCH_TYPES, END_TYPES, EVENT_TYPES, RECEIVER_TYPES
 from tracker.core.jobs.job import time_of
-from tracker.core.jobs.status import EVENT_OF, TERMINAL
 from tracker.metrics.families import Families
 from tracker.metrics.model_limit import Models
 
 _KINDS: Final = {"completed": "come to an end", "succeeded": "succeeded", "failed": "failed"}
 
-_ENDS: Final = {"batch.failed": "failed", "batch.expired": "expired", "batch.cancelled": "cancelled"}
+_ENDS: Final = {type_: type_.partition(".")[2] for type_ in END_TYPES if type_ != "batch.completed"}
 OUTCOMES: Final = ("success", "partial", "all_failed", "empty", *_ENDS.values())
 """How a job can end: what its success is worth, or what came instead of one."""
 
-_MOMENT_OF: Final = {
-    "batch.created": "created_at",
-    "batch.started": "started_at",
-    **{EVENT_OF[status]: "completed_at" for status in TERMINAL},
-}
+_MOMENT_OF: Final = {each.name: each.moment for each in EVENT_TYPES if each.moment}
 """Where the provider says when an event of the type happened."""
 
 _HOUR: Final = 3600
@@ -110,8 +106,9 @@ class ChangeMetrics:
             self._lag.labels(account).observe(max(from_iso(event.observed_at) / 1000 - moment, 0))
 
     def _start_at_zero(self, account: str) -> None:
-        for type_ in (*BATCH_TYPES, *OVERDUE_TYPES, *ACCOUNT_TYPES):
-            self._events.labels(account, type_)
+        for type_ in EVENT_TYPES:
+            if type_.subject != "receiver":
+                self._events.labels(account, type_.name)
         for outcome in OUTCOMES:
             self._ended.labels(account, outcome)
         for histogram in (self._queued, self._ran, self._lag):

@@ -13,6 +13,7 @@ from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import Event
 from tracker.core.events.job_diff import Change
 from tracker.core.events.summary import why
+from tracker.core.events.types import BY_NAME
 from tracker.core.reconciliation.account_health import Health
 from tracker.core.reconciliation.sweep_report import Report
 from tracker.metrics import Metrics
@@ -155,9 +156,7 @@ def say_recorded(account: str, changes: Iterable[Change]) -> None:
 
 def _level(event: Event) -> str:
     """A batch that came to nothing is a warning, whatever its status calls it; what it goes through is for those who ask."""
-    if event.type in ("batch.failed", "batch.expired", "batch.unrecognized") or event.outcome == "all_failed":
-        return "warning"
-    return "info" if event.type in ("batch.completed", "batch.cancelled", "batch.deleted") else "debug"
+    return "warning" if event.outcome == "all_failed" else BY_NAME[event.type].level
 
 
 def _errors(event: Event) -> dict[str, str]:

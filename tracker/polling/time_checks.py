@@ -7,7 +7,8 @@ import structlog
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import Event, iso
-from tracker.core.events.time_driven import RECOVERED, Clocks, Limits, overdue, reachability
+from tracker.core.events.time_driven import Clocks, Limits, overdue, reachability
+from tracker.core.events.types import BY_NAME
 from tracker.core.ports.store import Store
 from tracker.core.reconciliation.account_health import AccountHealth, Health
 from tracker.runtime.heartbeat import Pulse
@@ -127,6 +128,6 @@ class Janitor:
         return events
 
     def _say(self, event: Event) -> None:
-        tell = self._log.info if event.type == RECOVERED else self._log.warning
+        tell = getattr(self._log, BY_NAME[event.type].level)
         about = {"job": "id", "reason": "reason", "detail": "detail"}
         tell(event.type, account=event.account, **{key: event.data[name] for key, name in about.items() if name in event.data})

@@ -40,7 +40,7 @@ def statuses(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) 
 
 
 def types(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
-    from tracker.core.queries.filters import TYPES  # noqa: PLC0415 - as above
+    from tracker.core.events.types import TYPES  # noqa: PLC0415 - as above
 
     return _starting(TYPES, incomplete)
 

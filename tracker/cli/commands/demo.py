@@ -19,6 +19,7 @@ from tracker.cli.screens.demo import LiveView, PlainView, Stage
 from tracker.cli.screens.demo_receivers import DemoReceiver
 from tracker.config import Account, Config, Http, Listen, Receiver, Secret, Storage
 from tracker.core.deliveries.signing import parse_secret
+from tracker.core.events.types import END_TYPES
 from tracker.core.ports.reader import Reader
 from tracker.core.queries.filters import EventFilter
 from tracker.daemon.lifecycle import daemon
@@ -36,7 +37,6 @@ SPEED = 12.0
 FLAKY_FOR = 8.0
 """Seconds for which one of the receivers fails."""
 
-ENDS = ("batch.completed", "batch.failed", "batch.expired", "batch.cancelled")
 
 _SECRET = "whsec_" + b64encode(b"the demo keeps no secrets").decode()
 
@@ -103,7 +103,7 @@ def _config(database: Path, api: str, urls: Mapping[str, str]) -> Config:
             kind="webhook",
             url=Secret(url),
             secrets=(Secret(_SECRET),),
-            events=(*ENDS, "receiver.*"),
+            events=(*END_TYPES, "receiver.*"),
             retry=(1.0,) * 60,
         )
         for name, url in urls.items()
@@ -124,7 +124,7 @@ async def _show(view: LiveView | PlainView, reader: Reader, receivers: Sequence[
 
 
 def _summary(events: Counter[str], requests: Counter[str]) -> str:
-    jobs, ended = events["batch.created"], sum(events[end] for end in ENDS)
+    jobs, ended = events["batch.created"], sum(events[end] for end in END_TYPES)
     return (
         f"\n{sum(events.values())} events of {jobs} jobs logged, {ended} of them saw their end; "
         f"{sum(requests.values())} requests to the API.\n"

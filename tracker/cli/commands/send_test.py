@@ -18,7 +18,7 @@ from tracker.core.deliveries.replay import unknown_receiver
 from tracker.core.errors.config_error import ConfigError
 from tracker.core.events.event import encode_event
 from tracker.core.events.sample import sample_event
-from tracker.core.queries.filters import TYPES
+from tracker.core.events.types import TYPES
 from tracker.core.queries.names import unknown_name
 from tracker.core.text.redaction import Redaction
 from tracker.daemon.factory import Network, notifying

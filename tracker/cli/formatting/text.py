@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from tracker.core.events.summary import why
+from tracker.core.events.types import BY_NAME, END_TYPES
 from tracker.core.jobs.status import SUCCESS, is_terminal
 from tracker.core.jobs.title import job_title
 from tracker.core.text.escaping import plain
@@ -19,18 +20,6 @@ _COLOURS: Final[Mapping[str, str]] = {
     "FAILED": "red",
     "TIMEOUT_EXCEEDED": "red",
     "CANCELLED": "yellow",
-}
-_TYPE_COLOURS: Final[Mapping[str, str]] = {
-    "batch.created": "blue",
-    "batch.started": "cyan",
-    "batch.progress": "dim",
-    "batch.updated": "dim",
-    "batch.failed": "red",
-    "batch.expired": "red",
-    "batch.deleted": "magenta",
-    "batch.unrecognized": "magenta",
-    "account.recovered": "green",
-    "receiver.recovered": "green",
 }
 
 
@@ -93,7 +82,8 @@ def event_words(event: Mapping[str, Any]) -> str:
 
 
 def colour_of_event(event: Mapping[str, Any]) -> str:
-    return colour(event["data"]) if event["type"] == "batch.completed" else _TYPE_COLOURS.get(event["type"], "yellow")
+    known = BY_NAME.get(event["type"])
+    return colour(event["data"]) if event["type"] == "batch.completed" else (known.colour if known else "yellow")
 
 
 def details(event: Mapping[str, Any]) -> str:
@@ -112,7 +102,7 @@ def _details(event: Mapping[str, Any]) -> Iterator[str]:
         yield " ".join(plain(job[name]) for name in ("model", "endpoint") if job.get(name))
     if reason := why(job):
         yield reason
-    if event["type"] in ("batch.progress", "batch.completed", "batch.failed", "batch.expired", "batch.cancelled"):
+    if event["type"] in ("batch.progress", *END_TYPES):
         yield progress(job)
     if event["type"] == "batch.unrecognized":
         yield plain(job["status"])

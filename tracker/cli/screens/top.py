@@ -17,12 +17,13 @@ from tracker.cli.formatting.progress_bars import Line
 from tracker.cli.screens.dashboard import Board, Foot, head
 from tracker.cli.screens.keyboard import keyboard, pressed
 from tracker.core.deliveries.circuit import Circuit
-from tracker.core.events.event import ACCOUNT_TYPES, iso
+from tracker.core.events.event import iso
 from tracker.core.events.summary import span
 from tracker.core.events.time_driven import UNREACHABLE
+from tracker.core.events.types import ACCOUNT_TYPES, TYPES
 from tracker.core.jobs.status import is_terminal
 from tracker.core.ports.reader import Reader
-from tracker.core.queries.filters import TYPES, EventFilter, JobFilter, in_turn
+from tracker.core.queries.filters import EventFilter, JobFilter, in_turn
 from tracker.core.queries.pages import Span
 from tracker.daemon.control import is_running
 from tracker.http.client import HttpClient

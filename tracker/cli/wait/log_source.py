@@ -10,8 +10,8 @@ from tracker.cli.arguments.job_lookup import AmbiguousJobError
 from tracker.cli.formatting import text
 from tracker.cli.formatting.job_histories import milliseconds, recalled
 from tracker.cli.wait.state import Awaited, Waiting
-from tracker.core.events.event import ACCOUNT_TYPES
 from tracker.core.events.time_driven import UNREACHABLE
+from tracker.core.events.types import ACCOUNT_TYPES
 from tracker.core.ports.reader import Reader
 from tracker.core.queries.filters import EventFilter
 from tracker.core.queries.pages import Span

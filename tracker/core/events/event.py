@@ -9,22 +9,8 @@ from msgspec import UNSET, UnsetType
 
 from tracker.core.jobs.job import Job
 from tracker.core.jobs.size_limits import omitted, size_of
-from tracker.core.jobs.status import EVENT_OF
 from tracker.core.text.escaping import escape_json
 from tracker.core.text.one_line import cut
-
-BATCH_TYPES: Final = (
-    "batch.created",
-    *EVENT_OF.values(),
-    "batch.progress",
-    "batch.updated",
-    "batch.unrecognized",
-    "batch.deleted",
-)
-
-OVERDUE_TYPES: Final = ("batch.stalled", "batch.deadline")
-ACCOUNT_TYPES: Final = ("account.unreachable", "account.recovered")
-RECEIVER_TYPES: Final = ("receiver.failing", "receiver.recovered")
 
 _encode: Final = msgspec.json.Encoder().encode
 

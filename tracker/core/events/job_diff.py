@@ -11,9 +11,10 @@ import msgspec
 from msgspec import UNSET
 
 from tracker.core.events.event import Changes, Event, batch_event
+from tracker.core.events.types import TYPE_OF_STATUS
 from tracker.core.jobs.job import COUNTERS, PROPERTIES, Job
 from tracker.core.jobs.size_limits import OMISSIONS, bounded
-from tracker.core.jobs.status import EVENT_OF, is_recognized, is_terminal, may_follow
+from tracker.core.jobs.status import is_recognized, is_terminal, may_follow
 
 MAY_BE_ABSENT: Final = tuple(f.name for f in msgspec.structs.fields(Job) if not f.required and f.name != "extra")
 """Properties that an answer may leave out; one that was there and is not any more was more likely left out than changed."""
@@ -100,17 +101,11 @@ def _event(account: str, seen: Job, changes: Changes, now: int) -> Event:
 def _status_event(account: str, job: Job, changes: Changes, now: int) -> Event | None:
     if not is_recognized(job.status):
         return batch_event("batch.unrecognized", account, job, changes, now)
-    type_ = EVENT_OF.get(job.status)
+    type_ = TYPE_OF_STATUS.get(job.status)
     if type_ is None:
         return None
-    return batch_event(type_, account, job, changes, now, happened_at=_happened_at(job))
-
-
-def _happened_at(job: Job) -> int | None:
-    """When the job reached its status by the provider's clock, where the provider says."""
-    if is_terminal(job.status):
-        return job.completed_at
-    return job.started_at if job.status == "RUNNING" else None
+    happened_at = getattr(job, type_.moment) if type_.moment else None
+    return batch_event(type_.name, account, job, changes, now, happened_at=happened_at)
 
 
 def _changes(known: Known, seen: Job) -> Changes:

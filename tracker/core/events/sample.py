@@ -5,10 +5,11 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET
 
-from tracker.core.events.event import ACCOUNT_TYPES, Event, batch_event, iso, plain_event
+from tracker.core.events.event import Event, batch_event, iso, plain_event
 from tracker.core.events.job_diff import Known, deletion, diff, first_seen
+from tracker.core.events.types import BY_NAME
 from tracker.core.jobs.job import Job
-from tracker.core.jobs.status import CANCELLATION_REQUESTED, CANCELLED, FAILED, QUEUED, RUNNING, SUCCESS, TIMEOUT_EXCEEDED
+from tracker.core.jobs.status import CANCELLATION_REQUESTED, CANCELLED, FAILED, QUEUED, RUNNING, SUCCESS, is_terminal
 
 _NOTE: Final = "sent by batch-tracker send-test; there is no such job"
 _TOTAL: Final = 10
@@ -16,19 +17,10 @@ _TOTAL: Final = 10
 _STATUSES: Final = {
     "batch.created": (None, QUEUED),
     "batch.started": (QUEUED, RUNNING),
-    "batch.cancelling": (RUNNING, CANCELLATION_REQUESTED),
-    "batch.completed": (RUNNING, SUCCESS),
-    "batch.failed": (RUNNING, FAILED),
-    "batch.expired": (RUNNING, TIMEOUT_EXCEEDED),
     "batch.cancelled": (CANCELLATION_REQUESTED, CANCELLED),
-    "batch.progress": (RUNNING, RUNNING),
-    "batch.updated": (RUNNING, RUNNING),
     "batch.unrecognized": (RUNNING, "PAUSED"),
-    "batch.deleted": (RUNNING, RUNNING),
-    "batch.stalled": (RUNNING, RUNNING),
-    "batch.deadline": (RUNNING, RUNNING),
 }
-"""What the job of each type was and is."""
+"""What the job was and is; of other types it was RUNNING, and has the status of the type if that has one."""
 
 _DONE: Final = {QUEUED: (0, 0), SUCCESS: (_TOTAL, 0), FAILED: (4, 4)}
 """How many requests of a job in this status have succeeded and failed; of others (6, 0)."""
@@ -39,12 +31,12 @@ def sample_event(type_: str, account: str, at: int, unique: str) -> Event:
 
     Its seq is the first that there is, so that a consumer who keeps the last seq that it has seen misses no event for it.
     """
-    event = _of_job(type_, account, at, f"test-{unique}") if type_ in _STATUSES else _of_none(type_, account, at)
+    event = _of_job(type_, account, at, f"test-{unique}") if BY_NAME[type_].subject == "batch" else _of_none(type_, account, at)
     return msgspec.structs.replace(event, id=f"evt_test_{unique}", seq=1)
 
 
 def _of_job(type_: str, account: str, at: int, job_id: str) -> Event:
-    before, after = _STATUSES[type_]
+    before, after = _STATUSES.get(type_) or (RUNNING, BY_NAME[type_].status or RUNNING)
     job = _job(job_id, after, at)
     if before is None:
         return first_seen(account, job, at).events[0]
@@ -71,14 +63,13 @@ def _of_none(type_: str, account: str, at: int) -> Event:
         "detail": "this is a test: batch-tracker send-test",
         "since": iso(at - 300_000),
     }
-    if type_ in ACCOUNT_TYPES:
+    if BY_NAME[type_].subject == "account":
         return plain_event(type_, account, {"account": account, **about}, at)
     return plain_event(type_, "", {"receiver": "test", **about}, at)
 
 
 def _job(job_id: str, status: str, at: int) -> Job:
     succeeded, failed = _DONE.get(status, (6, 0))
-    over = status in (SUCCESS, FAILED, TIMEOUT_EXCEEDED, CANCELLED)
     return Job(
         id=job_id,
         status=status,
@@ -88,7 +79,7 @@ def _job(job_id: str, status: str, at: int) -> Job:
         output_file=f"{job_id}-output" if status == SUCCESS else None,
         created_at=at // 1000 - 90,
         started_at=None if status == QUEUED else at // 1000 - 60,
-        completed_at=at // 1000 if over else None,
+        completed_at=at // 1000 if is_terminal(status) else None,
         metadata={"test": _NOTE},
         total_requests=_TOTAL,
         completed_requests=succeeded + failed,

@@ -4,18 +4,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tracker.core.events.event import Changes, outcome
+from tracker.core.events.types import BY_NAME, TYPE_OF_STATUS
 from tracker.core.jobs.job import Job
 from tracker.core.jobs.request_errors import LONGEST_SUMMARY, error_summary
-from tracker.core.jobs.status import (
-    CANCELLATION_REQUESTED,
-    CANCELLED,
-    FAILED,
-    QUEUED,
-    RUNNING,
-    SUCCESS,
-    TIMEOUT_EXCEEDED,
-    is_terminal,
-)
+from tracker.core.jobs.status import QUEUED, RUNNING, SUCCESS, is_terminal
 
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
@@ -40,21 +32,21 @@ def of_job(type_: str, job: Job, changes: Changes) -> str:
         return completed(job)
     if type_ == "batch.created" and job.total_requests and not job.completed_requests:
         return f"Batch created: {_requests(job.total_requests)}"
-    words = _WORDS.get(type_)
-    if words:
-        return f"{words}: {done(job)}" if job.total_requests else words
+    known = BY_NAME.get(type_)
+    if known is None:
+        return f"{type_}: {done(job)}"
     if type_ == "batch.unrecognized":
-        return f"Batch has a status that nobody knows: {job.status}"
+        return f"{known.sentence}: {job.status}"
     if type_ == "batch.updated":
-        return f"Batch updated: {', '.join(changes)}" if changes else "Batch updated"
-    return f"{type_}: {done(job)}"
+        return f"{known.sentence}: {', '.join(changes)}" if changes else known.sentence
+    return f"{known.sentence}: {done(job)}" if job.total_requests else known.sentence
 
 
 def of_status(job: Job) -> str:
     """How `job` stands."""
     if job.status == SUCCESS:
         return completed(job)
-    return _STANDING.get(job.status, f"Batch has a status that nobody knows: {job.status}")
+    return _OF_STATUS.get(job.status) or f"{BY_NAME['batch.unrecognized'].sentence}: {job.status}"
 
 
 def why(data: Mapping[str, Any], longest: int = LONGEST_SUMMARY) -> str:
@@ -88,15 +80,11 @@ def of_other(type_: str, data: Mapping[str, Any]) -> str:
     """What an event means that is about an account, a receiver, or something not known yet."""
     name = data.get("account" if type_.startswith("account.") else "receiver", "")
     reason = _REASONS.get(str(data.get("reason")), data.get("reason"))
-    words = {
-        "account.unreachable": f"Account {name} cannot be reached",
-        "account.recovered": f"Account {name} can be reached again",
-        "receiver.failing": f"Receiver {name} takes no deliveries",
-        "receiver.recovered": f"Receiver {name} takes deliveries again",
-    }.get(type_)
-    if words is None:
+    known = BY_NAME.get(type_)
+    if known is None or known.subject == "batch":
         return f"Event {type_}"
-    return words if type_.endswith(".recovered") or not reason else f"{words}: {reason}"
+    words = known.sentence.format(name=name)
+    return words if known.resolves or not reason else f"{words}: {reason}"
 
 
 def done(job: Job) -> str:
@@ -131,24 +119,7 @@ def _requests(total: int) -> str:
     return "1 request" if total == 1 else f"{total:,} requests"
 
 
-_WORDS: Final[Mapping[str, str]] = {
-    "batch.created": "Batch created",
-    "batch.started": "Batch started",
-    "batch.cancelling": "Batch is being cancelled",
-    "batch.failed": "Batch failed",
-    "batch.expired": "Batch ran out of time",
-    "batch.cancelled": "Batch cancelled",
-    "batch.progress": "Batch in progress",
-    "batch.deleted": "Batch deleted",
-    "batch.stalled": "Batch makes no progress",
-    "batch.deadline": "Batch is running out of time",
-}
-
-_STANDING: Final[Mapping[str, str]] = {
+_OF_STATUS: Final[Mapping[str, str]] = {status: type_.sentence for status, type_ in TYPE_OF_STATUS.items()} | {
     QUEUED: "Batch waiting",
     RUNNING: "Batch running",
-    CANCELLATION_REQUESTED: "Batch is being cancelled",
-    FAILED: "Batch failed",
-    TIMEOUT_EXCEEDED: "Batch ran out of time",
-    CANCELLED: "Batch cancelled",
 }

@@ -12,15 +12,14 @@ from typing import Any, Final
 import msgspec
 
 from tracker.core.errors.provider_failure import Failure
-from tracker.core.events.event import ACCOUNT_TYPES, OVERDUE_TYPES, Event, batch_event, iso, plain_event
+from tracker.core.events.event import Event, batch_event, iso, plain_event
 from tracker.core.jobs.job import Job
-from tracker.core.jobs.status import EVENT_OF, RUNNING, is_terminal
+from tracker.core.jobs.status import RUNNING, is_terminal
 
-STALLED, DEADLINE = OVERDUE_TYPES
-UNREACHABLE, RECOVERED = ACCOUNT_TYPES
-
-MOVES: Final = ("batch.created", *EVENT_OF.values(), "batch.progress", "batch.unrecognized")
-"""The events that say that a counter or the status of a job has changed."""
+STALLED: Final = "batch.stalled"
+DEADLINE: Final = "batch.deadline"
+UNREACHABLE: Final = "account.unreachable"
+RECOVERED: Final = "account.recovered"
 
 SHARE_OF_TIMEOUT: Final = 0.8
 """How much of its time-out a job has used up when its deadline comes near."""

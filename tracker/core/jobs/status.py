@@ -28,16 +28,6 @@ FOLLOWERS: Final[Mapping[str, frozenset[str]]] = {
     CANCELLED: frozenset(),
 }
 
-EVENT_OF: Final[Mapping[str, str]] = {
-    RUNNING: "batch.started",
-    CANCELLATION_REQUESTED: "batch.cancelling",
-    SUCCESS: "batch.completed",
-    FAILED: "batch.failed",
-    TIMEOUT_EXCEEDED: "batch.expired",
-    CANCELLED: "batch.cancelled",
-}
-"""The event that says a job has reached this status; QUEUED has none, a job is created in it."""
-
 
 def is_terminal(status: str) -> bool:
     return status in TERMINAL

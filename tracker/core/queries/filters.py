@@ -10,10 +10,8 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from tracker.core.events.event import ACCOUNT_TYPES, BATCH_TYPES, OVERDUE_TYPES, RECEIVER_TYPES
+from tracker.core.events.types import TYPES
 from tracker.core.jobs.status import QUEUED, is_terminal
-
-TYPES: Final = (*BATCH_TYPES, *OVERDUE_TYPES, *ACCOUNT_TYPES, *RECEIVER_TYPES)
 
 
 class JobFilter(msgspec.Struct, frozen=True, kw_only=True):

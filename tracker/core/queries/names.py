@@ -5,8 +5,8 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 
+from tracker.core.events.types import EVENT_TYPES, TYPES
 from tracker.core.jobs.status import FOLLOWERS
-from tracker.core.queries.filters import TYPES
 
 _SHOWN: Final = 60
 """Characters of an unknown name that a message shows."""
@@ -14,7 +14,7 @@ _SHOWN: Final = 60
 _LISTED: Final = 20
 """Names that a message lists at most."""
 
-_GLOBS: Final = ("batch.*", "account.*", "receiver.*")
+_GLOBS: Final = tuple(dict.fromkeys(f"{each.subject}.*" for each in EVENT_TYPES))
 
 
 class Names(NamedTuple):

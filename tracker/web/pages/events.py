@@ -6,8 +6,8 @@ from typing import Any, Final, NamedTuple
 
 from starlette.datastructures import QueryParams
 
-from tracker.core.events.event import ACCOUNT_TYPES, BATCH_TYPES, OVERDUE_TYPES, RECEIVER_TYPES
 from tracker.core.events.timeline import PROGRESS
+from tracker.core.events.types import BATCH_TYPES, END_TYPES, OVERDUE_TYPES, PROBLEM_TYPES
 from tracker.core.ports.reader import Reader
 from tracker.core.queries.filters import EventFilter
 from tracker.core.queries.pages import Span
@@ -18,7 +18,6 @@ from tracker.web.pages.links import encoded_query, link
 PAGE: Final = 100
 BEFORE_CHOSEN: Final = PAGE // 2
 
-_ENDS: Final = ("batch.completed", "batch.failed", "batch.expired", "batch.cancelled")
 _KINDS: Final = {
     "Everything": (),
     "Without progress": (
@@ -27,8 +26,8 @@ _KINDS: Final = {
         "account.*",
         "receiver.*",
     ),
-    "Ends": _ENDS,
-    "Problems": ("batch.failed", "batch.expired", *OVERDUE_TYPES, ACCOUNT_TYPES[0], RECEIVER_TYPES[0]),
+    "Ends": END_TYPES,
+    "Problems": PROBLEM_TYPES,
     "Accounts and receivers": ("account.*", "receiver.*"),
 }
 """The pills, and the globs of types that each stands for."""

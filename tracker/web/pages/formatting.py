@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from tracker.core.events.summary import span
+from tracker.core.events.types import EVENT_TYPES
 from tracker.core.jobs.job import time_of
 from tracker.core.jobs.status import (
     CANCELLATION_REQUESTED,
@@ -51,25 +52,7 @@ _OUTCOMES: Final[Mapping[str, Sign]] = {
     "all_failed": Sign("failed", "all failed", "bad"),
     "empty": Sign("ok", "empty", "mute"),
 }
-_EVENTS: Final[Mapping[str, Sign]] = {
-    "batch.created": Sign("created", "created", "mute"),
-    "batch.started": Sign("running", "started", "run"),
-    "batch.cancelling": Sign("cancelling", "cancelling", "warn"),
-    "batch.completed": Sign("ok", "completed", "ok"),
-    "batch.failed": Sign("failed", "failed", "bad"),
-    "batch.expired": Sign("expired", "expired", "bad"),
-    "batch.cancelled": Sign("cancelled", "cancelled", "mute"),
-    "batch.progress": Sign("progress", "progress", "mute"),
-    "batch.updated": Sign("updated", "updated", "mute"),
-    "batch.unrecognized": Sign("unknown", "unrecognized", "warn"),
-    "batch.deleted": Sign("deleted", "deleted", "mute"),
-    "batch.stalled": Sign("cancelling", "stalled", "warn"),
-    "batch.deadline": Sign("expired", "deadline", "warn"),
-    "account.unreachable": Sign("alert", "unreachable", "bad"),
-    "account.recovered": Sign("ok", "recovered", "ok"),
-    "receiver.failing": Sign("alert", "failing", "bad"),
-    "receiver.recovered": Sign("ok", "recovered", "ok"),
-}
+_EVENTS: Final = {each.name: Sign(each.icon, each.label, each.tone) for each in EVENT_TYPES}
 _STATES: Final[Mapping[str, Sign]] = {
     "pending": Sign("queued", "pending", "run"),
     "delivered": Sign("ok", "delivered", "ok"),

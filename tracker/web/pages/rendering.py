@@ -15,10 +15,10 @@ from markupsafe import Markup
 
 from tracker import __version__
 from tracker.core.events.summary import why
+from tracker.core.events.types import TYPES
 from tracker.core.jobs.job import time_of
 from tracker.core.jobs.status import TERMINAL
 from tracker.core.jobs.title import job_title
-from tracker.core.queries.filters import TYPES
 from tracker.web.pages import formatting
 from tracker.web.pages.timeline import words as event_words
 from tracker.web.static_files import Static

@@ -6,12 +6,11 @@ from typing import Any, Final, NamedTuple
 
 from tracker.core.events.summary import explained, of_job, of_other, span, why
 from tracker.core.events.timeline import progress_words, seconds_between, steps
+from tracker.core.events.types import END_TYPES
 from tracker.core.jobs.job import Job, read_job, time_of
-from tracker.core.jobs.status import EVENT_OF, TERMINAL
 from tracker.web.pages.chart import Point
 from tracker.web.pages.formatting import moment, spaced
 
-_ENDS: Final = frozenset(EVENT_OF[status] for status in TERMINAL)
 LONG: Final = 0.2
 """The share of the whole from which on a gap is a long one."""
 
@@ -53,7 +52,7 @@ def words(event: Mapping[str, Any]) -> str:
         return of_other(type_, data)
     job = read_job(data)
     text = of_job(type_, job, event["changes"]) if isinstance(job, Job) else type_
-    if type_ in _ENDS and why(data):
+    if type_ in END_TYPES and why(data):
         return explained(spaced(text), data)
     if text == f"Batch {type_.removeprefix('batch.')}":
         return ""  # the type says that already, as it does below

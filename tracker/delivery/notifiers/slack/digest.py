@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from tracker.core.events.event import outcome
 from tracker.core.events.summary import why
-from tracker.core.jobs.status import CANCELLED, FAILED, SUCCESS, TIMEOUT_EXCEEDED, is_terminal
+from tracker.core.events.types import BY_NAME, TYPE_OF_STATUS
+from tracker.core.jobs.status import SUCCESS, is_terminal
 from tracker.core.jobs.title import job_title
 from tracker.delivery.notifiers.slack.blocks import Payload, facts, header, line, listed, payload
 from tracker.delivery.notifiers.slack.messages import EventJson, headline, job_of, message
@@ -17,32 +18,21 @@ NAMED: Final = 10
 _LONGEST_REASON: Final = 100
 """Characters, so that the line has room for the job."""
 
-_KINDS: Final[Mapping[str, str]] = {
-    "account.unreachable": "Out of reach",
-    "receiver.failing": "Taking no deliveries",
-    "all_failed": "Completed with every request failed",
-    FAILED: "Failed",
-    TIMEOUT_EXCEEDED: "Ran out of time",
-    "batch.stalled": "Without progress",
-    "batch.deadline": "Running out of time",
-    "partial": "Completed in part",
-    "empty": "Completed without a request",
-    CANCELLED: "Cancelled",
-    "batch.unrecognized": "With a status that nobody knows",
-    "batch.deleted": "Deleted",
-    "batch.cancelling": "Being cancelled",
-    "success": "Succeeded",
-    "batch.progress": "In progress",
-    "batch.started": "Started",
-    "batch.created": "Created",
-    "batch.updated": "Updated",
-    "account.recovered": "Within reach again",
-    "receiver.recovered": "Taking deliveries again",
-    "other": "Other",
-}
-"""What is counted, the worst first."""
 
-_RANKS: Final = {kind: rank for rank, kind in enumerate(_KINDS)}
+class _Count(NamedTuple):
+    """What events are counted as; the lowest rank comes first."""
+
+    rank: int
+    words: str
+
+
+_OF_OUTCOMES: Final[Mapping[str, _Count]] = {
+    "all_failed": _Count(15, "Completed with every request failed"),
+    "partial": _Count(35, "Completed in part"),
+    "empty": _Count(36, "Completed without a request"),
+    "success": _Count(50, "Succeeded"),
+}
+_OTHER: Final = _Count(90, "Other")
 
 
 def digest(events: Sequence[EventJson]) -> Payload:
@@ -50,13 +40,13 @@ def digest(events: Sequence[EventJson]) -> Payload:
     latest = list({_subject(event): event for event in events}.values())
     if len(latest) == 1:
         return message(latest[0])
-    ranked = sorted(latest, key=lambda event: _RANKS[_kind(event)])
-    counts = Counter(map(_kind, ranked))
+    ranked = sorted(latest, key=lambda event: _counted_as(event).rank)
+    numbers = {each.words: number for each, number in Counter(map(_counted_as, ranked)).items()}
     title = _title(ranked)
-    said = ", ".join(f"{count:,} {_KINDS[kind].lower()}" for kind, count in counts.items())
+    said = ", ".join(f"{number:,} {words.lower()}" for words, number in numbers.items())
     blocks = [
         header(title),
-        *facts(*((_KINDS[kind], f"{count:,}") for kind, count in counts.items())),
+        *facts(*((words, f"{number:,}") for words, number in numbers.items())),
         *listed("Among them" if len(ranked) > NAMED else "These", _named(ranked)),
     ]
     return payload(line(f"{title}: {said}"), blocks)
@@ -72,11 +62,13 @@ def _subject(event: EventJson) -> tuple[object, ...]:
     )
 
 
-def _kind(event: EventJson) -> str:
+def _counted_as(event: EventJson) -> _Count:
+    """A job that has ended counts as its end, whatever the event says."""
     job = job_of(event)
-    if job and is_terminal(job.status):
-        return outcome(job) if job.status == SUCCESS else job.status
-    return event["type"] if event["type"] in _KINDS else "other"
+    if job and job.status == SUCCESS:
+        return _OF_OUTCOMES[outcome(job)]
+    type_ = TYPE_OF_STATUS[job.status] if job and is_terminal(job.status) else BY_NAME.get(event["type"])
+    return _Count(type_.rank, type_.counted_as) if type_ else _OTHER
 
 
 def _title(ranked: Sequence[EventJson]) -> str:

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
-from tracker.core.events.event import OVERDUE_TYPES, Event
+from tracker.core.events.event import Event
+from tracker.core.events.types import OVERDUE_TYPES
 from tracker.core.jobs.job import Job, MalformedJob, PartialJob, read_job
 from tracker.core.jobs.size_limits import is_omitted, omitted, size_of
 from tracker.core.jobs.status import is_terminal

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
-from tracker.core.events.event import ACCOUNT_TYPES, Event, from_iso
-from tracker.core.events.time_driven import DEADLINE, MOVES, STALLED, Standing
+from tracker.core.events.event import Event, from_iso
+from tracker.core.events.time_driven import DEADLINE, STALLED, Standing
+from tracker.core.events.types import ACCOUNT_TYPES, MOVING_TYPES
 from tracker.core.jobs.job import Job, parse_job, read_job
 
 STANDINGS: Final = f"""
@@ -18,7 +19,7 @@ SELECT j.id, j.data, moved.observed_at,
     WHERE e.job = j.id AND e.account = j.account AND e.type = '{DEADLINE}')
 FROM jobs AS j INDEXED BY jobs_active CROSS JOIN events AS moved ON moved.seq = (
   SELECT e.seq FROM events AS e INDEXED BY events_of_job
-  WHERE e.job = j.id AND e.account = j.account AND e.type IN {MOVES} ORDER BY e.seq DESC LIMIT 1)
+  WHERE e.job = j.id AND e.account = j.account AND e.type IN {MOVING_TYPES} ORDER BY e.seq DESC LIMIT 1)
 WHERE j.account = ? AND j.active AND j.id > ? ORDER BY j.id LIMIT ?"""  # noqa: S608 - of constants
 """The rows that `standings` takes: from an index each, and none of them reads a job's whole history."""
 
