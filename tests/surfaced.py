@@ -90,7 +90,7 @@ async def surfaced(path: Path, *, metrics=None, now=anyio.current_time, limits=D
         open_reader_pool(path, readers=1) as apart,
         anyio.create_task_group() as group,
     ):
-        crew, broadcast = Idle(config), Broadcast(apart.reader, store.outbox.grown)
+        crew, broadcast = Idle(config), Broadcast(apart.reader, store.wakeups.log_grown)
         group.start_soon(broadcast.run)
         surfaces = Surfaces(Means(store, health, metrics or Metrics()), crew, pool, broadcast)
         app = create_app(surfaces, Access(control=CONTROL, **access), Sessions(lambda: next(names), now), site)

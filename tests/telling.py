@@ -56,6 +56,7 @@ class Telling:
             Terms(retry=self._retry, hold=900.0),
             self._webhooks[name],
             self.store.outbox,
+            self.store.wakeups,
             now=self.clock,
             jitter=lambda: 0.5,
             settled=lambda settlement: self.outcomes.append(settlement.outcome),

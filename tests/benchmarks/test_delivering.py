@@ -63,7 +63,7 @@ async def _deliverer(stack, store, name, url):
     http = await stack.enter_async_context(http_client(tls_context()))
     webhook = Webhook(http, url, [parse_secret(SECRET)], timeout=30.0, now=lambda: NOW)
     return Deliverer(
-        name, Terms(retry=(5.0,), hold=900.0), webhook, store.outbox, now=lambda: NOW + 1, jitter=lambda: 0.5
+        name, Terms(retry=(5.0,), hold=900.0), webhook, store.outbox, store.wakeups, now=lambda: NOW + 1, jitter=lambda: 0.5
     )  # fmt: skip
 
 

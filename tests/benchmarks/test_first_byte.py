@@ -83,7 +83,7 @@ async def ours(telling, url):
     async with telling.to(pipeline=url), anyio.create_task_group() as group:
         webhook = telling._webhooks["pipeline"]
         webhook._http = http = Noting(webhook._http)
-        telling.store.outbox._told = told
+        telling.store._log._notified = told
         group.start_soon(telling.deliverers["pipeline"].run)
 
         async def record(number):

@@ -108,7 +108,7 @@ class Trial:
             notified=lambda event, _backfilled: told.append(event.id),
             used=lambda _use, _well: used(path),
         ) as store:
-            changed = store.outbox.changed("pipeline")
+            changed = store.wakeups.deliveries_changed("pipeline")
             yield store, path, lambda: (list(told), changed.is_set())
         assert verify(path).differences == ()
         no_connection_is_left()

@@ -8,8 +8,8 @@ import textwrap
 
 COMMIT_BEFORE_THE_OUTBOX = """
     import time
-    from tracker.store.sqlite.writing.outbox import SqliteOutbox
-    whole = SqliteOutbox.log
+    from tracker.store.sqlite.writing.event_log import EventLog
+    whole = EventLog.append
     class Halved:
         def __init__(self, connection):
             self.connection, self.execute = connection, connection.execute
@@ -19,7 +19,7 @@ COMMIT_BEFORE_THE_OUTBOX = """
                 time.sleep(0.3)  # or it would be hit too seldom to be counted on
                 self.execute("BEGIN IMMEDIATE")
             return self.connection.executemany(sql, rows)
-    SqliteOutbox.log = lambda self, connection, entries: whole(self, Halved(connection), entries)
+    EventLog.append = lambda self, connection, entries: whole(self, Halved(connection), entries)
 """
 
 SETTLED_BEFORE_IT_IS_SENT = """

@@ -18,6 +18,7 @@ from tracker.store.file_commands import verify
 from tracker.store.opening import open_store
 from tracker.store.sqlite.database.connect import run
 from tracker.store.sqlite.database.connection import Database
+from tracker.store.sqlite.writing.event_log import EventLog
 from tracker.store.sqlite.writing.outbox import SqliteOutbox
 
 PRUNED_AT_ONCE = 3
@@ -222,15 +223,15 @@ def _goes_on_after_an_error(monkeypatch):
 
 def _commits_early(monkeypatch):
     _in_hops(monkeypatch)
-    log = SqliteOutbox.log
+    append = EventLog.append
 
-    def committed_halfway(outbox, connection, entries):
-        logged = log(outbox, connection, entries)
+    def committed_halfway(log, connection, entries):
+        appended = append(log, connection, entries)
         connection.execute("COMMIT")
         connection.execute("BEGIN IMMEDIATE")
-        return logged
+        return appended
 
-    monkeypatch.setattr(SqliteOutbox, "log", committed_halfway)
+    monkeypatch.setattr(EventLog, "append", committed_halfway)
 
 
 @pytest.mark.slow
@@ -259,7 +260,7 @@ async def test_a_deliverer_that_settles_before_it_sends_is_found(tmp_path, monke
         found = await claim(outbox, receiver, *how)
         claimed = [(each.seq,) for each in found]
         settling = "UPDATE deliveries SET state = 'delivered' WHERE seq = ?"
-        await outbox.write("claiming", lambda connection: connection.executemany(settling, claimed))
+        await outbox._log.write("claiming", lambda connection: connection.executemany(settling, claimed))
         return found
 
     monkeypatch.setattr(SqliteOutbox, "claim", claimed_for_good)

@@ -160,7 +160,7 @@ async def test_nothing_is_sent_again_while_nothing_can_be_written(tmp_path, monk
             await connection.execute_fetchall("PRAGMA max_page_count = 1000000")
             with anyio.fail_after(PATIENCE):
                 while len(await telling.rows("seq", "attempts")) < TRIP:
-                    await outbox.changed("pipeline").wait()
+                    await telling.store.wakeups.deliveries_changed("pipeline").wait()
             group.cancel_scope.cancel()
         assert {seq for (seq,) in await telling.rows("seq", "attempts")} <= receiver.asked.keys()
         assert len(receiver.asked) < 2 * SIDE_BY_SIDE

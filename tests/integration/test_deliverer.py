@@ -53,6 +53,7 @@ class Bench:
                 Terms(retry=tuple(retry), hold=hold),
                 webhook,
                 self.store.outbox,
+                self.store.wakeups,
                 now=lambda: self.now,
                 jitter=lambda: 0.5,
             )

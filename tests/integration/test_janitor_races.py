@@ -18,7 +18,7 @@ from tracker.core.jobs.job import Job
 from tracker.core.reconciliation.account_health import Health
 from tracker.store.file_commands import verify
 from tracker.store.opening import open_store
-from tracker.store.sqlite.writing.outbox import Entry
+from tracker.store.sqlite.writing.event_log import LogEntry
 
 SEEN = 1_795_478_400_000
 DAY = 86_400_000
@@ -118,8 +118,8 @@ async def test_verify_knows_what_is_over(store, path):
 
 async def logged(store, event):
     """Log it as no guard would."""
-    entries = [Entry(event, event.data["id"])]
-    await store._database.write("testing", lambda connection: store.outbox.log(connection, entries))
+    entries = [LogEntry(event, event.data["id"])]
+    await store._database.write("testing", lambda connection: store._log.append(connection, entries))
 
 
 async def test_what_was_not_written_is_said_the_next_time(store, path):
@@ -145,7 +145,7 @@ async def test_the_loop_goes_on_after_a_lost_store(store, path):
     health = Health(["default"])
     health.swept("default", Failure(Reason.NETWORK, "refused"), SEEN)
     limits = {"default": Limits(unreachable_after=0.1)}
-    told = store.outbox.changed("all")
+    told = store.wakeups.deliveries_changed("all")
     path.rename(path.with_name("away.db"))
     with anyio.fail_after(30), capture_logs() as lines:
         async with anyio.create_task_group() as group:

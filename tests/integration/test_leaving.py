@@ -55,6 +55,7 @@ async def telling(path):
             Terms(retry=(5.0,), hold=900.0),
             bench.slow,
             bench.store.outbox,
+            bench.store.wakeups,
             now=bench.clock,
             jitter=lambda: 0.5,
             pulse=Pulse(bench.loop),

@@ -89,7 +89,7 @@ async def test_what_was_asked_for_after_the_claim_counts(tmp_path, monkeypatch, 
         await telling.record(a_job("b"))
         with anyio.fail_after(30):
             while (await telling.store.outbox.circuit("pipeline")).quiet_until != telling.now + 60_000:
-                await telling.store.outbox.changed("pipeline").wait()
+                await telling.store.wakeups.deliveries_changed("pipeline").wait()
         deliverer.leave()
     assert len(server.requests) == 1
     assert [outcome.status for outcome in telling.outcomes] == [status]

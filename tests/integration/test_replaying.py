@@ -131,7 +131,9 @@ async def two_under_way(database, told=lambda _settlement: None):
         await log_ends(store, "a", "b")
         notifier = Notifier()
         terms = Terms(retry=(3600.0,), hold=900.0)
-        deliverer = Deliverer("pipeline", terms, notifier, store.outbox, now=now, jitter=lambda: 0.5, settled=told)
+        deliverer = Deliverer(
+            "pipeline", terms, notifier, store.outbox, store.wakeups, now=now, jitter=lambda: 0.5, settled=told
+        )
         group.start_soon(deliverer.run)
         await notifier.began.wait()
         yield store, deliverer, notifier

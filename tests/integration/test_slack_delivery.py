@@ -39,7 +39,9 @@ class Bench:
             await self.store.contact("default", Contact(since=0, horizon=0))
             terms = Terms(retry=(5.0, 60.0), hold=900.0, digest=3)
             notifier = self.webhook(http) if kind == "webhook" else self.bot(http)
-            self.deliverer = Deliverer(RECEIVER, terms, notifier, self.store.outbox, now=lambda: self.now, jitter=lambda: 0.5)
+            self.deliverer = Deliverer(
+                RECEIVER, terms, notifier, self.store.outbox, self.store.wakeups, now=lambda: self.now, jitter=lambda: 0.5
+            )
             yield
 
     def webhook(self, http):

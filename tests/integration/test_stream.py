@@ -15,7 +15,7 @@ from surfaced import RIGHT, TOKEN, fill, surfaced
 from tracker.core.queries.filters import EventFilter, read_facts
 from tracker.core.text.escaping import escape_json
 from tracker.server.connection_limits import Limits
-from tracker.store.sqlite.writing import outbox
+from tracker.store.sqlite.writing import event_log
 from tracker.web.stream import broadcast, subscriber
 from tracker.web.stream.broadcast import MOST_FOLLOWERS
 
@@ -355,7 +355,7 @@ async def test_a_log_that_cannot_be_read(path, monkeypatch):
                     await reader._all("SELECT nonsense")
                 yield reader
 
-        again = broadcast.Broadcast(failing, app.store.outbox.grown)
+        again = broadcast.Broadcast(failing, app.store.wakeups.log_grown)
         again.followers = 1
         group.start_soon(again.run)
         await app.store.record("one", seen_many(3))
@@ -399,7 +399,7 @@ def test_a_message_is_one_event():
 async def test_usual_readers_of_lines_and_terminals_take_what_is_sent(path, monkeypatch, as_stored):
     """U+0085, U+2028 and U+2029 in metadata break no reader that splits there, nothing acts on a terminal: stream and API."""
     if as_stored != "now":
-        monkeypatch.setattr(outbox, "encode_event", lambda event: msgspec.json.encode(event).decode())
+        monkeypatch.setattr(event_log, "encode_event", lambda event: msgspec.json.encode(event).decode())
     hostile = "\x85\u2028\u2029\x7f\x9b31m\u202e"
     async with surfaced(path) as app:
         await app.store.record("one", [seen(account="one", metadata={hostile: hostile})])

@@ -100,7 +100,7 @@ async def test_replay_and_retry(path):
     """What is asked for is pending again, its receiver's deliverer stands aside meanwhile and is woken."""
     async with surfaced(path) as app:
         await fill(app.store)
-        woken = app.store.outbox.changed("pipeline")
+        woken = app.store.wakeups.deliveries_changed("pipeline")
         dead = (await app.get("/api/deliveries?state=dead")).json()["data"]
         assert len(dead) == 8
         first = dead[0]

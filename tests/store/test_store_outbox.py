@@ -198,10 +198,10 @@ async def test_failing_record_leaves_no_delivery(store):
 async def test_failing_record_wakes_nobody_and_a_commit_wakes_those_it_is_for(store):
     """`changed` is set by the commit of a delivery for that receiver, and by nothing else."""
     first = seen("a")
-    pipeline, other = store.outbox.changed("pipeline"), store.outbox.changed("other")
+    pipeline, other = store.wakeups.deliveries_changed("pipeline"), store.wakeups.deliveries_changed("other")
     await store.record("default", [first])
     assert (pipeline.is_set(), other.is_set()) == (True, False)
-    pipeline = store.outbox.changed("pipeline")
+    pipeline = store.wakeups.deliveries_changed("pipeline")
     with pytest.raises(StorageError):
         await store.record("default", [with_the_id_of(seen("bad"), first)])
     assert not pipeline.is_set()

@@ -88,7 +88,7 @@ async def test_settling_is_all_or_nothing(store):
     await store.record("default", seen_many(3))
     await store.append([GONE])
     settlements = [attempted(each, DELIVERED, SINCE + 10) for each in await claimed(store)]
-    before, changed = await rows(store, "*"), store.outbox.changed("pipeline")
+    before, changed = await rows(store, "*"), store.wakeups.deliveries_changed("pipeline")
     with pytest.raises(StorageError, match="settling deliveries failed"):
         await store.outbox.settle("pipeline", settlements, failing(3), [GONE])
     assert await rows(store, "*") == before
@@ -106,7 +106,7 @@ async def test_events_of_a_settlement_are_deliveries_of_the_others(path):
     both = [EVERYTHING, msgspec.structs.replace(EVERYTHING, receiver="other")]
     async with open_store(path, both) as store:
         await store.record("default", [seen()])
-        changed = store.outbox.changed("other")
+        changed = store.wakeups.deliveries_changed("other")
         await attempt(store, 1, FAILED, circuit=failing(TRIP), events=[GONE])
         assert await rows(store, "seq, type", "other") == [(1, "batch.created"), (2, "receiver.failing")]
         assert await rows(store, "seq, type") == [(1, "batch.created")]

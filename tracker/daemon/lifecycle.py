@@ -195,7 +195,7 @@ async def daemon(config: Config, service: Service = BY_HAND, learned: Learned = 
         vigil = Vigil(store, health, progress, systemd, service.watchdog)
         metrics.started(now())
         control = secrets.token_urlsafe(32)
-        broadcast = Broadcast(apart.reader, store.outbox.grown, min(MOST_FOLLOWERS, shares.limits.connections // 2))
+        broadcast = Broadcast(apart.reader, store.wakeups.log_grown, min(MOST_FOLLOWERS, shares.limits.connections // 2))
         group.start_soon(broadcast.run)
         surfaces = Surfaces(means, crew, pool, broadcast)
         sessions = Sessions(secrets.token_urlsafe, anyio.current_time)

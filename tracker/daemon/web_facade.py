@@ -53,14 +53,14 @@ class Surfaces:
         store = self._means.store
         async with self._crew.stepping_aside(which.receiver):
             replayed = await store.replay(which, now())
-        store.outbox.wake([which.receiver])
+        store.wakeups.wake_deliverers([which.receiver])
         structlog.get_logger().info("replayed", **msgspec.to_builtins(which), **msgspec.to_builtins(replayed))
         return replayed
 
     async def move(self, old: str, new: str) -> Moved:
         await self._crew.left(old)
         moved = await self._means.store.move(old, new, now())
-        self._means.store.outbox.wake([new])
+        self._means.store.wakeups.wake_deliverers([new])
         structlog.get_logger().info("deliveries.moved", receiver=old, to=new, **msgspec.to_builtins(moved))
         return moved
 
@@ -75,6 +75,6 @@ class Surfaces:
         store = self._means.store
         async with self._crew.stepping_aside(receiver):
             enabled = await store.enable(receiver, now())
-        store.outbox.wake([receiver])
+        store.wakeups.wake_deliverers([receiver])
         structlog.get_logger().info("enabled", receiver=receiver, was_disabled=enabled)
         return enabled

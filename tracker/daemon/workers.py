@@ -140,6 +140,7 @@ class Delivering:
                 terms(receiver),
                 notifier,
                 store.outbox,
+                store.wakeups,
                 now=now,
                 jitter=random.random,
                 settled=metrics.deliveries.settled,

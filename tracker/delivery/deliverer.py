@@ -20,7 +20,8 @@ from tracker.core.deliveries.fan_out import subject
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import Event, iso, plain_event
 from tracker.core.ports.notifier import Notifier, Withdrawn
-from tracker.core.ports.outbox import Outbox, Waiting
+from tracker.core.ports.outbox import Outbox
+from tracker.core.ports.wakeups import Signal, Wakeups
 from tracker.delivery.concurrency_limit import Sharing
 from tracker.runtime.heartbeat import Pulse
 from tracker.runtime.task_groups import task_group
@@ -41,6 +42,7 @@ class Deliverer:
         terms: Terms,
         notifier: Notifier,
         outbox: Outbox,
+        wakeups: Wakeups,
         *,
         now: Callable[[], int],
         jitter: Callable[[], float],
@@ -57,6 +59,7 @@ class Deliverer:
         self._terms = terms
         self._notifier = notifier
         self._outbox = outbox
+        self._wakeups = wakeups
         self._now = now
         self._jitter = jitter
         self._told = settled
@@ -89,7 +92,7 @@ class Deliverer:
     def leave(self) -> None:
         """Start no further attempt, and let `run` end once what came of those under way is settled."""
         self._leaving = True
-        self._outbox.wake([self.receiver])
+        self._wakeups.wake_deliverers([self.receiver])
 
     async def deliver_due(self) -> None:
         """Deliver what is due, and what becomes due meanwhile, until nothing is due and nothing under way."""
@@ -109,7 +112,7 @@ class Deliverer:
         """Read the circuit again. An attempt that is under way and fails says nothing of the receiver after the command."""
         self._circuit = None
         self._before_command = frozenset(self._under_way)
-        self._outbox.wake([self.receiver])
+        self._wakeups.wake_deliverers([self.receiver])
 
     @asynccontextmanager
     async def _attempts(self) -> AsyncIterator[TaskGroup]:
@@ -126,14 +129,14 @@ class Deliverer:
             if not self._under_way:  # else only what becomes of an attempt shows that they get on
                 self._pulse.beat()
             await self._settle_ended()
-            changed = self._outbox.changed(self.receiver)
+            changed = self._wakeups.deliveries_changed(self.receiver)
             now = await self._follow_clock()
             await self._start_due(group, now)
             if not self._under_way and (self._leaving or not forever):
                 return
             await self._nap(changed, await self._seconds_to_next(now))
 
-    async def _nap(self, changed: Waiting, seconds: float) -> None:
+    async def _nap(self, changed: Signal, seconds: float) -> None:
         """Wait for a change. With nothing under way that may well take so long; else it is an attempt that is waited for."""
         with self._pulse.waiting(seconds) if not self._under_way else nullcontext(), anyio.move_on_after(seconds):
             await changed.wait()
@@ -191,7 +194,7 @@ class Deliverer:
             ended_at = self._now()
             jitter = self._jitter()  # one for all: what went out together is due again together
             self._ended.append([settle(each, outcome, self._terms.retry, (began_at, ended_at), jitter) for each in message])
-        self._outbox.wake([self.receiver])
+        self._wakeups.wake_deliverers([self.receiver])
 
     async def _settle_ended(self) -> None:
         """Settle what has ended, and what ends meanwhile: while one group is committed the next one gathers."""

@@ -1,6 +1,6 @@
 """Owns the Protocol of the deliveries that have not ended."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from tracker.core.deliveries.circuit import Circuit
@@ -8,24 +8,8 @@ from tracker.core.deliveries.delivery import Delivery, Settlement
 from tracker.core.events.event import Event
 
 
-class Waiting(Protocol):
-    """Something that can be waited for, as anyio's Event."""
-
-    async def wait(self) -> object:
-        """Return once it has happened."""
-
-
 class Outbox(Protocol):
     """The deliveries that have not ended. Every method with `await` raises `StorageError` as those of `Store` do."""
-
-    def changed(self, receiver: str) -> Waiting:
-        """What is set by the next commit that touches a delivery of `receiver`; ask for it before you look."""
-
-    def grown(self) -> Waiting:
-        """What is set by the next commit that logs anything; ask for it before you look."""
-
-    def wake(self, receivers: Iterable[str]) -> None:
-        """Tell whoever waits for a change of these to look again."""
 
     async def circuit(self, receiver: str) -> Circuit:
         """How the receiver was when it was last settled."""
@@ -43,7 +27,7 @@ class Outbox(Protocol):
         """The next moment after `now` (Unix milliseconds) at which something may become due; None where nothing is pending."""
 
     async def rewind(self, receiver: str, now: int) -> int:
-        """The clock says `now` and may have been ahead: a wait that began later begins now; how many deliveries had one."""
+        """Let every wait that began after `now` begin now, for the clock was ahead; the number of deliveries that had one."""
 
     async def settle(
         self, receiver: str, settlements: Sequence[Settlement], circuit: Circuit, events: Sequence[Event] = ()

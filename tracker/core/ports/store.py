@@ -13,6 +13,7 @@ from tracker.core.events.job_diff import Change, Known
 from tracker.core.events.time_driven import Standing
 from tracker.core.ports.cards import Cards
 from tracker.core.ports.outbox import Outbox
+from tracker.core.ports.wakeups import Wakeups
 from tracker.core.queries.orphans import Dropped, Moved, Orphans
 from tracker.core.queries.workload import Workload
 
@@ -53,6 +54,10 @@ class Store(Protocol):
     @property
     def outbox(self) -> Outbox:
         """The deliveries of the same database."""
+
+    @property
+    def wakeups(self) -> Wakeups:
+        """The signals of this store's commits."""
 
     @property
     def cards(self) -> Cards:

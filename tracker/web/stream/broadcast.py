@@ -12,8 +12,8 @@ import anyio
 import structlog
 
 from tracker.core.errors.storage_error import StorageError
-from tracker.core.ports.outbox import Waiting
 from tracker.core.ports.reader import Reader
+from tracker.core.ports.wakeups import Signal
 from tracker.core.queries.filters import EventFacts, EventFilter, read_facts
 from tracker.core.queries.pages import Span
 from tracker.core.text.escaping import escape_json
@@ -44,7 +44,7 @@ class Broadcast:
     """What was logged last, for those who follow. `run` reads it as it comes."""
 
     def __init__(
-        self, reader: Callable[[], AbstractAsyncContextManager[Reader]], grown: Callable[[], Waiting], most_followers: int = 256
+        self, reader: Callable[[], AbstractAsyncContextManager[Reader]], grown: Callable[[], Signal], most_followers: int = 256
     ) -> None:
         """`reader` lends one that nobody else uses, `grown` gives what the next commit that logs anything sets."""
         self._reader = reader

@@ -6,35 +6,19 @@ one sends it again, with the same id and the same bytes.
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from functools import cache
-from typing import Any, Final, NamedTuple, TypeVar
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final, TypeVar
 
-import anyio
 import msgspec
 
 from tracker.core.deliveries.circuit import TRIP, Circuit
 from tracker.core.deliveries.delivery import Delivery, Settlement
-from tracker.core.deliveries.fan_out import Subscription, fan_out, stream_of
-from tracker.core.errors.storage_error import StorageError
-from tracker.core.events.event import Event, encode_event, from_iso
-from tracker.core.ports.store import EventObserver
+from tracker.core.events.event import Event
+from tracker.core.ports.wakeups import Wakeups
 from tracker.store.sqlite.database.connection import Database
 from tracker.store.sqlite.writing.clock_rollback import rewind
-
-_INSERT_EVENT: Final = """
-INSERT INTO events (seq, id, type, account, job, created_at, observed_at, backfilled, body)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-
-_INSERT_DELIVERY: Final = """
-INSERT INTO deliveries (receiver, seq, stream, type, state, attempts, due_at) VALUES (?, ?, ?, ?, 'pending', 0, ?)"""
-
-_SUPERSEDE: Final = """
-UPDATE deliveries INDEXED BY deliveries_stream SET state = 'superseded', ended_at = new.due_at
-FROM (SELECT receiver, stream, seq, due_at FROM deliveries INDEXED BY deliveries_of_event WHERE seq >= ?) AS new
-WHERE deliveries.receiver = new.receiver AND deliveries.stream = new.stream AND deliveries.seq < new.seq
-  AND deliveries.state = 'pending' AND deliveries.type = 'batch.progress' AND deliveries.replays = 0"""
-"""By the deliveries from that seq on; what a replay asked for is sent all the same."""
+from tracker.store.sqlite.writing.durations import milliseconds
+from tracker.store.sqlite.writing.event_log import Appended, EventLog, LogEntry
 
 _SELECT: Final = """SELECT d.receiver, d.seq, e.id, d.type, d.stream, d.attempts, e.body, d.replays
 FROM deliveries AS d INDEXED BY deliveries_due CROSS JOIN events AS e ON e.seq = d.seq"""
@@ -101,7 +85,7 @@ FROM (
 WHERE deliveries.receiver = ?1 AND deliveries.seq = waits.seq"""
 """By a success that began at ?3: of what has failed since it says nothing."""
 
-_UNENDED: Final = """
+_OPEN: Final = """
 SELECT 'pending', count(*) FROM deliveries INDEXED BY deliveries_due
 WHERE state = 'pending' AND receiver IN (SELECT value FROM json_each(?1))
 UNION ALL SELECT 'dead', count(*) FROM deliveries INDEXED BY deliveries_dead
@@ -113,90 +97,16 @@ _PRUNE: Final = """DELETE FROM deliveries WHERE (receiver, seq) IN (
 _PRUNED_AT_ONCE: Final = 1000
 """Deliveries; others want to write too."""
 
-_FOR_EVER: Final = 2**61
-"""Milliseconds; longer than SQLite's integers leave room for."""
-
 T = TypeVar("T")
-
-
-class Entry(NamedTuple):
-    """An event that is to be logged; one that is `backfilled` is told to nobody."""
-
-    event: Event
-    job: str | None
-    backfilled: bool = False
-
-
-class Logged(NamedTuple):
-    """The seq of the first event that was logged, the receivers that any of them goes to, and what was logged."""
-
-    first_seq: int
-    receivers: set[str]
-    entries: Sequence[Entry]
 
 
 class SqliteOutbox:
     """The `Outbox` of core.ports on SQLite."""
 
-    def __init__(
-        self,
-        database: Database,
-        subscriptions: Iterable[Subscription],
-        notified: EventObserver = lambda _event, _backfilled: None,
-    ) -> None:
-        self._subscriptions = tuple(subscriptions)
-        self._notified = notified
+    def __init__(self, database: Database, log: EventLog, wakeups: Wakeups) -> None:
         self._database = database
-        self._changed: dict[str, anyio.Event] = {}
-        self._grown = anyio.Event()
-
-    def subscribe(self, subscriptions: Iterable[Subscription]) -> None:
-        """Have each event that is logged from now on become a delivery to those of `subscriptions` that it is for."""
-        self._subscriptions = tuple(subscriptions)
-
-    def changed(self, receiver: str) -> anyio.Event:
-        return self._changed.setdefault(receiver, anyio.Event())
-
-    def grown(self) -> anyio.Event:
-        """What is set by the next commit that logs anything; ask for it before you look."""
-        return self._grown
-
-    def wake(self, receivers: Iterable[str]) -> None:
-        """Tell the deliverers of `receivers` that something was committed for them."""
-        for receiver in receivers:
-            self._changed.pop(receiver, anyio.Event()).set()
-
-    def committed(self, logged: Logged) -> None:
-        """Tell everybody what was committed."""
-        for entry in logged.entries:
-            self._notified(entry.event, entry.backfilled)
-        self.wake(logged.receivers)
-        if logged.entries:
-            self._grown.set()
-            self._grown = anyio.Event()
-
-    async def write(self, what: str, work: Callable[[sqlite3.Connection], T]) -> T:
-        """As the database's. Where the disk fails it all deliverers look again: COMMIT may have committed nevertheless."""
-        try:
-            return await self._database.write(what, work)
-        except StorageError as error:
-            if isinstance(error.__cause__, sqlite3.OperationalError):
-                self.wake([*self._changed])
-            raise
-
-    def log(self, connection: sqlite3.Connection, entries: Sequence[Entry]) -> Logged:
-        """Within a transaction: number events and insert them with their deliveries."""
-        ((last_seq,),) = connection.execute("SELECT coalesce(max(seq), 0) FROM events")
-        first_seq = last_seq + 1
-        numbered = [
-            Entry(msgspec.structs.replace(event, seq=seq), job, backfilled)
-            for seq, (event, job, backfilled) in enumerate(entries, first_seq)
-        ]
-        connection.executemany(_INSERT_EVENT, map(_event_row, numbered))
-        deliveries = list(_delivery_rows(self._subscriptions, (entry.event for entry in numbered if not entry.backfilled)))
-        connection.executemany(_INSERT_DELIVERY, deliveries)
-        connection.execute(_SUPERSEDE, (first_seq,))
-        return Logged(first_seq, {receiver for receiver, *_ in deliveries}, numbered)
+        self._log = log
+        self._wakeups = wakeups
 
     async def circuit(self, receiver: str) -> Circuit:
         sql = "SELECT failures, since, quiet_until, asked_until, reason, detail, disabled FROM receivers WHERE name = ?"
@@ -207,22 +117,22 @@ class SqliteOutbox:
         return Circuit(**dict(zip(Circuit.__struct_fields__, (*state, bool(disabled)), strict=True)))
 
     async def claim(self, receiver: str, now: int, hold: float, limit: int, under_way: Collection[int]) -> list[Delivery]:
-        held_since = now - _milliseconds(hold)
+        held_since = now - milliseconds(hold)
         return _deliveries(await self._database.fetch(_CLAIM, receiver, now, held_since, json.dumps([*under_way]), limit))
 
     async def gathered(self, receiver: str, now: int, hold: float, under_way: Collection[int]) -> list[Delivery]:
-        held_since = now - _milliseconds(hold)
+        held_since = now - milliseconds(hold)
         return _deliveries(await self._database.fetch(_GATHERED, receiver, now, held_since, json.dumps([*under_way])))
 
     async def next_due(self, receiver: str, now: int, hold: float) -> int | None:
-        held_for = _milliseconds(hold)
+        held_for = milliseconds(hold)
         ((at,),) = await self._database.fetch(_NEXT_DUE, receiver, now, now - held_for, held_for)
         return None if at is None else int(at)
 
     async def settle(
         self, receiver: str, settlements: Sequence[Settlement], circuit: Circuit, events: Sequence[Event] = ()
     ) -> set[int]:
-        def work(connection: sqlite3.Connection) -> tuple[Logged, set[int]]:
+        def work(connection: sqlite3.Connection) -> tuple[Appended, set[int]]:
             applied = {each.delivery.seq for each in settlements if connection.execute(_SETTLE, _settle_row(each)).rowcount}
             connection.executemany(_INSERT_ATTEMPT, map(_attempt_row, settlements))
             before = _failures(connection, receiver)
@@ -230,21 +140,21 @@ class SqliteOutbox:
             if before >= TRIP and not circuit.is_open:
                 began_at = max(each.began_at for each in settlements if each.outcome.delivered)
                 connection.execute(_RELEASE, (receiver, settlements[-1].ended_at, began_at))
-            return self.log(connection, [Entry(event, None) for event in events]), applied
+            return self._log.append(connection, [LogEntry(event, None) for event in events]), applied
 
-        logged, applied = await self.write("settling deliveries", work)
-        self.committed(logged)
-        self.wake([receiver])
+        appended, applied = await self._log.write("settling deliveries", work)
+        self._log.committed(appended)
+        self._wakeups.wake_deliverers([receiver])
         return applied
 
     async def rewind(self, receiver: str, now: int) -> int:
-        delay = _milliseconds(max((each.delay for each in self._subscriptions if each.receiver == receiver), default=0.0))
-        return await self.write("setting waits back", lambda connection: rewind(connection, receiver, now, delay))
+        delay = milliseconds(max((each.delay for each in self._log.subscriptions if each.receiver == receiver), default=0.0))
+        return await self._log.write("setting waits back", lambda connection: rewind(connection, receiver, now, delay))
 
-    async def unended(self) -> dict[str, int]:
-        """How many deliveries to those who are subscribed now are pending, and how many are dead."""
-        receivers = json.dumps([subscription.receiver for subscription in self._subscriptions])
-        return dict(await self._database.fetch(_UNENDED, receivers))
+    async def count_open(self) -> dict[str, int]:
+        """How many deliveries to the subscribed receivers are pending, and how many are dead."""
+        receivers = json.dumps([subscription.receiver for subscription in self._log.subscriptions])
+        return dict(await self._database.fetch(_OPEN, receivers))
 
     async def prune(self, before: int) -> int:
         """Forget deliveries, with their attempts, that ended well before then (Unix milliseconds); how many they were."""
@@ -261,26 +171,6 @@ class SqliteOutbox:
 def _failures(connection: sqlite3.Connection, receiver: str) -> int:
     rows = connection.execute("SELECT failures FROM receivers WHERE name = ?", (receiver,))
     return next((int(failures) for (failures,) in rows), 0)
-
-
-def _delivery_rows(subscriptions: Iterable[Subscription], events: Iterable[Event]) -> Iterator[tuple[Any, ...]]:
-    moment_of = cache(from_iso)  # what is recorded together was mostly observed together
-    for event in events:
-        for subscription in fan_out(subscriptions, event):
-            due_at = moment_of(event.observed_at) + _milliseconds(subscription.delay)
-            yield subscription.receiver, event.seq, stream_of(event), event.type, due_at
-
-
-def _milliseconds(seconds: float) -> int:
-    return _FOR_EVER if seconds * 1000 >= _FOR_EVER else round(seconds * 1000)
-
-
-def _event_row(entry: Entry) -> tuple[Any, ...]:
-    event = entry.event
-    body = encode_event(event)
-    return (
-        event.seq, event.id, event.type, event.account, entry.job, event.created_at, event.observed_at, entry.backfilled, body
-    )  # fmt: skip
 
 
 def _deliveries(rows: Iterable[tuple[Any, ...]]) -> list[Delivery]:
@@ -305,5 +195,5 @@ def _attempt_row(settled: Settlement) -> tuple[Any, ...]:
     return (
         delivery.receiver, delivery.seq, settled.began_at, settled.ended_at,
         outcome.result.value, outcome.status, outcome.detail, outcome.answer,
-        None if outcome.retry_after is None else _milliseconds(outcome.retry_after),
+        None if outcome.retry_after is None else milliseconds(outcome.retry_after),
     )  # fmt: skip

@@ -18,8 +18,10 @@ from tracker.core.events.job_diff import Change, Known
 from tracker.core.events.time_driven import Standing
 from tracker.core.jobs.job import COUNTERS
 from tracker.core.ports.store import NOT_SWEPT, Contact, DatabaseUse, EventObserver, UseObserver
+from tracker.core.ports.wakeups import Wakeups
 from tracker.core.queries.orphans import Dropped, Moved, Orphans
 from tracker.core.queries.workload import Workload
+from tracker.runtime.wakeups import InProcessWakeups
 from tracker.store.sqlite.database.connection import Database
 from tracker.store.sqlite.database.schema import MIGRATIONS, made, migrate
 from tracker.store.sqlite.files.displaced_database import take_back
@@ -27,8 +29,9 @@ from tracker.store.sqlite.files.lock import held, locked
 from tracker.store.sqlite.files.ownership import real_path
 from tracker.store.sqlite.reading.orphans import drop, move, read_orphans
 from tracker.store.sqlite.writing.active_jobs_cache import ActiveJobs, Draft
+from tracker.store.sqlite.writing.event_log import Appended, EventLog, LogEntry
 from tracker.store.sqlite.writing.job_codec import stored_job
-from tracker.store.sqlite.writing.outbox import Entry, Logged, SqliteOutbox
+from tracker.store.sqlite.writing.outbox import SqliteOutbox
 from tracker.store.sqlite.writing.overdue_queries import (
     LAST_OF_ACCOUNT,
     STANDINGS,
@@ -72,15 +75,17 @@ _AS_IT_IS: Final = f"PRAGMA user_version = {len(MIGRATIONS)}"
 class SqliteStore:
     """The `Store` of core.ports on SQLite; open one with `open_sqlite_store`."""
 
-    def __init__(self, database: Database, outbox: SqliteOutbox) -> None:
-        self.outbox = outbox
+    def __init__(self, database: Database, log: EventLog, wakeups: Wakeups) -> None:
+        self.wakeups = wakeups
+        self.outbox = SqliteOutbox(database, log, wakeups)
         self.cards = SqliteCards(database)
         self._database = database
+        self._log = log
         self._active = ActiveJobs()
         self._unrecorded: str | None = None  # why the last record failed; None where it did not
 
     def subscribe(self, subscriptions: Iterable[Subscription]) -> None:
-        self.outbox.subscribe(subscriptions)
+        self._log.subscribe(subscriptions)
 
     async def contact(self, account: str, first: Contact) -> Contact:
         found = await self._contact(account)
@@ -129,12 +134,12 @@ class SqliteStore:
         self._unrecorded = None
 
     async def append(self, events: Sequence[Event]) -> list[Event]:
-        def work(connection: sqlite3.Connection) -> tuple[list[Event], Logged]:
+        def work(connection: sqlite3.Connection) -> tuple[list[Event], Appended]:
             current = [event for event in events if is_current(connection, event)]
-            return current, self.outbox.log(connection, [Entry(event, event.data.get("id")) for event in current])
+            return current, self._log.append(connection, [LogEntry(event, event.data.get("id")) for event in current])
 
-        current, logged = await self.outbox.write("appending events", work)
-        self.outbox.committed(logged)
+        current, appended = await self._log.write("appending events", work)
+        self._log.committed(appended)
         return current
 
     async def standings(self, account: str, after: str = "") -> list[Standing]:
@@ -186,7 +191,7 @@ class SqliteStore:
     async def workload(self, accounts: Iterable[str]) -> Workload:
         """How many jobs of these accounts, and deliveries to today's receivers, are not over. Raises `StorageError`."""
         counts = dict(await self._database.fetch(_JOBS_BY_STATUS, json.dumps([*accounts])))
-        deliveries = await self.outbox.unended()
+        deliveries = await self.outbox.count_open()
         return Workload(
             running=counts.get("RUNNING", 0) + counts.get("CANCELLATION_REQUESTED", 0),
             queued=counts.get("QUEUED", 0),
@@ -195,18 +200,18 @@ class SqliteStore:
         )
 
     async def _record(self, account: str, changes: Sequence[Change], watermark: int | None) -> None:
-        def work(connection: sqlite3.Connection) -> tuple[Draft, Logged]:
+        def work(connection: sqlite3.Connection) -> tuple[Draft, Appended]:
             draft = self._active.change(connection, account)
-            entries = [Entry(event, change.known.job.id, change.backfilled) for change in changes for event in change.events]
-            logged = self.outbox.log(connection, entries)
-            _write_jobs(connection, changes, logged.first_seq)
+            entries = [LogEntry(event, change.known.job.id, change.backfilled) for change in changes for event in change.events]
+            appended = self._log.append(connection, entries)
+            _write_jobs(connection, changes, appended.first_seq)
             if watermark is not None:
                 connection.execute("UPDATE accounts SET watermark = ? WHERE name = ?", (watermark, account))
-            return draft, logged
+            return draft, appended
 
-        draft, logged = await self.outbox.write("recording events", work)
+        draft, appended = await self._log.write("recording events", work)
         self._active.committed(draft, changes)
-        self.outbox.committed(logged)
+        self._log.committed(appended)
 
     async def _contact(self, account: str) -> Contact | None:
         found = await self._database.fetch("SELECT since, horizon, watermark FROM accounts WHERE name = ?", account)
@@ -229,7 +234,8 @@ async def open_sqlite_store(
         database = Database(path, used)
         try:
             await database.open()
-            yield SqliteStore(database, SqliteOutbox(database, subscriptions, notified))
+            wakeups = InProcessWakeups()
+            yield SqliteStore(database, EventLog(database, subscriptions, wakeups, notified), wakeups)
         finally:
             await database.close()
 
