@@ -16,8 +16,8 @@ from typing import Any, Final, NamedTuple
 
 from payloads import WIDTH, payload, payload_of
 
-from tracker.config import load
 from tracker.core.errors.config_error import ConfigError
+from tracker.daemon.configuration import load
 from tracker.schemas import definitions, event_schema
 
 ROOT: Final = Path(__file__).parents[1]

@@ -7,13 +7,14 @@ import anyio
 import httpx
 from observations import SINCE, moved, seen
 
-from tracker.config import Account, Config, Http, Receiver, Secret, Storage
+from tracker.config import Account, Config, Http, Secret, Storage
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.delivery import Outcome, Result, settle
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.reconciliation.account_health import Health
 from tracker.daemon.web_facade import Surfaces
 from tracker.daemon.workers import Means
+from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
 from tracker.metrics import Metrics
 from tracker.server.embedded import DEFAULTS, serving
 from tracker.store.opening import open_reader_pool, open_store
@@ -72,8 +73,7 @@ def configuration(path: Path) -> Config:
         http=Http(),
         accounts=tuple(Account(name=name, api_key=Secret("canary-key")) for name in ACCOUNTS),
         receivers=tuple(
-            Receiver(name=name, kind="webhook", url=Secret("http://user:canary-pass@hook.invalid/canary-path"))
-            for name in RECEIVERS
+            WebhookReceiver(name=name, url=Secret("http://user:canary-pass@hook.invalid/canary-path")) for name in RECEIVERS
         ),
     )
 

@@ -9,7 +9,7 @@ import pytest
 from canned import apart
 from tracking import Installation
 
-from tracker.config import load
+from tracker.daemon.configuration import load
 from tracker.daemon.lifecycle import daemon
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured

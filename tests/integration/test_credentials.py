@@ -8,7 +8,6 @@ import pytest
 from loopback import answer, head_of, loopback, sends
 from structlog.testing import capture_logs
 
-from tracker.config import load
 from tracker.config.model import Secret
 from tracker.config.secrets_in_use import Credentials
 from tracker.config.toml_table import Wrong
@@ -17,6 +16,7 @@ from tracker.core.errors.provider_failure import Reason
 from tracker.core.events.event import plain_event
 from tracker.core.jobs.job import Page
 from tracker.core.ports.provider import ListQuery
+from tracker.daemon.configuration import load
 from tracker.daemon.factory import Network, notifying, providing
 from tracker.http.client import tls_context
 

@@ -8,12 +8,13 @@ import pytest
 from loopback import nobody
 from msgspec.structs import replace
 
-from tracker.config import Account, Config, Http, Listen, Match, Receiver, Secret, Storage
+from tracker.config import Account, Config, Http, Listen, Match, Secret, Storage
 from tracker.config.model import Header
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.reconciliation.account_health import Health
 from tracker.daemon.supervisor import Crew
 from tracker.daemon.workers import Means
+from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
 from tracker.http.proxies import Proxies
 from tracker.http.tls import Tls
 from tracker.metrics import Metrics
@@ -28,7 +29,7 @@ async def at_work(path):
         accounts = tuple(
             Account(name=name, api_key=Secret(name), base_url=url, poll_interval=3600.0) for name in ("one", "two")
         )
-        receivers = tuple(Receiver(name=name, kind="webhook", url=Secret(url)) for name in ("hook", "other"))
+        receivers = tuple(WebhookReceiver(name=name, url=Secret(url)) for name in ("hook", "other"))
         config = Config(source=None, storage=Storage(path / "tracker.db"), http=Http(), accounts=accounts, receivers=receivers)
         async with open_store(config.storage.path) as store, anyio.create_task_group() as group:
             crew = Crew(group, Means(store, Health(), Metrics(), Progress()), config)

@@ -13,11 +13,12 @@ from structlog.testing import capture_logs
 from surfaced import RIGHT, surfaced
 
 from tracker.cli import group
-from tracker.config import Account, Config, Http, Listen, Match, Receiver, Secret, Storage
+from tracker.config import Account, Config, Http, Listen, Match, Secret, Storage
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.queries.orphans import Drop, Move, Moved
 from tracker.daemon.control import Refused, ask_to_drop, ask_to_move
 from tracker.daemon.lifecycle import daemon
+from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
 from tracker.store.opening import open_store
 
 FORMER = Subscription(receiver="former", events=("batch.completed",))
@@ -153,7 +154,7 @@ async def test_metrics(tmp_path):
 @asynccontextmanager
 async def daemon_of(database, url="http://127.0.0.1:1", **match):
     """The daemon over this database, with the receiver `pipeline`, and an API that nobody answers for."""
-    receiver = Receiver(name="pipeline", kind="webhook", url=Secret(url), timeout=5.0, match=Match(**match))
+    receiver = WebhookReceiver(name="pipeline", url=Secret(url), timeout=5.0, match=Match(**match))
     with nobody() as api:
         account = Account(name="default", api_key=Secret("key"), base_url=api, poll_interval=3600.0)
         http = Http(listen=(Listen(port=0),))

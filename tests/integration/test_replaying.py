@@ -8,7 +8,7 @@ import pytest
 from loopback import nobody
 from receiving import receiving
 
-from tracker.config import Account, Config, Http, Listen, Receiver, Secret, Storage
+from tracker.config import Account, Config, Http, Listen, Secret, Storage
 from tracker.core.deliveries.delivery import Outcome, Result, Terms
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.deliveries.replay import Replay, Replayed
@@ -18,6 +18,7 @@ from tracker.core.queries.filters import DeliveryFilter
 from tracker.daemon.control import Refused, ask_to_replay, control_file
 from tracker.daemon.lifecycle import daemon
 from tracker.delivery.deliverer import Deliverer
+from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
 from tracker.store.opening import open_reader, open_store
 
 ENDS = Subscription(receiver="pipeline", events=("batch.completed",))
@@ -37,7 +38,7 @@ async def log_ends(store, *ids):
 @asynccontextmanager
 async def running(database, url, **http):
     """The daemon over this database, with one receiver, and an API that nobody answers for."""
-    receiver = Receiver(name="pipeline", kind="webhook", url=Secret(url), retry=(3600.0,), timeout=5.0)
+    receiver = WebhookReceiver(name="pipeline", url=Secret(url), retry=(3600.0,), timeout=5.0)
     with nobody() as api:
         account = Account(name="default", api_key=Secret("key"), base_url=api, poll_interval=3600.0)
         config = Config(

@@ -9,10 +9,11 @@ from loopback import answer, drips, loopback, nobody, resets, sends
 from slack_events import NOW, delivery
 from slack_standin import CHANNELS, SECRET, TOKEN, slack, slow_down
 
-from tracker.config import Config, Http, Receiver, Secret, Storage
+from tracker.config import Config, Http, Secret, Storage
 from tracker.core.deliveries.delivery import Result
 from tracker.daemon.factory import Network, notifying
 from tracker.daemon.workers import post
+from tracker.delivery.notifiers.slack.configuration import SlackReceiver
 from tracker.delivery.notifiers.slack.digest import digest
 from tracker.delivery.notifiers.slack.incoming_webhook import SlackWebhook
 from tracker.delivery.notifiers.slack.messages import message
@@ -137,7 +138,7 @@ async def test_messages_link_to_the_page_of_their_job(tls, kind):
         where = {"url": Secret(standin.hook_url)}
         if kind == "bot":
             where = {"token": Secret(TOKEN), "channel": next(iter(CHANNELS)), "api": standin.api}
-        receiver = Receiver(name="team", kind="slack", **where)
+        receiver = SlackReceiver(name="team", **where)
         http = Http(external_url="https://ops.example.com/tracker", base_path="/tracker")
         duty = post(Config(source=None, storage=Storage(Path("none")), http=http, accounts=(), receivers=(receiver,)), receiver)
         async with notifying(receiver, Network(tls, external_url=duty.external_url), NoCards()) as notifier:

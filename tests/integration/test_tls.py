@@ -7,11 +7,11 @@ import pytest
 from authority import Authority
 from loopback import answer, head_of, loopback, sends
 
-from tracker.config import load
 from tracker.core.deliveries.delivery import Delivery, Result
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.jobs.job import Page
 from tracker.core.ports.provider import ListQuery
+from tracker.daemon.configuration import load
 from tracker.daemon.factory import Network, notifying, providing
 from tracker.http.client import tls_context
 from tracker.http.tls import has_trust_store

@@ -15,8 +15,8 @@ import pytest
 from authority import Authority
 from jsonschema import Draft202012Validator
 
-from tracker.config import load
 from tracker.core.deliveries.signing import parse_secret, signature_headers
+from tracker.daemon.configuration import load
 from tracker.schemas import definitions, event_schema
 
 ROOT = Path(__file__).parents[2]

@@ -6,14 +6,17 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.config import Account, Config, Receiver, load
+from tracker.config import Account, Config
 from tracker.core.errors.config_error import ConfigError
+from tracker.daemon.configuration import load
+from tracker.delivery.notifiers.registry import RECEIVER_KINDS
 
+RECEIVER_KEYS = sorted({"kind", *(key for kind in RECEIVER_KINDS for key in kind.__struct_fields__)})
 CANARY = "canary-7f3a"
 KEYS = ("storage", "http", "network", "accounts", "receivers", "path", "listen", "token", "use_environment_proxies", "secret")
 ENVIRON = {"HOME": "/home/someone", "GOOD": CANARY, "BAD": f"{CANARY}\n{CANARY}", "URL": f"https://example.com/{CANARY}"}
 
-keys = st.sampled_from([*KEYS, *Account.__struct_fields__, *Receiver.__struct_fields__]) | st.text(max_size=5)
+keys = st.sampled_from([*KEYS, *Account.__struct_fields__, *RECEIVER_KEYS]) | st.text(max_size=5)
 references = st.sampled_from(
     [
         {"env": "GOOD"},
@@ -47,7 +50,7 @@ secrets = references | st.just(CANARY) | st.lists(st.just(CANARY) | references, 
 accounts = st.fixed_dictionaries({}, optional=dict.fromkeys(Account.__struct_fields__, values) | {"api_key": secrets})
 receivers = st.fixed_dictionaries(
     {},
-    optional=dict.fromkeys(Receiver.__struct_fields__, values)
+    optional=dict.fromkeys(RECEIVER_KEYS, values)
     | {
         "url": secrets | st.sampled_from([f"https://[{CANARY}", f"https://a/{CANARY}\n", f"http://:0/{CANARY}"]),
         "secret": secrets,

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from tracker.config import Account, Config, Http, Listen, Receiver, Secret, Storage
+from tracker.config import Account, Config, Http, Listen, Secret, Storage
 from tracker.config.difference import taken_over
+from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
 from tracker.http.proxies import Proxies
 
 ONE, TWO = Account(name="one", api_key=Secret("key-one")), Account(name="two", api_key=Secret("key-two"))
-HOOK = Receiver(name="hook", kind="webhook", url=Secret("https://example.com/canary"), secrets=(Secret("whsec_QUJD"),))
+HOOK = WebhookReceiver(name="hook", url=Secret("https://example.com/canary"), secrets=(Secret("whsec_QUJD"),))
 OLD = Config(source="tracker.toml", storage=Storage(Path("a.db")), http=Http(), accounts=(ONE, TWO), receivers=(HOOK,))
 
 

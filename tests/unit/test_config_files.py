@@ -4,8 +4,9 @@ import codecs
 
 import pytest
 
-from tracker.config import database_path, load
+from tracker.config import database_path
 from tracker.core.errors.config_error import ConfigError
+from tracker.daemon.configuration import load
 
 KEY = {"HOME": "/home/someone", "MISTRAL_API_KEY": "key"}
 GOOD = '[storage]\npath = "tracker.db"\n'

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from tracker import config
-from tracker.config import Listen, database_path, load
+from tracker.config import Listen, database_path
 from tracker.core.errors.config_error import ConfigError
+from tracker.daemon.configuration import load
 
 KEY = {"MISTRAL_API_KEY": "key"}
 NOTHING = (

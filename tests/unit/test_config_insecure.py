@@ -7,8 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from tracker.cli import group
-from tracker.config import Account, Config, Http, Receiver, Secret, Storage
+from tracker.config import Account, Config, Http, Secret, Storage
 from tracker.config.security_warnings import File, Kind, found_in, insecurities
+from tracker.delivery.notifiers.slack.configuration import SlackReceiver
+from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
 
 ALONE = frozenset({0, 1000})
 LONG = Secret("t" * 16)
@@ -73,9 +75,9 @@ def test_what_others_can_do_with_a_file(file, found, expected, remedy):
     ("values", "what"),
     [
         ({"base_url": "http://gateway.example"}, "accounts[0].base_url"),
-        ({"receivers": (Receiver(name="r", kind="webhook", url=Secret("http://hook.example:80/canary")),)}, "receivers[0].url"),
+        ({"receivers": (WebhookReceiver(name="r", url=Secret("http://hook.example:80/canary")),)}, "receivers[0].url"),
         (
-            {"receivers": (Receiver(name="r", kind="slack", token=LONG, channel="c", api="http://slack.example/api"),)},
+            {"receivers": (SlackReceiver(name="r", token=LONG, channel="c", api="http://slack.example/api"),)},
             "receivers[0].api",
         ),
         ({"http": Http(external_url="http://ops.example")}, "http.external_url"),
@@ -93,7 +95,7 @@ def test_what_others_can_read_on_the_way_or_guess(values, what):
 @pytest.mark.parametrize("host", ["127.0.0.1:9", "localhost", "[::1]:9"])
 def test_plain_http_on_this_machine(host):
     """To loopback nobody is on the way, and a token of sixteen characters is long enough."""
-    hook = Receiver(name="r", kind="webhook", url=Secret(f"http://{host}/hook"))
+    hook = WebhookReceiver(name="r", url=Secret(f"http://{host}/hook"))
     external = f"http://{host}"
     told = config(base_url=f"http://{host}", receivers=(hook,), http=Http(token=LONG, external_url=external))
     assert not [*insecurities(told, [], ALONE)]

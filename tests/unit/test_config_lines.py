@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.config import load
 from tracker.config.toml_positions import line_of_excess, lines_of, with_lines
 from tracker.core.errors.config_error import ConfigError
+from tracker.daemon.configuration import load
 
 LAYOUT = '''# [[accounts]]
 [storage]

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from tracker.config import Listen, load
+from tracker.config import Listen
 from tracker.core.errors.config_error import ConfigError
+from tracker.daemon.configuration import load
 
 ENVIRON = {"HOME": "/home/someone", "MISTRAL_API_KEY": "key", "TOKEN": "token-of-sixteen", "SHORT": "fifteen-letters"}
 DURATION = 'expected a duration such as "500ms", "15s", "5m", "2h" or "7d"'

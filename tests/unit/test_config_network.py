@@ -5,9 +5,9 @@ import re
 import pytest
 from authority import Authority, with_pass_phrase
 
-from tracker.config import load
 from tracker.config.secret_references import EXPECTED
 from tracker.core.errors.config_error import ConfigError
+from tracker.daemon.configuration import load
 
 CANARY = "canary-7f3a"
 ENVIRON = {"HOME": "/nowhere", "KEY": "canary-key-3141", "GOOD": CANARY, "LINES": f"{CANARY}\n{CANARY}"}

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from tracker.config import load
 from tracker.core.errors.config_error import ConfigError
+from tracker.daemon.configuration import load
 
 CANARY = "canary-7f3a"
 EXPECTED = 'expected { env = "NAME" }, { file = "PATH" } or { credential = "NAME" }'

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from tracker.config import Match, load
+from tracker.config import Match
+from tracker.daemon.configuration import load
 from tracker.http.proxies import Proxies
 
 ENVIRON = {"HOME": "/home/someone", "MISTRAL_API_KEY": "key"}

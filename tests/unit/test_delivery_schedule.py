@@ -8,11 +8,11 @@ from core_samples import NOW
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.config.model import Receiver
 from tracker.core.deliveries.delivery import Delivery, Outcome, Result, settle
 from tracker.core.deliveries.retry_schedule import LONGEST_WAIT, retry_after
+from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
 
-DEFAULT = Receiver(name="", kind="webhook").retry
+DEFAULT = WebhookReceiver(name="").retry
 FRESH = Delivery(receiver="r", seq=7, event_id="evt_1", type="batch.completed", stream="default/a", attempts=0, body="{}")
 FAILED = Outcome(result=Result.SERVER, detail="HTTP 500", status=500)
 DELIVERED = Outcome(result=Result.DELIVERED, status=200)

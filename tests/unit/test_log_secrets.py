@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from log_streams import Terminal, log_put_back
 
-from tracker.config import Account, Config, Http, Receiver, Secret, Storage
+from tracker.config import Account, Config, Http, Secret, Storage
 from tracker.config.model import telling_parts
 from tracker.core.text.redaction import REDACTED
+from tracker.delivery.notifiers.slack.configuration import SlackReceiver
+from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
 from tracker.logs import setup as log
 
 CANARY = 'Canary/+ "7\\8"\'&%='
@@ -189,9 +191,10 @@ def test_everything_secret_of_a_configuration():
         http=Http(token=Secret("token")),
         accounts=(Account(name="a", api_key=Secret("key-1")), Account(name="b", api_key=Secret("key-2"))),
         receivers=(
-            Receiver(name="r", kind="slack", url=Secret(url), secrets=(Secret("new"), Secret("old"))),
-            Receiver(name="s", kind="webhook", url=Secret("https://user:password@example.com/?key=of-the-query")),
-            Receiver(name="t", kind="webhook", url=Secret("https://example.com/")),
+            WebhookReceiver(name="r", url=Secret(url), secrets=(Secret("new"), Secret("old"))),
+            SlackReceiver(name="u", token=Secret("xoxb-1"), channel="#batches"),
+            WebhookReceiver(name="s", url=Secret("https://user:password@example.com/?key=of-the-query")),
+            WebhookReceiver(name="t", url=Secret("https://example.com/")),
         ),
     )
     assert set(config.secrets()) == {
@@ -200,6 +203,7 @@ def test_everything_secret_of_a_configuration():
         "key-2",
         "new",
         "old",
+        "xoxb-1",
         url,
         "/services/T000/B000/canary",
         "hooks.slack.example/services/T000/B000/canary",

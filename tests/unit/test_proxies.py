@@ -2,8 +2,8 @@
 
 import pytest
 
-from tracker.config import load
 from tracker.core.errors.config_error import ConfigError
+from tracker.daemon.configuration import load
 from tracker.http.proxies import Exempt, Proxies
 
 HTTP = "http://user:canary-p%40ss@proxy.example:3128"

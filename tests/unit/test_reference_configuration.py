@@ -9,8 +9,12 @@ import pytest
 from authority import Authority
 
 from tracker import config
-from tracker.config import Account, Http, Match, Receiver, Secret, load
+from tracker.config import Account, Http, Match, Secret
 from tracker.config.model import Header
+from tracker.daemon.configuration import load
+from tracker.delivery.notifiers.registry import RECEIVER_KINDS
+from tracker.delivery.notifiers.slack.configuration import SlackReceiver
+from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
 
 REFERENCE = Path(__file__).parents[2] / "config" / "tracker.toml"
 ENVIRON = {
@@ -30,7 +34,7 @@ SECTIONS = {
     "metrics": {"max_job_series"},
     "network": {"use_environment_proxies"},
     "accounts": set(Account.__struct_fields__) - {"tls"} | TLS,
-    "receivers": {"secret" if key == "secrets" else key for key in Receiver.__struct_fields__} - {"tls"} | TLS,
+    "receivers": {"kind", *(key for kind in RECEIVER_KINDS for key in kind.__struct_encode_fields__)} - {"tls"} | TLS,
 }
 
 
@@ -88,9 +92,8 @@ def test_commented_settings_are_the_defaults(uncommented, defaults):
 def test_commented_receiver_has_the_defaults(uncommented):
     """Of the commented receiver, events, retry and hold are the defaults, and the example is read as it stands."""
     receiver, *slack = load(str(uncommented), ENVIRON).receivers
-    example = Receiver(
+    example = WebhookReceiver(
         name="pipeline",
-        kind="webhook",
         url=Secret("https://example.com/hooks/batch"),
         secrets=(Secret(ENVIRON["PIPELINE_SECRET"]),),
         match=Match(account="default", model="mistral-small-*", endpoint="/v1/*", metadata={"team": "research"}),
@@ -98,9 +101,9 @@ def test_commented_receiver_has_the_defaults(uncommented):
     )
     assert receiver.tls.certificate
     assert without_secrets(msgspec.structs.replace(receiver, tls=None)) == without_secrets(example)
-    team = Receiver(name="team", kind="slack", url=Secret(ENVIRON["SLACK_URL"]))
+    team = SlackReceiver(name="team", url=Secret(ENVIRON["SLACK_URL"]))
     events = ("batch.*", "account.*", "receiver.*")
-    board = Receiver(name="board", kind="slack", token=Secret(ENVIRON["SLACK_TOKEN"]), channel="#batches", events=events)
+    board = SlackReceiver(name="board", token=Secret(ENVIRON["SLACK_TOKEN"]), channel="#batches", events=events)
     assert list(map(without_secrets, slack)) == list(map(without_secrets, (team, board)))
 
 

@@ -54,11 +54,6 @@ def with_ascii_host(url: str) -> str:
     return url.replace(parts.netloc, f"{user}{at}{address.lower().replace(host, ascii_host)}", 1) if host != ascii_host else url
 
 
-def has_user(url: str) -> bool:
-    """Whether the URL has a user in it, who is sent as `authorization`."""
-    return "@" in urlsplit(url).netloc
-
-
 def receiver_url(environ: Mapping[str, str]) -> Callable[[Any], Secret]:
     """Read a URL, or a reference to one; it is a secret either way."""
 

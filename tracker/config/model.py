@@ -1,9 +1,10 @@
 """Owns the configuration as values: frozen, checked, and mute about secrets."""
 
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -105,20 +106,17 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True):
-    """A destination: a `url`, or for Slack a bot's `token` and `channel`.
+    """A destination of events. Each kind of receiver is a subclass, in the package of its notifier.
 
-    Durations are seconds; a `hold` of infinity always waits for order. `group_wait` is how long a burst gathers for Slack,
-    `api` where Slack's is.
+    The fields of a subclass are the keys that its kind adds to the configuration. Durations are seconds. A `hold` of infinity
+    always waits for order; `group_wait` is how long the deliveries of a burst are gathered.
     """
 
+    kind: ClassVar[str] = ""
+
     name: str
-    kind: Literal["webhook", "slack"]
     url: Secret | None = None
-    token: Secret | None = None
-    channel: str | None = None
-    group_wait: float = 10.0
-    api: str = "https://slack.com/api"
-    secrets: tuple[Secret, ...] = ()
+    group_wait: float = 0.0
     events: tuple[str, ...] = DEFAULT_TYPES
     retry: tuple[float, ...] = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
     hold: float = 900.0
@@ -127,11 +125,47 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[Header, ...] = ()
     tls: Tls | None = None
 
+    @classmethod
+    def readers(cls, environ: Mapping[str, str]) -> Mapping[str, Callable[[Any], Any]]:  # noqa: ARG003 - a subclass uses it
+        """The keys that this kind adds, and what reads the value of each; a reader raises `Wrong`."""
+        return {}
+
+    @classmethod
+    def mistakes(cls, given: AbstractSet[str]) -> Iterator[str]:
+        """What is missing among the given keys, or contradicts another one, such as "url: missing, expected a URL"."""
+        if "url" not in given:
+            yield "url: missing, expected a URL, or a reference to one"
+
+    @property
+    def destination(self) -> str:
+        """The URL that it sends to."""
+        return self.url.reveal() if self.url else ""
+
     @property
     def host(self) -> str:
         """Where it sends, by the host alone: paths, ports and credentials of a URL may be secret."""
-        url = self.url.reveal() if self.url else self.api
-        return urlsplit(url).hostname or ""
+        return urlsplit(self.destination).hostname or ""
+
+    @property
+    def sets_authorization(self) -> bool:
+        """Whether its requests have an `authorization` of their own, as that of a URL with a user is."""
+        return "@" in urlsplit(self.destination).netloc
+
+    def addresses(self) -> Iterator[tuple[str, str, str]]:
+        """The key of each address that it sends to, the URL, and what others could read on the way if that has no TLS."""
+        if self.url:
+            yield "url", self.url.reveal(), "its events"
+
+    def secrets_by_key(self) -> dict[str, Secret]:
+        """The secrets of its own by their key, those of a list as `key[0]`; without those of `headers`."""
+        found: dict[str, Secret] = {}
+        for key, field in zip(self.__struct_encode_fields__, self.__struct_fields__, strict=True):
+            value = getattr(self, field)
+            if isinstance(value, Secret):
+                found[key] = value
+            elif isinstance(value, tuple):
+                found |= {f"{key}[{index}]": each for index, each in enumerate(value) if isinstance(each, Secret)}
+        return found
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,14 +182,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     def secrets(self) -> list[str]:
         """Every secret's value, for the log to leave out; of a URL also the parts that a server may echo alone."""
         held = [account.api_key for account in self.accounts]
-        urls = [receiver.url for receiver in self.receivers if receiver.url]
-        tokens = [token for token in (self.http.token, *(receiver.token for receiver in self.receivers)) if token]
-        held += [*urls, *tokens, *(secret for receiver in self.receivers for secret in receiver.secrets)]
+        held += [self.http.token] if self.http.token else []
+        held += [secret for receiver in self.receivers for secret in receiver.secrets_by_key().values()]
         headers = [header for account in self.accounts for header in account.headers]
         headers += [header for receiver in self.receivers for header in receiver.headers]
         held += [header.value for header in headers if header.secret]
         proxies = self.proxies.secrets() if self.proxies else []
-        return proxies + [secret.reveal() for secret in held] + [part for url in urls for part in telling_parts(url.reveal())]
+        urls = [receiver.url.reveal() for receiver in self.receivers if receiver.url]
+        return proxies + [secret.reveal() for secret in held] + [part for url in urls for part in telling_parts(url)]
 
 
 def telling_parts(url: str) -> list[str]:

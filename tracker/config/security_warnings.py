@@ -140,8 +140,11 @@ def _of_network(config: Config) -> Iterator[Insecurity]:
     read_on_the_way = [
         ("http.external_url", config.http.external_url, "the token and all that the page shows"),
         *((f"accounts[{at}].base_url", each.base_url, "the API key and the jobs") for at, each in enumerate(config.accounts)),
-        *((f"receivers[{at}].url", each.url and each.url.reveal(), "its events") for at, each in enumerate(config.receivers)),
-        *((f"receivers[{at}].api", each.token and each.api, "the bot's token") for at, each in enumerate(config.receivers)),
+        *(
+            (f"receivers[{at}].{key}", url, what)
+            for at, receiver in enumerate(config.receivers)
+            for key, url, what in receiver.addresses()
+        ),
     ]
     for key, url, what in read_on_the_way:
         if url and (host := urlsplit(url).hostname) and urlsplit(url).scheme == "http" and not is_loopback(host):

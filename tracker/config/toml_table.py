@@ -123,6 +123,24 @@ def choice(*options: str) -> Callable[[Any], Any]:
     return read
 
 
+def tables(values: dict[str, Any], key: str, errors: list[str]) -> list[tuple[str, Any]]:
+    """The tables of the list `key`, each with its path."""
+    found = values.get(key, [])
+    if not isinstance(found, list):
+        errors.append(f"{key}: found {described(found)}, expected [[{key}]]")
+        return []
+    return [(f"{key}[{index}]", each) for index, each in enumerate(found)]
+
+
+def refuse_duplicates(key: str, names: list[str], errors: list[str]) -> None:
+    """Add an error for each name in the list of tables `key` that is there already."""
+    errors.extend(
+        f"{key}[{index}].name: found {name!r} twice, expected a name of its own"
+        for index, name in enumerate(names)
+        if name and name in names[:index]
+    )
+
+
 def shown(value: Any) -> str:
     """A wrong value as a message shows it: on one line, printable, and not for ever."""
     if isinstance(value, str):

@@ -3,32 +3,24 @@
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from tracker.config import Account, Receiver
 from tracker.config.secrets_in_use import Credentials, Learned
 from tracker.core.deliveries.delivery import Terms
 from tracker.core.deliveries.fan_out import Subscription
-from tracker.core.deliveries.signing import parse_secret
 from tracker.core.events.time_driven import Limits
 from tracker.core.ports.cards import Cards
 from tracker.core.ports.notifier import Notifier
+from tracker.delivery.notifiers.notifier_kind import Dependencies
+from tracker.delivery.notifiers.registry import NOTIFIER_KINDS
 from tracker.delivery.notifiers.secret_renewal import RenewingNotifier
-from tracker.delivery.notifiers.slack.bot import Channel, SlackBot
-from tracker.delivery.notifiers.slack.incoming_webhook import SlackWebhook
-from tracker.delivery.notifiers.webhook.notifier import Webhook
 from tracker.http.client import HttpClient, http_client, tls_context
 from tracker.http.proxies import Proxies
 from tracker.http.rate_limiter import Pace
 from tracker.providers.mistral.client import Mistral
 from tracker.runtime.clock import now
 from tracker.runtime.heartbeat import Pulse
-
-LARGEST_WITHOUT_DIGEST: Final = 3
-"""So many events that come together are told one by one in Slack; more become one message."""
-
-MESSAGES_PER_SECOND: Final = 1.0
-"""What Slack takes for a channel."""
 
 
 class Network(NamedTuple):
@@ -75,14 +67,21 @@ async def providing(
 async def notifying(
     receiver: Receiver, network: Network, cards: Cards, pace: Pace | None = None, *, pulse: Pulse | None = None
 ) -> AsyncIterator[Notifier]:
-    """What sends to the receiver, over connections of its own; `pace` is for the messages of Slack alone."""
-    named = {"url": receiver.url, "token": receiver.token}
-    secrets = {key: secret for key, secret in named.items() if secret}
-    secrets |= {f"secret[{index}]": secret for index, secret in enumerate(receiver.secrets)}
-    credentials = Credentials(secrets, receiver.headers, owner={"receiver": receiver.name}, learned=network.learned)
-    pace = pace or Pace(MESSAGES_PER_SECOND)
+    """What sends to the receiver, over connections of its own, at the pace of its kind where none is given."""
+    kind = NOTIFIER_KINDS[receiver.kind]
+    secrets, owner = receiver.secrets_by_key(), {"receiver": receiver.name}
+    credentials = Credentials(secrets, receiver.headers, owner=owner, learned=network.learned)
+    pace = pace or message_pace(receiver)
     async with _client(receiver, network, credentials, pulse) as http:
-        yield RenewingNotifier(lambda: _notifier(receiver, credentials, http, cards, pace, network.external_url), credentials)
+        dependencies = Dependencies(
+            http=http, credentials=credentials, pace=pace, cards=cards, now=now, external_url=network.external_url
+        )
+        yield RenewingNotifier(lambda: kind.create(receiver, dependencies), credentials)
+
+
+def message_pace(receiver: Receiver, pulse: Pulse | None = None) -> Pace:
+    """How fast its kind may send messages; `pulse` is of the loop that delivers."""
+    return Pace(NOTIFIER_KINDS[receiver.kind].messages_per_second, pulse)
 
 
 def _client(
@@ -101,22 +100,9 @@ def limits(account: Account) -> Limits:
 
 
 def subscription(receiver: Receiver) -> Subscription:
-    delay = receiver.group_wait if receiver.kind == "slack" else 0.0
-    return Subscription(receiver=receiver.name, events=receiver.events, match=receiver.match, delay=delay)
+    return Subscription(receiver=receiver.name, events=receiver.events, match=receiver.match, delay=receiver.group_wait)
 
 
 def terms(receiver: Receiver) -> Terms:
-    digest = LARGEST_WITHOUT_DIGEST if receiver.kind == "slack" else 0
+    digest = NOTIFIER_KINDS[receiver.kind].largest_without_digest
     return Terms(retry=receiver.retry, hold=receiver.hold, digest=digest)
-
-
-def _notifier(
-    receiver: Receiver, credentials: Credentials, http: HttpClient, cards: Cards, pace: Pace, external_url: str | None
-) -> Notifier:
-    if receiver.token:
-        channel = Channel(name=receiver.channel or "", token=credentials["token"], api=receiver.api, external_url=external_url)
-        return SlackBot(http, channel, cards, pace=pace, timeout=receiver.timeout, now=now)
-    if receiver.kind == "slack":
-        return SlackWebhook(http, credentials["url"], pace=pace, timeout=receiver.timeout, now=now, external_url=external_url)
-    keys = [parse_secret(credentials[f"secret[{index}]"]) for index in range(len(receiver.secrets))]
-    return Webhook(http, credentials["url"], keys, timeout=receiver.timeout, now=now)

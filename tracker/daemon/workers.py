@@ -15,7 +15,7 @@ from tracker.config import Account, Config, Match, Receiver
 from tracker.config.secrets_in_use import Learned
 from tracker.core.ports.store import Store
 from tracker.core.reconciliation.account_health import Health
-from tracker.daemon.factory import MESSAGES_PER_SECOND, Network, notifying, providing, terms
+from tracker.daemon.factory import Network, message_pace, notifying, providing, terms
 from tracker.delivery.concurrency_limit import Sharing
 from tracker.delivery.deliverer import Deliverer
 from tracker.http.proxies import Proxies
@@ -119,7 +119,7 @@ class Delivering:
         self._sharing = sharing
         self._settling = settling
         self._pulse = means.pulse(f"receiver {duty.receiver.name}")
-        self._pace = Pace(MESSAGES_PER_SECOND, self._pulse)
+        self._pace = message_pace(duty.receiver, self._pulse)
         self._left = False
         self.deliverer: Deliverer | None = None  # until it runs
 

@@ -9,7 +9,7 @@ import anyio
 import click
 
 from tracker.cli.arguments.options import config_option, examples
-from tracker.config import Account, Config, database_path, load
+from tracker.config import Account, Config, database_path
 from tracker.config.api_key_strength import refuse_short_keys
 from tracker.config.plausibility import doubts
 from tracker.config.security_warnings import found_in
@@ -19,6 +19,7 @@ from tracker.core.jobs.job import Page
 from tracker.core.ports.provider import ListQuery
 from tracker.core.reconciliation.sweep_plan import PAGE_SIZE
 from tracker.core.text.escaping import plain
+from tracker.daemon.configuration import load
 from tracker.daemon.control import is_running
 from tracker.daemon.factory import Network, providing
 from tracker.http.client import http_client, tls_context

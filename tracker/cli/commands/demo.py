@@ -17,12 +17,13 @@ from tracker.cli.commands.simulate import clock
 from tracker.cli.formatting import terminal
 from tracker.cli.screens.demo import LiveView, PlainView, Stage
 from tracker.cli.screens.demo_receivers import DemoReceiver
-from tracker.config import Account, Config, Http, Listen, Receiver, Secret, Storage
+from tracker.config import Account, Config, Http, Listen, Secret, Storage
 from tracker.core.deliveries.signing import parse_secret
 from tracker.core.events.types import END_TYPES
 from tracker.core.ports.reader import Reader
 from tracker.core.queries.filters import EventFilter
 from tracker.daemon.lifecycle import daemon
+from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
 from tracker.logs import setup as log
 from tracker.runtime.task_groups import task_group
 from tracker.server.embedded import serving
@@ -98,9 +99,8 @@ def _config(database: Path, api: str, urls: Mapping[str, str]) -> Config:
         name="demo", api_key=Secret("demo"), base_url=api, poll_interval=0.5, requests_per_second=20.0, backfill=3600.0
     )
     receivers = tuple(
-        Receiver(
+        WebhookReceiver(
             name=name,
-            kind="webhook",
             url=Secret(url),
             secrets=(Secret(_SECRET),),
             events=(*END_TYPES, "receiver.*"),

@@ -10,12 +10,13 @@ import click
 import structlog
 
 from tracker.cli.arguments.options import config_option, examples
-from tracker.config import Config, load
+from tracker.config import Config
 from tracker.config.api_key_strength import refuse_short_keys
 from tracker.config.systemd_service import service
 from tracker.core.errors.listen_error import ListenError
 from tracker.core.errors.storage_error import StorageError
 from tracker.daemon import lifecycle as daemon
+from tracker.daemon.configuration import load
 from tracker.logs import setup as log
 from tracker.logs.throttling import Repetition
 from tracker.runtime.task_groups import task_group

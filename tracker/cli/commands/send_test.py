@@ -11,7 +11,7 @@ from tracker.cli.arguments.completion_values import receivers, types
 from tracker.cli.arguments.options import config_option, examples
 from tracker.cli.formatting import text
 from tracker.cli.formatting.output import echo, echo_error
-from tracker.config import Config, Receiver, load
+from tracker.config import Config, Receiver
 from tracker.core.deliveries.delivery import Delivery, Outcome, Result
 from tracker.core.deliveries.fan_out import stream_of
 from tracker.core.deliveries.replay import unknown_receiver
@@ -21,6 +21,7 @@ from tracker.core.events.sample import sample_event
 from tracker.core.events.types import TYPES
 from tracker.core.queries.names import unknown_name
 from tracker.core.text.redaction import Redaction
+from tracker.daemon.configuration import load
 from tracker.daemon.factory import Network, notifying
 from tracker.http.client import tls_context
 from tracker.runtime.clock import now

@@ -10,10 +10,11 @@ import anyio
 from tracker.cli.wait.api_source import Api, RefusedError
 from tracker.cli.wait.log_source import Log
 from tracker.cli.wait.state import UNKNOWN, Awaited, Waiting
-from tracker.config import database_path, load
+from tracker.config import database_path
 from tracker.core.deliveries.retry_schedule import backoff, spread
 from tracker.core.errors.config_error import ConfigError
 from tracker.core.errors.storage_error import StorageError
+from tracker.daemon.configuration import load
 from tracker.daemon.control import is_running
 from tracker.daemon.factory import Network, providing
 from tracker.http.client import HttpClient, tls_context

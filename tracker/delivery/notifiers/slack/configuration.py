@@ -1,0 +1,48 @@
+"""Owns what the configuration says of Slack: the URL of an incoming webhook, or a bot's token and channel."""
+
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any, ClassVar
+
+from tracker.config import address, secret_references, toml_table
+from tracker.config.model import Receiver, Secret
+
+
+class SlackReceiver(Receiver, frozen=True, kw_only=True):
+    """A `url`, or a `token` and a `channel`; `api` is where Slack's API is."""
+
+    kind: ClassVar[str] = "slack"
+
+    token: Secret | None = None
+    channel: str | None = None
+    group_wait: float = 10.0
+    api: str = "https://slack.com/api"
+
+    @classmethod
+    def readers(cls, environ: Mapping[str, str]) -> Mapping[str, Callable[[Any], Any]]:
+        return {
+            "token": secret_references.secret(environ),
+            "channel": toml_table.text,
+            "group_wait": toml_table.duration("0s", "1h"),
+            "api": address.base_url,
+        }
+
+    @classmethod
+    def mistakes(cls, given: AbstractSet[str]) -> Iterator[str]:
+        if ("url" in given) == ("token" in given):
+            yield "url: expected either the URL of an incoming webhook, or a bot's `token` and `channel`"
+        if "token" in given and "channel" not in given:
+            yield 'channel: missing, expected the channel that the bot writes to, such as "#batches"'
+
+    @property
+    def destination(self) -> str:
+        return super().destination or self.api
+
+    @property
+    def sets_authorization(self) -> bool:
+        return self.token is not None or super().sets_authorization
+
+    def addresses(self) -> Iterator[tuple[str, str, str]]:
+        yield from super().addresses()
+        if self.token:
+            yield "api", self.api, "the bot's token"

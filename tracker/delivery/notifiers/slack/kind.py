@@ -1,0 +1,37 @@
+"""Owns the kind `slack`: its configuration, its limits, and how the notifier of a bot or of an incoming webhook is made."""
+
+from typing import Final
+
+from tracker.core.ports.notifier import Notifier
+from tracker.delivery.notifiers.notifier_kind import Dependencies, NotifierKind
+from tracker.delivery.notifiers.slack.bot import Channel, SlackBot
+from tracker.delivery.notifiers.slack.configuration import SlackReceiver
+from tracker.delivery.notifiers.slack.incoming_webhook import SlackWebhook
+
+LARGEST_WITHOUT_DIGEST: Final = 3
+"""Events that come together and still have a message each; more become one message."""
+
+MESSAGES_PER_SECOND: Final = 1.0
+"""Slack's limit for a channel."""
+
+
+def _create(receiver: SlackReceiver, dependencies: Dependencies) -> Notifier:
+    http, credentials, pace, now = dependencies.http, dependencies.credentials, dependencies.pace, dependencies.now
+    if receiver.token is None:
+        url, external_url = credentials["url"], dependencies.external_url
+        return SlackWebhook(http, url, pace=pace, timeout=receiver.timeout, now=now, external_url=external_url)
+    channel = Channel(
+        name=receiver.channel or "",
+        token=credentials["token"],
+        api=receiver.api,
+        external_url=dependencies.external_url,
+    )
+    return SlackBot(http, channel, dependencies.cards, pace=pace, timeout=receiver.timeout, now=now)
+
+
+SLACK: Final = NotifierKind(
+    receiver=SlackReceiver,
+    create=_create,
+    messages_per_second=MESSAGES_PER_SECOND,
+    largest_without_digest=LARGEST_WITHOUT_DIGEST,
+)

@@ -1,0 +1,33 @@
+"""Owns what the configuration says of a webhook: its URL, and the secrets that sign."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from tracker.config import secret_references
+from tracker.config.model import Receiver, Secret
+from tracker.config.toml_table import Wrong
+from tracker.core.deliveries.signing import parse_secret
+
+
+class WebhookReceiver(Receiver, frozen=True, kw_only=True, rename={"secrets": "secret"}):
+    """Each of `secrets` signs, so that one can replace another."""
+
+    kind: ClassVar[str] = "webhook"
+
+    secrets: tuple[Secret, ...] = ()
+
+    @classmethod
+    def readers(cls, environ: Mapping[str, str]) -> Mapping[str, Callable[[Any], Any]]:
+        return {"secret": _secrets(environ)}
+
+
+def _secrets(environ: Mapping[str, str]) -> Callable[[Any], tuple[Secret, ...]]:
+    def read(value: Any) -> Secret:
+        secret = secret_references.secret(environ)(value)
+        try:
+            parse_secret(secret.reveal())
+        except ValueError as error:
+            raise Wrong(f"found something else (not shown), {error}") from None
+        return secret.reread_by(lambda: read(value))
+
+    return lambda value: tuple(map(read, value)) if value and isinstance(value, list) else (read(value),)
