@@ -31,7 +31,6 @@ class Watched:
         self.ahead = 0.0  # seconds by which the API's clock is ahead of the poller's
         self.simulator = Simulator(self.workspace, lambda: self.at + self.ahead)
         self.path = path
-        self.told_active = []
         self._recorded = []
         self.metrics = Metrics()
         self.metrics.configured({"default": 15.0}, [])
@@ -76,7 +75,7 @@ class Watched:
         ):
             provider = Mistral(http, address.url, "key", pace=Pace(1000.0), deadline=10.0, now=self._now)
             patient = Patient(provider, lambda: 0.5, Patience(first=0.0))
-            audience = Audience(active=self.told_active.append, recorded=self._recorded.extend)
+            audience = Audience(recorded=self._recorded.extend)
             self.poller = Poller("default", patient, store, backfill=7 * 24 * HOUR, now=self._now, audience=audience)
             yield self
 

@@ -66,7 +66,7 @@ async def test_holding_the_loop(compare, count, tmp_path, number):
     gc.freeze()  # what pytest has in memory is no daemon's
     async with surfaced(tmp_path / "tracker.db") as app:
         app.metrics.configured(dict.fromkeys(ACCOUNTS, 15.0), (), len(jobs))
-        app.metrics.active.replaced(ACCOUNTS[0], jobs)
+        app.metrics.active.read_from(lambda account: dict(jobs) if account == ACCOUNTS[0] else {})
         curl = ["curl", "-sf", "-o", str(tmp_path / "page"), f"{app.client.base_url}/metrics"]
         for encoding in ("identity", "gzip"):
             for _ in range(9):

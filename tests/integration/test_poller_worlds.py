@@ -18,7 +18,7 @@ from tracker.polling.poller import Poller
 from tracker.providers.retrying import Patience, Patient
 from tracker.store.file_commands import verify
 from tracker.store.opening import open_reader, open_store
-from tracker.store.sqlite.writing.active_jobs_cache import ActiveJobs
+from tracker.store.sqlite.writing.active_jobs_cache import ActiveJobsCache
 
 BEGIN = 1_750_000_000
 DAY = 86_400
@@ -136,7 +136,7 @@ class Trial:
     async def _memory_is_true(self):
         """The store remembers of the active jobs what a new one would read."""
         store = self.poller.store
-        read = await store._database.read("testing", lambda connection: ActiveJobs().read(connection, "default"))
+        read = await store._database.read("testing", lambda connection: ActiveJobsCache().read(connection, "default"))
         assert await store.active("default") == read
 
     def _move(self, kind, which):

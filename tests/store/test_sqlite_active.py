@@ -122,6 +122,7 @@ async def test_memory_is_what_the_table_says(store, path, seed):
         for account in ACCOUNTS:
             table = in_the_table(path, account)
             assert await store.active(account) == table
+            assert store.active_snapshot(account) == {id_: known.job for id_, known in table.items()}
             assert table == {id_: each.known for id_, each in trial.committed[account].items() if each.known.active}
 
 

@@ -247,3 +247,17 @@ async def test_a_healthy_store_says_so(store):
     assert await store.probe() is None
     await store.record("default", [seen()])
     assert await store.probe() is None
+
+
+async def test_snapshot_is_of_the_last_commit(store):
+    """It is empty before the active jobs were read, follows each record, and one that was taken stays as it was."""
+    first, second = seen("first", status="RUNNING"), seen("second", status="RUNNING")
+    await store.record("default", [first])
+    assert store.active_snapshot("default") == {}
+    await store.active("default")
+    before = store.active_snapshot("default")
+    assert before == {"first": first.known.job}
+    await store.record("default", [second, moved(first, status="SUCCESS")])
+    assert store.active_snapshot("default") == {"second": second.known.job}
+    assert before == {"first": first.known.job}
+    assert store.active_snapshot("other") == {}

@@ -1,4 +1,4 @@
-"""Owns reading a page of metrics."""
+"""Owns reading a page of metrics, and what active jobs it shows."""
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -29,3 +29,10 @@ def changed(before, after):
         for (name, labels), value in samples(after).items()
         if was.get((name, labels), 0) != value and not name.endswith("_bucket") and name.startswith("batchtracker_")
     }
+
+
+def set_active(metrics, account, jobs):
+    """Have these jobs active, by id, as the store's snapshots and the start of a sweep would."""
+    before = metrics.active._snapshot_of
+    metrics.active.read_from(lambda name: dict(jobs) if name == account else before(name))
+    metrics.has_active(account, jobs.values())

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 from core_samples import NOW, job
-from metrics_reading import changed, families, samples
+from metrics_reading import changed, families, samples, set_active
 
 from tracker.core.deliveries.delivery import Delivery, Outcome, Result, settle
 from tracker.core.errors.provider_failure import Failure, Reason
@@ -278,10 +278,10 @@ def test_what_is_configured_anew(metrics):
     """New accounts and receivers exist at 0, those that stay keep what was counted, the series of removed ones go for good."""
     for account in ("one", "two"):
         metrics.swept(account, GOOD, NOW, 0.1)
-        metrics.is_active(account, {"job": job(id=f"of-{account}", status="RUNNING")})
+        set_active(metrics, account, {"job": job(id=f"of-{account}", status="RUNNING")})
     metrics.configured({"one": 5.0, "three": 15.0}, ["other"])
     metrics.swept("two", GOOD, NOW, 0.1)  # of a sweep that was under way
-    metrics.is_active("two", {"job": job()})
+    set_active(metrics, "two", {"job": job()})
     metrics.accounts.answered("two", "get", "200", 0.1)
     metrics.accounts.backs_off("two", 1.0)
     metrics.logged(plain_event("account.recovered", "two", {}, NOW))
@@ -302,8 +302,9 @@ def test_what_is_configured_anew(metrics):
 def test_account_that_comes_back_is_a_new_one(metrics):
     """What was removed and is configured again starts afresh: its models have room, its lag waits for a whole sweep."""
     metrics.swept("one", GOOD, NOW, 0.1)
-    metrics.is_active("one", {str(n): job(id=str(n), status="RUNNING", model=f"model-{n}") for n in range(MODELS)})
+    set_active(metrics, "one", {str(n): job(id=str(n), status="RUNNING", model=f"model-{n}") for n in range(MODELS)})
     metrics.configured({"two": 15.0}, [])
+    set_active(metrics, "one", {})  # they have ended meanwhile
     metrics.configured(ACCOUNTS, [])
     found = logging(metrics, first_seen("one", job(status="RUNNING", completed_at=None), NOW))
     assert found["requests_completed_total", "one", "mistral-small-latest"] == 900
@@ -314,7 +315,7 @@ def test_sums_by_model(metrics):
     """The active jobs are summed by model, those without series of their own too, and a model's counters exist at 0."""
     metrics.configured({"one": 15.0}, [], max_job_series=0)
     small, large = job(id="a", status="RUNNING"), job(id="b", status="RUNNING", total_requests=1_000_000, model=None)
-    assert counting(metrics, lambda: metrics.is_active("one", {"a": small, "b": large, "c": small})) == {
+    assert counting(metrics, lambda: set_active(metrics, "one", {"a": small, "b": large, "c": small})) == {
         ("active_total_requests", "one", "mistral-small-latest"): 2000,
         ("active_completed_requests", "one", "mistral-small-latest"): 1800,
         ("active_succeeded_requests", "one", "mistral-small-latest"): 1760,
@@ -331,7 +332,7 @@ def test_sums_by_model(metrics):
 def test_models_are_capped(metrics):
     """Beyond the first hundred of an account, models share one series, and their sums are whole all the same."""
     jobs = {str(number): job(id=str(number), status="RUNNING", model=f"model-{number}") for number in range(MODELS + 50)}
-    metrics.is_active("one", jobs)
+    set_active(metrics, "one", jobs)
     found = {
         labels: value for (name, labels), value in samples(metrics.render()).items() if name.endswith("active_total_requests")
     }
@@ -348,7 +349,7 @@ def test_nothing_but_what_is_meant_to_be_shown(metrics):
         "output_file": "canary-file",
     }
     shown = job(status="RUNNING", completed_at=None, **canaries)
-    metrics.is_active("one", {shown.id: shown})
+    set_active(metrics, "one", {shown.id: shown})
     logging(metrics, first_seen("one", shown, NOW))
     metrics.swept("one", failed(Reason.REJECTED), NOW, 0.1)
     metrics.deliveries.settled(settled(Result.REFUSED))
@@ -357,7 +358,7 @@ def test_nothing_but_what_is_meant_to_be_shown(metrics):
 
 def test_labels_are_what_was_agreed(metrics):
     """Every family of the page has the labels of its kind and no others."""
-    metrics.is_active("one", {"a": job(status="RUNNING")})
+    set_active(metrics, "one", {"a": job(status="RUNNING")})
     allowed = {"account", "receiver", "reason", "result", "call", "code", "status", "job", "model", "endpoint", "type"}
     allowed |= {"outcome", "state", "part", "le"}
     ours = {name: family for name, family in families(metrics.render()).items() if name.startswith("batchtracker_")}
@@ -367,7 +368,7 @@ def test_labels_are_what_was_agreed(metrics):
 def test_active_jobs_go_on_while_they_are_read(metrics, monkeypatch):
     """What becomes of the jobs shows without anybody telling, and a page that is being made is of one moment."""
     jobs = {"a": job(id="a", status="RUNNING"), "b": job(id="b", status="RUNNING")}
-    metrics.is_active("one", jobs)
+    set_active(metrics, "one", jobs)
     del jobs["b"]
     monkeypatch.setattr(metrics.active, "most", 1)
     assert samples(metrics.render())["batchtracker_job_series_omitted", (("account", "one"),)] == 0

@@ -92,7 +92,7 @@ class Watching:
             async with providing(account, network, self._pace, answered, pulse=pulse) as provider:
                 patient = Patient(provider, random.random, pulse=pulse)
                 audience = Audience(
-                    active=partial(metrics.is_active, account.name),
+                    active=partial(metrics.has_active, account.name),
                     recorded=partial(say_recorded, account.name),
                     gets_on=pulse.beat,
                 )

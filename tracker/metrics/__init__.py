@@ -1,6 +1,6 @@
 """Owns the metrics: what the loops count, what is read when somebody asks, and the page that is made of both."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from tracker.core.events.event import Event
@@ -89,8 +89,7 @@ class Metrics:
         """The event is in the log."""
         self.changes.logged(event, backfilled)
 
-    def is_active(self, account: str, jobs: dict[str, Job]) -> None:
-        """These jobs of the account, by id, are active now, and whatever the dict has later."""
-        self.active.replaced(account, jobs)
-        for model in {job.model for job in jobs.values()}:
+    def has_active(self, account: str, jobs: Iterable[Job]) -> None:
+        """The account has these active jobs: the counters of their models exist before they count."""
+        for model in {job.model for job in jobs}:
             self.changes.has_model(account, model)

@@ -1,6 +1,6 @@
 """Owns what is said of the jobs that are active now: each by itself up to a number, and their sums by model."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from prometheus_client import generate_latest
@@ -16,23 +16,23 @@ _WHICH: Final = ("", " that are done", " that succeeded", " that failed")
 
 
 class ActiveJobs:
-    """The active jobs. The loops change them, and scrapes read them in another thread."""
+    """The active jobs of the configured accounts, read from the store's snapshots, in the thread of a scrape."""
 
     def __init__(self, models: Models) -> None:
         self.most = 0
         self._models = models
         self._series = JobSeries()
-        self._accounts: dict[str, dict[str, Job]] = {}
+        self._accounts: tuple[str, ...] = ()
+        self._snapshot_of: Callable[[str], Mapping[str, Job]] = lambda _account: {}
 
     def configured(self, accounts: Iterable[str], most: int) -> None:
         """Have these accounts alone, and series for the `most` oldest jobs."""
-        self._accounts = {account: self._accounts.get(account, {}) for account in accounts}
+        self._accounts = tuple(accounts)
         self.most = most
 
-    def replaced(self, account: str, jobs: dict[str, Job]) -> None:
-        """These jobs of the account are active now, and whatever they become."""
-        if account in self._accounts:
-            self._accounts = {**self._accounts, account: jobs}
+    def read_from(self, snapshot_of: Callable[[str], Mapping[str, Job]]) -> None:
+        """Read the active jobs of an account, by id, from `snapshot_of`; it is called in the thread of a scrape."""
+        self._snapshot_of = snapshot_of
 
     def render_series(self) -> bytes:
         return self._series.render(self._snapshots(), self.most)
@@ -41,8 +41,7 @@ class ActiveJobs:
         return generate_latest(_Sums(self._snapshots(), self._models))
 
     def _snapshots(self) -> Snapshots:
-        """The jobs of now: while a dict is copied no other thread can change it."""
-        return {account: dict(jobs) for account, jobs in self._accounts.items()}
+        return {account: self._snapshot_of(account) for account in self._accounts}
 
 
 class _Sums(Collector):

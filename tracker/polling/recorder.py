@@ -1,6 +1,6 @@
 """Owns what a poller and its sweeps share of the store: what is known of an account's jobs, and recording what was found."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
@@ -17,11 +17,11 @@ T = TypeVar("T")
 class Audience(NamedTuple):
     """The callbacks of a poller.
 
-    `active` is given the active jobs at the start of each sweep, in a dict that goes on changing with them; `recorded` is given
+    `active` is called with the active jobs at the start of each sweep; `recorded` is given
     what was recorded, at once; `gets_on` is called whenever the store has answered.
     """
 
-    active: Callable[[dict[str, Job]], None] = lambda _jobs: None
+    active: Callable[[Iterable[Job]], None] = lambda _jobs: None
     recorded: Callable[[Sequence[Change]], None] = lambda _changes: None
     gets_on: Callable[[], None] = lambda: None
 
@@ -39,14 +39,12 @@ class Recorder:
         self.now = now
         self.histories: dict[str, History] = {}
         self._audience = audience
-        self._active: dict[str, Job] = {}
         self._interning = Interning()
 
     async def active(self) -> dict[str, Known]:
         """The active jobs, by id."""
-        known = dict(await self.answered(self.store.active(self.account)))
-        self._active = {id_: each.job for id_, each in known.items()}
-        self._audience.active(self._active)
+        known = await self.answered(self.store.active(self.account))
+        self._audience.active(each.job for each in known.values())
         return known
 
     async def known(self, ids: Collection[str]) -> Mapping[str, Known]:
@@ -56,10 +54,6 @@ class Recorder:
     async def record(self, changes: Sequence[Change], watermark: int | None = None) -> None:
         """Record these changes, and call back."""
         await self.answered(self.store.record(self.account, changes, watermark))
-        for known in (change.known for change in changes):
-            self._active.pop(known.job.id, None)
-            if known.active:
-                self._active[known.job.id] = known.job
         self._audience.recorded(changes)
 
     def lean(self, changes: Sequence[Change]) -> list[Change]:

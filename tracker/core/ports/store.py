@@ -11,6 +11,7 @@ from tracker.core.deliveries.replay import Replay, Replayed
 from tracker.core.events.event import Event
 from tracker.core.events.job_diff import Change, Known
 from tracker.core.events.time_driven import Standing
+from tracker.core.jobs.job import Job
 from tracker.core.ports.cards import Cards
 from tracker.core.ports.outbox import Outbox
 from tracker.core.ports.wakeups import Wakeups
@@ -69,8 +70,14 @@ class Store(Protocol):
     async def contact(self, account: str, first: Contact) -> Contact:
         """How far `account` has been read; `first` is kept, and returned, where it was never contacted."""
 
-    async def active(self, account: str) -> Mapping[str, Known]:
-        """Every active job of `account`, by id."""
+    async def active(self, account: str) -> dict[str, Known]:
+        """Every active job of `account`, by id, in a dict that is the caller's own."""
+
+    def active_snapshot(self, account: str) -> Mapping[str, Job]:
+        """The active jobs of `account`, by id, as of the last commit; none before `active` has read them.
+
+        For any thread: it reads no database and never raises.
+        """
 
     async def known(self, account: str, ids: Collection[str]) -> Mapping[str, Known]:
         """Those of `ids` that the log knows, active or not."""

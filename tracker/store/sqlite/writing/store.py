@@ -16,7 +16,7 @@ from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import Event, from_iso, iso
 from tracker.core.events.job_diff import Change, Known
 from tracker.core.events.time_driven import Standing
-from tracker.core.jobs.job import COUNTERS
+from tracker.core.jobs.job import COUNTERS, Job
 from tracker.core.ports.store import NOT_SWEPT, Contact, DatabaseUse, EventObserver, UseObserver
 from tracker.core.ports.wakeups import Wakeups
 from tracker.core.queries.orphans import Dropped, Moved, Orphans
@@ -28,7 +28,7 @@ from tracker.store.sqlite.files.displaced_database import take_back
 from tracker.store.sqlite.files.lock import held, locked
 from tracker.store.sqlite.files.ownership import real_path
 from tracker.store.sqlite.reading.orphans import drop, move, read_orphans
-from tracker.store.sqlite.writing.active_jobs_cache import ActiveJobs, Draft
+from tracker.store.sqlite.writing.active_jobs_cache import ActiveJobsCache, Draft
 from tracker.store.sqlite.writing.event_log import Appended, EventLog, LogEntry
 from tracker.store.sqlite.writing.job_codec import stored_job
 from tracker.store.sqlite.writing.outbox import SqliteOutbox
@@ -81,7 +81,7 @@ class SqliteStore:
         self.cards = SqliteCards(database)
         self._database = database
         self._log = log
-        self._active = ActiveJobs()
+        self._active = ActiveJobsCache()
         self._unrecorded: str | None = None  # why the last record failed; None where it did not
 
     def subscribe(self, subscriptions: Iterable[Subscription]) -> None:
@@ -95,8 +95,11 @@ class SqliteStore:
             found = await self._contact(account)
         return found or first
 
-    async def active(self, account: str) -> Mapping[str, Known]:
+    async def active(self, account: str) -> dict[str, Known]:
         return await self._database.read("reading", lambda connection: self._active.read(connection, account))
+
+    def active_snapshot(self, account: str) -> Mapping[str, Job]:
+        return self._active.snapshot(account)
 
     async def known(self, account: str, ids: Collection[str]) -> Mapping[str, Known]:
         wanted, found = list(ids), {}
