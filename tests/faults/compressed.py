@@ -5,8 +5,8 @@ import json
 from collections import Counter
 from contextlib import asynccontextmanager
 
-from tracker.core.events.event import from_iso
-from tracker.core.events.time_driven import Limits
+from tracker.core.events.event import parse_iso
+from tracker.core.events.time_driven import TimeLimits
 from tracker.core.jobs.status import is_terminal
 from tracker.core.queries.filters import EventFilter
 from tracker.core.reconciliation.account_health import Health
@@ -99,7 +99,7 @@ class Days:
             )
             health = Health(["default"])
             self.watcher = Watcher(poller, self.every, health, Metrics(), lambda: 0.5)
-            self.janitor = Janitor(store, health, {"default": Limits(stalled_after=1000 * DAY)}, self._now, 30 * DAY)
+            self.janitor = Janitor(store, health, {"default": TimeLimits(stalled_after=1000 * DAY)}, self._now, 30 * DAY)
             yield self
 
     async def go_on(self, seconds, faults=()) -> None:
@@ -146,7 +146,7 @@ class Days:
     def _check_history(self, plan, history) -> None:
         place = 0.0
         for event in history:
-            observed = from_iso(event["observed_at"]) / 1000
+            observed = parse_iso(event["observed_at"]) / 1000
             moments = list(_moments(plan, event["data"], observed))
             assert moments, f"invented: {event}"
             found = next((at for at in moments if at > place - 0.01), moments[-1])

@@ -18,7 +18,7 @@ from truth import Log
 from wrong_clock import WrongClock
 
 from tracker.core.deliveries.circuit import TRIP
-from tracker.core.events.event import from_iso
+from tracker.core.events.event import parse_iso
 from tracker.simulator.faults import Faults, parse
 
 AHEAD, BEHIND = 2 * DAY, -2 * DAY
@@ -162,13 +162,13 @@ class Trial:
                 ended, by_the_wrong_one = self.ended[_job(event)]
                 assert event["created_at"] == event["data"]["completed_at"]
                 assert abs(event["created_at"] - ended) <= 2
-                assert -1 <= from_iso(event["observed_at"]) / 1000 - by_the_wrong_one <= 30
+                assert -1 <= parse_iso(event["observed_at"]) / 1000 - by_the_wrong_one <= 30
 
     def _check_times(self, events):
         with closing(sqlite3.connect(f"file:{self.installation.database}?mode=ro", uri=True)) as connection:
             attempts = connection.execute("SELECT began_at / 1000.0, ended_at / 1000.0 FROM attempts").fetchall()
         said = [*self.keeper.signed, *(moment for span in attempts for moment in span)]
-        said += [from_iso(event["observed_at"]) / 1000 for event in events]
+        said += [parse_iso(event["observed_at"]) / 1000 for event in events]
         assert [moment for moment in said if not self.wrong.has_said(moment)] == []
 
 

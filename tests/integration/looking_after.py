@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from sweeping import BEGAN, HOUR, Watched
 
-from tracker.core.events.time_driven import Limits
+from tracker.core.events.time_driven import TimeLimits
 from tracker.core.queries.filters import EventFilter
 from tracker.core.reconciliation.account_health import Health
 from tracker.polling.poll_loop import Watcher
@@ -24,7 +24,7 @@ class LookedAfter(Watched):
     def __init__(self, path, limits=None) -> None:
         super().__init__(path)
         self.path = path
-        self.limits = limits or Limits()
+        self.limits = limits or TimeLimits()
         self.told = []
         self.jumped_at = 0
 

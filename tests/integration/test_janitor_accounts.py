@@ -5,7 +5,7 @@ import pytest
 from looking_after import BEGAN, HOUR, MINUTE, TIME_ALONE, LookedAfter
 
 from tracker.core.events.event import iso
-from tracker.core.events.time_driven import Limits
+from tracker.core.events.time_driven import TimeLimits
 from tracker.schemas import event_schema
 from tracker.store.file_commands import verify
 
@@ -14,7 +14,7 @@ UNREACHABLE, RECOVERED = "account.unreachable", "account.recovered"
 
 @pytest.fixture
 def world(tmp_path):
-    return LookedAfter(tmp_path / "tracker.db", Limits(unreachable_after=5 * MINUTE))
+    return LookedAfter(tmp_path / "tracker.db", TimeLimits(unreachable_after=5 * MINUTE))
 
 
 def told(world):

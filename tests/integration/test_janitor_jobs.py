@@ -5,12 +5,12 @@ import msgspec
 import pytest
 from looking_after import BEGAN, HOUR, MINUTE, TIME_ALONE, LookedAfter
 
-from tracker.core.events.time_driven import Limits
+from tracker.core.events.time_driven import TimeLimits
 from tracker.schemas import event_schema
 from tracker.store.file_commands import verify
 
 QUARTER = 15 * MINUTE
-LIMITS = Limits(stalled_after=HOUR, timeout_hours=10)
+LIMITS = TimeLimits(stalled_after=HOUR, timeout_hours=10)
 SLOW = {"requests": 10, "running": 30 * HOUR, "timeout": 100 * HOUR}
 """A job of which a request is completed every three hours."""
 

@@ -13,7 +13,7 @@ from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import batch_event
 from tracker.core.events.job_diff import Known, deletion, diff, first_seen
-from tracker.core.events.time_driven import Limits, overdue
+from tracker.core.events.time_driven import TimeLimits, overdue_events
 from tracker.core.jobs.job import Job
 from tracker.core.reconciliation.account_health import Health
 from tracker.store.file_commands import verify
@@ -22,7 +22,7 @@ from tracker.store.sqlite.writing.event_log import LogEntry
 
 SEEN = 1_795_478_400_000
 DAY = 86_400_000
-LIMITS = Limits()
+LIMITS = TimeLimits()
 
 
 def a_job(status="RUNNING", **properties):
@@ -45,7 +45,7 @@ async def store(path):
 
 
 async def due(store, at=SEEN + DAY):
-    return list(overdue("default", await store.standings("default"), LIMITS, at, at))
+    return list(overdue_events("default", await store.standings("default"), LIMITS, at, at))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ async def test_the_loop_goes_on_after_a_lost_store(store, path):
     """The loop looks again and again: an outage is told although the first looks found no database."""
     health = Health(["default"])
     health.swept("default", Failure(Reason.NETWORK, "refused"), SEEN)
-    limits = {"default": Limits(unreachable_after=0.1)}
+    limits = {"default": TimeLimits(unreachable_after=0.1)}
     told = store.wakeups.deliveries_changed("all")
     path.rename(path.with_name("away.db"))
     with anyio.fail_after(30), capture_logs() as lines:

@@ -7,7 +7,7 @@ import pytest
 from msgspec import UNSET
 from sweeping import Watched
 
-from tracker.core.events.event import LARGEST_EVENT
+from tracker.core.events.event import MAX_EVENT_BYTES
 from tracker.core.queries.filters import EventFilter
 from tracker.store.file_commands import verify
 from tracker.store.opening import open_reader
@@ -39,7 +39,7 @@ async def test_five_thousand_errors(world):
         misreport(world, job, errors=random.Random(2).sample(ERRORS, len(ERRORS)))
         assert (await world.sweep())[0].events == ()
     async with open_reader(world.path) as reader:
-        assert max(len(body) for _, body in await reader.events(0, EventFilter(), limit=10)) < LARGEST_EVENT / 8
+        assert max(len(body) for _, body in await reader.events(0, EventFilter(), limit=10)) < MAX_EVENT_BYTES / 8
     assert world.path.stat().st_size < 1_000_000
     assert verify(world.path).differences == ()
 

@@ -13,7 +13,7 @@ from observations import SINCE, gone, moved, seen
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.delivery import Outcome, Result, settle
 from tracker.core.deliveries.fan_out import Subscription, fan_out
-from tracker.core.events.event import from_iso, iso
+from tracker.core.events.event import iso, parse_iso
 from tracker.core.events.job_diff import diff
 from tracker.core.events.types import TYPES
 from tracker.core.jobs.job import read_job
@@ -155,7 +155,7 @@ def place(job):
 
 
 def place_by_end(job):
-    ended_at = from_iso(job["observed_at"]) // 1000 if job["completed_at"] is None else job["completed_at"]
+    ended_at = parse_iso(job["observed_at"]) // 1000 if job["completed_at"] is None else job["completed_at"]
     return -ended_at, job["account"], job["id"]
 
 

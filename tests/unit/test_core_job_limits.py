@@ -8,9 +8,9 @@ import pytest
 from core_samples import ANSWER, NOW, job
 
 from tracker.core.errors.provider_failure import Failure, Reason
-from tracker.core.events.event import LARGEST_EVENT, plain_event
+from tracker.core.events.event import MAX_EVENT_BYTES, plain_event
 from tracker.core.events.job_diff import Known, deletion, diff, first_seen
-from tracker.core.events.time_driven import Limits, Outage, reachability
+from tracker.core.events.time_driven import Outage, TimeLimits, reachability_event
 from tracker.core.jobs.job import parse_job
 from tracker.core.jobs.size_limits import LARGEST_JOB, LARGEST_PROPERTY, bounded, omitted, size_of
 
@@ -157,7 +157,7 @@ def test_no_event_is_larger_than_64_kib(before, after):
         *diff("default", known, large(after, status="FAILED"), NOW).events,
         *deletion("default", known, NOW).events,
     ]
-    assert max(map(bytes_of, events)) <= LARGEST_EVENT
+    assert max(map(bytes_of, events)) <= MAX_EVENT_BYTES
 
 
 def test_everything_large_at_once_fits():
@@ -167,14 +167,14 @@ def test_everything_large_at_once_fits():
     kept = bounded(job(**everything))
     assert size_of(kept) <= LARGEST_JOB
     (event,) = diff("default", Known(kept), job(**other), NOW).events
-    assert bytes_of(event) <= LARGEST_EVENT
+    assert bytes_of(event) <= MAX_EVENT_BYTES
 
 
 def test_sizes_stand_for_values_where_an_event_would_be_too_large():
     """A job that was stored before jobs were bounded changes: what it was is too large for the event, what it is is not."""
     before, after = job(errors=MANY, new="old"), job(errors=MANY, new="new")
     (event,) = diff("default", Known(before), after, NOW).events
-    assert bytes_of(event) <= LARGEST_EVENT
+    assert bytes_of(event) <= MAX_EVENT_BYTES
     assert event.changes == {
         "errors": (omitted(size_of(MANY)), bounded(after).errors),
         "errors_omitted": (None, 4980),
@@ -193,13 +193,13 @@ def test_any_job_is_bounded(seed):
     assert diff("default", Known(known), before, NOW) is None
     change = diff("default", Known(known), after, NOW)
     for event in change.events if change else ():
-        assert bytes_of(event) <= LARGEST_EVENT
+        assert bytes_of(event) <= MAX_EVENT_BYTES
 
 
 def test_what_is_said_of_an_account_is_bounded():
     """The reason why an account cannot be reached is cut where it is long, on this event and on its recovery."""
-    event = reachability("default", Outage(0, Failure(Reason.NETWORK, LONG)), None, Limits(), NOW)
+    event = reachability_event("default", Outage(0, Failure(Reason.NETWORK, LONG)), None, TimeLimits(), NOW)
     assert len(event.data["detail"]) == 2000
-    assert bytes_of(reachability("default", None, event, Limits(), NOW)) < 4000
+    assert bytes_of(reachability_event("default", None, event, TimeLimits(), NOW)) < 4000
     of_receiver = plain_event("receiver.failing", "", {"receiver": "r", "reason": "x", "detail": LONG, "since": ""}, NOW)
     assert bytes_of(of_receiver) < 4000

@@ -16,7 +16,7 @@ from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.events.event import Outcome, iso, plain_event
 from tracker.core.events.job_diff import Known, deletion, diff, first_seen
 from tracker.core.events.sample import sample_event
-from tracker.core.events.time_driven import Limits, Outage, Standing, overdue, reachability
+from tracker.core.events.time_driven import ActiveJobStatus, Outage, TimeLimits, overdue_events, reachability_event
 from tracker.core.events.types import (
     ACCOUNT_TYPES,
     BATCH_TYPES,
@@ -90,7 +90,7 @@ def of_jobs():
         diff("default", Known(job(), deleted=True), job(), NOW),
     ]
     yield from (event for change in changes for event in change.events)
-    yield from overdue("default", [Standing(job=job(), moved_at=0)], Limits(timeout_hours=1), NOW, NOW)
+    yield from overdue_events("default", [ActiveJobStatus(job=job(), moved_at=0)], TimeLimits(timeout_hours=1), NOW, NOW)
     progress = diff("default", running, job(completed_requests=901, new=1), NOW).events[0]
     yield msgspec.structs.replace(progress, eta=iso(NOW))
 
@@ -98,8 +98,8 @@ def of_jobs():
 def of_others():
     """What is said of accounts and receivers, for every reason."""
     for reason in Reason:
-        told = reachability("default", Outage(0, Failure(reason, "why")), None, Limits(), NOW)
-        yield from (told, reachability("default", None, told, Limits(), NOW))
+        told = reachability_event("default", Outage(0, Failure(reason, "why")), None, TimeLimits(), NOW)
+        yield from (told, reachability_event("default", None, told, TimeLimits(), NOW))
     recovered = {"account": "default", "reason": "recovered", "detail": "", "since": iso(NOW)}
     yield plain_event("account.recovered", "default", recovered, NOW)
     for type_ in RECEIVER_TYPES:

@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.events.event import iso
-from tracker.core.events.time_driven import RECOVERED, UNREACHABLE, Limits, Outage, reachability
+from tracker.core.events.time_driven import RECOVERED, UNREACHABLE, Outage, TimeLimits, reachability_event
 from tracker.core.reconciliation.account_health import Health
 
-LIMITS = Limits(unreachable_after=300)
+LIMITS = TimeLimits(unreachable_after=300)
 MINUTES = 60_000
 DOWN = Failure(Reason.NETWORK, "connection refused")
 UNPAID = Failure(Reason.NOT_ENABLED, "HTTP 402")
-TOLD = reachability("work", Outage(NOW - 10 * MINUTES, DOWN), None, LIMITS, NOW)
-OVER = reachability("work", None, TOLD, LIMITS, NOW + MINUTES)
+TOLD = reachability_event("work", Outage(NOW - 10 * MINUTES, DOWN), None, LIMITS, NOW)
+OVER = reachability_event("work", None, TOLD, LIMITS, NOW + MINUTES)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ OVER = reachability("work", None, TOLD, LIMITS, NOW + MINUTES)
 @pytest.mark.parametrize("before", [None, OVER])
 def test_an_outage_is_told_once_it_has_lasted(before, lasted, is_told):
     """Neither a short outage nor one that is as short as that again is told, a longer one is."""
-    event = reachability("work", Outage(NOW, DOWN), before, LIMITS, NOW + lasted)
+    event = reachability_event("work", Outage(NOW, DOWN), before, LIMITS, NOW + lasted)
     assert (event is not None) is is_told
 
 
@@ -32,21 +32,21 @@ def test_an_outage_is_told_once_it_has_lasted(before, lasted, is_told):
 @pytest.mark.parametrize(("lasted", "is_told"), [(5 * MINUTES - 1, False), (5 * MINUTES, True)])
 def test_an_outage_counts_from_a_jump_of_the_clock(since, lasted, is_told):
     """Neither set on nor set back does the clock say how long it has lasted."""
-    event = reachability("work", Outage(since, DOWN), None, LIMITS, NOW + lasted, NOW)
+    event = reachability_event("work", Outage(since, DOWN), None, LIMITS, NOW + lasted, NOW)
     assert (event is not None) is is_told
 
 
 @pytest.mark.parametrize("reason", Reason)
 def test_the_event_says_why_and_since_when(reason):
     """Every reason for which a sweep can fail is told as it is, with its detail and the outage's beginning."""
-    event = reachability("work", Outage(NOW, Failure(reason, "so it is")), None, LIMITS, NOW + 6 * MINUTES)
+    event = reachability_event("work", Outage(NOW, Failure(reason, "so it is")), None, LIMITS, NOW + 6 * MINUTES)
     assert (event.type, event.account, event.observed_at) == (UNREACHABLE, "work", iso(NOW + 6 * MINUTES))
     assert event.data == {"account": "work", "reason": reason.value, "detail": "so it is", "since": iso(NOW)}
 
 
 def test_what_was_told_is_not_told_again():
     """An outage that goes on, of another reason too, is the same one; so is one that was told before a restart."""
-    assert reachability("work", Outage(NOW, UNPAID), TOLD, LIMITS, NOW + 60 * MINUTES) is None
+    assert reachability_event("work", Outage(NOW, UNPAID), TOLD, LIMITS, NOW + 60 * MINUTES) is None
 
 
 def test_the_end_is_told_with_what_has_ended():
@@ -57,7 +57,7 @@ def test_the_end_is_told_with_what_has_ended():
 @pytest.mark.parametrize("before", [None, OVER])
 def test_what_was_not_told_has_no_end(before):
     """An account that works, and was not said to be unreachable, is nothing to tell."""
-    assert reachability("work", None, before, LIMITS, NOW) is None
+    assert reachability_event("work", None, before, LIMITS, NOW) is None
 
 
 @given(st.lists(st.one_of(st.integers(1, 400_000), st.sampled_from(("fails", "works", "look", "restart"))), max_size=60))
@@ -73,7 +73,7 @@ def test_beginnings_and_ends_alternate(steps):
             health.swept("work", DOWN if step == "fails" else None, now)
         elif health.accounts["work"].known:
             outage = health.accounts["work"].outage
-            event = reachability("work", outage, log[-1] if log else None, LIMITS, now)
+            event = reachability_event("work", outage, log[-1] if log else None, LIMITS, now)
             assert event is None or (outage is None) == (event.type == RECOVERED)
             assert event is None or outage is None or now - outage.since >= 5 * MINUTES
             log += [event] if event else []

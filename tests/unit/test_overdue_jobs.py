@@ -8,23 +8,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker.core.events.event import iso
-from tracker.core.events.time_driven import DEADLINE, STALLED, Clocks, Limits, Standing, overdue, timeout_hours
+from tracker.core.events.time_driven import (
+    DEADLINE,
+    STALLED,
+    ActiveJobStatus,
+    Clocks,
+    TimeLimits,
+    overdue_events,
+    timeout_hours,
+)
 from tracker.core.jobs.status import ACTIVE, TERMINAL
 
 HOUR = 3_600_000
 CREATED = ANSWER["created_at"] * 1000
-LIMITS = Limits(stalled_after=3600, timeout_hours=10)
+LIMITS = TimeLimits(stalled_after=3600, timeout_hours=10)
 MOVED = CREATED + 2 * HOUR
 
 
 def told(standing, swept_at, now=None, limits=LIMITS, jumped_at=0, provider_ahead=0):
     """The types of what there is to say."""
     now, clocks = swept_at if now is None else now, Clocks(jumped_at, provider_ahead)
-    return [event.type for event in overdue("default", [standing], limits, swept_at, now, clocks)]
+    return [event.type for event in overdue_events("default", [standing], limits, swept_at, now, clocks)]
 
 
 def standing(moved_at=MOVED, *, stalled=False, warned=False, **properties):
-    return Standing(job=job(**properties), moved_at=moved_at, stalled=stalled, warned=warned)
+    return ActiveJobStatus(job=job(**properties), moved_at=moved_at, stalled=stalled, warned=warned)
 
 
 @pytest.mark.parametrize(("after", "types"), [(HOUR - 1, []), (HOUR, [STALLED]), (HOUR + 1, [STALLED])])
@@ -96,7 +104,7 @@ def test_a_deadline_is_reckoned_by_the_provider_s_clock(ahead):
 
 def test_the_events():
     """They carry the job as it is and no change; they happened when the time was up, and were observed later."""
-    stalled, deadline = overdue("default", [standing()], LIMITS, CREATED + 9 * HOUR, CREATED + 9 * HOUR + 5)
+    stalled, deadline = overdue_events("default", [standing()], LIMITS, CREATED + 9 * HOUR, CREATED + 9 * HOUR + 5)
     assert stalled.data == deadline.data == job().to_data()
     assert stalled.changes == deadline.changes == {}
     assert (stalled.created_at * 1000, deadline.created_at * 1000) == (MOVED + HOUR, CREATED + 8 * HOUR)

@@ -34,8 +34,8 @@ def test_what_a_success_is_worth(total, succeeded, failed, words):
         succeeded_requests=succeeded,
         failed_requests=failed,
     )
-    assert summary.of_job("batch.completed", over, {}) == words
-    assert summary.of_status(over) == words
+    assert summary.summarize_job_event("batch.completed", over, {}) == words
+    assert summary.summarize_status(over) == words
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_what_a_success_is_worth(total, succeeded, failed, words):
 )
 def test_every_event_says_how_far_the_job_is(type_, words):
     """Each type has its words, and even one that is not known yet says how many requests are done."""
-    assert summary.of_job(type_, job(**SOME), {}) == words
+    assert summary.summarize_job_event(type_, job(**SOME), {}) == words
 
 
 @pytest.mark.parametrize(
@@ -71,16 +71,19 @@ def test_every_event_says_how_far_the_job_is(type_, words):
 )
 def test_nothing_is_said_of_what_was_not_counted(type_, counters, words):
     """A counter without a meaning is left out."""
-    assert summary.of_job(type_, job(**counters), {}) == words
+    assert summary.summarize_job_event(type_, job(**counters), {}) == words
 
 
 def test_other_changes_are_named():
     """An update names the properties that changed, and a status outside the schema is told as it came."""
-    assert summary.of_job("batch.updated", job(), {"metadata": (1, 2), "new": (None, 1)}) == "Batch updated: metadata, new"
-    assert summary.of_job("batch.updated", job(), {}) == "Batch updated"
+    assert (
+        summary.summarize_job_event("batch.updated", job(), {"metadata": (1, 2), "new": (None, 1)})
+        == "Batch updated: metadata, new"
+    )
+    assert summary.summarize_job_event("batch.updated", job(), {}) == "Batch updated"
     paused = job(status="PAUSED")
-    assert summary.of_job("batch.unrecognized", paused, {}) == "Batch has a status that nobody knows: PAUSED"
-    assert summary.of_status(paused) == "Batch has a status that nobody knows: PAUSED"
+    assert summary.summarize_job_event("batch.unrecognized", paused, {}) == "Batch has a status that nobody knows: PAUSED"
+    assert summary.summarize_status(paused) == "Batch has a status that nobody knows: PAUSED"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +99,7 @@ def test_other_changes_are_named():
 )
 def test_how_a_job_stands(status, words):
     """Each status of the schema has its words."""
-    assert summary.of_status(job(status=status)) == words
+    assert summary.summarize_status(job(status=status)) == words
 
 
 @pytest.mark.parametrize(
@@ -121,7 +124,7 @@ def test_how_a_job_stands(status, words):
 )
 def test_what_is_not_about_a_job(type_, data, words):
     """Accounts and receivers are named, with the reason in plain words; a type that is not known yet is told as it is."""
-    assert summary.of_other(type_, data) == words
+    assert summary.summarize_other_event(type_, data) == words
 
 
 @pytest.mark.parametrize(
@@ -130,4 +133,4 @@ def test_what_is_not_about_a_job(type_, data, words):
 )
 def test_durations_have_two_units(seconds, words):
     """The two largest units of a duration are told, and it is never negative."""
-    assert summary.span(seconds) == words
+    assert summary.format_duration(seconds) == words

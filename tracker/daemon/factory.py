@@ -9,7 +9,7 @@ from tracker.config import Account, Receiver
 from tracker.config.secrets_in_use import Credentials, Learned
 from tracker.core.deliveries.delivery import Terms
 from tracker.core.deliveries.fan_out import Subscription
-from tracker.core.events.time_driven import Limits
+from tracker.core.events.time_driven import TimeLimits
 from tracker.core.ports.cards import Cards
 from tracker.core.ports.notifier import Notifier
 from tracker.delivery.notifiers.notifier_kind import Dependencies
@@ -91,8 +91,8 @@ def _client(
     return http_client(tls, proxies=network.proxies, pulse=pulse, identity=identity)
 
 
-def limits(account: Account) -> Limits:
-    return Limits(
+def limits(account: Account) -> TimeLimits:
+    return TimeLimits(
         stalled_after=account.stalled_after,
         timeout_hours=account.timeout_hours,
         unreachable_after=account.unreachable_after,

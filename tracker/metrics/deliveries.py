@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from tracker.core.deliveries.delivery import Result, Settlement
-from tracker.core.events.event import from_iso
+from tracker.core.events.event import parse_iso
 from tracker.metrics.families import Families
 
 ENDS: Final = ("delivered", "dead")
@@ -56,7 +56,7 @@ class DeliveryMetrics:
         if settlement.state in ENDS:
             self._ended.labels(delivery.receiver, settlement.state).inc()
         if settlement.state == "delivered":
-            late = settlement.ended_at - from_iso(_decode(delivery.body).observed_at)
+            late = settlement.ended_at - parse_iso(_decode(delivery.body).observed_at)
             self._latency.labels(delivery.receiver).observe(max(late, 0) / 1000)
 
     def _start_at_zero(self, receiver: str) -> None:

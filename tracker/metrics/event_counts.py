@@ -6,7 +6,7 @@ What was over before the account was first contacted counts as events alone.
 from collections.abc import Iterable
 from typing import Any, Final
 
-from tracker.core.events.event import Event, from_iso
+from tracker.core.events.event import Event, parse_iso
 from tracker.core.events.types import BATCH_TYPES, END_TYPES, EVENT_TYPES, RECEIVER_TYPES
 from tracker.core.jobs.job import time_of
 from tracker.metrics.families import Families
@@ -103,7 +103,7 @@ class ChangeMetrics:
             self._ran.labels(account).observe(max(completed_at - started_at, 0))
         moment = time_of(data, _MOMENT_OF[event.type]) if event.type in _MOMENT_OF else None
         if moment is not None and account in self._whole:
-            self._lag.labels(account).observe(max(from_iso(event.observed_at) / 1000 - moment, 0))
+            self._lag.labels(account).observe(max(parse_iso(event.observed_at) / 1000 - moment, 0))
 
     def _start_at_zero(self, account: str) -> None:
         for type_ in EVENT_TYPES:

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from tracker import __version__
 from tracker.core.deliveries.circuit import Circuit
-from tracker.core.events.event import from_iso
+from tracker.core.events.event import parse_iso
 from tracker.core.jobs.status import FOLLOWERS, is_recognized, is_terminal
 from tracker.core.ports.statistics import Statistics
 from tracker.core.queries.pages import Backlog
@@ -80,7 +80,7 @@ class StoredMetrics:
             pending.add_metric([receiver], backlog.pending)
             dead.add_metric([receiver], backlog.dead)
             oldest.add_metric(
-                [receiver], 0 if backlog.oldest_pending_at is None else from_iso(backlog.oldest_pending_at) / 1000
+                [receiver], 0 if backlog.oldest_pending_at is None else parse_iso(backlog.oldest_pending_at) / 1000
             )
         yield from (pending, dead, oldest, self._orphaned(found))
 

@@ -12,7 +12,7 @@ from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import Event
 from tracker.core.events.job_diff import Change
-from tracker.core.events.summary import why
+from tracker.core.events.summary import failure_reason
 from tracker.core.events.types import BY_NAME
 from tracker.core.reconciliation.account_health import Health
 from tracker.core.reconciliation.sweep_report import Report
@@ -161,7 +161,7 @@ def _level(event: Event) -> str:
 
 def _errors(event: Event) -> dict[str, str]:
     """Why a job ended as it did, where the API says it."""
-    reason = why(event.data)
+    reason = failure_reason(event.data)
     return {"error": reason} if reason else {}
 
 

@@ -7,7 +7,7 @@ import structlog
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import Event, iso
-from tracker.core.events.time_driven import Clocks, Limits, overdue, reachability
+from tracker.core.events.time_driven import Clocks, TimeLimits, overdue_events, reachability_event
 from tracker.core.events.types import BY_NAME
 from tracker.core.ports.store import Store
 from tracker.core.reconciliation.account_health import AccountHealth, Health
@@ -33,7 +33,7 @@ class Janitor:
         self,
         store: Store,
         health: Health,
-        limits: Mapping[str, Limits],
+        limits: Mapping[str, TimeLimits],
         now: Callable[[], int],
         keep_deliveries: float,
         *,
@@ -55,7 +55,7 @@ class Janitor:
         self._log = structlog.get_logger()
         self.set_limits(limits, keep_deliveries)
 
-    def set_limits(self, limits: Mapping[str, Limits], keep_deliveries: float) -> None:
+    def set_limits(self, limits: Mapping[str, TimeLimits], keep_deliveries: float) -> None:
         """Look by these from the next look on."""
         self._limits = limits
         self._keep_deliveries = keep_deliveries
@@ -100,7 +100,7 @@ class Janitor:
         if self._jumped_at != before:
             self._log.warning("clock.jumped", to=iso(self._jumped_at))
 
-    async def _look_at(self, account: str, health: AccountHealth, limits: Limits) -> list[Event]:
+    async def _look_at(self, account: str, health: AccountHealth, limits: TimeLimits) -> list[Event]:
         if not health.known:
             return []
         events = [*await self._of_account(account, health, limits), *await self._of_jobs(account, health, limits)]
@@ -109,19 +109,19 @@ class Janitor:
             self._say(event)
         return logged
 
-    async def _of_account(self, account: str, health: AccountHealth, limits: Limits) -> list[Event]:
+    async def _of_account(self, account: str, health: AccountHealth, limits: TimeLimits) -> list[Event]:
         told = await self._store.last_of_account(account)
-        event = reachability(account, health.outage, told, limits, self._now(), self._jumped_at)
+        event = reachability_event(account, health.outage, told, limits, self._now(), self._jumped_at)
         return [event] if event else []
 
-    async def _of_jobs(self, account: str, health: AccountHealth, limits: Limits) -> list[Event]:
+    async def _of_jobs(self, account: str, health: AccountHealth, limits: TimeLimits) -> list[Event]:
         swept_at, clocks = health.swept_at, Clocks(self._jumped_at, round(health.clock_ahead * 1000))
         if swept_at is None or self._looked_at.get(account) == swept_at:
             return []
         events: list[Event] = []
         after = ""
         while standings := await self._store.standings(account, after):
-            events += overdue(account, standings, limits, swept_at, self._now(), clocks)
+            events += overdue_events(account, standings, limits, swept_at, self._now(), clocks)
             after = standings[-1].job.id
         if not events:
             self._looked_at[account] = swept_at

@@ -5,7 +5,7 @@ from pathlib import Path
 from tracker.cli.formatting import text
 from tracker.cli.formatting.output import echo_error
 from tracker.core.events.event import iso
-from tracker.core.events.summary import span
+from tracker.core.events.summary import format_duration
 from tracker.core.ports.reader import Reader
 from tracker.runtime.clock import now
 from tracker.store.file_commands import is_in_use
@@ -24,4 +24,4 @@ async def last_sweep(reader: Reader) -> str:
     swept_at = await reader.last_sweep()
     if swept_at is None:
         return "no sweep is recorded"
-    return f"the last sweep was {span((now() - swept_at) / 1000)} ago, at {text.moment(iso(swept_at))}"
+    return f"the last sweep was {format_duration((now() - swept_at) / 1000)} ago, at {text.moment(iso(swept_at))}"

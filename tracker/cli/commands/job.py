@@ -16,7 +16,7 @@ from tracker.cli.formatting import text
 from tracker.cli.formatting.output import echo_json
 from tracker.config import database_path
 from tracker.core.events.event import iso
-from tracker.core.events.summary import span
+from tracker.core.events.summary import format_duration
 from tracker.core.events.timeline import Step, steps
 from tracker.core.jobs.job import time_of
 from tracker.core.jobs.request_errors import error_sentences
@@ -96,7 +96,7 @@ def _show(job: Mapping[str, Any], events: Sequence[dict[str, Any]]) -> None:
 
 
 def _gap(step: Step) -> str:
-    return f"+{span(step.gap)}" if step.gap else ""
+    return f"+{format_duration(step.gap)}" if step.gap else ""
 
 
 def _properties(job: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

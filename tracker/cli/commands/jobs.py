@@ -15,7 +15,7 @@ from tracker.cli.arguments.options import config_option, examples, json_option, 
 from tracker.cli.formatting import text
 from tracker.cli.formatting.output import echo_error, echo_json
 from tracker.config import database_path
-from tracker.core.events.summary import span
+from tracker.core.events.summary import format_duration
 from tracker.core.ports.reader import Reader
 from tracker.core.queries.filters import JobFilter, in_turn
 from tracker.runtime.clock import now
@@ -137,7 +137,7 @@ def _rows(jobs: list[dict[str, Any]], *, whole: bool) -> Iterator[tuple[Any, ...
             terminal.status(job),
             text.plain(job["id"]) if whole else text.short_id(job),
             text.plain(job["account"]),
-            f"{span(at - job['created_at'])} ago",
+            f"{format_duration(at - job['created_at'])} ago",
             text.progress(job),
             text.about(job),
         )

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tracker.cli.formatting import terminal, text
-from tracker.core.events.summary import span
+from tracker.core.events.summary import format_duration
 from tracker.core.forecast.eta import History, eta, rate
 from tracker.core.jobs.job import time_of
 from tracker.core.jobs.status import is_terminal
@@ -75,7 +75,7 @@ def _cells(line: Line, now: int) -> dict[str, RenderableType]:
 def _time(job: Mapping[str, Any], ends_at: int | None, now: int) -> Text:
     """What is left, where that can be said; else how long it has taken."""
     if ends_at is not None and ends_at > now:
-        return Text(f"{span((ends_at - now) / 1000)} left")
+        return Text(f"{format_duration((ends_at - now) / 1000)} left")
     ended_at = time_of(job, "completed_at") if is_terminal(job["status"]) else None
     until = ended_at or now / 1000
-    return Text(span(until - job["created_at"]), style="dim")
+    return Text(format_duration(until - job["created_at"]), style="dim")

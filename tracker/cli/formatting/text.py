@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from tracker.core.events.summary import why
+from tracker.core.events.summary import failure_reason
 from tracker.core.events.types import BY_NAME, END_TYPES
 from tracker.core.jobs.status import SUCCESS, is_terminal
 from tracker.core.jobs.title import job_title
@@ -47,7 +47,7 @@ def progress(job: Mapping[str, Any]) -> str:
 
 def about(job: Mapping[str, Any]) -> str:
     """Why it went wrong, what its metadata calls it, and its model: what there is of that, in one line."""
-    return " · ".join(each for each in (why(job), job_title(job), plain(job["model"] or "")) if each) or "-"
+    return " · ".join(each for each in (failure_reason(job), job_title(job), plain(job["model"] or "")) if each) or "-"
 
 
 def rate(per_second: float) -> str:
@@ -100,7 +100,7 @@ def _details(event: Mapping[str, Any]) -> Iterator[str]:
         yield str(event["outcome"]).replace("_", " ")
     if event["type"] == "batch.created":
         yield " ".join(plain(job[name]) for name in ("model", "endpoint") if job.get(name))
-    if reason := why(job):
+    if reason := failure_reason(job):
         yield reason
     if event["type"] in ("batch.progress", *END_TYPES):
         yield progress(job)

@@ -13,7 +13,7 @@ from rich.text import Text
 from tracker import __version__
 from tracker.cli.screens.dashboard import Board, Foot, event_line, head
 from tracker.cli.screens.demo_receivers import DemoReceiver
-from tracker.core.events.summary import span
+from tracker.core.events.summary import format_duration
 from tracker.core.jobs.status import is_terminal
 from tracker.runtime.clock import now
 
@@ -89,7 +89,7 @@ class LiveView:
 
     def _head(self, jobs: Sequence[Mapping[str, Any]]) -> RenderableType:
         active = sum(not is_terminal(job["status"]) for job in jobs)
-        lasted = span((self.board.now() - self._began) / 1000)
+        lasted = format_duration((self.board.now() - self._began) / 1000)
         name = Text.assemble((f" batch-tracker {__version__}", "bold"), ("  simulated workspace", "dim"))
         return head(name, f"{active} active jobs · {self.counts.total()} events · {lasted}")
 

@@ -18,7 +18,7 @@ from tracker.cli.screens.dashboard import Board, Foot, head
 from tracker.cli.screens.keyboard import keyboard, pressed
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.events.event import iso
-from tracker.core.events.summary import span
+from tracker.core.events.summary import format_duration
 from tracker.core.events.time_driven import UNREACHABLE
 from tracker.core.events.types import ACCOUNT_TYPES, TYPES
 from tracker.core.jobs.status import is_terminal
@@ -163,7 +163,7 @@ class Top:
         swept_at = await self._reader.last_sweep()
         if swept_at is None:
             return ""
-        return f"; last sweep {span((self._board.now() - swept_at) / 1000)} ago"
+        return f"; last sweep {format_duration((self._board.now() - swept_at) / 1000)} ago"
 
     def _head(self, active: int, every: int) -> RenderableType:
         name = Text(" batch-tracker", "bold")

@@ -9,7 +9,7 @@ from tracker.cli.formatting import text
 from tracker.cli.process.errors import CommandError
 from tracker.cli.wait.state import DELETED, UNKNOWN, Awaited, Waiting
 from tracker.core.errors.provider_failure import Failure, Reason
-from tracker.core.events.event import iso, worth
+from tracker.core.events.event import iso, outcome_of_counts
 from tracker.core.jobs.job import Job, MalformedJob
 from tracker.core.jobs.partial import as_tracked
 from tracker.core.jobs.status import ACTIVE, SUCCESS
@@ -124,7 +124,7 @@ class Api:
     def _see(self, awaited: Awaited, account: str, job: Job) -> None:
         seen_at = now()
         data = as_tracked(job, None, seen_at).to_data() | (awaited.job or {}) | job.to_data()
-        reached = worth(data["total_requests"], data["succeeded_requests"]) if job.status == SUCCESS else None
+        reached = outcome_of_counts(data["total_requests"], data["succeeded_requests"]) if job.status == SUCCESS else None
         own = {"account": account, "deleted": False, "observed_at": iso(seen_at), "outcome": reached}
         self._waiting.see(awaited, data | own, seen_at)
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from tracker.cli.formatting import text
 from tracker.cli.formatting.output import wrapped
 from tracker.cli.wait.state import DELETED, TIMED_OUT, UNKNOWN, Awaited
-from tracker.core.events.summary import of_status, span
+from tracker.core.events.summary import format_duration, summarize_status
 from tracker.core.jobs.job import Job, read_job, time_of
 from tracker.core.jobs.request_errors import error_sentences
 
@@ -44,7 +44,7 @@ def summary(jobs: Collection[Awaited], good: Collection[str], timeout: float | N
         if {*results} == {"partial"}:
             yield "--allow-partial counts a partial success as a success"
     if timed_out:
-        yield f"{_which(timed_out, jobs)} not over after the --timeout of {span(timeout or 0)}"
+        yield f"{_which(timed_out, jobs)} not over after the --timeout of {format_duration(timeout or 0)}"
 
 
 def result_lines(awaited: Awaited) -> list[str]:
@@ -69,10 +69,10 @@ def _verdict(job: dict[str, Any], result: str | None) -> tuple[str, str]:
     if result == TIMED_OUT:
         return f"not over yet: {text.plain(job['status'])}", text.progress(job)
     read = read_job(job)
-    said = text.plain(of_status(read)) if isinstance(read, Job) else text.plain(job["status"])
+    said = text.plain(summarize_status(read)) if isinstance(read, Job) else text.plain(job["status"])
     head, _, rest = said.partition(": ")
     ended_at = time_of(job, "completed_at")
-    return (f"{head} in {span(ended_at - job['created_at'])}" if ended_at else head), rest
+    return (f"{head} in {format_duration(ended_at - job['created_at'])}" if ended_at else head), rest
 
 
 def _which(number: int, jobs: Collection[Awaited]) -> str:

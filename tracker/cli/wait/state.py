@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from tracker.core.events.event import worth
+from tracker.core.events.event import outcome_of_counts
 from tracker.core.forecast.eta import History, Sample, extended
 from tracker.core.jobs.status import CANCELLED, FAILED, SUCCESS, TIMEOUT_EXCEEDED, is_terminal
 
@@ -103,5 +103,5 @@ class Waiting:
 def result_of(job: Mapping[str, Any]) -> str | None:
     """What it came to, of a job as `jobs --json` has it; None while it goes on."""
     if job["status"] == SUCCESS:
-        return worth(job["total_requests"], job["succeeded_requests"])
+        return outcome_of_counts(job["total_requests"], job["succeeded_requests"])
     return _RESULTS.get(job["status"]) or (DELETED if job.get("deleted") else None)

@@ -1,4 +1,4 @@
-"""Owns the Event: one thing that happened, never changed once logged, and its JSON, the same on every surface."""
+"""Owns the Event: one thing that happened, never changed once it is logged, and its JSON, which is the same everywhere."""
 
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -14,17 +14,14 @@ from tracker.core.text.one_line import cut
 
 _encode: Final = msgspec.json.Encoder().encode
 
-LARGEST_EVENT: Final = 64 * 1024
+MAX_EVENT_BYTES: Final = 64 * 1024
 """Bytes of JSON."""
 
-_REST: Final = 1024
-"""Bytes that an event takes besides its account, its changes and its data, and more."""
+_ENVELOPE_BYTES: Final = 1024
+"""An upper bound of what an event takes without its account, its changes and its data."""
 
-_LEAST_SPARED: Final = 64
-"""Bytes of a value that is worth leaving out."""
-
-_LONGEST_TEXT: Final = 2000
-"""Characters of what is said of an account or a receiver."""
+_MAX_TEXT: Final = 2000
+"""Characters of a text about an account or a receiver."""
 
 Outcome = Literal["success", "partial", "all_failed", "empty"]
 Changes = dict[str, tuple[Any, Any]]
@@ -33,10 +30,10 @@ Changes = dict[str, tuple[Any, Any]]
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One event, its fields in the order of its JSON.
 
-    `seq` is 0 until the log has given it its place. `created_at` is whole Unix seconds, by the provider's clock where
-    that is known; `timestamp` is the same as ISO 8601; `observed_at` is our clock's. `changes` maps a property to what
-    it was and is, or to the sizes of these where the event would be too large. `eta` is when the job will have ended at its
-    present pace, on a progress that tells enough.
+    `seq` is 0 until the event is logged. `created_at` is whole Unix seconds, by the provider's clock where the provider gives
+    the time; `timestamp` is the same as ISO 8601; `observed_at` is by our clock. `changes` maps a property to its value before
+    and after, or to the sizes of the values if the event would be too large. `eta` is the estimated end of the job, on a
+    `batch.progress` for which there is an estimate.
     """
 
     id: str
@@ -65,24 +62,24 @@ def batch_event(type_: str, account: str, job: Job, changes: Changes, now: int, 
         created_at=created_at,
         timestamp=iso(created_at * 1000),
         observed_at=iso(now),
-        changes=_shortened(changes, size + _REST - LARGEST_EVENT),
+        changes=_shortened(changes, size + _ENVELOPE_BYTES - MAX_EVENT_BYTES),
         outcome=outcome(job) if type_ == "batch.completed" else UNSET,
         data=data,
     )
 
 
 def encode_event(event: Event) -> str:
-    """The event's JSON as it is logged and then sent, in every attempt the same bytes.
+    """The event's JSON as it is logged and sent: every attempt sends the same bytes.
 
-    It is escaped here, once, so that every surface and every copy of the database has the same harmless text; an escape costs
-    nothing where there is nothing to escape, and leaves the value as it is.
+    It is escaped once, here, so that every surface and every copy of the database has the same harmless text. Escaping does not
+    change the value.
     """
     return escape_json(_encode(event).decode())
 
 
 def plain_event(type_: str, account: str, data: dict[str, Any], now: int) -> Event:
     """Make an event that is about no job: an account, or a receiver (then `account` is empty)."""
-    data = {name: cut(value, _LONGEST_TEXT) if isinstance(value, str) else value for name, value in data.items()}
+    data = {name: cut(value, _MAX_TEXT) if isinstance(value, str) else value for name, value in data.items()}
     return Event(
         id=_identified(account, type_, now, data)[0],
         type=type_,
@@ -96,12 +93,12 @@ def plain_event(type_: str, account: str, data: dict[str, Any], now: int) -> Eve
 
 
 def outcome(job: Job) -> Outcome:
-    """What a SUCCESS is worth: the status alone does not say that any request succeeded."""
-    return worth(job.total_requests, job.succeeded_requests)
+    """What a SUCCESS means by the counters: the status alone does not say that any request succeeded."""
+    return outcome_of_counts(job.total_requests, job.succeeded_requests)
 
 
-def worth(total: int, succeeded: int) -> Outcome:
-    """The outcome of so many requests, of which so many succeeded."""
+def outcome_of_counts(total: int, succeeded: int) -> Outcome:
+    """The outcome of a SUCCESS by its counters."""
     if total == 0:
         return "empty"
     if succeeded >= total:
@@ -115,13 +112,13 @@ def iso(milliseconds: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def from_iso(text: str) -> int:
-    """What `iso` made the text of."""
+def parse_iso(text: str) -> int:
+    """Unix milliseconds of a text that `iso` wrote."""
     return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 def _shortened(changes: Changes, excess: int) -> Changes:
-    """`changes` with so many bytes fewer, if that many can be spared: the largest values give way to their sizes."""
+    """`changes` without its largest values, each replaced by its size, until `excess` bytes are saved."""
     if excess <= 0:
         return changes
     pairs = {name: [*pair] for name, pair in changes.items()}
@@ -136,9 +133,9 @@ def _shortened(changes: Changes, excess: int) -> Changes:
 
 
 def _identified(*parts: Any) -> tuple[str, int]:
-    """An id, and how many bytes of JSON the parts are.
+    """The id of an event, and the bytes that its parts take as JSON.
 
-    It is derived from what happened, so that the core needs no randomness: two events never agree in all of it.
+    The id is a hash of the parts, so that the core needs no randomness: two events never agree in all of them.
     """
     encoded = msgspec.json.encode(parts)
     return "evt_" + blake2b(encoded, digest_size=16).hexdigest(), len(encoded)

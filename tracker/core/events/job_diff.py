@@ -1,8 +1,8 @@
 """Owns the diff: what is known of a job and what was just seen of it, to the events in between.
 
-A status of the schema that may follow is news, whatever else the answer says. What lies behind (a status that may not follow,
-a counter that fell, a property that went away) is told apart by `is_behind`; the caller decides whether to believe it. Nothing
-is made up for what may have happened between two observations.
+A status of the schema that may follow the known one is always a change. `is_behind` recognises an older state (a status that
+may not follow, a counter that fell, a property that is missing); the caller decides whether to believe it. No event is invented
+for what may have happened between two observations.
 """
 
 from typing import Any, Final
@@ -17,10 +17,10 @@ from tracker.core.jobs.size_limits import OMISSIONS, bounded
 from tracker.core.jobs.status import is_recognized, is_terminal, may_follow
 
 MAY_BE_ABSENT: Final = tuple(f.name for f in msgspec.structs.fields(Job) if not f.required and f.name != "extra")
-"""Properties that an answer may leave out; one that was there and is not any more was more likely left out than changed."""
+"""Properties that an answer may leave out. If one is missing, it was more likely left out than removed."""
 
 
-class Known(msgspec.Struct, frozen=True, gc=False):  # in no cycle: the collector need not look at a hundred thousand
+class Known(msgspec.Struct, frozen=True, gc=False):  # in no cycle: the garbage collector can skip a hundred thousand of them
     """A job as the log has it; `deleted` once the API confirmed that it no longer has it."""
 
     job: Job
@@ -32,9 +32,9 @@ class Known(msgspec.Struct, frozen=True, gc=False):  # in no cycle: the collecto
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What one observation did to one job: how it is known from now on, and the events that say so, in order.
+    """What one observation of a job changed: its new state, and the events that follow, in order.
 
-    `backfilled` marks what was over before the account was first contacted: logged, but nobody is told.
+    `backfilled` marks a job that had ended before the account was first contacted: its events are logged and not delivered.
     """
 
     account: str
@@ -44,25 +44,25 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_behind(seen: Job, known: Job) -> bool:
-    """Whether `seen` is an older state of the job than `known`, by all that can be told from the two."""
+    """Whether `seen` looks like an older state of the job than `known`."""
     if seen.status != known.status:
         if not may_follow(known.status, seen.status):
             return True
         if is_terminal(seen.status):
             return False
         if is_recognized(seen.status) and is_recognized(known.status):
-            return _has_fallen(seen, known)  # so is a cancellation that was withdrawn since
+            return _has_fallen(seen, known)  # as after a cancellation that was withdrawn
     return _has_fallen(seen, known) or bool(_lost(seen, known))
 
 
 def without_losses(seen: Job, known: Job) -> Job:
-    """`seen`, with what `known` has and this answer lacks."""
+    """`seen`, with the properties of `known` that this answer lacks."""
     lost = _lost(seen, known)
     return msgspec.structs.replace(seen, **lost) if lost else seen
 
 
 def first_seen(account: str, job: Job, now: int, *, backfilled: bool = False) -> Change:
-    """The change of a job nobody knew: it was created, and has reached its status if that says more than QUEUED."""
+    """The change of a job that was not known: it was created, and has reached its status unless that is QUEUED."""
     job = bounded(job)
     created = batch_event("batch.created", account, job, {}, now, happened_at=job.created_at)
     reached = _status_event(account, job, {"status": (None, job.status)}, now)
@@ -84,13 +84,13 @@ def diff(account: str, known: Known, seen: Job, now: int) -> Change | None:
 
 
 def deletion(account: str, known: Known, now: int) -> Change:
-    """The change of an active job that the API, asked twice, no longer has."""
+    """The change of an active job that the API, asked twice, does not have any more."""
     event = batch_event("batch.deleted", account, known.job, {"deleted": (False, True)}, now)
     return Change(account=account, known=Known(known.job, deleted=True), events=(event,))
 
 
 def _event(account: str, seen: Job, changes: Changes, now: int) -> Event:
-    """The one event of these changes: of the status, else progress if a counter is among them, else an update."""
+    """The one event of these changes: that of the status, else progress if a counter is among them, else an update."""
     of_status = _status_event(account, seen, changes, now) if "status" in changes else None
     if of_status:
         return of_status
@@ -115,7 +115,7 @@ def _changes(known: Known, seen: Job) -> Changes:
     changes: Changes = {"deleted": (True, False)} if known.deleted else {}
     for name, value in after.items():
         was = before.get(name)
-        if was != value and (_says_something(was) or _says_something(value)):
+        if was != value and (_has_content(was) or _has_content(value)):
             changes[name] = (was, value)
     return changes
 
@@ -126,22 +126,20 @@ def _has_fallen(seen: Job, known: Job) -> bool:
 
 def _lost(seen: Job, known: Job) -> dict[str, Any]:
     """What `known` has and `seen` has null or empty."""
-    return {
-        name: was for name in MAY_BE_ABSENT if _says_something(was := getattr(known, name)) and _is_empty(getattr(seen, name))
-    }
+    return {name: was for name in MAY_BE_ABSENT if _has_content(was := getattr(known, name)) and _is_empty(getattr(seen, name))}
 
 
 def _is_empty(value: Any) -> bool:
-    return value is not UNSET and not _says_something(value)
+    return value is not UNSET and not _has_content(value)
 
 
-def _says_something(value: Any) -> bool:
-    """Whether it is none of null, "", {}, [] and absent, which all say the same; 0 and false do say something."""
+def _has_content(value: Any) -> bool:
+    """Whether the value is none of null, "", {}, [] and absent, which all mean the same; 0 and false are content."""
     return bool(value) or value == 0
 
 
 def _with_absent_properties(seen: Job, known: Job) -> Job:
-    """Keep what the schema does not promise and this answer left out: a list may say less of a job than a get."""
+    """Keep optional properties that this answer leaves out: a list may have fewer properties of a job than a get."""
     absent = {
         name: getattr(known, name)
         for name in ("agent_id", "errors", "outputs")
@@ -155,6 +153,6 @@ def _with_absent_properties(seen: Job, known: Job) -> Job:
 
 
 def _still_holds(name: str, seen: Job, known: Job) -> bool:
-    """Whether the property counts what is missing of one that this answer lacks, or anything else that nobody knows."""
+    """Whether an unknown property of `known` is kept. A count of omitted items is kept only while its list is the same."""
     of = OMISSIONS.get(name)
     return of is None or getattr(seen, of) in (UNSET, getattr(known, of), {})

@@ -1,4 +1,4 @@
-"""Owns a sample of each event type, as the daemon makes them of a job that does not exist: for a receiver to be tried with."""
+"""Owns a sample of each event type, about a job that does not exist, for testing a receiver."""
 
 from typing import Any, Final
 
@@ -20,18 +20,20 @@ _STATUSES: Final = {
     "batch.cancelled": (CANCELLATION_REQUESTED, CANCELLED),
     "batch.unrecognized": (RUNNING, "PAUSED"),
 }
-"""What the job was and is; of other types it was RUNNING, and has the status of the type if that has one."""
+"""The statuses before and after. With other types the job was RUNNING, and has the status of the type if there is one."""
 
-_DONE: Final = {QUEUED: (0, 0), SUCCESS: (_TOTAL, 0), FAILED: (4, 4)}
-"""How many requests of a job in this status have succeeded and failed; of others (6, 0)."""
+_COUNTERS: Final = {QUEUED: (0, 0), SUCCESS: (_TOTAL, 0), FAILED: (4, 4)}
+"""How many requests of a job with this status have succeeded and failed; (6, 0) for other statuses."""
 
 
 def sample_event(type_: str, account: str, at: int, unique: str) -> Event:
-    """An event of this type at `at` (Unix milliseconds) that says that it is a test, by its id and its data.
+    """An event of this type at `at` (Unix milliseconds) whose id and data say that it is a test.
 
-    Its seq is the first that there is, so that a consumer who keeps the last seq that it has seen misses no event for it.
+    Its `seq` is 1, so that a consumer that remembers the last `seq` misses no real event after it.
     """
-    event = _of_job(type_, account, at, f"test-{unique}") if BY_NAME[type_].subject == "batch" else _of_none(type_, account, at)
+    event = (
+        _of_job(type_, account, at, f"test-{unique}") if BY_NAME[type_].subject == "batch" else _of_other(type_, account, at)
+    )
     return msgspec.structs.replace(event, id=f"evt_test_{unique}", seq=1)
 
 
@@ -48,7 +50,7 @@ def _of_job(type_: str, account: str, at: int, job_id: str) -> Event:
 
 
 def _before(type_: str, job: Job) -> Job:
-    """The job as it was before an event that leaves its status as it is."""
+    """The job before an event that does not change its status."""
     if type_ == "batch.progress":
         return msgspec.structs.replace(job, completed_requests=4, succeeded_requests=4)
     if type_ == "batch.updated":
@@ -56,7 +58,7 @@ def _before(type_: str, job: Job) -> Job:
     return job
 
 
-def _of_none(type_: str, account: str, at: int) -> Event:
+def _of_other(type_: str, account: str, at: int) -> Event:
     """An event about an account, or about another receiver."""
     about: dict[str, Any] = {
         "reason": "network",
@@ -69,7 +71,7 @@ def _of_none(type_: str, account: str, at: int) -> Event:
 
 
 def _job(job_id: str, status: str, at: int) -> Job:
-    succeeded, failed = _DONE.get(status, (6, 0))
+    succeeded, failed = _COUNTERS.get(status, (6, 0))
     return Job(
         id=job_id,
         status=status,

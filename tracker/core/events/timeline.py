@@ -1,11 +1,11 @@
-"""Owns the folding of a job's timeline: events that tell of progress, one after the other, become one step."""
+"""Owns the folding of a job's timeline: consecutive progress events become one step."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
-from tracker.core.events.summary import span
+from tracker.core.events.summary import format_duration
 
 PROGRESS: Final = "batch.progress"
 
@@ -13,7 +13,7 @@ Event = Mapping[str, Any]
 
 
 class Step(NamedTuple):
-    """An event, or several in a row that tell of progress; `gap` is the seconds since the step before, 0 for the first."""
+    """An event, or several progress events in a row; `gap` is the seconds since the step before, 0 for the first."""
 
     events: Sequence[Event]
     gap: float
@@ -34,27 +34,27 @@ class Step(NamedTuple):
 def steps(events: Iterable[Event]) -> list[Step]:
     """The events of one job, in the order of the log."""
     found: list[Step] = []
-    for _, group in groupby(events, key=_together):
+    for _, group in groupby(events, key=_group_key):
         together = list(group)
         found.append(Step(together, seconds_between(found[-1].last, together[0]) if found else 0.0))
     return found
 
 
 def progress_words(step: Step) -> str:
-    """What several events of progress say together: 100 to 400 of 1,000 requests, in 29s."""
+    """What several progress events say together: 100 to 400 of 1,000 requests, in 29s."""
     now, first = step.last["data"], step.first
     before = first["changes"].get("completed_requests", (first["data"]["completed_requests"],))[0] or 0
-    took = span(seconds_between(first, step.last))
+    took = format_duration(seconds_between(first, step.last))
     return f"{before:,} to {now['completed_requests']:,} of {now['total_requests']:,} requests, in {took}"
 
 
 def seconds_between(before: Event, after: Event) -> float:
-    """Between the observations of two events."""
+    """Seconds between the observations of two events."""
     observed = (datetime.fromisoformat(event["observed_at"]) for event in (before, after))
     first, last = observed
     return (last - first).total_seconds()
 
 
-def _together(event: Event) -> Any:
-    """What neighbours that become one step have in common."""
+def _group_key(event: Event) -> Any:
+    """Neighbours with the same key become one step."""
     return PROGRESS if event["type"] == PROGRESS else event["seq"]

@@ -10,7 +10,7 @@ from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.deliveries.replay import Replay, Replayed
 from tracker.core.events.event import Event
 from tracker.core.events.job_diff import Change, Known
-from tracker.core.events.time_driven import Standing
+from tracker.core.events.time_driven import ActiveJobStatus
 from tracker.core.jobs.job import Job
 from tracker.core.ports.cards import Cards
 from tracker.core.ports.outbox import Outbox
@@ -103,7 +103,7 @@ class Store(Protocol):
         One about a job that is not active any more, or not as the event has it, is left out.
         """
 
-    async def standings(self, account: str, after: str = "") -> Sequence[Standing]:
+    async def standings(self, account: str, after: str = "") -> Sequence[ActiveJobStatus]:
         """How long active jobs of `account` have been as they are: the next some by id `after` that; none after the last."""
 
     async def last_of_account(self, account: str) -> Event | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 
-from tracker.core.events.summary import span
+from tracker.core.events.summary import format_duration
 
 WIDTH: Final = 1000
 HEIGHT: Final = 240
@@ -70,7 +70,7 @@ def chart(observed: Sequence[Point], began: float, ends: float | None = None) ->
         area=f"{completed}L{place(last.at, 0)}L{place(drawn[0].at, 0)}Z",
         failed=_line(place(point.at, point.failed) for point in drawn) if last.failed else "",
         forecast=_line([place(last.at, last.completed), place(ends, last.total)]) if ends and ends > last.at else "",
-        times=tuple(span((until - drawn[0].at) * step / TICKS) for step in range(TICKS + 1)),
+        times=tuple(format_duration((until - drawn[0].at) * step / TICKS) for step in range(TICKS + 1)),
         points=drawn,
     )
 

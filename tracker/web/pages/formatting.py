@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from tracker.core.events.summary import span
+from tracker.core.events.summary import format_duration
 from tracker.core.events.types import EVENT_TYPES
 from tracker.core.jobs.job import time_of
 from tracker.core.jobs.status import (
@@ -107,7 +107,7 @@ def rate(per_second: float) -> str:
 
 def interval(seconds: float) -> str:
     """A duration, also one of less than a second."""
-    return span(seconds) if seconds >= 1 else f"{seconds * 1000:g} ms"
+    return format_duration(seconds) if seconds >= 1 else f"{seconds * 1000:g} ms"
 
 
 def percent(part: float, whole: float) -> int:
@@ -125,7 +125,7 @@ def relative(value: float | str, now: float) -> str:
     distance = now - moment(value).timestamp()
     if abs(distance) < 1:
         return "now"
-    words = span(abs(distance))
+    words = format_duration(abs(distance))
     return f"{words} ago" if distance > 0 else f"in {words}"
 
 
@@ -134,7 +134,7 @@ def due(value: float | str, now: float) -> str:
     late = now - moment(value).timestamp()
     if late < GRACE:
         return relative(value, now) if late < -1 else "now"
-    return f"overdue by {span(late)}"
+    return f"overdue by {format_duration(late)}"
 
 
 def short_id(job_id: str) -> str:
@@ -158,4 +158,4 @@ def machine(value: float | str) -> str:
 def duration(job: Mapping[str, Any], now: float) -> str:
     """From a job's creation to its end, or to `now` (Unix seconds)."""
     end = time_of(job, "completed_at") or (moment(job["observed_at"]).timestamp() if is_terminal(job["status"]) else now)
-    return span(max(0, end - job["created_at"]))
+    return format_duration(max(0, end - job["created_at"]))

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from tracker.core.events.summary import of_status, span
+from tracker.core.events.summary import format_duration, summarize_status
 from tracker.core.jobs.job import Job, read_job, time_of
 from tracker.core.jobs.request_errors import error_sentences
 from tracker.core.jobs.status import FAILED, QUEUED, is_terminal
@@ -73,13 +73,13 @@ def _verdict(job: Mapping[str, Any]) -> str:
     if job["deleted"]:
         return "The API no longer has this job; it is shown as it was last seen."
     known = read_job({name: value for name, value in job.items() if name not in _OURS})
-    return spaced(of_status(known)) if isinstance(known, Job) else ""
+    return spaced(summarize_status(known)) if isinstance(known, Job) else ""
 
 
 def _waited(job: Mapping[str, Any], now: float) -> str:
     """How long it was queued, at `now` (Unix seconds); a job that runs without a time of its start does not tell."""
     until = time_of(job, "started_at") or time_of(job, "completed_at") or (now if job["status"] == QUEUED else None)
-    return UNKNOWN if until is None else span(until - job["created_at"])
+    return UNKNOWN if until is None else format_duration(until - job["created_at"])
 
 
 def _errors_title(job: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tracker import __version__
-from tracker.core.events.summary import why
+from tracker.core.events.summary import failure_reason
 from tracker.core.events.types import TYPES
 from tracker.core.jobs.job import time_of
 from tracker.core.jobs.status import TERMINAL
@@ -68,7 +68,7 @@ class Renderer:
             "sign_of_job": formatting.sign_of_job,
             "sign_of_state": formatting.sign_of_state,
             "interval": formatting.interval,
-            "why": why,
+            "why": failure_reason,
             "words": event_words,
         }
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import inf
 from typing import Any, Final, NamedTuple
 
-from tracker.core.events.summary import explained, of_job, of_other, span, why
+from tracker.core.events.summary import failure_reason, format_duration, summarize_job_event, summarize_other_event, with_reason
 from tracker.core.events.timeline import progress_words, seconds_between, steps
 from tracker.core.events.types import END_TYPES
 from tracker.core.jobs.job import Job, read_job, time_of
@@ -38,7 +38,7 @@ def timeline(events: Sequence[Mapping[str, Any]]) -> list[Entry]:
             event=step.last,
             words=words(step.last) if step.times == 1 else spaced(progress_words(step)),
             times=step.times,
-            gap=span(step.gap) if step.gap >= 1 else "",
+            gap=format_duration(step.gap) if step.gap >= 1 else "",
             is_long=whole > 0 and step.gap >= max(10, whole * LONG),
         )
         for step in steps(events)
@@ -49,11 +49,11 @@ def words(event: Mapping[str, Any]) -> str:
     """What an event means, in one line."""
     type_, data = str(event["type"]), event["data"]
     if not type_.startswith("batch."):
-        return of_other(type_, data)
+        return summarize_other_event(type_, data)
     job = read_job(data)
-    text = of_job(type_, job, event["changes"]) if isinstance(job, Job) else type_
-    if type_ in END_TYPES and why(data):
-        return explained(spaced(text), data)
+    text = summarize_job_event(type_, job, event["changes"]) if isinstance(job, Job) else type_
+    if type_ in END_TYPES and failure_reason(data):
+        return with_reason(spaced(text), data)
     if text == f"Batch {type_.removeprefix('batch.')}":
         return ""  # the type says that already, as it does below
     return spaced(text.removeprefix("Batch created: ").removeprefix("Batch in progress: "))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from tracker.core.events.event import outcome
-from tracker.core.events.summary import why
+from tracker.core.events.summary import failure_reason
 from tracker.core.events.types import BY_NAME, TYPE_OF_STATUS
 from tracker.core.jobs.status import SUCCESS, is_terminal
 from tracker.core.jobs.title import job_title
@@ -93,4 +93,6 @@ def _name(event: EventJson) -> str:
     if job is None:
         return headline(event)
     data = event["data"]
-    return " · ".join(filter(None, (headline(event), why(data, _LONGEST_REASON), job_title(data), job.model, job.id)))
+    return " · ".join(
+        filter(None, (headline(event), failure_reason(data, _LONGEST_REASON), job_title(data), job.model, job.id))
+    )

@@ -46,7 +46,7 @@ def message(event: EventJson) -> Payload:
     words = headline(event)
     about = _about_job(event, job) if job else _about_other(event["data"])
     foot = [ours(moment(event["created_at"])), plain(line(f"{event['type']} {event['id']}"))]
-    said = summary.explained(_with_model(words, job), event["data"]) if job else words
+    said = summary.with_reason(_with_model(words, job), event["data"]) if job else words
     return payload(line(said, _LONGEST_FALLBACK), [header(words), *about, context(*foot)])
 
 
@@ -56,7 +56,7 @@ def card(job_data: Mapping[str, Any], *, now_ms: int, eta: str | None = None, de
     if not isinstance(job, Job):
         return payload(line(job.reason), [header("Batch that cannot be read"), section(line(job.reason))])
     over = deleted or is_terminal(job.status)
-    words = "Batch deleted" if deleted else summary.of_status(job)
+    words = "Batch deleted" if deleted else summary.summarize_status(job)
     blocks = [
         header(words),
         *_errors(job_data),
@@ -66,8 +66,8 @@ def card(job_data: Mapping[str, Any], *, now_ms: int, eta: str | None = None, de
         *_about(job),
         context(ours(f"Updated {moment(now)}"), plain(line(job.id))),
     ]
-    said = words if job.status == SUCCESS else f"{words}, {summary.done(job)}"
-    return payload(line(summary.explained(_with_model(said, job), job_data), _LONGEST_FALLBACK), blocks)
+    said = words if job.status == SUCCESS else f"{words}, {summary.describe_progress(job)}"
+    return payload(line(summary.with_reason(_with_model(said, job), job_data), _LONGEST_FALLBACK), blocks)
 
 
 def thread_line(event: EventJson) -> str:
@@ -79,7 +79,7 @@ def thread_line(event: EventJson) -> str:
     elif changes.get("status", [None])[0]:
         words = f"{words} (it was {changes['status'][0]})"
     if job_of(event):
-        words = summary.explained(words, event["data"])
+        words = summary.with_reason(words, event["data"])
     return line(words, _LONGEST_THREAD_LINE)
 
 
@@ -93,8 +93,8 @@ def headline(event: EventJson) -> str:
     """The verdict on an event, not escaped."""
     job = job_of(event)
     if job is None:
-        return summary.of_other(event["type"], event["data"])
-    return summary.of_job(event["type"], job, event.get("changes") or {})
+        return summary.summarize_other_event(event["type"], event["data"])
+    return summary.summarize_job_event(event["type"], job, event.get("changes") or {})
 
 
 def job_of(event: EventJson) -> Job | None:
@@ -151,13 +151,13 @@ def _duration(job: Job) -> str | None:
     """How long a job took that is over, from its start where it had one."""
     if job.completed_at is None or not is_terminal(job.status):
         return None
-    return summary.span(job.completed_at - (job.created_at if job.started_at is None else job.started_at))
+    return summary.format_duration(job.completed_at - (job.created_at if job.started_at is None else job.started_at))
 
 
 def _so_far(job: Job, now: int) -> tuple[str, str]:
     if job.started_at is None:
-        return "Waiting", summary.span(now - job.created_at)
-    return "Elapsed", summary.span(now - job.started_at)
+        return "Waiting", summary.format_duration(now - job.created_at)
+    return "Elapsed", summary.format_duration(now - job.started_at)
 
 
 def _ending(eta: str | None, now: int) -> Iterator[Block]:
@@ -167,7 +167,7 @@ def _ending(eta: str | None, now: int) -> Iterator[Block]:
     except (ValueError, OverflowError):
         return
     if now < at <= _LATEST:
-        yield context(ours(f"Expected to end {moment(at)}, in {summary.span(at - now)}"))
+        yield context(ours(f"Expected to end {moment(at)}, in {summary.format_duration(at - now)}"))
 
 
 def _with_model(words: str, job: Job | None) -> str:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from tracker.core.events.event import worth
+from tracker.core.events.event import outcome_of_counts
 from tracker.core.jobs.status import SUCCESS
 from tracker.core.queries.filters import JobFilter, read_job_facts
 from tracker.core.queries.pages import JobKey, JobPage
@@ -177,5 +177,5 @@ def _job(account: str, deleted: int, first_seen_at: str, observed_at: str, seq: 
         "first_seen_at": first_seen_at,
         "observed_at": observed_at,
         "seq": seq,
-        "outcome": worth(job["total_requests"], job["succeeded_requests"]) if job["status"] == SUCCESS else None,
+        "outcome": outcome_of_counts(job["total_requests"], job["succeeded_requests"]) if job["status"] == SUCCESS else None,
     }

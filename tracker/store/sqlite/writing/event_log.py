@@ -13,7 +13,7 @@ import msgspec
 
 from tracker.core.deliveries.fan_out import Subscription, fan_out, stream_of
 from tracker.core.errors.storage_error import StorageError
-from tracker.core.events.event import Event, encode_event, from_iso
+from tracker.core.events.event import Event, encode_event, parse_iso
 from tracker.core.ports.store import EventObserver
 from tracker.core.ports.wakeups import Wakeups
 from tracker.store.sqlite.database.connection import Database
@@ -100,7 +100,7 @@ class EventLog:
 
 
 def _delivery_rows(subscriptions: Iterable[Subscription], events: Iterable[Event]) -> Iterator[tuple[Any, ...]]:
-    moment_of = cache(from_iso)  # what is recorded together was mostly observed together
+    moment_of = cache(parse_iso)  # what is recorded together was mostly observed together
     for event in events:
         for subscription in fan_out(subscriptions, event):
             due_at = moment_of(event.observed_at) + milliseconds(subscription.delay)

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
-from tracker.core.events.event import Event, from_iso
-from tracker.core.events.time_driven import DEADLINE, STALLED, Standing
+from tracker.core.events.event import Event, parse_iso
+from tracker.core.events.time_driven import DEADLINE, STALLED, ActiveJobStatus
 from tracker.core.events.types import ACCOUNT_TYPES, MOVING_TYPES
 from tracker.core.jobs.job import Job, parse_job, read_job
 
@@ -34,11 +34,11 @@ _JOB: Final = "SELECT data FROM jobs WHERE account = ? AND id = ? AND active"
 decode_event: Final = msgspec.json.Decoder(Event).decode
 
 
-def standings(rows: Iterable[tuple[Any, ...]]) -> list[Standing]:
+def standings(rows: Iterable[tuple[Any, ...]]) -> list[ActiveJobStatus]:
     """One for each row whose job can be read."""
     read = ((parse_job(data.encode()), *rest) for _, data, *rest in rows)
     return [
-        Standing(job=job, moved_at=from_iso(moved_at), stalled=bool(stalled), warned=bool(warned))
+        ActiveJobStatus(job=job, moved_at=parse_iso(moved_at), stalled=bool(stalled), warned=bool(warned))
         for job, moved_at, stalled, warned in read
         if isinstance(job, Job)
     ]

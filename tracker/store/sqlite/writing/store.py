@@ -13,9 +13,9 @@ import msgspec
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.deliveries.replay import Replay, Replayed
 from tracker.core.errors.storage_error import StorageError
-from tracker.core.events.event import Event, from_iso, iso
+from tracker.core.events.event import Event, iso, parse_iso
 from tracker.core.events.job_diff import Change, Known
-from tracker.core.events.time_driven import Standing
+from tracker.core.events.time_driven import ActiveJobStatus
 from tracker.core.jobs.job import COUNTERS, Job
 from tracker.core.ports.store import NOT_SWEPT, Contact, DatabaseUse, EventObserver, UseObserver
 from tracker.core.ports.wakeups import Wakeups
@@ -111,7 +111,7 @@ class SqliteStore:
 
     async def deleted_since(self, account: str, since: int) -> dict[str, int]:
         sql = "SELECT id, observed_at FROM jobs WHERE account = ? AND deleted AND observed_at > ?"
-        return {id_: from_iso(at) for id_, at in await self._database.fetch(sql, account, iso(since))}
+        return {id_: parse_iso(at) for id_, at in await self._database.fetch(sql, account, iso(since))}
 
     async def count_created(self, account: str, after: int) -> int:
         sql = "SELECT count(*) FROM jobs WHERE account = ? AND created_at > ?"
@@ -145,7 +145,7 @@ class SqliteStore:
         self._log.committed(appended)
         return current
 
-    async def standings(self, account: str, after: str = "") -> list[Standing]:
+    async def standings(self, account: str, after: str = "") -> list[ActiveJobStatus]:
         while rows := await self._database.fetch(STANDINGS, account, after, STANDINGS_AT_ONCE):
             if found := standings(rows):
                 return found
