@@ -2,7 +2,7 @@
 
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from tracker.core.deliveries.delivery import Terms
+from tracker.core.deliveries.delivery import DeliveryPolicy
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.deliveries.signing import parse_secret
 from tracker.core.events.job_diff import diff, first_seen
@@ -53,7 +53,7 @@ class Telling:
         """A new deliverer takes the place of the receiver's, knowing nothing but what is in the store."""
         self.deliverers[name] = Deliverer(
             name,
-            Terms(retry=self._retry, hold=900.0),
+            DeliveryPolicy(retry=self._retry, hold=900.0),
             self._webhooks[name],
             self.store.outbox,
             self.store.wakeups,

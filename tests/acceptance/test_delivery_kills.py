@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from tracking import Installation, simulated
 
-from tracker.delivery.deliverer import SIDE_BY_SIDE
+from tracker.core.deliveries.adaptive_concurrency import MAX_CONCURRENCY
 from tracker.server.embedded import serving
 
 RECEIVER = """
@@ -117,4 +117,4 @@ def _check_arrivals(log, receiver, kills):
         first = list(dict.fromkeys(arrivals))
         assert first == sorted(first), job
     copies = Counter(id_ for id_, _ in receiver.got)
-    assert kills / 2 <= copies.total() - len(copies) <= kills * SIDE_BY_SIDE
+    assert kills / 2 <= copies.total() - len(copies) <= kills * MAX_CONCURRENCY

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from canned import job
 
-from tracker.core.deliveries.delivery import Terms
+from tracker.core.deliveries.delivery import DeliveryPolicy
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.deliveries.signing import parse_secret
 from tracker.core.events.job_diff import first_seen
@@ -62,9 +62,8 @@ async def test_delivering(compare, tmp_path, events, runs):
 async def _deliverer(stack, store, name, url):
     http = await stack.enter_async_context(http_client(tls_context()))
     webhook = Webhook(http, url, [parse_secret(SECRET)], timeout=30.0, now=lambda: NOW)
-    return Deliverer(
-        name, Terms(retry=(5.0,), hold=900.0), webhook, store.outbox, store.wakeups, now=lambda: NOW + 1, jitter=lambda: 0.5
-    )  # fmt: skip
+    policy = DeliveryPolicy(retry=(5.0,), hold=900.0)
+    return Deliverer(name, policy, webhook, store.outbox, store.wakeups, now=lambda: NOW + 1, jitter=lambda: 0.5)
 
 
 async def _record(store, run, events):

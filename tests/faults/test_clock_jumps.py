@@ -17,12 +17,12 @@ from tracking import Installation, clock, simulated
 from truth import Log
 from wrong_clock import WrongClock
 
-from tracker.core.deliveries.circuit import TRIP
+from tracker.core.deliveries.circuit import FAILURES_TO_OPEN
 from tracker.core.events.event import parse_iso
 from tracker.simulator.faults import Faults, parse
 
 AHEAD, BEHIND = 2 * DAY, -2 * DAY
-BACK_OFF, CIRCUIT = 1, TRIP
+BACK_OFF, CIRCUIT = 1, FAILURES_TO_OPEN
 """So many requests fail before the clock jumps."""
 
 PATHS = ("/", "/receivers", "/accounts", "/metrics", "/api/receivers", "/api/deliveries", "/healthz")
@@ -140,7 +140,7 @@ class Trial:
         self._check_events(log.events)
         self._check_times(log.events)
         failed = len(self.keeper.got) - self.keeper.taken.total()
-        assert failed <= ATTEMPTS * self._seconds + TRIP * len(self.wrong.settings), "a storm of attempts"
+        assert failed <= ATTEMPTS * self._seconds + FAILURES_TO_OPEN * len(self.wrong.settings), "a storm of attempts"
         requests = self.simulator.requests.total()
         assert requests <= REQUESTS * self._seconds + len(self.simulator.workspace.plans), "a storm of requests"
         assert [line for line in self.daemon.lines if "exception" in line] == []

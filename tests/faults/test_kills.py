@@ -12,7 +12,7 @@ from planting import COMMIT_BEFORE_THE_OUTBOX, SETTLED_BEFORE_IT_IS_SENT, plant
 from tracking import COMMAND, Installation, simulated
 from truth import Log
 
-from tracker.core.deliveries.adaptive_concurrency import SIDE_BY_SIDE
+from tracker.core.deliveries.adaptive_concurrency import MAX_CONCURRENCY
 
 
 class Killing:
@@ -68,7 +68,7 @@ class Killing:
         self.look()
         self.log.was_received(*self.keepers, last=last)
         copies = {keeper.name: len(keeper.ids) - len(set(keeper.ids)) for keeper in self.keepers}
-        assert all(each <= self.kills.total() * SIDE_BY_SIDE for each in copies.values()), copies
+        assert all(each <= self.kills.total() * MAX_CONCURRENCY for each in copies.values()), copies
         return copies
 
 

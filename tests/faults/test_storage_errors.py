@@ -17,7 +17,7 @@ from steered import begin, end
 from tracking import Installation, simulated
 from truth import Log
 
-from tracker.core.deliveries.adaptive_concurrency import SIDE_BY_SIDE
+from tracker.core.deliveries.adaptive_concurrency import MAX_CONCURRENCY
 
 ROUNDS = 6
 NOTE = {"note": "x" * 4000}  # jobs that need room
@@ -213,4 +213,4 @@ async def test_a_disk_that_fails_now_and_then(tmp_path):
     copies = len(keeper.ids) - len(set(keeper.ids))
     print(f"{outages} outages of {ROUNDS} seen, {len(log.events)} events, {copies} copies")  # noqa: T201 - of a long run
     assert outages > ROUNDS / 2
-    assert copies <= ROUNDS * SIDE_BY_SIDE
+    assert copies <= ROUNDS * MAX_CONCURRENCY

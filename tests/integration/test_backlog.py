@@ -16,16 +16,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from telling import Telling, a_job
 
-from tracker.core.deliveries.adaptive_concurrency import SIDE_BY_SIDE
-from tracker.core.deliveries.circuit import TRIP
+from tracker.core.deliveries.adaptive_concurrency import MAX_CONCURRENCY
+from tracker.core.deliveries.circuit import FAILURES_TO_OPEN
 from tracker.core.errors.storage_error import StorageError
-from tracker.delivery.concurrency_limit import Sharing
+from tracker.delivery.concurrency_limit import ConcurrencyLimit
 from tracker.runtime.clock import now
 from tracker.server.embedded import serving
 
 HEAVY = {"note": "x" * 20_000}
 CLEAR_REFS = Path("/proc/self/clear_refs")
-TRUSTED = SIDE_BY_SIDE**2 // 2 + SIDE_BY_SIDE
+TRUSTED = MAX_CONCURRENCY**2 // 2 + MAX_CONCURRENCY
 """Successes after which a receiver is sent as many at once as before its outage."""
 
 PATIENCE = 30.0
@@ -61,7 +61,7 @@ class Crowded:
         await Response(status_code=self.status)(scope, receive, send)
 
     async def _gather(self):
-        if self._at_once == SIDE_BY_SIDE and not self._crowd.is_set():
+        if self._at_once == MAX_CONCURRENCY and not self._crowd.is_set():
             await anyio.sleep(0.1)  # one more would come now
             self._crowd.set()
         with anyio.fail_after(30):
@@ -123,7 +123,7 @@ async def test_backlog_of_an_outage_drains_without_a_stampede_or_a_spike(tmp_pat
         ((backlog,),) = await telling.rows("sum(length(body))", "deliveries JOIN events USING (seq)")
         receiver.status = 503
         await telling.deliver()
-        assert TRIP <= receiver.asked <= SIDE_BY_SIDE
+        assert FAILURES_TO_OPEN <= receiver.asked <= MAX_CONCURRENCY
         receiver.most, failed = 0, receiver.asked
         for _ in range(10):
             await _when_it_is_probed(telling)
@@ -132,7 +132,7 @@ async def test_backlog_of_an_outage_drains_without_a_stampede_or_a_spike(tmp_pat
         with peak() as most_memory:
             await _when_it_is_probed(telling)
             assert most_memory() < backlog / 2
-        assert receiver.most == SIDE_BY_SIDE
+        assert receiver.most == MAX_CONCURRENCY
         assert await telling.rows("DISTINCT state") == [("delivered",)]
         assert sum(receiver.copies) == count
         assert max(receiver.copies) == 1
@@ -149,7 +149,7 @@ async def test_nothing_is_sent_again_while_nothing_can_be_written(tmp_path, monk
     receiver = Talkative()
     telling = Telling(tmp_path / "tracker.db", clock=now, timeout=PATIENCE, retry=(3600.0,))
     async with serving(receiver, "127.0.0.1", 0) as address, telling.to(pipeline=address.url):
-        await telling.record(*[a_job(f"job-{number}") for number in range(5 * SIDE_BY_SIDE)])
+        await telling.record(*[a_job(f"job-{number}") for number in range(5 * MAX_CONCURRENCY)])
         outbox, connection = telling.store.outbox, telling.store._database._connection
         ((pages,),) = await connection.execute_fetchall("PRAGMA page_count")
         await connection.execute_fetchall(f"PRAGMA max_page_count = {pages}")
@@ -159,20 +159,20 @@ async def test_nothing_is_sent_again_while_nothing_can_be_written(tmp_path, monk
             assert max(receiver.asked.values()) == 1
             await connection.execute_fetchall("PRAGMA max_page_count = 1000000")
             with anyio.fail_after(PATIENCE):
-                while len(await telling.rows("seq", "attempts")) < TRIP:
+                while len(await telling.rows("seq", "attempts")) < FAILURES_TO_OPEN:
                     await telling.store.wakeups.deliveries_changed("pipeline").wait()
             group.cancel_scope.cancel()
         assert {seq for (seq,) in await telling.rows("seq", "attempts")} <= receiver.asked.keys()
-        assert len(receiver.asked) < 2 * SIDE_BY_SIDE
+        assert len(receiver.asked) < 2 * MAX_CONCURRENCY
 
 
 async def test_all_receivers_together_are_asked_for_no_more_than_there_are(tmp_path):
     """Receivers that hang take what there is and no more; one that comes late has an attempt of its own in any case."""
-    hanging, sharing = Hanging(), Sharing(3 * SIDE_BY_SIDE // 2)
-    expected = {"/0": SIDE_BY_SIDE, "/1": SIDE_BY_SIDE // 2, "/2": 1, "/3": 1}
+    hanging, sharing = Hanging(), ConcurrencyLimit(3 * MAX_CONCURRENCY // 2)
+    expected = {"/0": MAX_CONCURRENCY, "/1": MAX_CONCURRENCY // 2, "/2": 1, "/3": 1}
     telling = Telling(tmp_path / "tracker.db", timeout=PATIENCE)
     async with serving(hanging, "127.0.0.1", 0) as address, telling.to(**{path: address.url + path for path in expected}):
-        await telling.record(*[a_job(f"job-{number}") for number in range(2 * SIDE_BY_SIDE)])
+        await telling.record(*[a_job(f"job-{number}") for number in range(2 * MAX_CONCURRENCY)])
         async with anyio.create_task_group() as group:
             for path, deliverer in telling.deliverers.items():
                 deliverer._sharing = sharing
@@ -184,12 +184,12 @@ async def test_all_receivers_together_are_asked_for_no_more_than_there_are(tmp_p
             hanging.over.set()
         assert {state for (state,) in await telling.rows("state")} == {"delivered"}
     assert asked == expected
-    assert set(hanging.asked.values()) == {2 * SIDE_BY_SIDE}
+    assert set(hanging.asked.values()) == {2 * MAX_CONCURRENCY}
 
 
 async def test_attempts_that_are_not_made_are_there_for_others(tmp_path):
     """A receiver counts with what it has under way, not with what it might have had, and once it is gone with nothing."""
-    hanging, sharing = Hanging(), Sharing(100)
+    hanging, sharing = Hanging(), ConcurrencyLimit(100)
     telling = Telling(tmp_path / "tracker.db", timeout=PATIENCE)
     async with serving(hanging, "127.0.0.1", 0) as address, telling.to(pipeline=address.url + "/0"):
         await telling.record(a_job("job-1"), a_job("job-2"))
@@ -229,7 +229,7 @@ async def test_commit_that_is_reported_as_failed_is_settled_once(tmp_path):
     receiver = Talkative()
     telling = Telling(tmp_path / "tracker.db", retry=(3600.0,), events=("*",))
     async with serving(receiver, "127.0.0.1", 0) as address, telling.to(pipeline=address.url):
-        await telling.record(*[a_job(f"job-{number}", "QUEUED") for number in range(TRIP)])
+        await telling.record(*[a_job(f"job-{number}", "QUEUED") for number in range(FAILURES_TO_OPEN)])
         outbox = telling.store.outbox
         settle = outbox.settle
 
@@ -244,8 +244,8 @@ async def test_commit_that_is_reported_as_failed_is_settled_once(tmp_path):
             await telling.deliver()
         await telling.deliver()
         assert [type_ for (type_,) in await telling.rows("type", "events")].count("receiver.failing") == 1
-        assert await telling.rows("state, attempts") == [("pending", 1)] * TRIP
-        assert receiver.asked == Counter(range(1, TRIP + 1))
+        assert await telling.rows("state, attempts") == [("pending", 1)] * FAILURES_TO_OPEN
+        assert receiver.asked == Counter(range(1, FAILURES_TO_OPEN + 1))
 
 
 class Talkative:
@@ -279,7 +279,7 @@ async def _failures_of(outbox, many):
 @contextmanager
 def black_hole():
     """A URL at which every connection is accepted and no byte is ever read."""
-    with socket.create_server(("127.0.0.1", 0), backlog=SIDE_BY_SIDE) as listener:
+    with socket.create_server(("127.0.0.1", 0), backlog=MAX_CONCURRENCY) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from loopback import answer, loopback, nobody, sends
 
-from tracker.core.deliveries.replay import Replay, Replayed
+from tracker.core.deliveries.replay import Replay, ReplayResult
 from tracker.daemon.control import Control, NotReached, Refused, _reachable, announced, ask_to_replay, control_file
 
 TOKEN = "canary-control-token"
@@ -51,7 +51,7 @@ def test_token_is_not_shown():
 @pytest.mark.parametrize(
     ("scene", "understood"),
     [
-        (answer(b'{"deliveries": 5, "enabled": true}'), Replayed(deliveries=5, enabled=True)),
+        (answer(b'{"deliveries": 5, "enabled": true}'), ReplayResult(deliveries=5, enabled=True)),
         (
             answer(b'{"type": "about:blank", "title": "Not Found", "status": 404, "detail": "no receiver"}', 404),
             Refused("no receiver", is_unknown=True),

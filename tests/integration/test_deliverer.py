@@ -10,13 +10,14 @@ import pytest
 from receiving import receiving
 from starlette.responses import Response
 
-from tracker.core.deliveries.circuit import TRIP
-from tracker.core.deliveries.delivery import Terms
+from tracker.core.deliveries.adaptive_concurrency import MAX_CONCURRENCY
+from tracker.core.deliveries.circuit import FAILURES_TO_OPEN
+from tracker.core.deliveries.delivery import DeliveryPolicy
 from tracker.core.deliveries.fan_out import Match, Subscription
 from tracker.core.events.job_diff import diff, first_seen
 from tracker.core.jobs.job import read_job
 from tracker.core.ports.store import Contact
-from tracker.delivery.deliverer import SIDE_BY_SIDE, Deliverer
+from tracker.delivery.deliverer import Deliverer
 from tracker.delivery.notifiers.webhook.notifier import Webhook
 from tracker.http.client import http_client, tls_context
 from tracker.store.opening import open_store
@@ -50,7 +51,7 @@ class Bench:
             webhook = Webhook(http, url, (), timeout=2.0, now=lambda: self.now)
             self.deliverer = Deliverer(
                 "pipeline",
-                Terms(retry=tuple(retry), hold=hold),
+                DeliveryPolicy(retry=tuple(retry), hold=hold),
                 webhook,
                 self.store.outbox,
                 self.store.wakeups,
@@ -197,7 +198,7 @@ async def test_receiver_that_keeps_failing_is_probed_and_its_backlog_keeps_its_a
             await bench.log(*[job(f"job-{number:04d}", "SUCCESS", 100) for number in range(500)])
             await deliverer.deliver_due()
             asked = len(receiver.got)
-            assert TRIP <= asked <= SIDE_BY_SIDE
+            assert FAILURES_TO_OPEN <= asked <= MAX_CONCURRENCY
             while (before := len(receiver.got)) < asked + 20:
                 await bench.due_next()
                 await deliverer.deliver_due()
@@ -219,7 +220,7 @@ async def test_recovery_brings_back_what_waits_for_long(tmp_path):
         bench = Bench(tmp_path / "tracker.db")
         retry = (5.0,) + (86_400.0,) * 9
         async with bench.delivering(receiver.url, retry=retry, events=("batch.completed",)) as deliverer:
-            await bench.log(*[job(f"job-{number}", "SUCCESS", 100) for number in range(TRIP)])
+            await bench.log(*[job(f"job-{number}", "SUCCESS", 100) for number in range(FAILURES_TO_OPEN)])
             await deliverer.deliver_due()
             while min(attempts for _, _, attempts in await bench.states()) < 2:
                 await bench.due_next()
@@ -268,7 +269,7 @@ async def test_patience_that_is_asked_for_is_had(tmp_path):
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-@pytest.mark.parametrize("failures", [1, TRIP + 1], ids=["back-off", "circuit"])
+@pytest.mark.parametrize("failures", [1, FAILURES_TO_OPEN + 1], ids=["back-off", "circuit"])
 async def test_clock_that_is_set_back_delays_nothing(tmp_path, failures, restarted):
     """A clock that was two days ahead while the receiver failed costs no delivery more than its own wait, once it is right."""
     async with receiving(lambda number, _: 200 if number >= failures else 500) as receiver:

@@ -9,10 +9,11 @@ from slack_events import delivery
 from slack_standin import slack
 from telling import Telling, a_job
 
-from tracker.core.deliveries.delivery import Outcome, Result, Terms
+from tracker.core.deliveries.adaptive_concurrency import MAX_CONCURRENCY
+from tracker.core.deliveries.delivery import DeliveryPolicy, Outcome, Result
 from tracker.core.errors.storage_error import StorageError
-from tracker.core.ports.notifier import Withdrawn
-from tracker.delivery.deliverer import SIDE_BY_SIDE, Deliverer
+from tracker.core.ports.notifier import AttemptCancelled
+from tracker.delivery.deliverer import Deliverer
 from tracker.delivery.notifiers.slack.incoming_webhook import SlackWebhook
 from tracker.http.client import http_client, tls_context
 from tracker.http.rate_limiter import Pace
@@ -35,11 +36,11 @@ class Slow:
 
     async def send(self, message):
         self.sent += [delivery.seq for delivery in message]
-        if len(self.sent) == SIDE_BY_SIDE:
+        if len(self.sent) == MAX_CONCURRENCY:
             self.full.set()
         await (self.first if message[0].seq == self.sent[0] else self.answer).wait()
         if self.withdrawn:
-            raise Withdrawn
+            raise AttemptCancelled
         return Outcome(result=Result.DELIVERED, status=204)
 
 
@@ -52,7 +53,7 @@ async def telling(path):
         bench.slow, bench.loop = Slow(), Loop()
         bench.deliverer = lambda: Deliverer(
             "pipeline",
-            Terms(retry=(5.0,), hold=900.0),
+            DeliveryPolicy(retry=(5.0,), hold=900.0),
             bench.slow,
             bench.store.outbox,
             bench.store.wakeups,
@@ -174,7 +175,7 @@ async def test_slack_message_that_waits_for_its_turn_is_withdrawn():
     async with slack() as standin, http_client(tls_context()) as http, anyio.create_task_group() as group:
         webhook = SlackWebhook(http, standin.hook_url, pace=pace, timeout=5.0, now=lambda: 0)
         group.start_soon(_close_once_blocked, pace)
-        with anyio.fail_after(LIFE), pytest.raises(Withdrawn):
+        with anyio.fail_after(LIFE), pytest.raises(AttemptCancelled):
             await webhook.send([delivery(4, "batch.completed", done=90)])
         assert standin.calls == []
 

@@ -6,7 +6,7 @@ from loopback import answer, loopback, sends
 from starlette.responses import Response
 from telling import Telling, a_job
 
-from tracker.core.deliveries.adaptive_concurrency import SIDE_BY_SIDE
+from tracker.core.deliveries.adaptive_concurrency import MAX_CONCURRENCY
 from tracker.runtime.clock import now
 from tracker.server.embedded import serving
 
@@ -50,7 +50,7 @@ async def test_an_overloaded_receiver_is_sent_fewer_at_once(tmp_path, status):
                 await receiver.has_all.wait()
             deliverer.leave()
         assert await telling.rows("DISTINCT state") == [("delivered",)]
-    assert receiver.most == SIDE_BY_SIDE
+    assert receiver.most == MAX_CONCURRENCY
     assert receiver.refused < COUNT / 2
 
 
@@ -105,5 +105,5 @@ async def test_overload_counts_after_a_clock_was_set_back_too(tmp_path):
                 telling.now += passed
                 await telling.record(a_job(f"job-{number}"))
                 await telling.deliver()
-                rooms.append(telling.deliverers["pipeline"]._window.room)
+                rooms.append(telling.deliverers["pipeline"]._window.limit)
     assert rooms == [8, 4, 2, 1]

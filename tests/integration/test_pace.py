@@ -5,7 +5,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 from simulated_time import SimulatedTime
 
-from tracker.core.ports.notifier import Withdrawn
+from tracker.core.ports.notifier import AttemptCancelled
 from tracker.http.rate_limiter import Pace
 
 LIFE = 5.0
@@ -121,7 +121,7 @@ async def test_closed_pace_gives_no_turn():
     async def take():
         try:
             await pace.turn()
-        except Withdrawn:
+        except AttemptCancelled:
             withdrawn.append(anyio.current_time())
 
     await pace.turn()
@@ -132,7 +132,7 @@ async def test_closed_pace_gives_no_turn():
                 group.start_soon(take)
             await anyio.wait_all_tasks_blocked()
             pace.close()
-    with pytest.raises(Withdrawn):
+    with pytest.raises(AttemptCancelled):
         await pace.turn()
     assert len(withdrawn) == 3
 

@@ -6,13 +6,13 @@ import pytest
 from observations import SINCE, seen
 from surfaced import ACCOUNTS, surfaced
 
-from tracker.core.deliveries.circuit import TRIP, Circuit
+from tracker.core.deliveries.circuit import FAILURES_TO_OPEN, Circuit
 from tracker.core.deliveries.delivery import Outcome, Result, settle
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.store.opening import open_store
 
-FAILING = Circuit(failures=TRIP, since=SINCE, reason="server", detail="HTTP 500")
+FAILING = Circuit(failures=FAILURES_TO_OPEN, since=SINCE, reason="server", detail="HTTP 500")
 DISABLED = Circuit(failures=1, since=SINCE, reason="gone", detail="HTTP 410", disabled=True)
 
 
@@ -34,7 +34,7 @@ async def lose_one(store):
 @pytest.mark.parametrize(
     ("circuit", "banners"),
     [
-        (Circuit(failures=TRIP - 1, reason="server"), []),
+        (Circuit(failures=FAILURES_TO_OPEN - 1, reason="server"), []),
         (FAILING, [("bad", "Receiver team keeps failing (server): HTTP 500")]),
         (DISABLED, [("bad", "Receiver team is disabled: it answered that it is gone. It gets nothing until it is enabled")]),
     ],

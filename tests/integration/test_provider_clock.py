@@ -3,7 +3,7 @@
 import pytest
 from sweeping import HOUR, Watched
 
-from tracker.core.deliveries.retry_schedule import time_told
+from tracker.core.deliveries.retry_schedule import server_time
 
 JUNE_25 = "Wed, 25 Jun 2025 14:20:10 GMT"
 
@@ -42,4 +42,4 @@ async def test_what_ended_before_the_first_contact_is_no_news(tmp_path, ahead):
 )
 def test_the_time_that_an_answer_tells(headers, told):
     """It is the date, and the time for which a cache has kept the answer; what is nonsense tells nothing."""
-    assert time_told(headers) == told
+    assert server_time(headers) == told

@@ -9,9 +9,9 @@ from loopback import nobody
 from receiving import receiving
 
 from tracker.config import Account, Config, Http, Listen, Secret, Storage
-from tracker.core.deliveries.delivery import Outcome, Result, Terms
+from tracker.core.deliveries.delivery import DeliveryPolicy, Outcome, Result
 from tracker.core.deliveries.fan_out import Subscription
-from tracker.core.deliveries.replay import Replay, Replayed
+from tracker.core.deliveries.replay import Replay, ReplayResult
 from tracker.core.events.job_diff import first_seen
 from tracker.core.jobs.job import read_job
 from tracker.core.queries.filters import DeliveryFilter
@@ -72,7 +72,7 @@ async def test_receiver_that_was_gone_is_told_by_the_running_daemon(tmp_path, to
             await settled(database, lambda found: found[0]["attempts"])
             well = True
             which = Replay(receiver="pipeline", dead=True)
-            assert await ask_to_replay(database, which) == Replayed(deliveries=0, enabled=True)
+            assert await ask_to_replay(database, which) == ReplayResult(deliveries=0, enabled=True)
             (delivery,) = await settled(database, lambda found: found[0]["state"] == "delivered")
         assert [attempt["result"] for attempt in delivery["attempts"]] == ["gone", "delivered"]
         assert receiver.bodies[0] == receiver.bodies[1]
@@ -88,7 +88,7 @@ async def test_range_is_delivered_by_the_running_daemon(tmp_path):
         async with running(database, receiver.url):
             await receiver.wait_for(2)
             await settled(database, lambda found: {each["state"] for each in found} == {"delivered"})
-            assert await ask_to_replay(database, Replay(receiver="pipeline", from_seq=1)) == Replayed(deliveries=4)
+            assert await ask_to_replay(database, Replay(receiver="pipeline", from_seq=1)) == ReplayResult(deliveries=4)
             await receiver.wait_for(6)
         again = receiver.got[2:]
         assert sorted(event["seq"] for event in again) == [1, 2, 3, 4]
@@ -131,7 +131,7 @@ async def two_under_way(database, told=lambda _settlement: None):
     async with open_store(database, [ENDS]) as store, anyio.create_task_group() as group:
         await log_ends(store, "a", "b")
         notifier = Notifier()
-        terms = Terms(retry=(3600.0,), hold=900.0)
+        terms = DeliveryPolicy(retry=(3600.0,), hold=900.0)
         deliverer = Deliverer(
             "pipeline", terms, notifier, store.outbox, store.wakeups, now=now, jitter=lambda: 0.5, settled=told
         )

@@ -7,7 +7,7 @@ from slack_events import NOW, TOTAL
 from slack_standin import TOKEN, slack
 from starlette.responses import PlainTextResponse
 
-from tracker.core.deliveries.delivery import Terms
+from tracker.core.deliveries.delivery import DeliveryPolicy
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.events.job_diff import diff, first_seen
 from tracker.core.jobs.job import COUNTERS, read_job
@@ -37,7 +37,7 @@ class Bench:
         subscription = Subscription(receiver=RECEIVER, events=("*",), delay=GROUP_WAIT)
         async with http_client(tls_context()) as http, open_store(self.path, [subscription]) as self.store:
             await self.store.contact("default", Contact(since=0, horizon=0))
-            terms = Terms(retry=(5.0, 60.0), hold=900.0, digest=3)
+            terms = DeliveryPolicy(retry=(5.0, 60.0), hold=900.0, digest=3)
             notifier = self.webhook(http) if kind == "webhook" else self.bot(http)
             self.deliverer = Deliverer(
                 RECEIVER, terms, notifier, self.store.outbox, self.store.wakeups, now=lambda: self.now, jitter=lambda: 0.5

@@ -20,7 +20,7 @@ from outboxes import (
     states,
 )
 
-from tracker.core.deliveries.circuit import TRIP, Circuit
+from tracker.core.deliveries.circuit import FAILURES_TO_OPEN, Circuit
 from tracker.core.deliveries.delivery import Result
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.errors.storage_error import StorageError
@@ -107,7 +107,7 @@ async def test_events_of_a_settlement_are_deliveries_of_the_others(path):
     async with open_store(path, both) as store:
         await store.record("default", [seen()])
         changed = store.wakeups.deliveries_changed("other")
-        await attempt(store, 1, FAILED, circuit=failing(TRIP), events=[GONE])
+        await attempt(store, 1, FAILED, circuit=failing(FAILURES_TO_OPEN), events=[GONE])
         assert await rows(store, "seq, type", "other") == [(1, "batch.created"), (2, "receiver.failing")]
         assert await rows(store, "seq, type") == [(1, "batch.created")]
         assert changed.is_set()
@@ -137,8 +137,8 @@ async def test_closing_circuit_makes_its_backlog_due(store):
     """Once a receiver takes something again nothing waits for its schedule any more; attempts stay counted."""
     await store.record("default", [*seen_many(3), seen("done", status="SUCCESS")])
     for seq in (1, 2, 3):
-        await attempt(store, seq, FAILED, circuit=failing(TRIP), wait=86_400.0)
-    await attempt(store, 4, DELIVERED, at=SINCE + 500, circuit=failing(TRIP + 1))
+        await attempt(store, seq, FAILED, circuit=failing(FAILURES_TO_OPEN), wait=86_400.0)
+    await attempt(store, 4, DELIVERED, at=SINCE + 500, circuit=failing(FAILURES_TO_OPEN + 1))
     assert await seqs(store, now=SINCE + 600) == [5]
     await attempt(store, 5, DELIVERED, at=SINCE + 600, circuit=Circuit())
     assert await seqs(store, now=SINCE + 600) == [1, 2, 3]
@@ -154,9 +154,9 @@ async def test_closing_circuit_makes_its_backlog_due(store):
 async def test_success_says_nothing_of_what_failed_after_it_began(store):
     """What was refused while it was under way, with a wish of its own, waits as long as it was asked to."""
     await store.record("default", seen_many(3))
-    await attempt(store, 1, FAILED, circuit=failing(TRIP), wait=600.0)
-    await attempt(store, 2, FAILED, circuit=failing(TRIP), wait=0.1)
-    await attempt(store, 2, FAILED, at=SINCE + 500, circuit=failing(TRIP), wait=600.0)
+    await attempt(store, 1, FAILED, circuit=failing(FAILURES_TO_OPEN), wait=600.0)
+    await attempt(store, 2, FAILED, circuit=failing(FAILURES_TO_OPEN), wait=0.1)
+    await attempt(store, 2, FAILED, at=SINCE + 500, circuit=failing(FAILURES_TO_OPEN), wait=600.0)
     await attempt(store, 3, DELIVERED, at=SINCE + 510, began_at=SINCE + 400, circuit=Circuit())
     assert await seqs(store, now=SINCE + 600) == [1]
     assert (await rows(store, "seq, due_at"))[1] == (2, SINCE + 600_500)
@@ -165,10 +165,10 @@ async def test_success_says_nothing_of_what_failed_after_it_began(store):
 async def test_closing_circuit_takes_back_no_wish(store):
     """What a delivery was last asked to wait it waits, also once others are taken; what it was asked before is over."""
     await store.record("default", seen_many(4))
-    await attempt(store, 1, FAILED, circuit=failing(TRIP), wait=600.0, retry_after=30.0)
-    await attempt(store, 2, FAILED, circuit=failing(TRIP), wait=20.0, retry_after=600.0)
-    await attempt(store, 3, FAILED, circuit=failing(TRIP), wait=0.1, retry_after=0.2)
-    await attempt(store, 3, FAILED, at=SINCE + 300, circuit=failing(TRIP), wait=600.0)
+    await attempt(store, 1, FAILED, circuit=failing(FAILURES_TO_OPEN), wait=600.0, retry_after=30.0)
+    await attempt(store, 2, FAILED, circuit=failing(FAILURES_TO_OPEN), wait=20.0, retry_after=600.0)
+    await attempt(store, 3, FAILED, circuit=failing(FAILURES_TO_OPEN), wait=0.1, retry_after=0.2)
+    await attempt(store, 3, FAILED, at=SINCE + 300, circuit=failing(FAILURES_TO_OPEN), wait=600.0)
     now = SINCE + 510
     await attempt(store, 4, DELIVERED, at=now, began_at=SINCE + 500, circuit=Circuit())
     assert (await rows(store, "seq, due_at, first_failed_at"))[:3] == [
@@ -181,7 +181,7 @@ async def test_closing_circuit_takes_back_no_wish(store):
 async def test_what_is_asked_to_wait_holds_back_for_no_longer_than_hold(store):
     """A receiver that took others meanwhile gets the job's later events once `hold` is over, though this one waits on."""
     await store.record("default", [seen("a", status="SUCCESS"), seen("b")])
-    await attempt(store, 1, FAILED, circuit=failing(TRIP), retry_after=3600.0)
+    await attempt(store, 1, FAILED, circuit=failing(FAILURES_TO_OPEN), retry_after=3600.0)
     await attempt(store, 3, DELIVERED, at=SINCE + 500)
     assert await seqs(store, now=SINCE + 900_499) == []
     assert await seqs(store, now=SINCE + 900_500) == [2]
@@ -191,7 +191,7 @@ async def test_what_is_asked_to_wait_holds_back_for_no_longer_than_hold(store):
 async def test_backlog_of_an_outage_goes_out_in_order(store):
     """That a job's first event failed in an outage longer than `hold` does not let its later ones overtake it afterwards."""
     await store.record("default", [seen("a", status="SUCCESS"), seen("b")])
-    await attempt(store, 1, FAILED, circuit=failing(TRIP))
+    await attempt(store, 1, FAILED, circuit=failing(FAILURES_TO_OPEN))
     await attempt(store, 3, DELIVERED, at=LONG_AFTER, circuit=Circuit())
     assert await seqs(store, now=LONG_AFTER) == [1]
     await attempt(store, 1, FAILED, at=LONG_AFTER + 5, wait=3600.0)
@@ -202,7 +202,7 @@ async def test_backlog_of_an_outage_goes_out_in_order(store):
 async def test_success_of_a_closed_circuit_releases_nothing(store):
     """A receiver that refuses one event and takes others keeps to that event's schedule."""
     await store.record("default", seen_many(2))
-    await attempt(store, 1, FAILED, circuit=failing(TRIP - 1), wait=600.0)
+    await attempt(store, 1, FAILED, circuit=failing(FAILURES_TO_OPEN - 1), wait=600.0)
     await attempt(store, 2, DELIVERED, at=SINCE + 20, circuit=Circuit())
     assert await rows(store, "seq, due_at, first_failed_at") == [(1, SINCE + 600_010, SINCE + 10), (2, SINCE + 20, None)]
 

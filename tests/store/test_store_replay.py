@@ -6,10 +6,10 @@ import msgspec
 import pytest
 from observations import SINCE, moved, seen
 
-from tracker.core.deliveries.circuit import TRIP, Circuit
+from tracker.core.deliveries.circuit import FAILURES_TO_OPEN, Circuit
 from tracker.core.deliveries.delivery import Outcome, Result, settle
 from tracker.core.deliveries.fan_out import Subscription, stream_of
-from tracker.core.deliveries.replay import Replay, Replayed
+from tracker.core.deliveries.replay import Replay, ReplayResult
 from tracker.core.events.event import Event, iso, plain_event
 from tracker.store.opening import open_store
 
@@ -50,7 +50,7 @@ async def test_one_delivery_is_made_anew(store):
     await attempted(store, before[4], Result.DELIVERED)
     untouched = await rows(store), await rows(store, "other")
     assert untouched[0][0][1:3] == ("dead", 1)
-    assert await store.replay(Replay(receiver="pipeline", seq=2), LATER) == Replayed(deliveries=1)
+    assert await store.replay(Replay(receiver="pipeline", seq=2), LATER) == ReplayResult(deliveries=1)
     again = await rows(store)
     assert again == [(2, "pending", 0, LATER, None, None), *untouched[0][1:]]
     assert await rows(store, "other") == untouched[1]
@@ -72,7 +72,7 @@ async def test_all_dead_of_one_receiver(store):
         before = await claimed(store, receiver)
         for seq, result in ((2, Result.SERVER), (4, Result.DELIVERED), (6, Result.REFUSED)):
             await attempted(store, before[seq], result)
-    assert await store.replay(Replay(receiver="pipeline", dead=True), LATER) == Replayed(deliveries=2)
+    assert await store.replay(Replay(receiver="pipeline", dead=True), LATER) == ReplayResult(deliveries=2)
     assert [row[1] for row in await rows(store)] == ["pending", "delivered", "pending"]
     assert [row[1] for row in await rows(store, "other")] == ["dead", "delivered", "dead"]
 
@@ -100,7 +100,7 @@ async def test_what_is_chosen(store, wanted, seqs):
     for delivery in (await claimed(store)).values():
         await attempted(store, delivery, Result.DELIVERED)
     others = await rows(store, "other")
-    assert await store.replay(Replay(receiver="pipeline", **wanted), LATER) == Replayed(deliveries=len(seqs))
+    assert await store.replay(Replay(receiver="pipeline", **wanted), LATER) == ReplayResult(deliveries=len(seqs))
     assert [row for row in await rows(store) if row[1] == "pending"] == [(seq, "pending", 0, LATER, None, None) for seq in seqs]
     assert {row[0] for row in await rows(store)} == {2, 4, 6, *seqs}
     assert await rows(store, "other") == others
@@ -129,17 +129,17 @@ async def test_streams_are_those_that_order_is_kept_within(path):
         assert await rows(store, columns="seq, type, stream") == expected
 
 
-@pytest.mark.parametrize(("failures", "kept"), [(1, TRIP), (TRIP + 3, TRIP + 3)])
+@pytest.mark.parametrize(("failures", "kept"), [(1, FAILURES_TO_OPEN), (FAILURES_TO_OPEN + 3, FAILURES_TO_OPEN + 3)])
 async def test_disabled_receiver_is_enabled_to_be_probed(store, failures, kept):
     """A receiver that said that it is gone is tried again, by one delivery first; that it was disabled is told, once."""
     quiet = {"quiet_until": LATER * 2, "asked_until": LATER * 2}
     gone = Circuit(failures=failures, since=SINCE, **quiet, reason="gone", detail="HTTP 410", disabled=True)
     await attempted(store, (await claimed(store))[2], Result.GONE, circuit=gone)
-    assert await store.replay(Replay(receiver="pipeline", seq=2), LATER) == Replayed(deliveries=1, enabled=True)
+    assert await store.replay(Replay(receiver="pipeline", seq=2), LATER) == ReplayResult(deliveries=1, enabled=True)
     probed = await store.outbox.circuit("pipeline")
     assert probed == msgspec.structs.replace(gone, failures=kept, quiet_until=0, asked_until=0, disabled=False)
-    assert probed.room(LATER, 16) == 1
-    assert await store.replay(Replay(receiver="pipeline", seq=2), LATER) == Replayed(deliveries=1, enabled=False)
+    assert probed.limit(LATER, 16) == 1
+    assert await store.replay(Replay(receiver="pipeline", seq=2), LATER) == ReplayResult(deliveries=1, enabled=False)
 
 
 @pytest.mark.parametrize(("wanted", "enabled"), [({"dead": True}, True), ({"seq": 99}, False), ({"from_seq": 7}, False)])
@@ -147,7 +147,7 @@ async def test_what_enables_where_nothing_is_replayed(store, wanted, enabled):
     """All dead of a disabled receiver, if none, enables it for what is pending; a mistaken number or range does not."""
     gone = Circuit(failures=1, disabled=True)
     await attempted(store, (await claimed(store))[2], Result.GONE, circuit=gone)
-    assert await store.replay(Replay(receiver="pipeline", **wanted), LATER) == Replayed(deliveries=0, enabled=enabled)
+    assert await store.replay(Replay(receiver="pipeline", **wanted), LATER) == ReplayResult(deliveries=0, enabled=enabled)
     assert (await store.outbox.circuit("pipeline")).disabled is not enabled
     assert [row[1] for row in await rows(store)] == ["pending"] * 3
 
@@ -157,19 +157,19 @@ async def test_what_enables_where_nothing_is_replayed(store, wanted, enabled):
     [
         (Circuit(), 0),
         (Circuit(failures=1, reason="rate_limited", quiet_until=LATER + 5, asked_until=LATER + 5), LATER + 5),
-        (Circuit(failures=TRIP, reason="server", quiet_until=LATER + 5), 0),
+        (Circuit(failures=FAILURES_TO_OPEN, reason="server", quiet_until=LATER + 5), 0),
     ],
 )
 async def test_circuit_of_others(store, circuit, quiet_until):
     """A failing receiver is probed at once; one that is well, or asked to be left in peace for a while, stays as it is."""
     await attempted(store, (await claimed(store))[2], Result.SERVER, circuit=circuit)
-    assert await store.replay(Replay(receiver="pipeline", seq=2), LATER) == Replayed(deliveries=1)
+    assert await store.replay(Replay(receiver="pipeline", seq=2), LATER) == ReplayResult(deliveries=1)
     assert await store.outbox.circuit("pipeline") == msgspec.structs.replace(circuit, quiet_until=quiet_until)
 
 
 async def test_receiver_that_was_never_settled(store):
     """A range for a receiver of which the database knows nothing yet makes its deliveries."""
-    assert await store.replay(Replay(receiver="new", from_seq=1, to_seq=6), LATER) == Replayed(deliveries=6)
+    assert await store.replay(Replay(receiver="new", from_seq=1, to_seq=6), LATER) == ReplayResult(deliveries=6)
     assert (await claimed(store, "new")).keys() == {1, 3, 5}
     assert await store.outbox.circuit("new") == Circuit()
 

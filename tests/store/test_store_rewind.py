@@ -5,7 +5,7 @@ import pytest
 from observations import CONTACT, SINCE, seen, seen_many
 from outboxes import DELIVERED, FAILED, attempt, attempted, claimed, failing, rows, seqs
 
-from tracker.core.deliveries.circuit import TRIP, Circuit
+from tracker.core.deliveries.circuit import FAILURES_TO_OPEN, Circuit
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.deliveries.replay import Replay
 from tracker.store.opening import open_store
@@ -40,7 +40,7 @@ async def test_wait_that_began_later_than_now_begins_now(store):
 async def test_clock_that_is_set_back_step_by_step(store):
     """What has begun anew by a clock that was still ahead, and waits since, is due once that is set back too."""
     await store.record("default", [seen()])
-    circuit = msgspec.structs.replace(failing(TRIP), since=AHEAD, quiet_until=AHEAD + 120_000)
+    circuit = msgspec.structs.replace(failing(FAILURES_TO_OPEN), since=AHEAD, quiet_until=AHEAD + 120_000)
     await attempt(store, 1, FAILED, at=AHEAD, wait=600.0, circuit=circuit)
     step, now = SINCE + DAY, SINCE + 1000
     await store.outbox.rewind("pipeline", step)
@@ -81,7 +81,7 @@ async def test_quiet_that_began_later_than_now_begins_now(store, failed_at, quie
     """A receiver is left in peace for as long as was meant, and has not failed since a time that is still to come."""
     await store.record("default", [seen()])
     circuit = msgspec.structs.replace(
-        failing(TRIP), since=failed_at, quiet_until=failed_at + 120_000, asked_until=failed_at + 120_000
+        failing(FAILURES_TO_OPEN), since=failed_at, quiet_until=failed_at + 120_000, asked_until=failed_at + 120_000
     )
     await attempt(store, 1, FAILED, at=failed_at, circuit=circuit)
     now = SINCE + 1000
@@ -95,7 +95,7 @@ async def test_what_was_asked_by_a_clock_that_was_ahead_is_over(store):
     await store.record("default", seen_many(2))
     await attempt(store, 1, FAILED, at=AHEAD, wait=0.1, retry_after=600.0)
     await store.outbox.rewind("pipeline", SINCE)
-    await attempt(store, 1, FAILED, at=SINCE + 600_000, wait=600.0, circuit=failing(TRIP))
+    await attempt(store, 1, FAILED, at=SINCE + 600_000, wait=600.0, circuit=failing(FAILURES_TO_OPEN))
     await attempt(store, 2, DELIVERED, at=SINCE + 600_020)
     assert await rows(store, "seq, due_at") == [(1, SINCE + 600_020), (2, SINCE + 600_020)]
 
@@ -113,7 +113,7 @@ async def test_a_wish_alone_begins_anew_too(store):
 async def test_attempts_of_others_say_nothing(store):
     """That the clock was ahead while another receiver was tried changes nothing for one that was not."""
     await store.record("default", [seen(status="SUCCESS")])
-    circuit = msgspec.structs.replace(failing(TRIP), quiet_until=SINCE + 120_010, asked_until=SINCE + 120_010)
+    circuit = msgspec.structs.replace(failing(FAILURES_TO_OPEN), quiet_until=SINCE + 120_010, asked_until=SINCE + 120_010)
     await attempt(store, 1, DELIVERED)
     await attempt(store, 2, FAILED, wait=600.0, circuit=circuit)
     (others,) = await claimed(store, now=AHEAD, receiver="other")

@@ -5,7 +5,7 @@ from core_samples import NOW
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.core.deliveries.circuit import LONGEST_PROBE_WAIT, SHORTEST_PROBE_WAIT, TRIP, Circuit
+from tracker.core.deliveries.circuit import FAILURES_TO_OPEN, MAX_PROBE_WAIT, MIN_PROBE_WAIT, Circuit
 from tracker.core.deliveries.delivery import Outcome, Result
 
 WIDE = 16
@@ -33,7 +33,7 @@ def after(outcomes, *, circuit=None, now=NOW, first_wait=5.0, jitter=1.0):
 
 def probed(count, *, first_wait=5.0, jitter=1.0):
     """The seconds that an open circuit waits before each of `count` probes that fail."""
-    circuit = after([FAILED] * TRIP, first_wait=first_wait, jitter=jitter)
+    circuit = after([FAILED] * FAILURES_TO_OPEN, first_wait=first_wait, jitter=jitter)
     now, waits = NOW, []
     for _ in range(count):
         waits.append((circuit.quiet_until - now) / 1000)
@@ -42,26 +42,26 @@ def probed(count, *, first_wait=5.0, jitter=1.0):
     return waits
 
 
-@pytest.mark.parametrize("failures", range(TRIP))
+@pytest.mark.parametrize("failures", range(FAILURES_TO_OPEN))
 def test_closed_until_the_fifth_failure(failures):
     """Fewer failures than `TRIP` in a row change nothing in how much goes out."""
     circuit = after([FAILED] * failures)
     assert not circuit.is_open
-    assert circuit.room(NOW, WIDE) == WIDE
+    assert circuit.limit(NOW, WIDE) == WIDE
 
 
 @pytest.mark.parametrize("result", [result for result in Result if result not in (Result.DELIVERED, Result.GONE)])
 def test_five_failures_of_any_kind_open_it(result):
     """Then nothing goes out for the first wait, and one delivery after it."""
-    circuit = after([Outcome(result=result)] * TRIP)
+    circuit = after([Outcome(result=result)] * FAILURES_TO_OPEN)
     assert circuit.is_open
-    assert circuit.room(NOW, WIDE) == circuit.room(NOW + 4999, WIDE) == 0
-    assert circuit.room(NOW + 5000, WIDE) == 1
+    assert circuit.limit(NOW, WIDE) == circuit.limit(NOW + 4999, WIDE) == 0
+    assert circuit.limit(NOW + 5000, WIDE) == 1
 
 
 def test_failures_that_are_not_in_a_row_never_open_it():
     """A success in between starts the count anew."""
-    circuit = after(([FAILED] * (TRIP - 1) + [DELIVERED]) * 20 + [FAILED] * (TRIP - 1))
+    circuit = after(([FAILED] * (FAILURES_TO_OPEN - 1) + [DELIVERED]) * 20 + [FAILED] * (FAILURES_TO_OPEN - 1))
     assert not circuit.is_open
 
 
@@ -72,7 +72,7 @@ def test_failures_that_are_not_in_a_row_never_open_it():
         (1.0, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]),
         (300.0, [300, 300]),
         (3600.0, [3600, 3600]),
-        (0.0, [SHORTEST_PROBE_WAIT, 2 * SHORTEST_PROBE_WAIT, 4 * SHORTEST_PROBE_WAIT]),
+        (0.0, [MIN_PROBE_WAIT, 2 * MIN_PROBE_WAIT, 4 * MIN_PROBE_WAIT]),
     ],
 )
 def test_probes_wait_twice_as_long_each_time_up_to_the_cap(first_wait, waits):
@@ -94,15 +94,15 @@ def test_failures_of_what_was_under_way_when_it_opened_do_not_lengthen_the_wait(
     assert late.after(FAILED, NOW + 5000, 5.0, 1.0).quiet_until == NOW + 15_000
 
 
-@pytest.mark.parametrize("failures", [1, TRIP, TRIP + 30])
+@pytest.mark.parametrize("failures", [1, FAILURES_TO_OPEN, FAILURES_TO_OPEN + 30])
 def test_one_success_closes_it(failures):
     """Whatever it went through, after one success the circuit is as good as new."""
     circuit = after([FAILED] * failures).after(DELIVERED, NOW + 1, 5.0, 0.5)
     assert circuit == Circuit()
-    assert circuit.room(NOW + 1, WIDE) == WIDE
+    assert circuit.limit(NOW + 1, WIDE) == WIDE
 
 
-@pytest.mark.parametrize("before", [0, 1, TRIP, TRIP + 3])
+@pytest.mark.parametrize("before", [0, 1, FAILURES_TO_OPEN, FAILURES_TO_OPEN + 3])
 def test_gone_disables_for_good(before):
     """After a 410 there is no room, however long ago it was, and whatever comes of what was still under way."""
     circuit = after([FAILED] * before + [GONE])
@@ -110,7 +110,7 @@ def test_gone_disables_for_good(before):
         stays = circuit.after(outcome, NOW, 5.0, 0.5) if outcome else circuit
         assert stays.is_open
         assert stays.disabled
-        assert stays.room(NOW + 10 * 365 * 86_400_000, WIDE) == 0
+        assert stays.limit(NOW + 10 * 365 * 86_400_000, WIDE) == 0
 
 
 @pytest.mark.parametrize("asking", [limited, unavailable])
@@ -120,8 +120,8 @@ def test_who_asks_for_it_is_left_in_peace(asking, seconds):
     circuit = after([asking(seconds)])
     over = NOW + round(seconds * 1000)
     assert not circuit.is_open
-    assert circuit.room(over - 1, WIDE) == 0
-    assert circuit.room(over, WIDE) == WIDE
+    assert circuit.limit(over - 1, WIDE) == 0
+    assert circuit.limit(over, WIDE) == WIDE
 
 
 @pytest.mark.parametrize(
@@ -130,37 +130,37 @@ def test_who_asks_for_it_is_left_in_peace(asking, seconds):
 )
 def test_nobody_is_quieted_who_did_not_ask(outcome):
     """A 429 without a Retry-After, or a Retry-After that is about one delivery, keeps no other back."""
-    assert after([outcome]).room(NOW, WIDE) == WIDE
+    assert after([outcome]).limit(NOW, WIDE) == WIDE
 
 
 def test_rate_limit_outlasts_the_success_of_what_was_under_way():
     """Sixteen were under way; that one of them succeeds after another's 429 does not take the patience back."""
     circuit = after([limited(120.0), DELIVERED])
     assert circuit.failures == 0
-    assert circuit.room(NOW + 119_999, WIDE) == 0
-    assert circuit.room(NOW + 120_000, WIDE) == WIDE
+    assert circuit.limit(NOW + 119_999, WIDE) == 0
+    assert circuit.limit(NOW + 120_000, WIDE) == WIDE
 
 
 def test_rate_limit_that_opened_it_outlasts_such_a_success_too():
     """Five asked to be left in peace: one that was under way before closes the circuit, and nothing is sent for that."""
-    circuit = after([*[limited(120.0)] * TRIP, DELIVERED])
+    circuit = after([*[limited(120.0)] * FAILURES_TO_OPEN, DELIVERED])
     assert not circuit.is_open
-    assert circuit.room(NOW + 119_999, WIDE) == 0
-    assert circuit.room(NOW + 120_000, WIDE) == WIDE
+    assert circuit.limit(NOW + 119_999, WIDE) == 0
+    assert circuit.limit(NOW + 120_000, WIDE) == WIDE
 
 
-@pytest.mark.parametrize("others", [[FAILED], [FAILED] * TRIP, [Outcome(result=Result.NETWORK)] * WIDE])
+@pytest.mark.parametrize("others", [[FAILED], [FAILED] * FAILURES_TO_OPEN, [Outcome(result=Result.NETWORK)] * WIDE])
 def test_rate_limit_outlasts_what_else_was_under_way(others):
     """What fails otherwise, after it and before such a success, takes the patience back no more than that does."""
-    circuit = after([*[limited(120.0)] * TRIP, *others, DELIVERED, DELIVERED])
+    circuit = after([*[limited(120.0)] * FAILURES_TO_OPEN, *others, DELIVERED, DELIVERED])
     assert not circuit.is_open
-    assert circuit.room(NOW + 119_999, WIDE) == 0
-    assert circuit.room(NOW + 120_000, WIDE) == WIDE
+    assert circuit.limit(NOW + 119_999, WIDE) == 0
+    assert circuit.limit(NOW + 120_000, WIDE) == WIDE
 
 
 def test_wait_between_probes_is_no_wish():
     """Who fails for long and then asks for a minute has that minute after a success, not the five before the next probe."""
-    circuit = after([FAILED] * TRIP)
+    circuit = after([FAILED] * FAILURES_TO_OPEN)
     for _ in range(8):
         circuit = circuit.after(FAILED, now := circuit.quiet_until, 5.0, 1.0)
     circuit = circuit.after(limited(60.0), now := circuit.quiet_until, 5.0, 1.0)
@@ -175,13 +175,13 @@ def test_shorter_wish_does_not_shorten_a_longer_one():
 
 def test_rate_limit_can_be_longer_than_a_probe_wait():
     """An open circuit waits as long as it was asked to, where that is longer."""
-    assert after([limited(1000.0)] * TRIP).quiet_until == NOW + 1_000_000
+    assert after([limited(1000.0)] * FAILURES_TO_OPEN).quiet_until == NOW + 1_000_000
 
 
 def test_it_tells_since_when_and_why():
     """`since` is the first failure of the row, reason and detail are of the last."""
     circuit = after([Outcome(result=Result.NETWORK, detail="ReadError")])
-    circuit = after([FAILED] * TRIP, circuit=circuit, now=NOW + 9000)
+    circuit = after([FAILED] * FAILURES_TO_OPEN, circuit=circuit, now=NOW + 9000)
     assert (circuit.since, circuit.reason, circuit.detail) == (NOW, "server", "HTTP 500")
 
 
@@ -193,16 +193,16 @@ def test_it_tells_since_when_and_why():
 def test_whatever_happens_it_is_patient_and_never_for_ever(steps, first_wait, jitter):
     """Room is nothing, one or all; open means at most one; and but for a 410 there is room again within what was asked."""
     circuit, now, row = Circuit(), NOW, 0
-    longest = max(first_wait, LONGEST_PROBE_WAIT, 3600.0)
+    longest = max(first_wait, MAX_PROBE_WAIT, 3600.0)
     for result, passed, wish in steps:
         now += passed
         circuit = circuit.after(Outcome(result=result, retry_after=wish), now, first_wait, jitter)
         row = 0 if result is Result.DELIVERED else row + 1
-        assert circuit.is_open == (circuit.disabled or row >= TRIP)
-        assert circuit.room(now, WIDE) in ((0, 1) if circuit.is_open else (0, WIDE))
+        assert circuit.is_open == (circuit.disabled or row >= FAILURES_TO_OPEN)
+        assert circuit.limit(now, WIDE) in ((0, 1) if circuit.is_open else (0, WIDE))
         assert (circuit.since is None) == (row == 0)
         if not circuit.disabled:
-            assert circuit.room(now + round(longest * 1000) + 1, WIDE) >= 1
+            assert circuit.limit(now + round(longest * 1000) + 1, WIDE) >= 1
 
 
 @given(steps=st.lists(results.filter(lambda result: result is not Result.GONE), max_size=40))

@@ -10,7 +10,7 @@ from core_samples import NOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracker.core.deliveries.retry_schedule import LONGEST_WAIT, backoff, retry_after, spread, wait_asked
+from tracker.core.deliveries.retry_schedule import MAX_RETRY_AFTER, backoff, jittered, requested_wait, retry_after
 
 
 @pytest.mark.parametrize(
@@ -24,11 +24,11 @@ from tracker.core.deliveries.retry_schedule import LONGEST_WAIT, backoff, retry_
         (" 30 ", 30.0),
         ("2.5", 2.5),
         ("3600", 3600.0),
-        ("3601", LONGEST_WAIT),
-        ("86400", LONGEST_WAIT),
-        ("9" * 400, LONGEST_WAIT),
-        ("1e999", LONGEST_WAIT),
-        ("inf", LONGEST_WAIT),
+        ("3601", MAX_RETRY_AFTER),
+        ("86400", MAX_RETRY_AFTER),
+        ("9" * 400, MAX_RETRY_AFTER),
+        ("1e999", MAX_RETRY_AFTER),
+        ("inf", MAX_RETRY_AFTER),
         ("-1", None),
         ("-0", None),
         ("-inf", None),
@@ -47,8 +47,8 @@ from tracker.core.deliveries.retry_schedule import LONGEST_WAIT, backoff, retry_
         ("Wed, 25 Jun 2025 14:20:14 GMT", 0.0),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
         ("Mon, 01 Jan 0001 00:00:00 +1400", 0.0),
-        ("Wed, 25 Jun 2025 15:20:15 GMT", LONGEST_WAIT),
-        ("Fri, 31 Dec 9999 23:59:59 -1200", LONGEST_WAIT),
+        ("Wed, 25 Jun 2025 15:20:15 GMT", MAX_RETRY_AFTER),
+        ("Fri, 31 Dec 9999 23:59:59 -1200", MAX_RETRY_AFTER),
         ("Wed, 32 Jun 2025 14:20:44 GMT", None),
         ("Wed, 25 Jun 99999 14:20:44 GMT", None),
         ("Wed, 25 Jun 2025 14:20:44 +9999", None),
@@ -75,13 +75,13 @@ def test_what_a_retry_after_asks_for(header, seconds):
         ({"retry-after-ms": "", "retry-after": "soon"}, None),
         ({"retry-after-ms": "1, 2"}, None),
         ({"retry-after-ms": "Wed, 25 Jun 2025 14:20:44 GMT"}, None),
-        ({"retry-after-ms": "inf"}, LONGEST_WAIT),
-        ({"retry-after-ms": "9" * 400}, LONGEST_WAIT),
+        ({"retry-after-ms": "inf"}, MAX_RETRY_AFTER),
+        ({"retry-after-ms": "9" * 400}, MAX_RETRY_AFTER),
     ],
 )
 def test_milliseconds_are_more_precise_than_seconds(headers, seconds):
     """`retry-after-ms` wins over `retry-after` unless it is nonsense, and has the same bounds."""
-    assert wait_asked(headers, NOW) == seconds
+    assert requested_wait(headers, NOW) == seconds
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_a_date_without_a_zone_is_utc(zone):
 def test_any_header_is_a_wait_or_none(header, now):
     """Whatever stands in the header, the answer is None or between nothing and an hour."""
     seconds = retry_after(header, now)
-    assert seconds is None or 0 <= seconds <= LONGEST_WAIT
+    assert seconds is None or 0 <= seconds <= MAX_RETRY_AFTER
 
 
 @settings(derandomize=True)
@@ -158,5 +158,5 @@ def test_backoff_is_bounded(base, failures, cap, jitter):
 @pytest.mark.parametrize(("jitter", "expected"), [(0.0, 13.5), (0.25, 14.25), (0.5, 15.0), (1.0, 16.5)])
 def test_spread_is_a_tenth_each_way(jitter, expected):
     """The interval itself in the middle, a tenth less and a tenth more at the ends."""
-    assert spread(15.0, jitter) == pytest.approx(expected)
-    assert spread(0.0, jitter) == 0
+    assert jittered(15.0, jitter) == pytest.approx(expected)
+    assert jittered(0.0, jitter) == 0

@@ -3,14 +3,14 @@
 import pytest
 
 from tracker.daemon.descriptors import WANTED, shares_of
-from tracker.delivery.concurrency_limit import TOGETHER
+from tracker.delivery.concurrency_limit import MAX_ATTEMPTS
 from tracker.server.connection_limits import Limits
 
 
 @pytest.mark.parametrize("limit", [WANTED, 65_536, 1_048_576])
 def test_with_enough_files_every_share_is_the_usual_one(limit):
     """A usual limit costs nobody anything."""
-    assert shares_of(limit) == (Limits(), TOGETHER)
+    assert shares_of(limit) == (Limits(), MAX_ATTEMPTS)
 
 
 @pytest.mark.parametrize("limit", [0, 20, 64, 100, 256, 1024, 2048, WANTED - 1])

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 import structlog
 
-from tracker.core.deliveries.replay import Replay, Replayed
+from tracker.core.deliveries.replay import Replay, ReplayResult
 from tracker.core.queries.orphans import Drop, Dropped, Move, Moved
 from tracker.http.client import HttpClient, NoAnswer, Request, http_client, tls_context
 
@@ -94,9 +94,9 @@ async def is_running(database: Path, http: HttpClient) -> bool:
     return not isinstance(answer, NoAnswer) and answer.status == 200
 
 
-async def ask_to_replay(database: Path, which: Replay) -> Replayed | Refused | NotReached:
+async def ask_to_replay(database: Path, which: Replay) -> ReplayResult | Refused | NotReached:
     """Ask the daemon that has `database`, if there is one."""
-    return await _ask(database, REPLAY, which, Replayed)
+    return await _ask(database, REPLAY, which, ReplayResult)
 
 
 async def ask_to_move(database: Path, receiver: str, move: Move) -> Moved | Refused | NotReached:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import msgspec
 import structlog
 
-from tracker.delivery.concurrency_limit import TOGETHER
+from tracker.delivery.concurrency_limit import MAX_ATTEMPTS
 from tracker.server.connection_limits import Limits
 
 WANTED: Final = 4096
@@ -52,7 +52,7 @@ def shares_of(limit: int) -> Shares:
         reserve=min(usual.reserve, _within(usual.reserve, spare // 16)),
         backlog=_within(usual.backlog, spare // 5),
     )
-    return Shares(limits, _within(TOGETHER, spare // 4))
+    return Shares(limits, _within(MAX_ATTEMPTS, spare // 4))
 
 
 def _within(usual: int, share: int) -> int:

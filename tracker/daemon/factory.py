@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tracker.config import Account, Receiver
 from tracker.config.secrets_in_use import Credentials, Learned
-from tracker.core.deliveries.delivery import Terms
+from tracker.core.deliveries.delivery import DeliveryPolicy
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.events.time_driven import TimeLimits
 from tracker.core.ports.cards import Cards
@@ -103,6 +103,6 @@ def subscription(receiver: Receiver) -> Subscription:
     return Subscription(receiver=receiver.name, events=receiver.events, match=receiver.match, delay=receiver.group_wait)
 
 
-def terms(receiver: Receiver) -> Terms:
+def terms(receiver: Receiver) -> DeliveryPolicy:
     digest = NOTIFIER_KINDS[receiver.kind].largest_without_digest
-    return Terms(retry=receiver.retry, hold=receiver.hold, digest=digest)
+    return DeliveryPolicy(retry=receiver.retry, hold=receiver.hold, digest=digest)

@@ -16,7 +16,7 @@ from tracker.core.forecast.eta import Histories
 from tracker.daemon.factory import limits, subscription
 from tracker.daemon.worker_registry import Roster
 from tracker.daemon.workers import Delivering, Means, Post, Watch, Watching, post, watch
-from tracker.delivery.concurrency_limit import TOGETHER, Sharing
+from tracker.delivery.concurrency_limit import MAX_ATTEMPTS, ConcurrencyLimit
 from tracker.http.client import tls_context
 from tracker.http.rate_limiter import Pace
 from tracker.polling.time_checks import Janitor
@@ -29,12 +29,12 @@ LEAVE_WITHIN: Final = 2.0
 class Crew:
     """The loops at work."""
 
-    def __init__(self, group: TaskGroup, means: Means, config: Config, attempts: int = TOGETHER) -> None:
+    def __init__(self, group: TaskGroup, means: Means, config: Config, attempts: int = MAX_ATTEMPTS) -> None:
         """At most `attempts` deliveries are under way together."""
         self.means = means
         self._config = config
         self._tls = tls_context()
-        self._sharing = Sharing(attempts)
+        self._sharing = ConcurrencyLimit(attempts)
         self._settling: dict[str, anyio.Lock] = {}  # by receiver: one for all that work for it, one after the other
         self._paces: dict[str, tuple[str, Secret, Pace]] = {}
         self._janitor = Janitor(

@@ -8,7 +8,7 @@ import msgspec
 import structlog
 
 from tracker.config import Config
-from tracker.core.deliveries.replay import Replay, Replayed
+from tracker.core.deliveries.replay import Replay, ReplayResult
 from tracker.core.forecast.job_forecast import Outlook, outlook
 from tracker.core.ports.reader import Reader, ReaderPool
 from tracker.core.queries.orphans import Dropped, Moved
@@ -49,7 +49,7 @@ class Surfaces:
     def metrics(self) -> bytes:
         return self._means.metrics.render()
 
-    async def replay(self, which: Replay) -> Replayed:
+    async def replay(self, which: Replay) -> ReplayResult:
         store = self._means.store
         async with self._crew.stepping_aside(which.receiver):
             replayed = await store.replay(which, now())

@@ -16,7 +16,7 @@ from tracker.config.secrets_in_use import Learned
 from tracker.core.ports.store import Store
 from tracker.core.reconciliation.account_health import Health
 from tracker.daemon.factory import Network, message_pace, notifying, providing, terms
-from tracker.delivery.concurrency_limit import Sharing
+from tracker.delivery.concurrency_limit import ConcurrencyLimit
 from tracker.delivery.deliverer import Deliverer
 from tracker.http.proxies import Proxies
 from tracker.http.rate_limiter import Pace
@@ -112,7 +112,7 @@ class Watching:
 class Delivering:
     """Delivers to a receiver until what is under way when it is told to leave has been settled."""
 
-    def __init__(self, means: Means, duty: Post, tls: ssl.SSLContext, sharing: Sharing, settling: anyio.Lock) -> None:
+    def __init__(self, means: Means, duty: Post, tls: ssl.SSLContext, sharing: ConcurrencyLimit, settling: anyio.Lock) -> None:
         self._means = means
         self._duty = duty
         self._tls = tls

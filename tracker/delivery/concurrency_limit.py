@@ -2,13 +2,13 @@
 
 from typing import Final
 
-TOGETHER: Final = 512
+MAX_ATTEMPTS: Final = 512
 
 
-class Sharing:
+class ConcurrencyLimit:
     """Shares out attempts. Each receiver may have one in any case: those that hang must not keep the others from theirs."""
 
-    def __init__(self, most: int = TOGETHER) -> None:
+    def __init__(self, most: int = MAX_ATTEMPTS) -> None:
         self._most = most
         self._under_way: dict[str, int] = {}  # by receiver, and what it is about to begin
 

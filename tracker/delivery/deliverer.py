@@ -13,16 +13,16 @@ import msgspec
 import structlog
 from anyio.abc import TaskGroup
 
-from tracker.core.deliveries.adaptive_concurrency import SIDE_BY_SIDE, Window
+from tracker.core.deliveries.adaptive_concurrency import MAX_CONCURRENCY, AdaptiveConcurrency
 from tracker.core.deliveries.circuit import Circuit
-from tracker.core.deliveries.delivery import Delivery, Settlement, Terms, settle
-from tracker.core.deliveries.fan_out import subject
+from tracker.core.deliveries.delivery import Delivery, DeliveryPolicy, Settlement, settle
+from tracker.core.deliveries.fan_out import stream_labels
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import Event, iso, plain_event
-from tracker.core.ports.notifier import Notifier, Withdrawn
+from tracker.core.ports.notifier import AttemptCancelled, Notifier
 from tracker.core.ports.outbox import Outbox
 from tracker.core.ports.wakeups import Signal, Wakeups
-from tracker.delivery.concurrency_limit import Sharing
+from tracker.delivery.concurrency_limit import ConcurrencyLimit
 from tracker.runtime.heartbeat import Pulse
 from tracker.runtime.task_groups import task_group
 
@@ -39,7 +39,7 @@ class Deliverer:
     def __init__(  # noqa: PLR0913 - each is used as it is
         self,
         receiver: str,
-        terms: Terms,
+        terms: DeliveryPolicy,
         notifier: Notifier,
         outbox: Outbox,
         wakeups: Wakeups,
@@ -48,7 +48,7 @@ class Deliverer:
         jitter: Callable[[], float],
         settled: Callable[[Settlement], None] = lambda _settlement: None,
         pulse: Pulse | None = None,
-        sharing: Sharing | None = None,
+        sharing: ConcurrencyLimit | None = None,
         settling: anyio.Lock | None = None,
     ) -> None:
         """`now` gives Unix milliseconds, `jitter` a number from 0 to 1; `settled` is told of each attempt.
@@ -64,9 +64,9 @@ class Deliverer:
         self._jitter = jitter
         self._told = settled
         self._pulse = pulse or Pulse()
-        self._sharing = sharing or Sharing()
+        self._sharing = sharing or ConcurrencyLimit()
         self._circuit: Circuit | None = None
-        self._window = Window()
+        self._window = AdaptiveConcurrency()
         self._latest = math.inf  # what the clock said last; who knows what it said before
         self._under_way: set[int] = set()
         self._ended: list[list[Settlement]] = []  # by message
@@ -145,7 +145,9 @@ class Deliverer:
         """What time it is; where the clock was set back, nothing waits until it is as late again."""
         now = self._now()
         if now < self._latest:
-            self._window = Window(width=self._window.width)  # when it was narrowed, by the clock of before, says nothing now
+            self._window = AdaptiveConcurrency(
+                width=self._window.width
+            )  # when it was narrowed, by the clock of before, says nothing now
             async with self._settling:
                 waiting = await self._outbox.rewind(self.receiver, now)
                 self._circuit = await self._outbox.circuit(self.receiver)
@@ -158,7 +160,7 @@ class Deliverer:
         if self._circuit is None:  # a command has changed it, and wakes
             return
         under_way = self._attempts_at_most
-        room = self._sharing.take(self.receiver, under_way, self._known_circuit.room(now, self._window.room) - under_way)
+        room = self._sharing.take(self.receiver, under_way, self._known_circuit.limit(now, self._window.limit) - under_way)
         if not room:
             return
         claimed = await self._outbox.claim(self.receiver, now, self._terms.hold, room, self._under_way)
@@ -181,13 +183,15 @@ class Deliverer:
         return [[delivery] for delivery in claimed]
 
     async def _attempt(self, message: Sequence[Delivery]) -> None:
-        if any(attempt.outcome.peace for attempt, *_ in self._ended):  # since it was claimed: it will wait like all others
+        if any(
+            attempt.outcome.pause_seconds for attempt, *_ in self._ended
+        ):  # since it was claimed: it will wait like all others
             self._under_way.difference_update(delivery.seq for delivery in message)
             return
         began_at = self._now()
         try:
             outcome = await self._notifier.send(message)
-        except (Withdrawn, StorageError) as error:
+        except (AttemptCancelled, StorageError) as error:
             self._failure = error if isinstance(error, StorageError) else self._failure
             self._under_way.difference_update(delivery.seq for delivery in message)
         else:
@@ -245,7 +249,7 @@ class Deliverer:
     def _say(self, settlement: Settlement) -> None:
         self._told(settlement)
         delivery, outcome = settlement.delivery, settlement.outcome
-        about = {**subject(delivery.stream), "seq": delivery.seq, "event_id": delivery.event_id, "type": delivery.type}
+        about = {**stream_labels(delivery.stream), "seq": delivery.seq, "event_id": delivery.event_id, "type": delivery.type}
         about["attempt"] = delivery.attempts + 1
         if outcome.delivered:
             self._log.debug("delivered", **about)
@@ -258,7 +262,7 @@ class Deliverer:
 
     async def _seconds_to_next(self, looked_at: int) -> float:
         """Until something is due that was not when it was last looked: that may be by now."""
-        if self._attempts_at_most >= self._window.room:  # an attempt that ends makes room, and wakes
+        if self._attempts_at_most >= self._window.limit:  # an attempt that ends makes room, and wakes
             return LONGEST_SLEEP
         due = await self._outbox.next_due(self.receiver, looked_at, self._terms.hold)
         moments = [at for at in (due, self._known_circuit.quiet_until) if at is not None and at > looked_at]
@@ -267,7 +271,7 @@ class Deliverer:
     @property
     def _attempts_at_most(self) -> int:
         """A message may be of any number of deliveries, but no more are sent side by side."""
-        return min(len(self._under_way), SIDE_BY_SIDE)
+        return min(len(self._under_way), MAX_CONCURRENCY)
 
     @property
     def _known_circuit(self) -> Circuit:

@@ -2,7 +2,7 @@
 
 import anyio
 
-from tracker.core.ports.notifier import Withdrawn
+from tracker.core.ports.notifier import AttemptCancelled
 from tracker.runtime.heartbeat import Pulse
 
 
@@ -26,7 +26,7 @@ class Pace:
         self._next = min(self._next, self._last + self._gap + self._burst)
 
     async def turn(self) -> None:
-        """Wait for a turn; whoever asked first has the first. Raises `Withdrawn` once the pace is closed."""
+        """Wait for a turn; whoever asked first has the first. Raises `AttemptCancelled` once the pace is closed."""
         async with self._queue:
             now = anyio.current_time()
             while (due := max(self._next - self._burst, self._paused_until)) > now and not self._closed.is_set():
@@ -34,7 +34,7 @@ class Pace:
                     await self._closed.wait()
                 now = anyio.current_time()
             if self._closed.is_set():
-                raise Withdrawn
+                raise AttemptCancelled
             self._next = max(self._next, now) + self._gap
             self._last = now
 

@@ -7,7 +7,7 @@ from typing import Final
 import anyio
 import structlog
 
-from tracker.core.deliveries.retry_schedule import backoff, spread
+from tracker.core.deliveries.retry_schedule import backoff, jittered
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import Event
@@ -115,7 +115,7 @@ class Watcher:
 
     def _delay(self, failure: Failure | None) -> float:
         if failure is None or failure.reason is Reason.INCOMPLETE:  # an API that answers is asked no less for what it lacks
-            return spread(self._interval, self._jitter())
+            return jittered(self._interval, self._jitter())
         refused = failure.reason in (Reason.UNAUTHORISED, Reason.NOT_ENABLED, Reason.REJECTED, Reason.NOT_FOUND)
         cap = max(self._interval, LONGEST_BACKOFF_REFUSED if refused else LONGEST_BACKOFF)
         return max(backoff(self._interval, self._failures, cap, self._jitter()), failure.retry_after or 0.0)

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from tracker.config import Config
-from tracker.core.deliveries.replay import Replay, Replayed
+from tracker.core.deliveries.replay import Replay, ReplayResult
 from tracker.core.forecast.job_forecast import Outlook
 from tracker.core.ports.reader import Reader
 from tracker.core.queries.orphans import Dropped, Moved
@@ -38,7 +38,7 @@ class Tracker(Protocol):
     def metrics(self) -> bytes:
         """The metrics in Prometheus's text format; called in a thread."""
 
-    async def replay(self, which: Replay) -> Replayed:
+    async def replay(self, which: Replay) -> ReplayResult:
         """Make deliveries of a receiver that there is pending again."""
 
     async def move(self, old: str, new: str) -> Moved:

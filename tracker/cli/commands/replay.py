@@ -12,7 +12,7 @@ from tracker.cli.formatting import text
 from tracker.cli.formatting.output import echo, echo_error
 from tracker.cli.process.delivery_changes import change, counted
 from tracker.config import database_path, receiver_names
-from tracker.core.deliveries.replay import Replay, Replayed, unknown_receiver
+from tracker.core.deliveries.replay import Replay, ReplayResult, unknown_receiver
 from tracker.core.ports.store import Store
 from tracker.daemon.control import NotReached, Refused, ask_to_replay
 from tracker.runtime.clock import now
@@ -59,14 +59,14 @@ def command(config: str | None, **asked: str | int | bool | None) -> None:
         sys.exit(1)
 
 
-async def _replay(config: str | None, which: Replay) -> tuple[Replayed | Refused, bool]:
+async def _replay(config: str | None, which: Replay) -> tuple[ReplayResult | Refused, bool]:
     """What came of it, and whether a daemon did it."""
     database = database_path(config)
 
-    async def ask() -> Replayed | Refused | NotReached:
+    async def ask() -> ReplayResult | Refused | NotReached:
         return await ask_to_replay(database, which)
 
-    async def alone(store: Store) -> Replayed | Refused:
+    async def alone(store: Store) -> ReplayResult | Refused:
         known = receiver_names(config)
         if which.receiver not in known:
             return Refused(unknown_receiver(which.receiver, known), is_unknown=True)

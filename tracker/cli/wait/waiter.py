@@ -11,7 +11,7 @@ from tracker.cli.wait.api_source import Api, RefusedError
 from tracker.cli.wait.log_source import Log
 from tracker.cli.wait.state import UNKNOWN, Awaited, Waiting
 from tracker.config import database_path
-from tracker.core.deliveries.retry_schedule import backoff, spread
+from tracker.core.deliveries.retry_schedule import backoff, jittered
 from tracker.core.errors.config_error import ConfigError
 from tracker.core.errors.storage_error import StorageError
 from tracker.daemon.configuration import load
@@ -123,7 +123,7 @@ class Waiter:
     def _delay(self, failures: int, outstanding: Sequence[Awaited]) -> float:
         if failures:
             return backoff(self._interval, failures, max(self._interval, LONGEST_BACKOFF), random())  # noqa: S311 - jitter
-        usual = spread(self._interval, random())  # noqa: S311 - jitter
+        usual = jittered(self._interval, random())  # noqa: S311 - jitter
         return min(usual, ASK_AGAIN) if any(each.missed for each in outstanding) else usual
 
     async def _until_daemon_is_back(self) -> None:

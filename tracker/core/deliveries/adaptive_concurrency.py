@@ -1,4 +1,4 @@
-"""Owns the window: how many attempts a receiver is sent side by side, fewer as long as it says that it is too many."""
+"""Owns adaptive concurrency: how many attempts a receiver gets at a time, fewer while it answers that it is overloaded."""
 
 from typing import Final
 
@@ -6,28 +6,28 @@ import msgspec
 
 from tracker.core.deliveries.delivery import Settlement
 
-SIDE_BY_SIDE: Final = 16
-"""Attempts under way at a time; no receiver is asked for more."""
+MAX_CONCURRENCY: Final = 16
+"""Attempts that one receiver gets at a time."""
 
 
-class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """Halved by an answer that tells of overload, and one wider after as many successes as it is wide.
+class AdaptiveConcurrency(msgspec.Struct, frozen=True, kw_only=True):
+    """The limit of one receiver. An answer of overload halves it; as many successes as it allows raise it by one.
 
-    What began before `narrowed_at` (Unix milliseconds) was sent by the wider one: it says nothing of this.
+    An attempt that began before `reduced_at` (Unix milliseconds) was sent under the larger limit: its failure does not count.
     """
 
-    width: float = SIDE_BY_SIDE
-    narrowed_at: int = 0
+    width: float = MAX_CONCURRENCY
+    reduced_at: int = 0
 
     @property
-    def room(self) -> int:
-        """How many may be under way."""
+    def limit(self) -> int:
+        """How many attempts may be under way."""
         return int(self.width)
 
-    def after(self, settled: Settlement) -> "Window":
-        """The window after an attempt."""
+    def after(self, settled: Settlement) -> "AdaptiveConcurrency":
+        """The limit after an attempt."""
         if settled.outcome.delivered:
-            return msgspec.structs.replace(self, width=min(SIDE_BY_SIDE, self.width + 1 / self.width))
-        if settled.outcome.overloaded and settled.began_at >= self.narrowed_at:
-            return Window(width=max(1.0, self.width / 2), narrowed_at=settled.ended_at)
+            return msgspec.structs.replace(self, width=min(MAX_CONCURRENCY, self.width + 1 / self.width))
+        if settled.outcome.overloaded and settled.began_at >= self.reduced_at:
+            return AdaptiveConcurrency(width=max(1.0, self.width / 2), reduced_at=settled.ended_at)
         return self

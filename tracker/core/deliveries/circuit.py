@@ -1,7 +1,7 @@
-"""Owns the circuit: how much a receiver that keeps failing is asked to take, until it takes something again.
+"""Owns the circuit breaker: a receiver that keeps failing gets one delivery at a time until one succeeds.
 
-Closed, deliveries flow. After `TRIP` failures in a row it is open: one delivery at a time probes the receiver, each time after
-a longer wait, while the others keep their attempts. The first success closes it.
+While the circuit is closed, deliveries flow. `FAILURES_TO_OPEN` failures in a row open it: then one delivery at a time probes
+the receiver, each after a longer wait, and the others use up no attempts. The first success closes it.
 """
 
 from typing import Final
@@ -11,22 +11,22 @@ import msgspec
 from tracker.core.deliveries.delivery import Outcome, Result
 from tracker.core.deliveries.retry_schedule import backoff
 
-TRIP: Final = 5
+FAILURES_TO_OPEN: Final = 5
 """Failures in a row."""
 
-LONGEST_PROBE_WAIT: Final = 300.0
-"""Seconds between two probes at most."""
+MAX_PROBE_WAIT: Final = 300.0
+"""Seconds between two probes, at most."""
 
-SHORTEST_PROBE_WAIT: Final = 0.1
-"""Seconds; what is doubled where a schedule begins with no wait at all."""
+MIN_PROBE_WAIT: Final = 0.1
+"""Seconds; the base of the backoff if a schedule begins with a shorter wait."""
 
 
 class Circuit(msgspec.Struct, frozen=True, kw_only=True):
-    """How a receiver is. Times are Unix milliseconds.
+    """The state of a receiver. Times are Unix milliseconds.
 
-    `since` is when the first of the `failures` in a row came; before `quiet_until` nothing is sent, and up to `asked_until`
-    that is the receiver's own wish; `reason` and `detail` are of the last failure. `disabled` is for good, until somebody
-    enables it: the receiver said that it is gone.
+    `since` is when the first of the `failures` in a row happened. Nothing is sent before `quiet_until`; up to `asked_until` the
+    receiver asked for that itself. `reason` and `detail` are of the last failure. A receiver that says that it is gone is
+    `disabled` until a replay enables it.
     """
 
     failures: int = 0
@@ -39,32 +39,36 @@ class Circuit(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_open(self) -> bool:
-        return self.disabled or self.failures >= TRIP
+        return self.disabled or self.failures >= FAILURES_TO_OPEN
 
-    def room(self, now: int, side_by_side: int) -> int:
-        """How many deliveries may be under way now."""
+    def limit(self, now: int, closed_limit: int) -> int:
+        """How many deliveries may be under way now: `closed_limit` while the circuit is closed."""
         if self.disabled or now < self.quiet_until:
             return 0
-        return 1 if self.is_open else side_by_side
+        return 1 if self.is_open else closed_limit
 
-    def probed_again(self) -> "Circuit":
-        """The circuit once somebody says that the receiver is well: one delivery may prove it now, before the others follow."""
+    def probed_now(self) -> "Circuit":
+        """The circuit after a replay, which says that the receiver works: one delivery probes it at once."""
         if not self.is_open:
             return self
-        return msgspec.structs.replace(self, failures=max(self.failures, TRIP), quiet_until=0, asked_until=0, disabled=False)
+        return msgspec.structs.replace(
+            self, failures=max(self.failures, FAILURES_TO_OPEN), quiet_until=0, asked_until=0, disabled=False
+        )
 
     def after(self, outcome: Outcome, now: int, first_wait: float, jitter: float) -> "Circuit":
         """The circuit after an attempt; `first_wait` (seconds) is the first wait between probes, `jitter` from 0 to 1.
 
-        What fails while an open circuit is quiet was under way before: it is the same outage, and counts no further. What
-        succeeds then closes it, but a wish to be left in peace outlasts that.
+        An attempt that fails while an open circuit is quiet was under way before: it belongs to the same outage and does not
+        count. A success closes the circuit, but a pause that the receiver asked for stays.
         """
         if outcome.delivered:
             return Circuit(disabled=self.disabled, quiet_until=self.asked_until, asked_until=self.asked_until)
         late = self.is_open and now < self.quiet_until
         failures = self.failures + (not late)
-        asked_until = max(self.asked_until, now + round(outcome.peace * 1000)) if outcome.peace else self.asked_until
-        wait = 0.0 if late or failures < TRIP else _probe_wait(first_wait, failures - TRIP + 1, jitter)
+        asked_until = (
+            max(self.asked_until, now + round(outcome.pause_seconds * 1000)) if outcome.pause_seconds else self.asked_until
+        )
+        wait = 0.0 if late or failures < FAILURES_TO_OPEN else _probe_wait(first_wait, failures - FAILURES_TO_OPEN + 1, jitter)
         return Circuit(
             failures=failures,
             since=now if self.since is None else self.since,
@@ -78,4 +82,4 @@ class Circuit(msgspec.Struct, frozen=True, kw_only=True):
 
 def _probe_wait(first_wait: float, probe: int, jitter: float) -> float:
     """Seconds before the `probe`th probe (from 1) of an open circuit."""
-    return backoff(max(first_wait, SHORTEST_PROBE_WAIT), probe, max(first_wait, LONGEST_PROBE_WAIT), jitter)
+    return backoff(max(first_wait, MIN_PROBE_WAIT), probe, max(first_wait, MAX_PROBE_WAIT), jitter)

@@ -1,4 +1,4 @@
-"""Owns the Delivery: one event on its way to one receiver, what an attempt came to, and what follows from it."""
+"""Owns the Delivery: one event on its way to one receiver, the outcome of an attempt, and what follows from it."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -6,25 +6,25 @@ from typing import Literal
 
 import msgspec
 
-from tracker.core.deliveries.retry_schedule import spread
+from tracker.core.deliveries.retry_schedule import jittered
 
 State = Literal["pending", "delivered", "dead", "superseded"]
 
 
 class Result(StrEnum):
-    """What an attempt came to; the values are metric labels."""
+    """The result of an attempt; the values are metric labels."""
 
     DELIVERED = "delivered"
-    GONE = "gone"  # 410: the receiver wants no more, ever
+    GONE = "gone"  # 410: the receiver does not want any further delivery
     RATE_LIMITED = "rate_limited"  # 429
-    REFUSED = "refused"  # another 4xx, or what Slack calls an error of ours
+    REFUSED = "refused"  # another 4xx, or an error in an answer that says that the request is wrong
     REDIRECTED = "redirected"  # 3xx, which is not followed
     SERVER = "server"  # 5xx
     NETWORK = "network"  # refused, reset, cut short, too slow
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What one attempt came to. `answer` is the first kB of a bad answer; `retry_after` (seconds) what it asked for."""
+    """The outcome of one attempt. `answer` is the first kB of a bad answer; `retry_after` (seconds) is what it asked for."""
 
     result: Result
     detail: str = ""
@@ -38,20 +38,20 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def overloaded(self) -> bool:
-        """Whether the receiver, or what stands before it, has more to do than it can: 429, 502, 503, 504."""
+        """Whether the receiver, or a proxy before it, is overloaded: 429, 502, 503, 504."""
         return self.result is Result.RATE_LIMITED or self.status in (502, 503, 504)
 
     @property
-    def peace(self) -> float:
-        """Seconds for which the receiver wants nothing at all: what a 429, or a 503 (RFC 9110 10.2.3), asked for."""
+    def pause_seconds(self) -> float:
+        """Seconds without any attempt that the receiver asks for: Retry-After of a 429, or of a 503 (RFC 9110 10.2.3)."""
         concerns_all = self.result is Result.RATE_LIMITED or self.status == 503
         return (self.retry_after or 0.0) if concerns_all else 0.0
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One event for one receiver. `attempts` have failed so far; `body` is the event's JSON, the same on every attempt.
+    """One event for one receiver. `attempts` is how many have failed; `body` is the event's JSON, the same on every attempt.
 
-    `replays` is how often a command had made the delivery pending again when it was claimed.
+    `replays` is how often a replay had made the delivery pending again when it was claimed.
     """
 
     receiver: str
@@ -64,11 +64,11 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     replays: int = 0
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """What was agreed with a receiver; all in seconds but `digest`.
+class DeliveryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How deliveries to a receiver are retried, held and gathered. `retry` and `hold` are seconds.
 
     `retry` is the wait before each further attempt. A delivery that is being retried holds back the later ones of its stream
-    for `hold`. Where more than `digest` deliveries have gathered they go out as one message; 0 stands for never.
+    for `hold`. If more than `digest` deliveries have gathered, they go out as one message; 0 means never.
     """
 
     retry: tuple[float, ...]
@@ -77,7 +77,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
-    """An attempt that is over, and how its delivery stands now. Times are Unix milliseconds."""
+    """An attempt that has ended, and the state of its delivery after it. Times are Unix milliseconds."""
 
     delivery: Delivery
     outcome: Outcome
@@ -88,12 +88,11 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def settle(delivery: Delivery, outcome: Outcome, schedule: Sequence[float], span: tuple[int, int], jitter: float) -> Settlement:
-    """How `delivery` stands after an attempt: delivered, dead once `schedule` (seconds) is exhausted, else due again.
+    """How `delivery` stands after an attempt: delivered, dead if `schedule` (seconds) is used up, else due again.
 
-    `span` is when the attempt began and ended (Unix milliseconds).
-
-    Each wait is spread a tenth by `jitter` (0 to 1), and is never shorter than what the receiver asked for. A receiver that is
-    gone takes nothing: its deliveries stay as they are, in case somebody enables it again.
+    `span` is when the attempt began and ended (ms). `jitter` (0 to 1) varies each wait by a tenth, and no wait is
+    shorter than what the receiver asked for. If the receiver is gone, the delivery stays pending: a replay may enable the
+    receiver again.
     """
     began_at, ended_at = span
     state: State = "pending"
@@ -104,7 +103,7 @@ def settle(delivery: Delivery, outcome: Outcome, schedule: Sequence[float], span
         if delivery.attempts >= len(schedule):
             state = "dead"
         else:
-            wait = max(spread(schedule[delivery.attempts], jitter), outcome.retry_after or 0.0)
+            wait = max(jittered(schedule[delivery.attempts], jitter), outcome.retry_after or 0.0)
     return Settlement(
         delivery=delivery,
         outcome=outcome,

@@ -1,4 +1,4 @@
-"""Owns which receivers an event goes to: globs over its type, and over what its job is."""
+"""Owns which receivers an event goes to: globs over its type, and over the properties of its job."""
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -13,7 +13,7 @@ from tracker.core.events.event import Event
 class Match(msgspec.Struct, frozen=True, kw_only=True):
     """Globs that a job must match, all of them; None matches anything.
 
-    Of an event about an account only `account` is asked, of one about a receiver nothing.
+    For an event about an account only `account` counts; an event about a receiver matches always.
     """
 
     account: str | None = None
@@ -22,62 +22,62 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Mapping[str, str] = {}
 
 
-ANYTHING: Final = Match()
+MATCH_ALL: Final = Match()
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
-    """What a receiver wants to know. `delay` (seconds) lets events gather before the first attempt."""
+    """The events that a receiver gets. `delay` (seconds) is the time between an event and the first attempt."""
 
     receiver: str
     events: tuple[str, ...]
-    match: Match = ANYTHING
+    match: Match = MATCH_ALL
     delay: float = 0.0
 
 
 def fan_out(subscriptions: Iterable[Subscription], event: Event) -> list[Subscription]:
-    """Those of `subscriptions` that `event` is for. Nobody is told about himself: he could not hear it."""
+    """The subscriptions that get `event`. A receiver gets no event about itself: it could not be delivered."""
     about = event.data.get("receiver") if event.type.startswith("receiver.") else None
-    return [each for each in subscriptions if each.receiver != about and _wants(each, event)]
+    return [each for each in subscriptions if each.receiver != about and _matches(each, event)]
 
 
 def stream_of(event: Event) -> str:
-    """What order is kept within: the job, or the account or receiver that the event is about."""
+    """The stream of an event, within which order is kept: its job, or its account or receiver."""
     if event.type.startswith("batch."):
         return f"{event.account}/{event.data['id']}"
     return f"{event.type.partition('.')[0]}:{event.data.get('receiver', event.account)}"
 
 
-def subject(stream: str) -> dict[str, str]:
-    """What a stream is about, for who reads of it: `account` and `job`, or nothing."""
+def stream_labels(stream: str) -> dict[str, str]:
+    """The `account` and `job` of a stream; empty if it is not about a job."""
     account, of_a_job, job = stream.partition("/")
     return {"account": account, "job": job} if of_a_job else {}
 
 
-def _wants(subscription: Subscription, event: Event) -> bool:
-    if not _is_among(event.type, subscription.events):
+def _matches(subscription: Subscription, event: Event) -> bool:
+    if not _matches_type(event.type, subscription.events):
         return False
     match = subscription.match
-    if match == ANYTHING or event.type.startswith("receiver."):
-        return True  # the latter has no account, and is of no job
-    if not _fits(match.account, event.account):
+    if match == MATCH_ALL or event.type.startswith("receiver."):
+        return True  # an event about a receiver has no account and no job
+    if not _matches_glob(match.account, event.account):
         return False
     return not event.type.startswith("batch.") or _matches_job(match, event.data)
 
 
-@lru_cache(maxsize=1024)  # a thousand receivers ask the same few questions of each event
-def _is_among(type_: str, globs: tuple[str, ...]) -> bool:
+@lru_cache(maxsize=1024)  # a thousand receivers have the same few filters
+def _matches_type(type_: str, globs: tuple[str, ...]) -> bool:
     return any(fnmatchcase(type_, glob) for glob in globs)
 
 
 def _matches_job(match: Match, job: Mapping[str, Any]) -> bool:
-    sent = job.get("metadata")
-    metadata = sent if isinstance(sent, dict) else {}  # what is something else is kept as it came, and has no names
+    given = job.get("metadata")
+    metadata = given if isinstance(given, dict) else {}  # the API may send anything
     return (
-        _fits(match.model, job.get("model"))
-        and _fits(match.endpoint, job.get("endpoint"))
-        and all(name in metadata and _fits(glob, metadata[name]) for name, glob in match.metadata.items())
+        _matches_glob(match.model, job.get("model"))
+        and _matches_glob(match.endpoint, job.get("endpoint"))
+        and all(name in metadata and _matches_glob(glob, metadata[name]) for name, glob in match.metadata.items())
     )
 
 
-def _fits(glob: str | None, value: object) -> bool:
+def _matches_glob(glob: str | None, value: object) -> bool:
     return glob is None or (value is not None and fnmatchcase(str(value), glob))

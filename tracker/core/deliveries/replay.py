@@ -1,4 +1,4 @@
-"""Owns the Replay: which deliveries of a receiver are to be made again, and what came of it."""
+"""Owns the Replay: which deliveries of a receiver are made again, and the result."""
 
 from collections.abc import Iterable
 from typing import Annotated, Final
@@ -11,16 +11,15 @@ from tracker.core.queries.names import did_you_mean
 Seq = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Moment = Annotated[int, Meta(ge=0, lt=253_402_300_800_000)]  # up to the year 9999, the last one that ISO 8601 writes alike
 
-WAYS: Final = ("seq", "dead", "from_seq", "since")
-"""The ways to say which; just one of them is given."""
+SELECTORS: Final = ("seq", "dead", "from_seq", "since")
+"""The fields that select deliveries; exactly one of them is given."""
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Which deliveries of `receiver`: the one of `seq`, all that are `dead`, or those of a range of the log.
 
     A range is from `from_seq` to `to_seq`, both included, or what was observed from `since` on and before `until` (Unix
-    milliseconds); without its end it goes on to the end of the log. An event of a range that was never meant for the receiver
-    is delivered to it too.
+    milliseconds); a range without an end goes to the end of the log. A range ignores the receiver's event filter.
     """
 
     receiver: Annotated[str, Meta(min_length=1)]
@@ -32,9 +31,9 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     until: Moment | None = None
 
     def __post_init__(self) -> None:
-        given = [way for way in WAYS if getattr(self, way) not in (None, False)]
+        given = [name for name in SELECTORS if getattr(self, name) not in (None, False)]
         if len(given) != 1:
-            raise ValueError(f"found {' and '.join(given) or 'none'} of {', '.join(WAYS)}, expected just one of them")
+            raise ValueError(f"found {' and '.join(given) or 'none'} of {', '.join(SELECTORS)}, expected just one of them")
         for start, end in (("from_seq", "to_seq"), ("since", "until")):
             first, last = getattr(self, start), getattr(self, end)
             if last is not None and first is None:
@@ -43,15 +42,15 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 raise ValueError(f"found {end} before {start}, expected it behind")
 
 
-class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """How many `deliveries` are pending again, and whether the receiver was disabled and is `enabled` by it."""
+class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How many `deliveries` are pending again, and whether the replay `enabled` a receiver that was disabled."""
 
     deliveries: int
     enabled: bool = False
 
 
 def unknown_receiver(name: str, known: Iterable[str]) -> str:
-    """Say that there is no receiver `name`, and which there are."""
+    """The error that there is no receiver `name`, with the names that there are."""
     names = [*known]
     near = did_you_mean(name, names)
     hint = f"did you mean {near!r}? There are: " if near else "there are: "

@@ -1,19 +1,19 @@
-"""Owns patience: what a Retry-After asks for, and how long to wait after a failure."""
+"""Owns the waits before another attempt: what a Retry-After asks for, backoff and jitter."""
 
 import math
 from collections.abc import Mapping
 from datetime import UTC
 from typing import Final
 
-LONGEST_WAIT: Final = 3600.0
-"""Seconds; no Retry-After holds us longer, however large."""
+MAX_RETRY_AFTER: Final = 3600.0
+"""Seconds; a larger Retry-After counts as this."""
 
 
-def wait_asked(headers: Mapping[str, str], now: int) -> float | None:
-    """Seconds that an answer asks for; None where it asks for none. Names of `headers` are in lower case.
+def requested_wait(headers: Mapping[str, str], now: int) -> float | None:
+    """Seconds that an answer asks to wait; None if it does not ask. Names of `headers` are in lower case.
 
-    `retry-after-ms` (milliseconds, as the official clients read it) is the more precise one and wins; where it is nonsense
-    `retry-after` holds. Both have the same bounds.
+    `retry-after-ms` (milliseconds, as the official clients read it) is more precise and wins; if it is invalid, `retry-after`
+    counts. Both have the same bounds.
     """
     text = headers.get("retry-after-ms")
     milliseconds = None if text is None else _as_seconds(text.strip())
@@ -23,9 +23,9 @@ def wait_asked(headers: Mapping[str, str], now: int) -> float | None:
 
 
 def retry_after(header: str | None, now: int) -> float | None:
-    """Seconds that a Retry-After asks for, as seconds or as an HTTP date; None where it is absent or nonsense.
+    """Seconds that a Retry-After asks for, as seconds or as an HTTP date; None if it is absent or invalid.
 
-    `now` is Unix milliseconds. A date that is past asks for no wait; more than an hour is taken as an hour (RFC 9110 10.2.3).
+    `now` is Unix milliseconds. A date in the past asks for no wait; more than an hour counts as an hour (RFC 9110 10.2.3).
     """
     if header is None:
         return None
@@ -37,10 +37,10 @@ def retry_after(header: str | None, now: int) -> float | None:
     return _bounded(seconds)
 
 
-def time_told(headers: Mapping[str, str]) -> int | None:
-    """The server's clock when it answered, by `date` (Unix milliseconds), and `age` where a cache has kept the answer since.
+def server_time(headers: Mapping[str, str]) -> int | None:
+    """The server's clock when it answered (Unix milliseconds), by the headers `date` and, if a cache answered, `age`.
 
-    None where the answer does not say. Names of `headers` are in lower case; the date is of whole seconds.
+    None if the answer does not say. Names of `headers` are in lower case; the date has whole seconds.
     """
     date = _as_date(headers.get("date", ""), 0)
     age = _as_seconds(headers.get("age", "0").strip())
@@ -48,21 +48,21 @@ def time_told(headers: Mapping[str, str]) -> int | None:
 
 
 def backoff(base: float, failures: int, cap: float, jitter: float) -> float:
-    """Seconds to wait after the `failures`th failure in a row: doubled each time up to `cap`, spread by `jitter` (0 to 1).
+    """Seconds to wait after the `failures`th failure in a row: doubled each time up to `cap`, varied by `jitter` (0 to 1).
 
-    Half of the wait is fixed and half random, so that many who failed together do not come back together.
+    Half of the wait is fixed and half random, so that clients that failed together do not return together.
     """
     wait = min(cap, base * 2.0 ** min(failures - 1, 30))
     return wait * (0.5 + 0.5 * jitter)
 
 
-def spread(interval: float, jitter: float) -> float:
-    """`interval` give or take a tenth, by `jitter` (0 to 1)."""
+def jittered(interval: float, jitter: float) -> float:
+    """`interval` varied by up to a tenth, by `jitter` (0 to 1)."""
     return interval * (0.9 + 0.2 * jitter)
 
 
 def _bounded(seconds: float) -> float:
-    return min(max(seconds, 0.0), LONGEST_WAIT)
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
 
 
 def _as_seconds(text: str) -> float | None:

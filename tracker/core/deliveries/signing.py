@@ -1,6 +1,6 @@
 """Owns signing: Standard Webhooks 1.0.0, with a shared secret (`v1`) or an ed25519 key (`v1a`).
 
-What is signed is `ID.TIMESTAMP.BODY`. Several keys sign side by side, so that one can take the place of another without a gap.
+The signed content is `ID.TIMESTAMP.BODY`. Several keys sign at the same time, so that a key can be replaced without a gap.
 """
 
 import hmac
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:  # it takes longer to load than most commands take: only who has such a key waits for it
+if TYPE_CHECKING:  # slow to load: only a configuration with such a key needs it
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SHARED: Final = "whsec_"
@@ -45,7 +45,7 @@ class SigningKey:
 
     @property
     def public(self) -> str | None:
-        """What a receiver verifies `v1a` with: `whpk_…`; None for a shared secret."""
+        """The public key with which a receiver verifies `v1a`: `whpk_…`; None for a shared secret."""
         return PUBLIC + b64encode(self.public_bytes).decode() if self.public_bytes else None
 
     def __repr__(self) -> str:

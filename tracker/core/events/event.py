@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from tracker.core.jobs.job import Job
 from tracker.core.jobs.size_limits import omitted, size_of
 from tracker.core.text.escaping import escape_json
-from tracker.core.text.one_line import cut
+from tracker.core.text.one_line import truncate
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -79,7 +79,7 @@ def encode_event(event: Event) -> str:
 
 def plain_event(type_: str, account: str, data: dict[str, Any], now: int) -> Event:
     """Make an event that is about no job: an account, or a receiver (then `account` is empty)."""
-    data = {name: cut(value, _MAX_TEXT) if isinstance(value, str) else value for name, value in data.items()}
+    data = {name: truncate(value, _MAX_TEXT) if isinstance(value, str) else value for name, value in data.items()}
     return Event(
         id=_identified(account, type_, now, data)[0],
         type=type_,

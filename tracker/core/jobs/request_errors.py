@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from tracker.core.text.one_line import cut, one_line
+from tracker.core.text.one_line import one_line, truncate
 
 MOST_SENTENCES: Final = 20
 """As many as a job keeps."""
@@ -54,7 +54,7 @@ def error_summary(job: Mapping[str, Any], longest: int = LONGEST_SUMMARY) -> str
         fitting = together
         if len(sentences) <= most:
             break
-    return cut(fitting, longest)
+    return truncate(fitting, longest)
 
 
 def _errors(value: Any) -> list[Any]:
@@ -68,10 +68,10 @@ def _errors(value: Any) -> list[Any]:
 def _sentence(error: Any, job: Mapping[str, Any]) -> str:
     message, count = one_line(_message(error, _DEEPEST), LONGEST_SENTENCE) or _NO_MESSAGE, _count(error)
     if count is None:
-        return cut(message, LONGEST_SENTENCE)
+        return truncate(message, LONGEST_SENTENCE)
     if count <= (_whole(job.get("total_requests")) or 0):
-        return cut(f"{count:,} request{'' if count == 1 else 's'}: {message}", LONGEST_SENTENCE)
-    return cut(message if count == 1 else f"{count:,} times: {message}", LONGEST_SENTENCE)
+        return truncate(f"{count:,} request{'' if count == 1 else 's'}: {message}", LONGEST_SENTENCE)
+    return truncate(message if count == 1 else f"{count:,} times: {message}", LONGEST_SENTENCE)
 
 
 def _message(error: Any, depth: int) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from tracker.core.jobs.job import Job
-from tracker.core.text.one_line import cut
+from tracker.core.text.one_line import truncate
 
 MOST_ERRORS: Final = 20
 LARGEST_PROPERTY: Final = 8 * 1024
@@ -168,5 +168,5 @@ def _or_its_size(value: Any, most: int) -> Any:
 def _text(text: str | None, most: int) -> str | None:
     """`text`, cut so that it has no more bytes."""
     while text and (size := size_of(text)) > most:
-        text = cut(text, min(len(text) - 1, max(1, len(text) * most // size)))
+        text = truncate(text, min(len(text) - 1, max(1, len(text) * most // size)))
     return text

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from tracker.core.text.one_line import cut, one_line
+from tracker.core.text.one_line import one_line, truncate
 
 MOST_PARTS: Final = 3
 LONGEST_PART: Final = 48
@@ -26,7 +26,7 @@ def job_title(job: Mapping[str, Any]) -> str:
     """The title of `job` (its JSON), one printable line: "nightly evaluation · research"; empty without telling metadata."""
     metadata = job.get("metadata")
     parts = sorted(_parts(metadata)) if isinstance(metadata, dict) else []
-    return cut(" · ".join(part for _, _, part in parts[:MOST_PARTS]), LONGEST_TITLE)
+    return truncate(" · ".join(part for _, _, part in parts[:MOST_PARTS]), LONGEST_TITLE)
 
 
 def _parts(metadata: Mapping[str, Any]) -> Iterator[tuple[int, int, str]]:

@@ -1,4 +1,4 @@
-"""Owns the Protocol of what sends to one receiver."""
+"""Owns the Protocol of a notifier, which sends to one receiver."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,14 +7,14 @@ from tracker.core.deliveries.delivery import Delivery, Outcome
 
 
 class Notifier(Protocol):
-    """Sends to one receiver. It returns what became of it and decides nothing."""
+    """Sends to one receiver. It returns the outcome; the deliverer decides about retries."""
 
     async def send(self, deliveries: Sequence[Delivery]) -> Outcome:
-        """Make one attempt to deliver these, as one message where they are several.
+        """Make one attempt to deliver these, as one message if they are several.
 
-        Raises `Withdrawn` where it was to wait, and was told that there is nothing to wait for any more.
+        Raises `AttemptCancelled` if the receiver's worker is stopped while the attempt waits for its turn.
         """
 
 
-class Withdrawn(Exception):  # noqa: N818 - nothing is wrong
-    """An attempt that ended before anything was sent that another attempt would send twice: it counts as none."""
+class AttemptCancelled(Exception):  # noqa: N818 - nothing is wrong
+    """An attempt that was stopped before it sent anything that must not be sent twice: it does not count."""

@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 from tracker.core.deliveries.fan_out import Subscription
-from tracker.core.deliveries.replay import Replay, Replayed
+from tracker.core.deliveries.replay import Replay, ReplayResult
 from tracker.core.events.event import Event
 from tracker.core.events.job_diff import Change, Known
 from tracker.core.events.time_driven import ActiveJobStatus
@@ -115,7 +115,7 @@ class Store(Protocol):
         What was never delivered is kept, and the log itself for ever.
         """
 
-    async def replay(self, which: Replay, now: int) -> Replayed:
+    async def replay(self, which: Replay, now: int) -> ReplayResult:
         """Make deliveries pending again, due `now` (Unix milliseconds), with the ids and bytes that they always had.
 
         A receiver that is failing or disabled is probed at once. No deliverer is woken.

@@ -1,4 +1,4 @@
-"""Owns escaping: text from elsewhere made harmless for a terminal, for a log and for whoever reads JSON line by line.
+"""Owns escaping: text from elsewhere is made harmless for a terminal, for a log and for programs that read JSON by lines.
 
 A terminal obeys control characters and bidirectional marks. Python's `str.splitlines` and httpx's `iter_lines` also split at
 U+0085, U+2028 and U+2029, which JSON allows in a string as they are.
@@ -7,12 +7,12 @@ U+0085, U+2028 and U+2029, which JSON allows in a string as they are.
 import re
 from typing import Final
 
-_STEERS: Final = re.compile(
+_INVISIBLE: Final = re.compile(
     "[\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff]"
 )
-"""Unicode's controls, formats and separators of lines and paragraphs: nobody sees them, but they act."""
+"""Unicode's controls, formats and separators of lines and paragraphs: they are invisible, but they have an effect."""
 
 
 def plain(value: object) -> str:
@@ -36,13 +36,13 @@ def literal(text: str) -> str:
 
 
 def escape_json(text: str) -> str:
-    r"""JSON with the same value, in which what acts and is not seen is escaped: `\u2028`.
+    r"""JSON with the same value, in which invisible characters are escaped: `\u2028`.
 
-    Such characters can only be inside of JSON's strings, so the rest of the text needs no look.
+    Outside of strings JSON has no such characters, so the text needs no parsing.
     """
     if ("\x7f" not in text) if text.isascii() else text.isprintable():
         return text
-    return _STEERS.sub(_escaped, text)
+    return _INVISIBLE.sub(_escaped, text)
 
 
 def escape_json_bytes(content: bytes) -> bytes:

@@ -1,12 +1,12 @@
-"""Owns making one printable line of a text that others wrote."""
+"""Owns making one printable line of a text from elsewhere."""
 
 
-def one_line(text: str, longest: int) -> str:
-    """`text` as one line of at most `longest` characters: blanks are single spaces, what is not printable is left out."""
-    words = " ".join(text[: 10 * longest].split())  # ten times: there may be blanks, and what is left out
-    return cut("".join(filter(str.isprintable, words)).strip(), longest)
+def one_line(text: str, max_length: int) -> str:
+    """`text` as one line of at most `max_length` characters: spaces are single, unprintable characters are left out."""
+    words = " ".join(text[: 10 * max_length].split())  # ten times: spaces and unprintable characters are left out
+    return truncate("".join(filter(str.isprintable, words)).strip(), max_length)
 
 
-def cut(text: str, longest: int) -> str:
-    """`text` of at most `longest` characters, the last of them an ellipsis where some are missing."""
-    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+def truncate(text: str, max_length: int) -> str:
+    """`text` of at most `max_length` characters, the last one an ellipsis if some are missing."""
+    return text if len(text) <= max_length else text[: max_length - 1].rstrip() + "…"

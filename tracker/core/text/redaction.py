@@ -1,7 +1,7 @@
-"""Owns taking secrets out of text, however they are written there.
+"""Owns removing secrets from text, in whatever encoding they are written there.
 
-A long secret is taken out wherever it stands. A short one may be a word, or a part of one: it is taken out as a whole token,
-so that a key such as `test` does not blot out every `send-test` and every path.
+A long secret is removed wherever it is. A short one may be a word, or a part of one: it is removed as a whole token, so that a
+key such as `test` does not remove a part of every `send-test` and every path.
 """
 
 import re
@@ -10,14 +10,14 @@ from typing import Final
 
 REDACTED: Final = "[redacted]"
 
-LONG: Final = 16
-"""Characters from which on a secret cannot stand in a text by chance."""
+LONG_SECRET: Final = 16
+"""A secret of at least so many characters is in no text by chance."""
 
-PATHS: Final = r"\w./-"
-"""What a token is of: a path is one, whatever its parts are."""
+PATH_CHARACTERS: Final = r"\w./-"
+"""The characters of a token, if a path is one token."""
 
-WORDS: Final = r"\w-"
-"""The same where the parts of a path are tokens of their own."""
+WORD_CHARACTERS: Final = r"\w-"
+"""The characters of a token, if the parts of a path are tokens."""
 
 _AFTER_AN_ESCAPE: Final = "|".join(
     f"(?<={escape})"
@@ -39,10 +39,10 @@ _BACKSLASH: Final = r"(?:\\|%(?:25)*5[Cc])"  # as it is, and in a URL
 
 
 class Redaction:
-    """The secrets that are taken out of whatever is logged: more may come, and none is ever shown again."""
+    """Replaces secrets in text. Secrets can be added, and are never removed."""
 
-    def __init__(self, secrets: Iterable[str], tokens: str = PATHS) -> None:
-        """`tokens` is what tokens are of, as in the brackets of a regular expression."""
+    def __init__(self, secrets: Iterable[str], tokens: str = PATH_CHARACTERS) -> None:
+        """`tokens` are the characters of a token, as in the brackets of a regular expression."""
         self._of_a_token = re.compile(f"[{tokens}]")
         self._before = f"(?:(?<![{tokens}])|{_AFTER_AN_ESCAPE})"
         self._after = rf"(?![{tokens.replace('.', '')}]|\.\w)" if "." in tokens else f"(?![{tokens}])"
@@ -51,7 +51,7 @@ class Redaction:
         self.add(secrets)
 
     def add(self, secrets: Iterable[str]) -> None:
-        """Take these out too, from now on."""
+        """Redact these too, from now on."""
         self._secrets.update(secret for secret in secrets if secret)
         forms = [self._whole(secret) for secret in sorted(self._secrets, key=lambda secret: (-len(secret), secret))]
         self._any = re.compile("|".join(forms)) if forms else None
@@ -61,14 +61,14 @@ class Redaction:
 
     def _whole(self, secret: str) -> str:
         form = _any_form(secret)
-        if len(secret) >= LONG:
+        if len(secret) >= LONG_SECRET:
             return form
         before = self._before if self._of_a_token.match(secret[0]) else ""
         return f"{before}{form}{self._after if self._of_a_token.match(secret[-1]) else ''}"
 
 
 def _any_form(secret: str) -> str:
-    """Match `secret` as it is and as it looks in a URL, in JSON, in a Python literal, and in one of them inside another.
+    """A pattern of `secret` as it is, in a URL, in JSON, in a Python literal, and in one of these inside another.
 
     Backslashes are counted within bounds, so that a long row of them costs no more than any other text.
     """

@@ -7,8 +7,8 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from tracker.core.deliveries.delivery import Outcome, Result
-from tracker.core.deliveries.retry_schedule import wait_asked
-from tracker.core.text.redaction import WORDS, Redaction
+from tracker.core.deliveries.retry_schedule import requested_wait
+from tracker.core.text.redaction import WORD_CHARACTERS, Redaction
 from tracker.http.client import Answer, NoAnswer
 
 KEPT_OF_A_BAD_ANSWER: Final = 1024
@@ -32,7 +32,7 @@ def outcome_of(answer: Answer | NoAnswer, now: int, url: str = "", secrets: Iter
         detail=f"HTTP {answer.status}",
         status=answer.status,
         answer=shown(answer.body, url, secrets),
-        retry_after=wait_asked(answer.headers, now),
+        retry_after=requested_wait(answer.headers, now),
     )
 
 
@@ -47,7 +47,7 @@ def _result(status: int) -> Result:
 
 def shown(body: bytes, url: str, secrets: Iterable[str]) -> str:
     """The beginning of a bad answer, without `secrets` and what is secret of `url`."""
-    text = Redaction(_parts_of(url), WORDS)(Redaction(secrets)(body.decode("utf-8", "replace")))
+    text = Redaction(_parts_of(url), WORD_CHARACTERS)(Redaction(secrets)(body.decode("utf-8", "replace")))
     return text.encode()[:KEPT_OF_A_BAD_ANSWER].decode("utf-8", "replace")
 
 

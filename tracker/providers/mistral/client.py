@@ -9,7 +9,7 @@ import msgspec
 
 from tracker.config.model import Secret
 from tracker.config.secrets_in_use import Credentials
-from tracker.core.deliveries.retry_schedule import time_told, wait_asked
+from tracker.core.deliveries.retry_schedule import requested_wait, server_time
 from tracker.core.errors.api_error import explained, may_be_html, message_of, no_json
 from tracker.core.errors.provider_failure import Failure, Reason, reason_of
 from tracker.core.events.event import iso
@@ -69,7 +69,7 @@ class Mistral:
         parsed = parse_page(answer.body)
         if isinstance(parsed, Malformed):
             return Failure(Reason.MALFORMED, parsed.reason)
-        return msgspec.structs.replace(parsed, provider_time=time_told(answer.headers))
+        return msgspec.structs.replace(parsed, provider_time=server_time(answer.headers))
 
     async def get_job(self, job_id: str) -> Job | MalformedJob | Failure:
         segment = quote(job_id, safe="").replace(".", "%2E")  # dots alone would lead to another path
@@ -134,5 +134,5 @@ class Mistral:
         message = message_of(self._text(answer))[:SHOWN_OF_AN_ERROR]
         location = self._redact(answer.headers.get("location", ""))[:SHOWN_OF_AN_ERROR]
         detail = explained(answer.status, message, self._base_url, listing=listing, location=location)
-        wait = wait_asked(answer.headers, self._now())
+        wait = requested_wait(answer.headers, self._now())
         return Failure(reason_of(answer.status), detail, wait, answer.status)

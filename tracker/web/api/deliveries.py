@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 from starlette.responses import Response
 
 from tracker.core.deliveries.delivery import Result, State
-from tracker.core.deliveries.replay import WAYS, Replay, Replayed, Seq, unknown_receiver
+from tracker.core.deliveries.replay import SELECTORS, Replay, ReplayResult, Seq, unknown_receiver
 from tracker.core.queries.filters import DeliveryFilter
 from tracker.core.queries.pages import DeliveryKey
 from tracker.web.daemon_interface import Tracker
@@ -67,7 +67,7 @@ class DeliveryPath(msgspec.Struct, frozen=True):
 REPLAY: Final[Schema] = {
     "description": "One delivery, all that are dead, or those of a range of the log, which does not end before it starts",
     "oneOf": [
-        {"required": [way], "properties": {way: {"const": True} if way == "dead" else {"type": "integer"}}} for way in WAYS
+        {"required": [way], "properties": {way: {"const": True} if way == "dead" else {"type": "integer"}}} for way in SELECTORS
     ],
 }
 """What a `Replay` is beside what its types say."""
@@ -96,14 +96,14 @@ def operations(tracker: Tracker) -> list[Operation]:
             raise Refusal(404, f"there is no delivery of event {path.seq} to {path.receiver!r}")
         return json_response(done)
 
-    async def replayed(which: Replay) -> Replayed:
+    async def replayed(which: Replay) -> ReplayResult:
         known = [receiver.name for receiver in tracker.config.receivers]
         if which.receiver not in known:
             raise Refusal(404, unknown_receiver(which.receiver, known))
         return await tracker.replay(which)
 
     page = Answer(page_of({"$ref": "#/components/schemas/Delivery"}, schema_of(Cursor)), "A page of deliveries")
-    done = Answer(Replayed, "They are on their way")
+    done = Answer(ReplayResult, "They are on their way")
     again = "/api/deliveries/{receiver}/{seq:int}/retry"
     return [
         Operation("GET", "/api/deliveries", "deliveries", deliveries, page, {"query": DeliveriesQuery}),

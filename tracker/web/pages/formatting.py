@@ -18,7 +18,7 @@ from tracker.core.jobs.status import (
     TIMEOUT_EXCEEDED,
     is_terminal,
 )
-from tracker.core.text.one_line import cut
+from tracker.core.text.one_line import truncate
 
 GRACE: Final = 2.0
 """Seconds by which what is to come may be late before that is said: it is being done, or it is just not seen yet."""
@@ -139,7 +139,7 @@ def due(value: float | str, now: float) -> str:
 
 def short_id(job_id: str) -> str:
     """The beginning of a UUID, which is enough to know it by, and to find the job; any other ID is cut where it is long."""
-    return job_id[:8] if _UUID.fullmatch(job_id) else cut(job_id, 18)
+    return job_id[:8] if _UUID.fullmatch(job_id) else truncate(job_id, 18)
 
 
 def absolute(value: float | str, now: float) -> str:

@@ -7,7 +7,7 @@ import anyio
 import msgspec
 
 from tracker.core.deliveries.delivery import Delivery, Outcome, Result
-from tracker.core.deliveries.retry_schedule import wait_asked
+from tracker.core.deliveries.retry_schedule import requested_wait
 from tracker.core.ports.cards import Cards
 from tracker.core.text.redaction import Redaction
 from tracker.delivery.notifiers.http_outcome import outcome_of, shown
@@ -143,7 +143,7 @@ class SlackBot:
                 detail=Redaction(secrets)(said),
                 status=answer.status,
                 answer=shown(answer.body, "", secrets),
-                retry_after=wait_asked(answer.headers, self._now()),
+                retry_after=requested_wait(answer.headers, self._now()),
             )
         return outcome
 

@@ -73,7 +73,7 @@ def post(url: str, payload: Payload, timeout: float, **headers: str) -> Request:
 def keeping_pace(pace: Pace, outcome: Outcome) -> Outcome:
     """`outcome`, after which nobody who waits for a turn has one before Slack is ready again."""
     unasked = outcome.result is Result.RATE_LIMITED and outcome.retry_after is None
-    pace.pause(PAUSE_UNASKED if unasked else outcome.peace)
+    pace.pause(PAUSE_UNASKED if unasked else outcome.pause_seconds)
     return outcome
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from tracker.core.deliveries.circuit import TRIP, Circuit
+from tracker.core.deliveries.circuit import FAILURES_TO_OPEN, Circuit
 from tracker.core.deliveries.delivery import Delivery, Settlement
 from tracker.core.events.event import Event
 from tracker.core.ports.wakeups import Wakeups
@@ -137,7 +137,7 @@ class SqliteOutbox:
             connection.executemany(_INSERT_ATTEMPT, map(_attempt_row, settlements))
             before = _failures(connection, receiver)
             connection.execute(_UPSERT_RECEIVER, (receiver, *msgspec.structs.astuple(circuit)))
-            if before >= TRIP and not circuit.is_open:
+            if before >= FAILURES_TO_OPEN and not circuit.is_open:
                 began_at = max(each.began_at for each in settlements if each.outcome.delivered)
                 connection.execute(_RELEASE, (receiver, settlements[-1].ended_at, began_at))
             return self._log.append(connection, [LogEntry(event, None) for event in events]), applied

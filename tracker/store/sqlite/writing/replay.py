@@ -4,7 +4,7 @@ import sqlite3
 from typing import Any, Final
 
 from tracker.core.deliveries.circuit import Circuit
-from tracker.core.deliveries.replay import Replay, Replayed
+from tracker.core.deliveries.replay import Replay, ReplayResult
 from tracker.core.events.event import iso
 from tracker.store.sqlite.database.connection import Database
 
@@ -34,7 +34,7 @@ _CIRCUIT: Final = "SELECT failures, quiet_until, asked_until, disabled FROM rece
 _SET_CIRCUIT: Final = "UPDATE receivers SET failures = ?2, quiet_until = ?3, asked_until = ?4, disabled = ?5 WHERE name = ?1"
 
 
-async def replay(database: Database, which: Replay, now: int) -> Replayed:
+async def replay(database: Database, which: Replay, now: int) -> ReplayResult:
     """Make deliveries pending again, due `now` (Unix milliseconds), with the ids and bytes that they always had.
 
     A receiver that keeps failing is tried again at once, one that was disabled too: whoever asks for this knows more than its
@@ -42,10 +42,10 @@ async def replay(database: Database, which: Replay, now: int) -> Replayed:
     """
     sql, *parameters = _statement(which)
 
-    def work(connection: sqlite3.Connection) -> Replayed:
+    def work(connection: sqlite3.Connection) -> ReplayResult:
         deliveries = connection.execute(sql, (now, which.receiver, *parameters)).rowcount
         enabled = _try_again(connection, which.receiver) if deliveries or which.dead else False
-        return Replayed(deliveries=deliveries, enabled=enabled)
+        return ReplayResult(deliveries=deliveries, enabled=enabled)
 
     return await database.write("replaying deliveries", work)
 
@@ -75,7 +75,7 @@ def _try_again(connection: sqlite3.Connection, receiver: str) -> bool:
     """Have the receiver probed now, if it is failing or disabled; whether it was disabled."""
     for failures, quiet_until, asked_until, disabled in connection.execute(_CIRCUIT, (receiver,)).fetchall():
         before = Circuit(failures=failures, quiet_until=quiet_until, asked_until=asked_until, disabled=bool(disabled))
-        after = before.probed_again()
+        after = before.probed_now()
         connection.execute(_SET_CIRCUIT, (receiver, after.failures, after.quiet_until, after.asked_until, after.disabled))
         return before.disabled
     return False

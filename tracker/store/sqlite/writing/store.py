@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from tracker.core.deliveries.fan_out import Subscription
-from tracker.core.deliveries.replay import Replay, Replayed
+from tracker.core.deliveries.replay import Replay, ReplayResult
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import Event, iso, parse_iso
 from tracker.core.events.job_diff import Change, Known
@@ -159,7 +159,7 @@ class SqliteStore:
     async def prune(self, before: int) -> int:
         return await self.outbox.prune(before)
 
-    async def replay(self, which: Replay, now: int) -> Replayed:
+    async def replay(self, which: Replay, now: int) -> ReplayResult:
         return await replay(self._database, which, now)
 
     async def enable(self, receiver: str, now: int) -> bool:

@@ -1,18 +1,18 @@
 """What receivers share out among themselves."""
 
-from tracker.delivery.concurrency_limit import Sharing
+from tracker.delivery.concurrency_limit import ConcurrencyLimit
 
 
 def test_no_more_than_there_are_and_one_in_any_case():
     """What is left goes to whoever asks first; who has nothing under way gets one all the same, and who has gets none."""
-    sharing = Sharing(10)
+    sharing = ConcurrencyLimit(10)
     assert [sharing.take(name, 0, 4) for name in "abcd"] == [4, 4, 2, 1]
     assert [sharing.take(name, under_way, 4) for name, under_way in (("a", 4), ("d", 1))] == [0, 0]
 
 
 def test_what_was_not_begun_or_has_ended_is_there_for_others():
     """A receiver that has fewer under way than it took leaves the rest."""
-    sharing = Sharing(10)
+    sharing = ConcurrencyLimit(10)
     sharing.take("a", 0, 10)
     sharing.tell("a", 3)
     assert sharing.take("b", 0, 10) == 7
@@ -21,14 +21,14 @@ def test_what_was_not_begun_or_has_ended_is_there_for_others():
 
 def test_nothing_wanted_is_nothing_taken():
     """A receiver that may begin nothing now takes nothing from the others."""
-    sharing = Sharing(10)
+    sharing = ConcurrencyLimit(10)
     assert sharing.take("a", 2, -2) == 0
     assert sharing.take("b", 0, 10) == 8
 
 
 def test_who_has_nothing_under_way_is_forgotten():
     """Receivers come and go for years, by whatever names."""
-    sharing = Sharing(10)
+    sharing = ConcurrencyLimit(10)
     sharing.take("a", 0, 4)
     sharing.take("b", 0, 0)
     sharing.tell("a", 0)
