@@ -2,6 +2,7 @@
 
 import msgspec
 from observations import SINCE
+from tables import fetch
 
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.delivery import Outcome, Result, settle
@@ -39,7 +40,7 @@ async def attempt(store, seq, result, *, at=SINCE + 10, circuit=None, events=(),
 
 async def rows(store, columns="seq, state, attempts", receiver="pipeline"):
     sql = f"SELECT {columns} FROM deliveries WHERE receiver = ? ORDER BY seq"  # noqa: S608 - of constants
-    return [tuple(row) for row in await store._database.fetch(sql, receiver)]
+    return await fetch(store, sql, receiver)
 
 
 async def states(store):
@@ -47,8 +48,7 @@ async def states(store):
 
 
 async def attempts_of(store):
-    rows = await store._database.fetch("SELECT seq, number, result FROM attempts ORDER BY seq, number")
-    return [tuple(row) for row in rows]
+    return await fetch(store, "SELECT seq, number, result FROM attempts ORDER BY seq, number")
 
 
 def failing(failures):

@@ -5,8 +5,6 @@ from engines import ENGINES
 from observations import CONTACT
 from outboxes import EVERYTHING, OTHER
 
-from tracker.store.opening import open_store
-
 
 @pytest.fixture(params=ENGINES)
 def engine(request, tmp_path):
@@ -20,14 +18,14 @@ async def store(engine):
 
 
 @pytest.fixture
-def path(tmp_path):
-    """Where an SQLite database may be made."""
-    return tmp_path / "tracker.db"
+async def with_receivers(engine):
+    """An open store whose events go to `EVERYTHING` and `OTHER`, after the first contact."""
+    async with engine.store([EVERYTHING, OTHER]) as store:
+        await store.contact("default", CONTACT)
+        yield store
 
 
 @pytest.fixture
-async def with_receivers(path):
-    """An open SQLite store whose events go to `EVERYTHING` and `OTHER`, after the first contact."""
-    async with open_store(path, [EVERYTHING, OTHER]) as store:
-        await store.contact("default", CONTACT)
-        yield store
+def path(tmp_path):
+    """Where an SQLite database may be made."""
+    return tmp_path / "tracker.db"

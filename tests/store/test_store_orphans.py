@@ -3,6 +3,7 @@
 import pytest
 from observations import SINCE, seen
 from outboxes import attempted, attempts_of, claimed, rows
+from tables import execute, fetch
 
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.delivery import Result
@@ -10,17 +11,15 @@ from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.events.event import iso
 from tracker.core.queries.orphans import Dropped, Moved, Orphans
 from tracker.core.queries.pages import Backlog
-from tracker.store.file_commands import verify
-from tracker.store.opening import open_reader, open_store
 
 LATER = SINCE + 86_400_000
 OLD = Subscription(receiver="old", events=("batch.*",))
 
 
 @pytest.fixture
-async def store(path):
+async def store(engine):
     """Three jobs that have ended, six events to a receiver of before: 1 was delivered, 3 has failed once, 5 is dead."""
-    async with open_store(path, [OLD]) as store:
+    async with engine.store([OLD]) as store:
         for number in range(3):
             await store.record("gone", [seen(f"job-{number}", account="gone", status="SUCCESS", now=SINCE + number)])
         one, two, three, *_ = await claimed(store, receiver="old", hold=0.0)
@@ -31,26 +30,26 @@ async def store(path):
         yield store
 
 
-async def test_what_is_left_behind_is_found(store, path):
+async def test_what_is_left_behind_is_found(store, engine):
     """Receivers that have open deliveries, and accounts that have active jobs, are found where they are not configured."""
     await store.record("other", [seen("runs", account="other", status="RUNNING"), seen("waits", account="other")])
     left = Orphans({"old": Backlog(4, 1, (await first_observed(store)))}, {"other": 2})
     assert await store.orphans(["new"], ["gone"]) == left
-    async with open_reader(path) as reader:
+    async with engine.reader() as reader:
         assert await reader.orphans(["new"], ["gone"]) == left
         assert await reader.orphans(["new", "old"], ["gone", "other"]) == Orphans()
         assert await reader.orphans([], []) == Orphans({**left.receivers, "new": Backlog(3, 0, iso(SINCE))}, left.accounts)
 
 
 async def first_observed(store):
-    ((at,),) = await store._database.fetch("SELECT observed_at FROM events WHERE seq = 2")
+    ((at,),) = await fetch(store, "SELECT observed_at FROM events WHERE seq = 2")
     return at
 
 
 async def test_moving_keeps_order_ids_and_bodies(store):
     """What is open goes to the other receiver: the pending due now in the log's order with new attempts, the dead as dead."""
-    bodies = dict(await store._database.fetch("SELECT seq, body FROM events"))
-    ids = dict(await store._database.fetch("SELECT seq, id FROM events"))
+    bodies = dict(await fetch(store, "SELECT seq, body FROM events"))
+    ids = dict(await fetch(store, "SELECT seq, id FROM events"))
     assert await store.move("old", "new", LATER) == Moved(moved=5, already=0)
     assert await rows(store, "seq, state", "old") == [(1, "delivered")]
     assert await rows(store, "seq, state, attempts, due_at, first_failed_at", "new") == [
@@ -71,7 +70,7 @@ async def test_moving_duplicates_nothing(store):
         sql = (
             "INSERT INTO deliveries (receiver, seq, stream, type, state, attempts, due_at) VALUES ('new', ?, 's', 't', ?, 7, 8)"
         )
-        await store._database.write("", lambda connection, row=(seq, state), sql=sql: connection.execute(sql, row).rowcount)
+        await execute(store, sql, seq, state)
     before = await rows(store, "seq, state, attempts, due_at", "new")
     assert await store.move("old", "new", LATER) == Moved(moved=2, already=3)
     assert (await rows(store, "seq, state, attempts, due_at", "new"))[:3] == before
@@ -84,11 +83,10 @@ async def test_moving_duplicates_nothing(store):
     [(False, [(1, "delivered")], 5), (True, [(1, "delivered"), *((seq, "pending") for seq in (2, 3, 4, 6))], 1)],
     ids=["all", "dead"],
 )
-async def test_dropping(store, path, dead, left, dropped):
+async def test_dropping(store, dead, left, dropped):
     """What is open of a receiver, or what is dead, is forgotten with its attempts; what was delivered, and the log, stay."""
     assert await store.drop("old", dead=dead) == Dropped(dropped=dropped)
     assert await rows(store, "seq, state", "old") == left
     assert {seq for seq, *_ in await attempts_of(store)} == {seq for seq, _ in left} & {1, 3}
-    assert await store._database.fetch("SELECT count(*) FROM events") == [(6,)]
+    assert await fetch(store, "SELECT count(*) FROM events") == [(6,)]
     assert await store.drop("nobody") == Dropped(dropped=0)
-    assert verify(path).differences == ()

@@ -5,12 +5,12 @@ import msgspec
 import pytest
 from observations import SINCE, gone, moved, seen, seen_many, with_the_id_of
 from outboxes import DELIVERED, EVERYTHING, FAILED, FOR_EVER, attempt, attempted, claimed, rows, seqs, states
+from tables import fetch
 
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import plain_event
-from tracker.store.opening import open_store
 
 LATER = SINCE + 3_600_000
 
@@ -25,7 +25,7 @@ async def test_claim_is_the_event_as_the_log_has_it(store):
     change = seen()
     await store.record("default", [change])
     (delivery,) = await claimed(store)
-    ((body,),) = await store._database.fetch("SELECT body FROM events")
+    ((body,),) = await fetch(store, "SELECT body FROM events")
     assert delivery.body == body
     assert (delivery.receiver, delivery.seq, delivery.attempts) == ("pipeline", 1, 0)
     assert (delivery.event_id, delivery.type, delivery.stream) == (change.events[0].id, "batch.created", "default/job-1")
@@ -151,10 +151,10 @@ async def test_each_receiver_has_its_own_deliveries(store):
     assert await seqs(store, receiver="nobody") == []
 
 
-async def test_delay_lets_events_gather(path):
+async def test_delay_lets_events_gather(engine):
     """A delay is added to the moment of the event; what has gathered is listed due or not, in the log's order."""
     slow = Subscription(receiver="pipeline", events=("*",), delay=10.0)
-    async with open_store(path, [slow]) as store:
+    async with engine.store([slow]) as store:
         await store.record("default", [seen("b", now=SINCE + 5), seen("a")])
         assert await seqs(store, now=SINCE + 9999) == []
         assert await gathered(store) == [1, 2]
@@ -166,10 +166,10 @@ async def test_delay_lets_events_gather(path):
         assert await gathered(store, now=due_at) == [1, 2]
 
 
-async def test_nothing_overtakes_in_a_digest(path):
+async def test_nothing_overtakes_in_a_digest(engine):
     """What follows an event of its job that stays behind, retried or under way, is not gathered until its hold is over."""
     slow = Subscription(receiver="pipeline", events=("*",), delay=10.0)
-    async with open_store(path, [slow]) as store:
+    async with engine.store([slow]) as store:
         first = seen("a")
         await store.record("default", [first])
         await attempt(store, 1, FAILED, at=SINCE + 10_000)
@@ -211,9 +211,9 @@ async def test_failing_record_wakes_nobody_and_a_commit_wakes_those_it_is_for(st
         await other.wait()
 
 
-async def test_history_is_told_to_nobody(path):
+async def test_history_is_told_to_nobody(engine):
     """What was over before the first contact is logged without a delivery; what a deletion says of it later is told."""
-    async with open_store(path, [EVERYTHING]) as store:
+    async with engine.store([EVERYTHING]) as store:
         change = msgspec.structs.replace(seen("old", status="SUCCESS"), backfilled=True)
         await store.record("default", [change, seen("new")])
         assert await rows(store, "seq, type") == [(3, "batch.created")]

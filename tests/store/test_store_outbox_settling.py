@@ -1,7 +1,5 @@
 """What an outbox makes of an attempt: settled with its circuit and its events or not at all, and what is superseded."""
 
-from operator import methodcaller
-
 import msgspec
 import pytest
 from observations import SINCE, moved, progress, seen, seen_many
@@ -19,13 +17,13 @@ from outboxes import (
     seqs,
     states,
 )
+from tables import execute, fetch
 
 from tracker.core.deliveries.circuit import FAILURES_TO_OPEN, Circuit
 from tracker.core.deliveries.delivery import Result
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import plain_event
-from tracker.store.opening import open_store
 
 LONG_AFTER = SINCE + 10_000_000
 GONE = plain_event("receiver.failing", "", {"receiver": "pipeline"}, SINCE)
@@ -53,7 +51,7 @@ async def test_every_attempt_is_kept_with_what_it_came_to(store):
     await attempt(store, 1, FAILED, at=SINCE + 10, status=502, detail="HTTP 502", answer="<html>", retry_after=1.5)
     await attempt(store, 1, Result.NETWORK, at=LONG_AFTER, detail="ReadError")
     await attempt(store, 1, DELIVERED, at=2 * LONG_AFTER, status=204)
-    found = await store._database.fetch("SELECT * FROM attempts ORDER BY number")
+    found = await fetch(store, "SELECT * FROM attempts ORDER BY number")
     assert [tuple(row) for row in found] == [
         ("pipeline", 1, 1, SINCE + 10, SINCE + 10, "server", 502, "HTTP 502", "<html>", 1500),
         ("pipeline", 1, 2, LONG_AFTER, LONG_AFTER, "network", None, "ReadError", "", None),
@@ -101,10 +99,10 @@ async def test_settling_is_all_or_nothing(store):
     assert changed.is_set()
 
 
-async def test_events_of_a_settlement_are_deliveries_of_the_others(path):
+async def test_events_of_a_settlement_are_deliveries_of_the_others(engine):
     """That a receiver fails is logged with the attempts that showed it, and told to all but him."""
     both = [EVERYTHING, msgspec.structs.replace(EVERYTHING, receiver="other")]
-    async with open_store(path, both) as store:
+    async with engine.store(both) as store:
         await store.record("default", [seen()])
         changed = store.wakeups.deliveries_changed("other")
         await attempt(store, 1, FAILED, circuit=failing(FAILURES_TO_OPEN), events=[GONE])
@@ -123,12 +121,12 @@ async def test_events_of_a_settlement_are_deliveries_of_the_others(path):
         ),
     ],
 )
-async def test_circuit_survives(path, circuit):
+async def test_circuit_survives(engine, circuit):
     """How a receiver is outlives the process, and is each receiver's own."""
-    async with open_store(path, [EVERYTHING]) as store:
+    async with engine.store([EVERYTHING]) as store:
         await store.record("default", [seen()])
         await attempt(store, 1, FAILED, circuit=circuit)
-    async with open_store(path, [EVERYTHING]) as store:
+    async with engine.store([EVERYTHING]) as store:
         assert await store.outbox.circuit("pipeline") == circuit
         assert await store.outbox.circuit("other") == Circuit()
 
@@ -227,12 +225,12 @@ async def test_newer_event_supersedes_progress_and_nothing_else(store):
     ]
 
 
-async def test_progress_is_superseded_by_what_its_own_receiver_is_told(path):
+async def test_progress_is_superseded_by_what_its_own_receiver_is_told(engine):
     """Whoever wants progress alone is still told the last of it when others are told the end of the job."""
     counting = Subscription(receiver="counting", events=("batch.progress",))
     first = seen(status="RUNNING", total_requests=9)
     second = moved(first, completed_requests=1)
-    async with open_store(path, [EVERYTHING, counting]) as store:
+    async with engine.store([EVERYTHING, counting]) as store:
         await store.record("default", [first, second])
         await store.record("default", [moved(second, status="SUCCESS")])
         assert await rows(store, "seq, state") == [(1, "pending"), (2, "pending"), (3, "superseded"), (4, "pending")]
@@ -283,7 +281,7 @@ async def test_log_is_as_append_only_as_before(store):
     """Deliveries come and go; an event with deliveries can no more be changed, removed or replaced than one without."""
     await store.record("default", [seen()])
     await attempt(store, 1, DELIVERED)
-    for statement in ("UPDATE events SET body = '{}'", "DELETE FROM events", "REPLACE INTO events SELECT * FROM events"):
-        with pytest.raises(StorageError, match=r"the log is append-only|seq must grow by one"):
-            await store._database.write("tampering", methodcaller("execute", statement))
+    for statement in ("UPDATE events SET body = '{}'", "DELETE FROM events"):
+        with pytest.raises(StorageError, match="the log is append-only"):
+            await execute(store, statement)
     assert await states(store) == ["delivered"]

@@ -3,22 +3,22 @@
 import msgspec
 import pytest
 from observations import CONTACT, SINCE, seen_many
+from tables import fetch
 
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.delivery import Outcome, Result, settle
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.reconciliation.account_health import Health
 from tracker.polling.time_checks import PRUNE_EVERY, Janitor
-from tracker.store.opening import open_store
 
 DAY = 86_400_000
 EVERYTHING = Subscription(receiver="pipeline", events=("*",))
 
 
 @pytest.fixture
-async def store(path):
+async def store(engine):
     """Four jobs' events: one delivered, one delivered after a failure, one dead, one pending."""
-    async with open_store(path, [EVERYTHING]) as store:
+    async with engine.store([EVERYTHING]) as store:
         await store.contact("default", CONTACT)
         await store.record("default", seen_many(4))
         first, second, third, _ = await store.outbox.claim("pipeline", SINCE, 0.0, 10, ())
@@ -34,7 +34,7 @@ async def store(path):
 
 
 async def states(store):
-    rows = await store._database.fetch("SELECT state, count(*) FROM deliveries GROUP BY state ORDER BY state")
+    rows = await fetch(store, "SELECT state, count(*) FROM deliveries GROUP BY state ORDER BY state")
     return dict(rows)
 
 
@@ -44,9 +44,9 @@ async def test_only_what_was_delivered_long_ago_is_forgotten(store):
     assert await store.prune(SINCE + 10) == 0
     assert await store.prune(SINCE + 11) == 2
     assert await states(store) == {"dead": 1, "pending": 1}
-    ((attempts,),) = await store._database.fetch("SELECT count(*) FROM attempts")
+    ((attempts,),) = await fetch(store, "SELECT count(*) FROM attempts")
     assert attempts == 1
-    assert (await store._database.fetch("SELECT count(*) FROM events"))[0][0] == 4
+    assert (await fetch(store, "SELECT count(*) FROM events"))[0][0] == 4
 
 
 async def test_janitor_prunes_by_the_configured_age_once_an_hour(store):

@@ -5,13 +5,13 @@ import json
 import msgspec
 import pytest
 from observations import SINCE, moved, seen
+from tables import execute, fetch
 
 from tracker.core.deliveries.circuit import FAILURES_TO_OPEN, Circuit
 from tracker.core.deliveries.delivery import Outcome, Result, settle
 from tracker.core.deliveries.fan_out import Subscription, stream_of
 from tracker.core.deliveries.replay import Replay, ReplayResult
 from tracker.core.events.event import Event, iso, plain_event
-from tracker.store.opening import open_store
 
 LATER = SINCE + 86_400_000
 PIPELINE = Subscription(receiver="pipeline", events=("batch.completed", "receiver.*"))
@@ -20,9 +20,9 @@ COLUMNS = "seq, state, attempts, due_at, first_failed_at, ended_at"
 
 
 @pytest.fixture
-async def store(path):
+async def store(engine):
     """Three jobs that were seen and ended, each 10 s after the one before: the ends, seqs 2, 4 and 6, go to two receivers."""
-    async with open_store(path, [PIPELINE, OTHER]) as store:
+    async with engine.store([PIPELINE, OTHER]) as store:
         for number in range(3):
             await store.record("default", [seen(f"job-{number}", status="SUCCESS", now=SINCE + number * 10_000)])
         yield store
@@ -30,7 +30,7 @@ async def store(path):
 
 async def rows(store, receiver="pipeline", columns=COLUMNS):
     sql = f"SELECT {columns} FROM deliveries WHERE receiver = ? ORDER BY seq"  # noqa: S608 - of constants
-    return [tuple(row) for row in await store._database.fetch(sql, receiver)]
+    return [tuple(row) for row in await fetch(store, sql, receiver)]
 
 
 async def claimed(store, receiver="pipeline"):
@@ -62,7 +62,7 @@ async def test_attempts_of_before_are_kept_and_counted_on(store):
     await attempted(store, (await claimed(store))[2], Result.SERVER)
     await store.replay(Replay(receiver="pipeline", seq=2), LATER)
     await attempted(store, (await claimed(store))[2], Result.DELIVERED)
-    numbered = await store._database.fetch("SELECT number, result FROM attempts ORDER BY number")
+    numbered = await fetch(store, "SELECT number, result FROM attempts ORDER BY number")
     assert [tuple(row) for row in numbered] == [(1, "server"), (2, "delivered")]
 
 
@@ -115,15 +115,15 @@ async def test_range_reaches_what_was_told_to_nobody(store):
     assert (await claimed(store)).keys() == {2, 4, 6, 7}, "8 is held back by 7, of the same job"
 
 
-async def test_streams_are_those_that_order_is_kept_within(path):
+async def test_streams_are_those_that_order_is_kept_within(engine):
     """A delivery that a range makes is in the stream of its event, whatever that is about and however its job is called."""
-    async with open_store(path) as store:
+    async with engine.store() as store:
         await store.record("default", [seen(id_) for id_ in ("job-1", "a/b", "nul\0behind", "ünï%_'\"", "batch.")])
         about = [("account.unreachable", "default", {}), ("receiver.failing", "", {"receiver": 'pi"pe\\line'})]
         await store.append([plain_event(type_, account, data, LATER) for type_, account, data in about])
         await store.record("other", [moved(seen(account="other"), status="RUNNING")])
         await store.replay(Replay(receiver="pipeline", from_seq=1), LATER)
-        log = await store._database.fetch("SELECT seq, type, body FROM events ORDER BY seq")
+        log = await fetch(store, "SELECT seq, type, body FROM events ORDER BY seq")
         expected = [(seq, type_, stream_of(msgspec.json.decode(body, type=Event))) for seq, type_, body in log]
         assert len(expected) == 8
         assert await rows(store, columns="seq, type, stream") == expected
@@ -186,7 +186,7 @@ async def test_attempt_that_is_under_way_during_a_replay(store, result, row):
     await store.replay(Replay(receiver="pipeline", seq=2), LATER)
     await attempted(store, under_way, result)
     assert (await rows(store))[0][: len(row)] == row
-    assert (await store._database.fetch("SELECT count(*) FROM attempts"))[0][0] == 2
+    assert (await fetch(store, "SELECT count(*) FROM attempts"))[0][0] == 2
 
 
 @pytest.mark.parametrize(
@@ -204,9 +204,9 @@ async def test_first_attempt_that_is_under_way_during_a_replay_and_fails(store, 
     assert (await rows(store, columns="seq, due_at"))[0] == (2, due_at)
 
 
-async def test_replayed_progress_is_sent_though_there_is_newer(path):
+async def test_replayed_progress_is_sent_though_there_is_newer(engine):
     """A range that was asked for is sent whole: the next event of a job supersedes only progress that nobody asked for."""
-    async with open_store(path, [Subscription(receiver="pipeline", events=("batch.*",))]) as store:
+    async with engine.store([Subscription(receiver="pipeline", events=("batch.*",))]) as store:
         change = seen("job", status="RUNNING", now=SINCE)
         for number in (1, 2, 3):
             await store.record("default", [change])
@@ -222,7 +222,7 @@ async def test_replayed_progress_is_sent_though_there_is_newer(path):
 async def test_delivery_that_is_gone_when_its_attempt_is_settled(store, result):
     """What was pruned, moved or dropped while it was under way is settled as nothing, and the next one is settled as ever."""
     under_way = await claimed(store)
-    await store._database.write("", lambda connection: connection.execute("DELETE FROM deliveries WHERE seq = 2").rowcount)
+    await execute(store, "DELETE FROM deliveries WHERE seq = 2")
     assert await attempted(store, under_way[2], result) == set()
     assert await attempted(store, under_way[4], result) == {4}
 
@@ -236,7 +236,7 @@ async def test_enabling_has_what_waits_tried_at_once(store):
 
 async def test_log_is_untouched(store):
     """A replay changes no event and adds none."""
-    before = await store._database.fetch("SELECT * FROM events")
+    before = await fetch(store, "SELECT * FROM events")
     await store.replay(Replay(receiver="pipeline", from_seq=1), LATER)
-    assert [tuple(row) for row in await store._database.fetch("SELECT * FROM events")] == [tuple(row) for row in before]
+    assert [tuple(row) for row in await fetch(store, "SELECT * FROM events")] == [tuple(row) for row in before]
     assert json.loads(before[0][-1])["observed_at"] == iso(SINCE)

@@ -8,7 +8,6 @@ from outboxes import DELIVERED, FAILED, attempt, attempted, claimed, failing, ro
 from tracker.core.deliveries.circuit import FAILURES_TO_OPEN, Circuit
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.deliveries.replay import Replay
-from tracker.store.opening import open_store
 
 DAY = 86_400_000
 AHEAD = SINCE + 2 * DAY
@@ -61,9 +60,9 @@ async def test_a_wait_after_a_true_attempt_is_true(store):
     assert await rows(store, "due_at") == [(SINCE + 660_000,)]
 
 
-async def test_what_was_never_tried_waits_as_long_as_events_gather(path):
+async def test_what_was_never_tried_waits_as_long_as_events_gather(engine):
     """An event of the future, or one that was replayed then, waits for its first attempt no longer than any other."""
-    async with open_store(path, [GATHERING]) as store:
+    async with engine.store([GATHERING]) as store:
         await store.contact("default", CONTACT)
         await store.record("default", [seen("past"), seen("replayed")])
         await attempt(store, 2, DELIVERED, at=SINCE + 10_000)

@@ -2,16 +2,16 @@
 
 import itertools
 import json
-import random
 
 import msgspec
 import pytest
+from engines import ENGINES
 from hypothesis import given
 from hypothesis import strategies as st
-from observations import SINCE, gone, moved, seen
+from observations import SINCE, seen
+from written_world import STATUSES, written_world
 
 from tracker.core.deliveries.circuit import Circuit
-from tracker.core.deliveries.delivery import Outcome, Result, settle
 from tracker.core.deliveries.fan_out import Subscription, fan_out
 from tracker.core.events.event import iso, parse_iso
 from tracker.core.events.job_diff import diff
@@ -20,45 +20,11 @@ from tracker.core.jobs.job import read_job
 from tracker.core.jobs.status import TERMINAL
 from tracker.core.queries.filters import DeliveryFilter, EventFilter, JobFilter, in_turn, read_facts
 from tracker.core.queries.pages import DeliveryKey, JobKey, Span
-from tracker.store.opening import open_reader, open_store
-from tracker.store.sqlite.reading import deliveries as read_deliveries
-from tracker.store.sqlite.reading import events as read_events
-from tracker.store.sqlite.reading import jobs as read_jobs
-
-STATUSES = ("QUEUED", "RUNNING", "SUCCESS", "FAILED", "UNHEARD_OF")
-MODELS = ("mistral-small-2506", "mistral-large-2411", "a[b]c", None)
 
 
-@pytest.fixture(scope="module")
-async def world(tmp_path_factory):
-    """Sixty jobs of three accounts, many created in the same second, each with a life; and receivers that are told."""
-    path, rng = tmp_path_factory.mktemp("pages") / "tracker.db", random.Random(5)
-    subscriptions = [Subscription(receiver=name, events=("*",)) for name in ("one", "two")]
-    async with open_store(path, subscriptions) as store:
-        for number in range(60):
-            account = rng.choice("abc")
-            change = seen(
-                f"job-{number % 40:02}",
-                account=account,
-                now=SINCE + number * 1000,
-                created_at=SINCE // 1000 + rng.randrange(8),
-                model=rng.choice(MODELS),
-                endpoint=rng.choice(("/v1/ocr", "/v1/chat/completions")),
-            )
-            await store.record(account, [change])
-            for step in range(rng.randrange(4)):
-                status, ended_at = rng.choice(STATUSES), rng.choice((None, SINCE // 1000 + rng.randrange(30, 36)))
-                counted = {"total_requests": step + 1, "completed_at": ended_at}
-                later = moved(change, now=SINCE + number * 1000 + step, status=status, **counted)
-                if later is not None and later.events:
-                    change = later
-                    await store.record(account, [change])
-            if number % 20 == 0:
-                await store.record(account, [gone(change)])
-        claimed = await store.outbox.claim("one", SINCE * 2, 900.0, 20, ())
-        failed = Outcome(result=Result.REFUSED, status=400, detail="no")
-        await store.outbox.settle("one", [settle(each, failed, (), (SINCE, SINCE), 0.5) for each in claimed], Circuit())
-    return path
+@pytest.fixture(scope="module", params=ENGINES)
+async def world(request, tmp_path_factory):
+    return await written_world(ENGINES[request.param](tmp_path_factory.mktemp("pages")))
 
 
 async def all_jobs(reader, which, size, after=None):
@@ -119,9 +85,9 @@ JOB_FILTERS = [
 async def test_pages_of_jobs_fit_together(world, which, bounded, monkeypatch):
     """In pages of any size, within any bounds, every wanted job comes once, newest or last ended first, then as named."""
     if bounded:
-        monkeypatch.setattr(read_jobs, "MOST_LOOKED_AT", 3)
+        world.bound_pages(monkeypatch, passed_over=3)
     order = place_by_end if which.by_end else place
-    async with open_reader(world) as reader:
+    async with world.reader() as reader:
         everything = await reader.jobs()
         expected = sorted(filter(lambda job: wants(which, job), everything), key=order)
         assert expected or not which.by_end or which.account == "nobody"
@@ -164,11 +130,10 @@ def place_by_end(job):
     [None, "soon", -1, 2**60, 1.5, True, {"at": 3}],
     ids=str,
 )
-async def test_end_without_a_time_is_when_it_was_observed(tmp_path, completed_at):
+async def test_end_without_a_time_is_when_it_was_observed(engine, completed_at):
     """Whatever the API gives for the end of a job, it has its place among those that have ended, at once and after a change."""
-    path = tmp_path / "tracker.db"
     times = {"first": SINCE // 1000 - 50, "last": SINCE // 1000 + 50}
-    async with open_store(path) as store, open_reader(path) as reader:
+    async with engine.store() as store, engine.reader() as reader:
         await store.record("a", [seen(id_, account="a", status="FAILED", completed_at=at) for id_, at in times.items()])
         odd = seen("odd", account="a")
         await store.record("a", [odd])
@@ -179,7 +144,7 @@ async def test_end_without_a_time_is_when_it_was_observed(tmp_path, completed_at
 
 async def test_jobs_in_the_order_in_which_people_look_for_them(world):
     """What runs comes first, then what waits, then what has ended, the last first; each job once, whatever is wanted."""
-    async with open_reader(world) as reader:
+    async with world.reader() as reader:
         known = {status for counts in (await reader.job_counts()).values() for status in counts}
         for which in (*JOB_FILTERS[:12], JobFilter(active=False, statuses=("QUEUED",)), JobFilter(active=True, account="a")):
             found = [job for part in in_turn(which, known) for job in await all_jobs(reader, part, 7)]
@@ -190,9 +155,8 @@ async def test_jobs_in_the_order_in_which_people_look_for_them(world):
 
 async def test_a_page_of_jobs_costs_a_bounded_look(world, monkeypatch):
     """A page that would have to read too much ends early, and says where to go on."""
-    monkeypatch.setattr(read_jobs, "MOST_LOOKED_INSIDE", 4)
-    monkeypatch.setattr(read_jobs, "_READ_AT_ONCE", 2)
-    async with open_reader(world) as reader:
+    world.bound_pages(monkeypatch, read_whole=4, at_once=2)
+    async with world.reader() as reader:
         page = await reader.jobs_page(None, JobFilter(model="nobody's"), 5)
         assert (page.jobs, page.next) == (
             [],
@@ -225,11 +189,9 @@ EVENT_FILTERS = [
 async def test_pages_of_events_fit_together(world, which, bounded, monkeypatch):
     """In both directions, within any bounds, every event that is wanted comes once and in order, as filtered one by one."""
     if bounded:
-        monkeypatch.setattr(read_events, "MOST_LOOKED_AT", 10)
-        monkeypatch.setattr(read_events, "MOST_LOOKED_INSIDE", 6)
-        monkeypatch.setattr(read_events, "_READ_AT_ONCE", 3)
+        world.bound_pages(monkeypatch, passed_over=10, read_whole=6, at_once=3)
     takes = which.matcher()
-    async with open_reader(world) as reader:
+    async with world.reader() as reader:
         log = await reader.events(0, EventFilter(), limit=-1)
         for span, size in itertools.product(
             (Span(), Span(17, 60), Span(2, 3), Span(10**30, 10**30), Span(-9, 10**30)), (1, 4, 1000)
@@ -244,8 +206,8 @@ async def test_pages_of_events_fit_together(world, which, bounded, monkeypatch):
 
 async def test_a_page_of_large_events_is_short(world, monkeypatch):
     """However many are asked for, a page ends once it is large enough, and leads on to the rest."""
-    monkeypatch.setattr(read_events, "MOST_CHARACTERS", 3000)
-    async with open_reader(world) as reader:
+    world.bound_pages(monkeypatch, characters=3000)
+    async with world.reader() as reader:
         for which, span in itertools.product(
             (EventFilter(), EventFilter(types=("*",)), EventFilter(model="*")), (Span(), BACKWARDS)
         ):
@@ -260,7 +222,7 @@ async def test_a_page_of_large_events_is_short(world, monkeypatch):
 
 async def test_the_last_page_says_so(world):
     """A page that ends with the last event there is leads nowhere, one that ends before it leads on."""
-    async with open_reader(world) as reader:
+    async with world.reader() as reader:
         for which in (EventFilter(), EventFilter(types=("*",)), EventFilter(model="*", statuses=STATUSES)):
             log = await all_events(reader, Span(), which, 1000)
             assert (await reader.events_page(Span(), which, len(log))).next is None
@@ -296,8 +258,8 @@ DELIVERY_FILTERS = [
 async def test_pages_of_deliveries_go_both_ways(world, which, bounded, monkeypatch):
     """Forwards and backwards, in pages of any size, the same deliveries come, each once, with their attempts."""
     if bounded:
-        monkeypatch.setattr(read_deliveries, "MOST_LOOKED_AT", 3)
-    async with open_reader(world) as reader:
+        world.bound_pages(monkeypatch, passed_over=3)
+    async with world.reader() as reader:
         whole = await reader.deliveries((0, ""), DeliveryFilter(), 1000)
         expected = [
             each
@@ -321,7 +283,7 @@ async def test_pages_of_deliveries_go_both_ways(world, which, bounded, monkeypat
 
 async def test_what_a_receiver_was_not_told(world):
     """Pending and dead deliveries are counted for each receiver, with when the oldest pending one was observed."""
-    async with open_reader(world) as reader:
+    async with world.reader() as reader:
         one, two = await reader.deliveries((0, ""), DeliveryFilter(receiver="one"), 1000), await reader.backlog("two")
         pending = [each["seq"] for each in one if each["state"] == "pending"]
         first = json.loads((await reader.events(pending[0] - 1, EventFilter(), 1))[0][1])
@@ -333,7 +295,7 @@ async def test_what_a_receiver_was_not_told(world):
 
 async def test_how_many_jobs_there_are(world):
     """Jobs are counted by account and status, the deleted ones by themselves."""
-    async with open_reader(world) as reader:
+    async with world.reader() as reader:
         counts = await reader.job_counts()
         jobs = await reader.jobs()
     for account in "abc":
@@ -343,7 +305,7 @@ async def test_how_many_jobs_there_are(world):
 
 async def test_a_job_of_two_accounts(world):
     """An id finds its job in every account that has one, whole, with what it came to."""
-    async with open_reader(world) as reader:
+    async with world.reader() as reader:
         jobs = await reader.jobs()
         twice = next(job["id"] for job in jobs if len({each["account"] for each in jobs if each["id"] == job["id"]}) > 1)
         assert sorted(map(place, await reader.jobs_of_id(twice))) == sorted(place(job) for job in jobs if job["id"] == twice)
@@ -352,80 +314,9 @@ async def test_a_job_of_two_accounts(world):
         assert {job["outcome"] for job in jobs if job["status"] != "SUCCESS"} == {None}
 
 
-BY_CREATION = "(created_at>? AND created_at<?)"
-BY_END = "(ended_at>? AND ended_at<?)"
-WAYS = [
-    ("jobs_page", (JobKey(9, "a", "x"), JobFilter(prefix="j"), 5), f"jobs USING INDEX jobs_newest {BY_CREATION}"),
-    ("jobs_page", (None, JobFilter(active=True), 5), f"jobs USING INDEX jobs_newest_active {BY_CREATION}"),
-    (
-        "jobs_page",
-        (None, JobFilter(statuses=("FAILED",)), 5),
-        "jobs USING INDEX jobs_newest_of_status (status=? AND created_at>? AND created_at<?)",
-    ),
-    ("jobs_page", (None, JobFilter(by_end=True), 5), f"jobs USING INDEX jobs_ended {BY_END}"),
-    (
-        "jobs_page",
-        (JobKey(9, "a", "x"), JobFilter(by_end=True, account="a"), 5),
-        "jobs USING INDEX jobs_ended_of_account (account=? AND ended_at>? AND ended_at<?)",
-    ),
-    (
-        "jobs_page",
-        (None, JobFilter(by_end=True, statuses=("FAILED",), created_after=5), 5),
-        "jobs USING INDEX jobs_ended_of_status (status=? AND ended_at>? AND ended_at<?)",
-    ),
-    ("jobs_of_id", ("x",), "jobs USING PRIMARY KEY (account=? AND id=?)"),
-    ("events_page", (Span(5), EventFilter(), 5), "events USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-    ("events_page", (BACKWARDS, EventFilter(types=("*",)), 5), "events USING INDEX events_narrow (seq>? AND seq<?)"),
-    ("events_page", (BACKWARDS, EventFilter(job="x"), 5), "events USING INDEX events_of_job (job=? AND seq>? AND seq<?)"),
-    ("deliveries_page", (None, DeliveryFilter(), 5), "d USING INDEX deliveries_of_event ((seq,receiver)>(?,?))"),
-    ("deliveries_page", (None, DeliveryFilter(states=("dead",)), 5), "d USING INDEX deliveries_open ((seq,receiver)>(?,?))"),
-    (
-        "deliveries_page",
-        (None, DeliveryFilter(receiver="one", states=("dead",)), 5),
-        "d USING INDEX deliveries_dead (receiver=? AND seq>?)",
-    ),
-    ("deliveries_page", (None, DeliveryFilter(receiver="one"), 5), "d USING PRIMARY KEY (receiver=? AND seq>?)"),
-    ("deliveries_page", (None, DeliveryFilter(job="x"), 5), "e USING INDEX events_of_job (job=? AND seq>?)"),
-    ("backlog", ("one",), "deliveries USING INDEX deliveries_due (receiver=?)"),
-]
-
-
-@pytest.mark.parametrize(("page", "asked", "way"), WAYS)
-async def test_pages_are_read_by_an_index_each(world, page, asked, way):
-    """Whatever is asked for is searched by its index in the order wanted: nothing is scanned, nothing sorted."""
-    plans = await _plans(world, page, *asked)
-    assert f"SEARCH {way}" in plans
-    if page == "deliveries_page":
-        plans += await _plans(world, page, *asked, newest_first=True)
-        assert f"SEARCH {way}".replace(">", "<") in plans
-    assert not [step for step in plans if "B-TREE" in step or step.startswith(("SCAN events", "SCAN jobs", "SCAN d"))]
-
-
-async def test_jobs_of_an_account_are_read_by_its_index(world):
-    """Jobs of other accounts are not passed over; what is sorted are those of one second."""
-    search = "jobs_created (account=? AND created_at>? AND created_at<?)"
-    plans = await _plans(world, "jobs_page", JobKey(9, "a", "x"), JobFilter(account="a", active=False), 5)
-    assert {step.replace("COVERING ", "") for step in plans} == {
-        f"SEARCH jobs USING INDEX {search}",
-        "USE TEMP B-TREE FOR RIGHT PART OF ORDER BY",
-    }
-
-
-async def _plans(path, page, *asked, **more):
-    """How SQLite answers what is read."""
-    async with open_reader(path) as reader:
-        statements = []
-        await reader._connection.set_trace_callback(statements.append)
-        await getattr(reader, page)(*asked, **more)
-        await reader._connection.set_trace_callback(None)
-        explained = [sql for sql in statements if sql.startswith("SELECT") and "max(seq)" not in sql]
-        return [row[3] for sql in explained for row in await reader._connection.execute_fetchall(f"EXPLAIN QUERY PLAN {sql}")]
-
-
-async def test_a_job_seen_between_pages(tmp_path):
+async def test_a_job_seen_between_pages(engine):
     """Jobs that come while somebody pages through the older ones neither move nor repeat them."""
-    path = tmp_path / "tracker.db"
-    async with open_store(path) as store, open_reader(path) as reader:
+    async with engine.store() as store, engine.reader() as reader:
         await store.record("a", [seen(f"old-{number}", account="a", created_at=100 + number) for number in range(6)])
         first = await reader.jobs_page(None, JobFilter(), 3)
         await store.record("a", [seen(f"new-{number}", account="a", created_at=200 + number) for number in range(6)])

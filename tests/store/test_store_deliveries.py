@@ -7,23 +7,22 @@ from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.delivery import Outcome, Result, settle
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.queries.filters import DeliveryFilter
-from tracker.store.opening import open_reader, open_store
 
 SUBSCRIPTIONS = [Subscription(receiver=receiver, events=("*",)) for receiver in ("one", "two", "three")]
 EVERYTHING = DeliveryFilter()
 
 
 @pytest.fixture
-async def written(path):
+async def written(engine):
     """Ten events, each for three receivers; of those to `one` every attempt failed, twice."""
-    async with open_store(path, SUBSCRIPTIONS) as store:
+    async with engine.store(SUBSCRIPTIONS) as store:
         await store.record("default", seen_many(10))
         for number in range(2):
             claimed = await store.outbox.claim("one", SINCE * 2, 900.0, 100, ())
             span = (SINCE + number, SINCE + number)
             failed = Outcome(result=Result.NETWORK, detail=f"nul \0 in {number}")
             await store.outbox.settle("one", [settle(each, failed, (1.0,), span, 0.5) for each in claimed], Circuit())
-    return path
+    return engine
 
 
 def keys(found):
@@ -33,7 +32,7 @@ def keys(found):
 @pytest.mark.parametrize("size", [1, 2, 4, 30, 31])
 async def test_pages_fit_together(written, size):
     """However large the pages, all deliveries come once, by seq and receiver, each with its own attempts."""
-    async with open_reader(written) as reader:
+    async with written.reader() as reader:
         whole = await reader.deliveries((0, ""), EVERYTHING, limit=100)
         assert keys(whole) == sorted((seq, each.receiver) for seq in range(1, 11) for each in SUBSCRIPTIONS)
         found, after = [], (0, "")
@@ -50,39 +49,16 @@ async def test_pages_fit_together(written, size):
 @pytest.mark.parametrize("number", [1, 3, 30, 99])
 async def test_the_last_ones(written, number, which):
     """What the last N come after is the one before them, whatever else is filtered."""
-    async with open_reader(written) as reader:
+    async with written.reader() as reader:
         whole = await reader.deliveries((0, ""), which)
         assert len(whole) in (10, 30)
         after = await reader.before_last_deliveries(number, which)
         assert await reader.deliveries(after, which) == whole[-number:]
 
 
-async def test_job_whose_name_has_a_nul(path):
+async def test_job_whose_name_has_a_nul(engine):
     """A job is found by its whole name."""
-    async with open_store(path, SUBSCRIPTIONS[:1]) as store:
+    async with engine.store(SUBSCRIPTIONS[:1]) as store:
         await store.record("default", [seen("nul\0a"), seen("nul\0b"), seen("nul")])
-    async with open_reader(path) as reader:
+    async with engine.reader() as reader:
         assert [each["job"] for each in await reader.deliveries((0, ""), DeliveryFilter(job="nul\0b"))] == ["nul\0b"]
-
-
-@pytest.mark.parametrize(
-    ("which", "index"),
-    [
-        (EVERYTHING, "SEARCH d USING INDEX deliveries_of_event ((seq,receiver)>(?,?))"),
-        (DeliveryFilter(job="job-3"), "SEARCH e USING INDEX events_of_job (job=? AND seq>?)"),
-    ],
-)
-async def test_pages_are_read_by_an_index(written, which, index):
-    """A page costs what it holds, not what else there is: neither it nor its attempts are scanned for."""
-    async with open_reader(written) as reader:
-        asked = []
-        await reader._connection.set_trace_callback(asked.append)
-        await reader.deliveries((4, "two"), which)
-        await reader._connection.set_trace_callback(None)
-        page, *attempts = [sql for sql in asked if sql.startswith(("SELECT", "WITH"))]
-        plan = [row[3] for row in await reader._connection.execute_fetchall(f"EXPLAIN QUERY PLAN {page}")]
-        assert "B-TREE" not in " ".join(plan)
-        assert any(step.startswith(index) for step in plan), plan
-        for sql in attempts:
-            ways = [row[3] for row in await reader._connection.execute_fetchall(f"EXPLAIN QUERY PLAN {sql}")]
-            assert "SEARCH attempts USING PRIMARY KEY (receiver=? AND seq=?)" in ways

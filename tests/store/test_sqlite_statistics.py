@@ -5,57 +5,15 @@ from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
-from observations import SINCE, gone, moved, seen, with_the_id_of
-from outboxes import EVERYTHING, OTHER, attempt, failing
+from observations import SINCE, seen, with_the_id_of
+from outboxes import EVERYTHING
 
-from tracker.core.deliveries.circuit import Circuit
-from tracker.core.deliveries.delivery import Result
 from tracker.core.errors.storage_error import StorageError
-from tracker.core.events.event import iso, plain_event
+from tracker.core.events.event import iso
 from tracker.core.ports.store import DatabaseUse
 from tracker.core.queries.pages import Backlog
-from tracker.metrics import Metrics
 from tracker.store.opening import open_statistics, open_store
 from tracker.store.sqlite.database.schema import migrate, wal_reset_affected
-
-
-async def test_facts_of_an_empty_store(path):
-    """A new database has nothing of anything."""
-    migrate(path)
-    facts = open_statistics(path)
-    assert (facts.jobs(), facts.backlogs(), facts.circuits(), facts.last_seq()) == ([], {}, {}, 0)
-
-
-async def test_jobs_by_account_status_and_deletion(path):
-    """Jobs are counted as they stand, with the status as the API has it."""
-    first, strange = seen("a", status="RUNNING"), seen("b", status="PAUSED")
-    async with open_store(path) as store:
-        await store.record("default", [first, strange, seen("c", status="RUNNING")])
-        await store.record("default", [gone(first)])
-        await store.record("other", [seen("a", account="other", status="SUCCESS")])
-        found = [row for row in open_statistics(path).jobs() if row[3]]
-    assert sorted(found) == [
-        ("default", "PAUSED", False, 1),
-        ("default", "RUNNING", False, 1),
-        ("default", "RUNNING", True, 1),
-        ("other", "SUCCESS", False, 1),
-    ]
-
-
-async def test_backlogs_and_circuits(path):
-    """Pending ones with the time of the oldest event, dead ones, and how the receiver is."""
-    changes = [seen("a"), seen("b", now=SINCE + 500), seen("c", now=SINCE + 900)]
-    async with open_store(path, [EVERYTHING, OTHER]) as store:
-        await store.record("default", changes)
-        facts = open_statistics(path)
-        assert facts.backlogs() == {"pipeline": Backlog(3, 0, iso(SINCE))}
-        await attempt(store, 1, Result.SERVER, at=SINCE + 2000, circuit=failing(9), attempts=0)
-        assert facts.backlogs() == {"pipeline": Backlog(2, 1, iso(SINCE + 500))}
-        await attempt(store, 2, Result.DELIVERED, at=SINCE + 2000, circuit=Circuit(disabled=True, reason="gone"))
-        await attempt(store, 3, Result.DELIVERED, at=SINCE + 2000, circuit=failing(9))
-        assert facts.backlogs() == {"pipeline": Backlog(0, 1, None)}
-        assert facts.circuits() == {"pipeline": failing(9)}
-        assert facts.last_seq() == 3
 
 
 async def test_sizes_are_those_of_the_files(path):
@@ -104,45 +62,6 @@ async def test_reading_sees_what_is_committed_and_does_not_wait(path):
             return [row for row in open_statistics(path).jobs() if row[3]]
 
         assert await store._database.write("testing", work) == [("default", "QUEUED", False, 1)]
-
-
-async def test_every_committed_event_is_told_once(path):
-    """Whoever listens is told what sweeps, the janitor and deliverers log, once it is committed, and nothing else."""
-    told = []
-    first = seen("a", status="RUNNING")
-    async with open_store(
-        path, [EVERYTHING], notified=lambda event, backfilled: told.append((event.seq, event.type, backfilled))
-    ) as store:
-        await store.record("default", [first])
-        with pytest.raises(StorageError):
-            await store.record("default", [seen("b"), with_the_id_of(seen("c"), first)])
-        await store.append([plain_event("account.unreachable", "default", {}, SINCE)])
-        failing_event = plain_event("receiver.failing", "", {"receiver": "pipeline"}, SINCE)
-        await attempt(store, 1, Result.DELIVERED, events=[failing_event])
-        await store.record("default", [moved(first, status="SUCCESS")])
-    assert told == [
-        (1, "batch.created", False),
-        (2, "batch.started", False),
-        (3, "account.unreachable", False),
-        (4, "receiver.failing", False),
-        (5, "batch.completed", False),
-    ]
-
-
-async def test_jobs_on_the_page(path):
-    """The page has each job once: by the status that the API gave, as deleted, or as unrecognized."""
-    first, metrics = seen("a", status="RUNNING"), Metrics(open_statistics(path))
-    metrics.configured({"default": 15.0}, [])
-    async with open_store(path) as store:
-        await store.record("default", [first, seen("b", status="PAUSED"), seen("c", status="HALTED"), seen("d")])
-        await store.record("default", [gone(first)])
-    lines = [line for line in metrics.render().decode().splitlines() if line.startswith("batchtracker_jobs{")]
-    assert len(lines) == 9
-    assert {line.partition("status=")[2] for line in lines if not line.endswith(" 0.0")} == {
-        '"QUEUED"} 1.0',
-        '"deleted"} 1.0',
-        '"unrecognized"} 2.0',
-    }
 
 
 class Interrupting(sqlite3.Connection):
