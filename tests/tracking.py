@@ -95,7 +95,7 @@ class Installation:
                     events += [json.loads(body) for _, body in await reader.events(after, EventFilter(), limit=100_000)]
                     if enough(events):
                         return events
-                    await reader.changed()
+                    await reader.wait_for_change()
 
 
 class Daemon:

@@ -100,7 +100,7 @@ async def all_delivered(installation):
     async with open_reader(installation.database) as reader:
         with anyio.fail_after(60):
             while "pending" in [row[-1] for row in deliveries(installation.database)]:
-                await reader.changed()
+                await reader.wait_for_change()
 
 
 async def test_what_is_under_way_is_not_sent_again(tmp_path):

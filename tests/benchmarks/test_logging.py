@@ -82,7 +82,7 @@ async def test_logging_events(compare, tmp_path, kind):
     rows = await _rows(tmp_path / "rows.db", groups)
     same, bare = Raw(tmp_path / "same.db", triggers=True), Raw(tmp_path / "bare.db", triggers=False)
     async with open_store(tmp_path / "ours.db", RECEIVERS) as store:
-        await store.active("default")
+        await store.active_jobs("default")
         for group, its in zip(groups, rows, strict=True):
             with comparison.time("raw: the same tables"), cpu.time("raw: the same tables"):
                 same.write(its)

@@ -53,11 +53,11 @@ OPERATIONS = {
     "claim": lambda store, _: store.outbox.claim("pipeline", SINCE, 900.0, 100, ()),
     "replay of the dead": lambda store, _: store.replay(Replay(receiver="pipeline", dead=True), SINCE),
     "replay of a range": lambda store, _: store.replay(Replay(receiver="pipeline", from_seq=2), SINCE),
-    "enable": lambda store, _: store.enable("pipeline", SINCE),
+    "enable": lambda store, _: store.enable_receiver("pipeline", SINCE),
     "prune": lambda store, _: store.prune(SINCE + 1),
     "card": lambda store, _: store.cards.put("slack", "default/job-1", "{}"),
     "probe": lambda store, _: store.probe(),
-    "active": lambda store, _: store.active("default"),
+    "active": lambda store, _: store.active_jobs("default"),
 }
 
 
@@ -117,7 +117,7 @@ class Trial:
 async def _goes_on(store, path):
     """What is in memory is what is in the file, and the next change is recorded."""
     with anyio.fail_after(WITHIN):
-        active = {id_: known.job.status for id_, known in (await store.active("default")).items()}
+        active = {id_: known.job.status for id_, known in (await store.active_jobs("default")).items()}
         assert active == dict(select(path, "SELECT id, status FROM jobs WHERE account = 'default' AND active"))
         await store.record("default", [seen("after")])
     assert select(path, "SELECT job FROM events ORDER BY seq DESC LIMIT 1") == [("after",)]

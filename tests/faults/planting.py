@@ -104,9 +104,9 @@ ONE_WAITS_FOR_THE_ATTEMPTS_OF_OTHERS = """
 
 NO_CLOCK_IS_FOLLOWED = """
     from tracker.store.sqlite.writing.outbox import SqliteOutbox
-    async def rewind(self, receiver, now):
+    async def roll_back_clock(self, receiver, now):
         return 0
-    SqliteOutbox.rewind = rewind
+    SqliteOutbox.roll_back_clock = roll_back_clock
 """
 
 NO_JUMP_IS_SEEN = """

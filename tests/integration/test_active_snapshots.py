@@ -12,7 +12,7 @@ async def world(tmp_path):
 
 
 def snapshot(world):
-    return world.poller.store.active_snapshot("default")
+    return world.poller.store.active_jobs_snapshot("default")
 
 
 async def test_snapshot_follows_what_is_recorded(world):
@@ -48,6 +48,6 @@ async def test_job_is_in_memory_once(world):
     first, second = world.add(2, created=-10.0)
     async with world.running() as watched:
         await watched.sweep()
-        shown, kept = snapshot(world), await watched.poller.store.active("default")
+        shown, kept = snapshot(world), await watched.poller.store.active_jobs("default")
     assert [shown[id_] is kept[id_].job for id_ in (first, second)] == [True, True]
     assert shown[first].metadata is shown[second].metadata is not None

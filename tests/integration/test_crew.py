@@ -83,7 +83,7 @@ async def test_deliverer_that_starts_during_a_command_knows_what_the_command_did
         async with crew.stepping_aside("other"):
             crew.apply(replace(config, receivers=(config.receivers[0], replace(other, hold=1.0))))
             await anyio.wait_all_tasks_blocked()
-            assert await crew.means.store.enable("other", 1)
+            assert await crew.means.store.enable_receiver("other", 1)
         await anyio.wait_all_tasks_blocked()
         assert not workers(crew)["other"].deliverer._circuit.disabled
 

@@ -50,7 +50,7 @@ async def test_of_many_each_is_told(world, monkeypatch):
     async with world.running():
         await world.go_on(2 * HOUR, QUARTER)
         store, seen, after = world.poller.store, [], ""
-        while standings := await store.standings("default", after):
+        while standings := await store.active_job_statuses("default", after):
             assert len(standings) <= 2
             seen += [standing.job.id for standing in standings]
             after = seen[-1]

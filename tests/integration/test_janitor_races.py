@@ -45,7 +45,7 @@ async def store(path):
 
 
 async def due(store, at=SEEN + DAY):
-    return list(overdue_events("default", await store.standings("default"), LIMITS, at, at))
+    return list(overdue_events("default", await store.active_job_statuses("default"), LIMITS, at, at))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ async def test_accounts_are_told_apart(store):
     """Two accounts may know a job of one id; what was told of the one says nothing of the other."""
     await store.record("other", [first_seen("other", a_job(), SEEN)])
     assert len(await store.append(await due(store))) == 2
-    (here,), (there,) = await store.standings("default"), await store.standings("other")
+    (here,), (there,) = await store.active_job_statuses("default"), await store.active_job_statuses("other")
     assert (here.stalled, here.warned) == (True, True)
     assert (there.stalled, there.warned) == (False, False)
 
@@ -91,7 +91,7 @@ async def test_an_update_is_no_move(store):
     """New metadata do not make a job move: it still stands still, and was already said to."""
     await store.append(await due(store))
     await store.record("default", [diff("default", Known(a_job()), a_job(metadata={"a": "b"}), SEEN + DAY)])
-    (standing,) = await store.standings("default")
+    (standing,) = await store.active_job_statuses("default")
     assert (standing.moved_at, standing.stalled) == (SEEN, True)
 
 
@@ -156,4 +156,4 @@ async def test_the_loop_goes_on_after_a_lost_store(store, path):
             await told.wait()
             group.cancel_scope.cancel()
     assert {line["event"] for line in lines} == {"storage.failed", "account.unreachable"}
-    assert (await store.last_of_account("default")).data["detail"] == "refused"
+    assert (await store.last_account_event("default")).data["detail"] == "refused"

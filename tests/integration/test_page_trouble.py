@@ -63,7 +63,7 @@ async def test_dead_delivery(tmp_path):
         assert "webhook to hook.invalid<" in page
         assert "<b>refused</b>: HTTP 403" in page
         assert "canary" not in page
-        await app.store.drop("team", dead=True)
+        await app.store.drop_deliveries("team", dead=True)
         assert await shown(app) == (("ok", "ready"), [])
 
 

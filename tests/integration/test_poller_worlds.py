@@ -137,7 +137,7 @@ class Trial:
         """The store remembers of the active jobs what a new one would read."""
         store = self.poller.store
         read = await store._database.read("testing", lambda connection: ActiveJobsCache().read(connection, "default"))
-        assert await store.active("default") == read
+        assert await store.active_jobs("default") == read
 
     def _move(self, kind, which):
         self.api.clock += 1

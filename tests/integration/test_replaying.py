@@ -57,7 +57,7 @@ async def settled(database, enough):
     with anyio.fail_after(30):
         async with open_reader(database) as reader:
             while not enough(found := await reader.deliveries((0, ""), DeliveryFilter())):
-                await reader.changed()
+                await reader.wait_for_change()
             return found
 
 

@@ -106,7 +106,7 @@ class Trial:
         """Two at once, as two pollers of one account might for a moment, and one who reads between them."""
         async with anyio.create_task_group() as group:
             group.start_soon(self.store.record, account, changes[::2])
-            group.start_soon(self.store.active, account)
+            group.start_soon(self.store.active_jobs, account)
             group.start_soon(self.store.record, account, changes[1::2])
         self.note(account, changes)
 
@@ -121,8 +121,8 @@ async def test_memory_is_what_the_table_says(store, path, seed):
         await trial.step()
         for account in ACCOUNTS:
             table = in_the_table(path, account)
-            assert await store.active(account) == table
-            assert store.active_snapshot(account) == {id_: known.job for id_, known in table.items()}
+            assert await store.active_jobs(account) == table
+            assert store.active_jobs_snapshot(account) == {id_: known.job for id_, known in table.items()}
             assert table == {id_: each.known for id_, each in trial.committed[account].items() if each.known.active}
 
 
@@ -130,7 +130,7 @@ async def test_what_was_read_stays_as_it_was(store):
     """Whoever has read the active jobs is not given later changes under the hand."""
     first = seen()
     await store.record("default", [first])
-    before = await store.active("default")
+    before = await store.active_jobs("default")
     await store.record("default", [moved(first, status="SUCCESS"), seen("later")])
     assert before == {"job-1": first.known}
 
@@ -139,17 +139,17 @@ async def test_reading_again_asks_nothing(store):
     """Once read, and after each change that was committed, the active jobs are told without a statement; after an error not."""
     first = seen()
     await store.record("default", [first])
-    await store.active("default")
+    await store.active_jobs("default")
     await store.record("default", [moved(first, status="RUNNING"), seen("later")])
     asked = await statements(store)
     for _ in range(2):
-        assert sorted(await store.active("default")) == ["job-1", "later"]
+        assert sorted(await store.active_jobs("default")) == ["job-1", "later"]
     assert asked == []
     with suppress(StorageError):
         await store.record("default", [with_the_id_of(seen("twice"), first)])
     await store.contact("default", CONTACT)  # the connection is another one now
     asked = await statements(store)
-    assert sorted(await store.active("default")) == ["job-1", "later"]
+    assert sorted(await store.active_jobs("default")) == ["job-1", "later"]
     assert any("FROM jobs" in sql for sql in asked)
 
 
@@ -158,7 +158,7 @@ async def test_many_are_read_at_once(store, path):
     changes = [seen(f"{number}", metadata={"n": "é"}) for number in range(4_500)]
     await store.record("default", changes)
     asked = await statements(store)
-    assert await store.active("default") == in_the_table(path, "default")
+    assert await store.active_jobs("default") == in_the_table(path, "default")
     assert len(asked) == 1
 
 
@@ -186,9 +186,9 @@ def test_what_is_alike_is_not_in_common():
 async def test_another_file_is_read_anew(store, path):
     """Where another of the process's tasks is told that the file was replaced, what was remembered of it is forgotten."""
     await store.record("default", [seen()])
-    assert await store.active("default")
+    assert await store.active_jobs("default")
     other = path.with_name("other.db")
     migrate(other)
     other.rename(path)
     assert "replaced" in (await store.probe() or "nothing")
-    assert await store.active("default") == {}
+    assert await store.active_jobs("default") == {}

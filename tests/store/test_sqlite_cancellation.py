@@ -71,7 +71,7 @@ async def test_a_task_that_asyncio_cancels(store, path, statement):
         with pytest.raises(asyncio.CancelledError):
             await task
     assert len(await Sqlite(path.parent).log()) == 10
-    assert (await store.active("default"))["first"].job.status == "RUNNING"
+    assert (await store.active_jobs("default"))["first"].job.status == "RUNNING"
     await store.record("default", [seen("after")])
     assert [event["seq"] for event in await Sqlite(path.parent).log()] == list(range(1, 12))
 
@@ -84,7 +84,7 @@ async def test_those_that_wait_are_cancelled_at_once(store, path):
         async with anyio.create_task_group() as waiting:
             waiting.start_soon(store.record, "default", seen_many(3, prefix="second"))
             waiting.start_soon(store.probe)
-            waiting.start_soon(store.active, "default")
+            waiting.start_soon(store.active_jobs, "default")
             await anyio.lowlevel.checkpoint()
             waiting.cancel_scope.cancel()
         assert await Sqlite(path.parent).log() == []

@@ -35,7 +35,7 @@ async def test_a_full_database(store, path):
     for _ in range(3):
         with pytest.raises(StorageError, match=rf"{path}: recording events failed: database or disk is full"):
             await store.record("default", [seen(f"big-{n}", metadata=BIG) for n in range(50)], watermark=2)
-        assert list(await store.active("default")) == ["before"]
+        assert list(await store.active_jobs("default")) == ["before"]
         assert (await store.contact("default", CONTACT)).watermark == 1
     await store._database._connection.execute("PRAGMA max_page_count = 1000000")
     await store.record("default", [seen("after")])
@@ -50,7 +50,7 @@ async def test_writes_that_fail(store, path):
         for attempt in range(3):
             with pytest.raises(StorageError, match="recording events failed: disk I/O error"):
                 await store.record("default", [seen(f"big-{attempt}-{n}", metadata=BIG) for n in range(50)])
-            assert list(await store.active("default")) == ["before"]
+            assert list(await store.active_jobs("default")) == ["before"]
     await store.record("default", [seen("after")])
     assert [event["seq"] for event in await Sqlite(path.parent).log()] == [1, 2]
     assert verify(path).differences == ()
@@ -94,9 +94,9 @@ async def test_a_locked_database(store, path):
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StorageError, match="recording events failed: database is locked"):
             await store.record("default", [seen("during")])
-        assert list(await store.active("default")) == ["before"]
+        assert list(await store.active_jobs("default")) == ["before"]
     await store.record("default", [seen("after")])
-    assert sorted(await store.active("default")) == ["after", "before"]
+    assert sorted(await store.active_jobs("default")) == ["after", "before"]
 
 
 async def test_a_file_that_was_moved_away(store, path):
@@ -109,7 +109,7 @@ async def test_a_file_that_was_moved_away(store, path):
         with pytest.raises(StorageError, match=said):
             await store.record("default", [moved(change, status="RUNNING")])
     with pytest.raises(StorageError, match=GONE):
-        await store.active("default")
+        await store.active_jobs("default")
     assert GONE in (await store.probe() or "nothing")
     assert not path.exists()
     away.rename(path)
@@ -139,7 +139,7 @@ async def test_a_directory_takes_the_files_place(store, path):
     path.rmdir()
     away.rename(path)
     await store.record("default", [seen("after")])
-    assert sorted(await store.active("default")) == ["after", "before"]
+    assert sorted(await store.active_jobs("default")) == ["after", "before"]
 
 
 async def test_another_database_takes_the_files_place(store, path):
@@ -150,7 +150,7 @@ async def test_another_database_takes_the_files_place(store, path):
     other.rename(path)
     with pytest.raises(StorageError, match=MOVED):
         await store.record("default", [seen("during")])
-    assert await store.active("default") == {}
+    assert await store.active_jobs("default") == {}
     await store.record("default", [seen("after")])
     assert [event["seq"] for event in await Sqlite(path.parent).log()] == [1]
     assert verify(path).differences == ()
@@ -186,7 +186,7 @@ async def test_a_damaged_job_is_told(path):
         connection.execute('UPDATE jobs SET data = \'{"id": "job-1"}\'')
     async with open_store(path) as store:
         with pytest.raises(StorageError, match="job job-1: what the database holds of it cannot be read: Object missing"):
-            await store.active("default")
+            await store.active_jobs("default")
 
 
 async def test_an_error_in_the_program_is_not_hidden(store, path):

@@ -155,7 +155,7 @@ async def test_an_empty_file_becomes_a_database(path):
     """A file of no bytes, as somebody may have made to give it an owner, is made a database."""
     path.touch()
     async with open_store(path) as store:
-        assert await store.active("default") == {}
+        assert await store.active_jobs("default") == {}
 
 
 async def test_a_directory_is_refused(path):
@@ -179,7 +179,7 @@ async def test_a_truncated_database_is_refused(older):
     older.write_bytes(older.read_bytes()[:4096])
     with pytest.raises(StorageError, match="SQLite says: database disk image is malformed"):
         async with open_store(older) as store:
-            await store.active("default")
+            await store.active_jobs("default")
 
 
 def _killed_after(path, sql):

@@ -47,7 +47,7 @@ async def test_older_log_goes_on_with_deliveries(old):
     """The next event takes the next seq and is delivered, also that of a job that the older version knew."""
     path, events = old
     async with open_store(path, [EVERYTHING]) as store:
-        known = (await store.known("default", ["running"]))["running"]
+        known = (await store.known_jobs("default", ["running"]))["running"]
         running = seen("running", status="RUNNING")
         assert known == running.known
         await store.record("default", [moved(running, status="SUCCESS"), seen("fresh")])

@@ -20,7 +20,7 @@ async def claim(store, _first, now):
 
 
 async def gather(store, _first, now):
-    assert len(await store.outbox.gathered("pipeline", now, 900.0, ())) == 1
+    assert len(await store.outbox.digest_candidates("pipeline", now, 900.0, ())) == 1
 
 
 async def look_ahead(store, _first, now):

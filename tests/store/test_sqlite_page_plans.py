@@ -36,7 +36,7 @@ WAYS = [
         (None, JobFilter(by_end=True, statuses=("FAILED",), created_after=5), 5),
         "jobs USING INDEX jobs_ended_of_status (status=? AND ended_at>? AND ended_at<?)",
     ),
-    ("jobs_of_id", ("x",), "jobs USING PRIMARY KEY (account=? AND id=?)"),
+    ("jobs_by_id", ("x",), "jobs USING PRIMARY KEY (account=? AND id=?)"),
     ("events_page", (Span(5), EventFilter(), 5), "events USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     ("events_page", (BACKWARDS, EventFilter(types=("*",)), 5), "events USING INDEX events_narrow (seq>? AND seq<?)"),
     ("events_page", (BACKWARDS, EventFilter(job="x"), 5), "events USING INDEX events_of_job (job=? AND seq>? AND seq<?)"),

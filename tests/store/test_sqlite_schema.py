@@ -128,10 +128,10 @@ def test_versions_with_the_wal_reset_bug(version, affected):
 @pytest.mark.parametrize(
     ("read", "index"),
     [
-        (lambda store: store.active("default"), "jobs_active"),
-        (lambda store: store.known("default", ["job-1", "job-2"]), "PRIMARY KEY"),
+        (lambda store: store.active_jobs("default"), "jobs_active"),
+        (lambda store: store.known_jobs("default", ["job-1", "job-2"]), "PRIMARY KEY"),
         (lambda store: store.count_created("default", 5), "jobs_created"),
-        (lambda store: store.created_of_newest("default", 3), "jobs_created"),
+        (lambda store: store.creation_of_nth_newest("default", 3), "jobs_created"),
     ],
 )
 async def test_indexes_of_the_store(path, read, index):

@@ -104,7 +104,7 @@ async def test_use_is_told(path):
         used.clear()  # of the opening
         await store.record("default", [seen("a")])
         assert await store.probe() is None
-        await store.active("default")
+        await store.active_jobs("default")
         assert used == [(DatabaseUse.WRITE, True), (DatabaseUse.PROBE, True), (DatabaseUse.READ, True)]
         used.clear()
         with pytest.raises(StorageError, match="append-only"):
@@ -119,5 +119,5 @@ async def test_use_is_told(path):
         used.clear()
         path.rename(path.with_name("away.db"))
         with pytest.raises(StorageError):
-            await store.active("default")
+            await store.active_jobs("default")
         assert used == [(DatabaseUse.READ, False)]

@@ -11,7 +11,7 @@ ALL = EventFilter()
 LOOKS = {
     "events": lambda reader: reader.events(0, ALL),
     "jobs": lambda reader: reader.jobs(),
-    "jobs_like": lambda reader: reader.jobs_like("job"),
+    "jobs_by_prefix": lambda reader: reader.jobs_by_prefix("job"),
 }
 
 
@@ -24,13 +24,13 @@ async def reader(engine, store):  # noqa: ARG001 - the store makes what is read
 async def woken(reader):
     """Returns once `changed` does, which takes next to no time where it is due."""
     with anyio.fail_after(10):
-        await reader.changed()
+        await reader.wait_for_change()
 
 
 async def is_woken(reader):
     """Whether `changed` returns while anybody would wait for it."""
     with anyio.move_on_after(0.4):
-        await reader.changed()
+        await reader.wait_for_change()
         return True
     return False
 
@@ -49,7 +49,7 @@ async def test_a_commit_while_waiting_wakes(store, reader):
     with anyio.fail_after(30):
         async with anyio.create_task_group() as group:
             group.start_soon(store.record, "default", [seen()])
-            await reader.changed()
+            await reader.wait_for_change()
     assert len(await reader.events(0, ALL)) == 1
 
 

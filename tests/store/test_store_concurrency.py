@@ -100,8 +100,8 @@ async def test_cancelled_while_others_record(engine, store):
 async def test_a_cancelled_reading_harms_nobody(store, turns):
     """Whoever reads next is given the answer to its own question."""
     await store.record("default", seen_many(3))
-    await _cancelled_after(turns, store.known, "default", ["job-0"])
-    assert list(await store.known("default", ["job-1"])) == ["job-1"]
+    await _cancelled_after(turns, store.known_jobs, "default", ["job-0"])
+    assert list(await store.known_jobs("default", ["job-1"])) == ["job-1"]
     assert await store.count_created("default", 0) == 3
 
 

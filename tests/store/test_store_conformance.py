@@ -54,8 +54,8 @@ async def test_active_is_what_has_not_ended(store, status, is_active):
     """A job is active by its status, whether or not the status is known, and known either way."""
     job = a_job(status=status)
     await store.record("default", [seen(status=status)])
-    assert await store.active("default") == ({"job-1": Known(job)} if is_active else {})
-    assert await store.known("default", ["job-1"]) == {"job-1": Known(job)}
+    assert await store.active_jobs("default") == ({"job-1": Known(job)} if is_active else {})
+    assert await store.known_jobs("default", ["job-1"]) == {"job-1": Known(job)}
 
 
 async def test_deleted_jobs_are_found_again_for_a_while(engine):
@@ -82,9 +82,9 @@ async def test_the_newest_jobs_are_those_created_last(store):
     await store.record("default", [*jobs, seen("ended", created_at=200, status="FAILED")])
     await store.record("other", [seen("other", account="other", created_at=300)])
     await store.record("default", [gone(jobs[4])])
-    assert list(await store.newest("default", 0, 3)) == ["ended", "job-3", "job-2"]
-    assert set(await store.newest("default", 101, 80)) == {"ended", "job-3", "job-2"}
-    assert not await store.newest("nowhere", 0, 3)
+    assert list(await store.newest_ids("default", 0, 3)) == ["ended", "job-3", "job-2"]
+    assert set(await store.newest_ids("default", 101, 80)) == {"ended", "job-3", "job-2"}
+    assert not await store.newest_ids("nowhere", 0, 3)
 
 
 async def test_a_deleted_job_is_known_and_not_active(store):
@@ -92,8 +92,8 @@ async def test_a_deleted_job_is_known_and_not_active(store):
     change = seen(status="RUNNING")
     await store.record("default", [change])
     await store.record("default", [gone(change)])
-    assert await store.active("default") == {}
-    assert await store.known("default", ["job-1"]) == {"job-1": Known(change.known.job, deleted=True)}
+    assert await store.active_jobs("default") == {}
+    assert await store.known_jobs("default", ["job-1"]) == {"job-1": Known(change.known.job, deleted=True)}
 
 
 async def test_jobs_are_those_of_the_account(store):
@@ -101,10 +101,10 @@ async def test_jobs_are_those_of_the_account(store):
     await store.record("default", [seen(model="small")])
     await store.record("other", [seen(account="other", model="large")])
     for account, model in (("default", "small"), ("other", "large")):
-        assert (await store.active(account))["job-1"].job.model == model
-        assert (await store.known(account, ["job-1"]))["job-1"].job.model == model
+        assert (await store.active_jobs(account))["job-1"].job.model == model
+        assert (await store.known_jobs(account, ["job-1"]))["job-1"].job.model == model
         assert await store.count_created(account, 0) == 1
-    assert await store.active("third") == {}
+    assert await store.active_jobs("third") == {}
 
 
 @pytest.mark.parametrize("count", [0, 1, 40_000])
@@ -112,16 +112,16 @@ async def test_known_takes_any_number_of_ids(store, count):
     """Of many ids that are asked for at once those known are found, wherever they stand, and no others."""
     await store.record("default", [seen("here"), seen("not-asked-for")])
     ids = [f"absent-{number}" for number in range(count)] + ["here"]
-    assert list(await store.known("default", ids)) == ["here"]
-    assert await store.known("default", ids[:-1]) == {}
+    assert list(await store.known_jobs("default", ids)) == ["here"]
+    assert await store.known_jobs("default", ids[:-1]) == {}
 
 
 @pytest.mark.parametrize("id_", ["ünïcode-✓-\U0001f600", "a\0b", "quote'\"%_*", " ", "a" * 256, "[]", "null", "1"])
 async def test_an_id_is_found_as_it_is_spelt(store, id_):
     """Whatever characters an id has, the job is found under it, and under nothing like it."""
     await store.record("default", [seen(id_)])
-    assert list(await store.known("default", [id_, id_[:1], id_ + " ", "a"])) == [id_]
-    assert list(await store.active("default")) == [id_]
+    assert list(await store.known_jobs("default", [id_, id_[:1], id_ + " ", "a"])) == [id_]
+    assert list(await store.active_jobs("default")) == [id_]
 
 
 async def test_every_property_comes_back(store):
@@ -135,7 +135,7 @@ async def test_every_property_comes_back(store):
     )
     change = msgspec.structs.replace(seen(), known=Known(job))
     await store.record("default", [change])
-    assert (await store.active("default"))["job-1"] == Known(job)
+    assert (await store.active_jobs("default"))["job-1"] == Known(job)
 
 
 async def test_counting_by_creation(store):
@@ -149,8 +149,8 @@ async def test_counting_by_creation(store):
 async def test_the_creation_of_the_nth_newest(store):
     """`created_of_newest` counts from 0 at the newest, ties included, and is None beyond the oldest."""
     await store.record("default", [seen(f"job-{n}", created_at=at) for n, at in enumerate((20, 10, 30, 20))])
-    assert [await store.created_of_newest("default", nth) for nth in range(5)] == [30, 20, 20, 10, None]
-    assert await store.created_of_newest("other", 0) is None
+    assert [await store.creation_of_nth_newest("default", nth) for nth in range(5)] == [30, 20, 20, 10, None]
+    assert await store.creation_of_nth_newest("other", 0) is None
 
 
 async def test_seq_has_no_gaps(engine, store):
@@ -176,7 +176,7 @@ async def test_two_changes_of_one_job_in_one_record(engine, store):
     first = seen()
     second = moved(first, status="RUNNING")
     await store.record("default", [first, second])
-    assert await store.active("default") == {"job-1": second.known}
+    assert await store.active_jobs("default") == {"job-1": second.known}
     assert (await engine.jobs())["default", "job-1"]["seq"] == 2
 
 
@@ -194,7 +194,7 @@ async def test_progress_among_other_changes_of_a_job_in_one_record(engine, store
     await store.record("default", [second, third])
     job = (await engine.jobs())["default", "job-1"]
     assert (job["status"], job["completed_requests"], job["seq"]) == (statuses[1], 2, 4 if known else 2)
-    assert await store.active("default") == ({"job-1": third.known} if third.known.active else {})
+    assert await store.active_jobs("default") == ({"job-1": third.known} if third.known.active else {})
 
 
 async def test_first_seen_stays(engine, store):
@@ -219,7 +219,7 @@ async def test_a_record_is_all_or_nothing(engine, store):
 
     assert [event["data"]["id"] for event in await engine.log()] == ["before"]
     assert list(await engine.jobs()) == [("default", "before")]
-    assert await store.active("default") == {"before": before.known}
+    assert await store.active_jobs("default") == {"before": before.known}
     assert (await store.contact("default", CONTACT)).watermark == 100
 
     await store.record("default", [seen("after")], watermark=300)
@@ -236,7 +236,7 @@ async def test_what_was_recorded_is_there_after_reopening(engine):
         log, jobs = await engine.log(), await engine.jobs()
     async with engine.store() as store:
         assert (await engine.log(), await engine.jobs()) == (log, jobs)
-        assert await store.active("default") == {"job-1": change.known}
+        assert await store.active_jobs("default") == {"job-1": change.known}
         assert (await store.contact("default", CONTACT)).watermark == 100
         await store.record("default", [moved(change, status="SUCCESS")])
         assert [event["seq"] for event in await engine.log()] == [1, 2, 3]
@@ -253,11 +253,11 @@ async def test_snapshot_is_of_the_last_commit(store):
     """It is empty before the active jobs were read, follows each record, and one that was taken stays as it was."""
     first, second = seen("first", status="RUNNING"), seen("second", status="RUNNING")
     await store.record("default", [first])
-    assert store.active_snapshot("default") == {}
-    await store.active("default")
-    before = store.active_snapshot("default")
+    assert store.active_jobs_snapshot("default") == {}
+    await store.active_jobs("default")
+    before = store.active_jobs_snapshot("default")
     assert before == {"first": first.known.job}
     await store.record("default", [second, moved(first, status="SUCCESS")])
-    assert store.active_snapshot("default") == {"second": second.known.job}
+    assert store.active_jobs_snapshot("default") == {"second": second.known.job}
     assert before == {"first": first.known.job}
-    assert store.active_snapshot("other") == {}
+    assert store.active_jobs_snapshot("other") == {}

@@ -52,7 +52,7 @@ async def test_the_last_ones(written, number, which):
     async with written.reader() as reader:
         whole = await reader.deliveries((0, ""), which)
         assert len(whole) in (10, 30)
-        after = await reader.before_last_deliveries(number, which)
+        after = await reader.start_of_last_deliveries(number, which)
         assert await reader.deliveries(after, which) == whole[-number:]
 
 

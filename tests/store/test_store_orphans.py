@@ -50,7 +50,7 @@ async def test_moving_keeps_order_ids_and_bodies(store):
     """What is open goes to the other receiver: the pending due now in the log's order with new attempts, the dead as dead."""
     bodies = dict(await fetch(store, "SELECT seq, body FROM events"))
     ids = dict(await fetch(store, "SELECT seq, id FROM events"))
-    assert await store.move("old", "new", LATER) == Moved(moved=5, already=0)
+    assert await store.move_deliveries("old", "new", LATER) == Moved(moved=5, already=0)
     assert await rows(store, "seq, state", "old") == [(1, "delivered")]
     assert await rows(store, "seq, state, attempts, due_at, first_failed_at", "new") == [
         *((seq, "pending", 0, LATER, None) for seq in (2, 3, 4)),
@@ -61,7 +61,7 @@ async def test_moving_keeps_order_ids_and_bodies(store):
     assert [(each.seq, each.event_id, each.body) for each in got] == [(seq, ids[seq], bodies[seq]) for seq in (2, 3, 6)]
     assert await attempts_of(store) == [(1, 1, "delivered"), (3, 1, "server"), (5, 1, "server")]
     assert not (await store.outbox.circuit("old")).disabled
-    assert await store.move("old", "new", LATER) == Moved(moved=0, already=0)
+    assert await store.move_deliveries("old", "new", LATER) == Moved(moved=0, already=0)
 
 
 async def test_moving_duplicates_nothing(store):
@@ -72,7 +72,7 @@ async def test_moving_duplicates_nothing(store):
         )
         await execute(store, sql, seq, state)
     before = await rows(store, "seq, state, attempts, due_at", "new")
-    assert await store.move("old", "new", LATER) == Moved(moved=2, already=3)
+    assert await store.move_deliveries("old", "new", LATER) == Moved(moved=2, already=3)
     assert (await rows(store, "seq, state, attempts, due_at", "new"))[:3] == before
     assert [seq for seq, *_ in await rows(store, "seq", "new")] == [2, 3, 4, 5, 6]
     assert await attempts_of(store) == [(1, 1, "delivered"), (5, 1, "server")]
@@ -85,8 +85,8 @@ async def test_moving_duplicates_nothing(store):
 )
 async def test_dropping(store, dead, left, dropped):
     """What is open of a receiver, or what is dead, is forgotten with its attempts; what was delivered, and the log, stay."""
-    assert await store.drop("old", dead=dead) == Dropped(dropped=dropped)
+    assert await store.drop_deliveries("old", dead=dead) == Dropped(dropped=dropped)
     assert await rows(store, "seq, state", "old") == left
     assert {seq for seq, *_ in await attempts_of(store)} == {seq for seq, _ in left} & {1, 3}
     assert await fetch(store, "SELECT count(*) FROM events") == [(6,)]
-    assert await store.drop("nobody") == Dropped(dropped=0)
+    assert await store.drop_deliveries("nobody") == Dropped(dropped=0)

@@ -181,7 +181,7 @@ async def test_nothing_overtakes_in_a_digest(engine):
 
 
 async def gathered(store, now=SINCE, hold=900.0, under_way=()):
-    return [each.seq for each in await store.outbox.gathered("pipeline", now, hold, under_way)]
+    return [each.seq for each in await store.outbox.digest_candidates("pipeline", now, hold, under_way)]
 
 
 async def test_failing_record_leaves_no_delivery(store):

@@ -235,7 +235,7 @@ async def test_the_last_page_says_so(world):
     st.sampled_from(TYPES),
 )
 def test_types_are_matched_as_receivers_match_them(globs, type_):
-    """The types that a filter asks SQLite for are those that a receiver with the same globs would be told."""
+    """The types that a filter asks the engine for are those that a receiver with the same globs would be told."""
     wanted = EventFilter(types=globs).wanted_types()
     told = Subscription(receiver="r", events=tuple(globs) or ("*",))
     event = msgspec.structs.replace(seen().events[0], type=type_)
@@ -308,8 +308,8 @@ async def test_a_job_of_two_accounts(world):
     async with world.reader() as reader:
         jobs = await reader.jobs()
         twice = next(job["id"] for job in jobs if len({each["account"] for each in jobs if each["id"] == job["id"]}) > 1)
-        assert sorted(map(place, await reader.jobs_of_id(twice))) == sorted(place(job) for job in jobs if job["id"] == twice)
-        assert await reader.jobs_of_id("job-0") == []
+        assert sorted(map(place, await reader.jobs_by_id(twice))) == sorted(place(job) for job in jobs if job["id"] == twice)
+        assert await reader.jobs_by_id("job-0") == []
         assert {job["outcome"] for job in jobs if job["status"] == "SUCCESS"} == {"all_failed"}
         assert {job["outcome"] for job in jobs if job["status"] != "SUCCESS"} == {None}
 

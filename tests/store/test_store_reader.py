@@ -5,6 +5,7 @@ import json
 import anyio
 import pytest
 from observations import SINCE, gone, moved, progress, seen, seen_many
+from outboxes import DELIVERED, EVERYTHING, FAILED, attempt
 
 from tracker.core.ports.store import Contact
 from tracker.core.queries.filters import EventFilter
@@ -121,7 +122,7 @@ async def test_active_jobs_come_first(store, reader):
 async def test_jobs_by_the_beginning_of_their_id(store, reader, prefix, found):
     """A prefix finds what begins with it, as it is spelt."""
     await store.record("default", [seen(id_) for id_ in ("abc", "abd", "x%", "x_")])
-    assert [job["id"] for job in await reader.jobs_like(prefix)] == found
+    assert [job["id"] for job in await reader.jobs_by_prefix(prefix)] == found
 
 
 async def test_an_id_that_begins_many_others(store, reader):
@@ -129,7 +130,7 @@ async def test_an_id_that_begins_many_others(store, reader):
     await store.record("a", [seen(f"job{n}", account="a") for n in range(50)])
     await store.record("b", [seen("job", account="b")])
     await store.record("c", [seen("job", account="c")])
-    assert [(job["account"], job["id"]) for job in await reader.jobs_like("job")] == [("b", "job"), ("c", "job")]
+    assert [(job["account"], job["id"]) for job in await reader.jobs_by_prefix("job")] == [("b", "job"), ("c", "job")]
 
 
 async def test_reading_does_not_hold_up_writing(store, reader):
@@ -157,7 +158,7 @@ async def test_following_the_log(store, engine):
                 while page := await reader.events(found[-1] if found else 0, ALL, 7):
                     found.extend(seq for seq, _ in page)
                 if len(found) < 200:
-                    await reader.changed()
+                    await reader.wait_for_change()
 
     first = seen()
     with anyio.fail_after(60):
@@ -189,7 +190,37 @@ async def test_jobs_are_looked_for_in_one_account(engine):
         await store.record("a", [seen(f"job-{number}", account="a") for number in range(30)])
         await store.record("b", [seen("job-7", account="b"), seen("job-99", account="b")])
     async with engine.reader() as reader:
-        assert [job["id"] for job in await reader.jobs_like("job", "b")] == ["job-7", "job-99"]
-        assert [(job["account"], job["id"]) for job in await reader.jobs_like("job-7")] == [("a", "job-7"), ("b", "job-7")]
-        assert [(job["account"], job["id"]) for job in await reader.jobs_like("job-7", "b")] == [("b", "job-7")]
-        assert await reader.jobs_like("job-0", "b") == []
+        assert [job["id"] for job in await reader.jobs_by_prefix("job", "b")] == ["job-7", "job-99"]
+        assert [(job["account"], job["id"]) for job in await reader.jobs_by_prefix("job-7")] == [("a", "job-7"), ("b", "job-7")]
+        assert [(job["account"], job["id"]) for job in await reader.jobs_by_prefix("job-7", "b")] == [("b", "job-7")]
+        assert await reader.jobs_by_prefix("job-0", "b") == []
+
+
+async def test_names_are_those_that_the_log_has(engine):
+    """Accounts, receivers and statuses are found by name, also those that no job has any more."""
+    async with engine.store([EVERYTHING]) as store:
+        await store.contact("never swept", Contact(since=SINCE, horizon=0))
+        first = seen(status="RUNNING")
+        await store.record("default", [first])
+        await store.record("default", [moved(first, status="FAILED")])
+    async with engine.reader() as reader:
+        names = await reader.names()
+    assert (names.accounts, names.receivers) == (["default", "never swept"], ["pipeline"])
+    assert names.statuses == ["FAILED", "RUNNING"]
+
+
+async def test_failures_are_read_by_receiver(engine):
+    """The dead are counted by receiver; the last failed attempt is that of what is pending or dead, not of what arrived."""
+    async with engine.store([EVERYTHING]) as store, engine.reader() as reader:
+        assert await reader.dead_counts() == {}
+        assert await reader.last_error("pipeline") is None
+        await store.record("default", [seen("a"), seen("b"), seen("c")])
+        await attempt(store, 1, FAILED, at=SINCE + 10, attempts=0, status=500, detail="HTTP 500")
+        await attempt(store, 2, FAILED, at=SINCE + 20, status=502, detail="HTTP 502")
+        await attempt(store, 3, FAILED, at=SINCE + 30, status=503, detail="HTTP 503")
+        assert await reader.dead_counts() == {"pipeline": 1}
+        assert (await reader.last_error("pipeline"))["detail"] == "HTTP 503"
+        await attempt(store, 3, DELIVERED, at=SINCE + 3_000_000)
+        error = await reader.last_error("pipeline")
+        assert (error["seq"], error["result"], error["status"], error["detail"]) == (2, "server", 502, "HTTP 502")
+        assert await reader.last_error("other") is None

@@ -230,7 +230,7 @@ async def test_delivery_that_is_gone_when_its_attempt_is_settled(store, result):
 async def test_enabling_has_what_waits_tried_at_once(store):
     """A receiver that is said to be well again is tried now: no delivery waits out the schedule of its failures."""
     await attempted(store, (await claimed(store))[2], Result.SERVER, more=1)
-    assert await store.enable("pipeline", SINCE + 60_000) is False
+    assert await store.enable_receiver("pipeline", SINCE + 60_000) is False
     assert (await rows(store, columns="attempts, due_at"))[0] == (1, SINCE + 60_000)
 
 

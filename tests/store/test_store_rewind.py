@@ -27,7 +27,7 @@ async def test_wait_that_began_later_than_now_begins_now(store):
     await attempt(store, 2, FAILED, at=AHEAD, wait=600.0)
     await attempt(store, 3, FAILED, at=AHEAD, wait=60.0)
     now = SINCE + 1000
-    assert await store.outbox.rewind("pipeline", now) == 2
+    assert await store.outbox.roll_back_clock("pipeline", now) == 2
     assert await rows(store, "seq, due_at, first_failed_at") == [
         (1, SINCE + 600_010, SINCE + 10),
         (2, now + 600_000, SINCE + 20),
@@ -42,10 +42,10 @@ async def test_clock_that_is_set_back_step_by_step(store):
     circuit = msgspec.structs.replace(failing(FAILURES_TO_OPEN), since=AHEAD, quiet_until=AHEAD + 120_000)
     await attempt(store, 1, FAILED, at=AHEAD, wait=600.0, circuit=circuit)
     step, now = SINCE + DAY, SINCE + 1000
-    await store.outbox.rewind("pipeline", step)
+    await store.outbox.roll_back_clock("pipeline", step)
     assert await rows(store, "due_at") == [(step + 600_000,)]
     assert (await store.outbox.circuit("pipeline")).quiet_until == step + 120_000
-    await store.outbox.rewind("pipeline", now)
+    await store.outbox.roll_back_clock("pipeline", now)
     assert await rows(store, "due_at") == [(now,)]
     assert (await store.outbox.circuit("pipeline")).quiet_until == now
 
@@ -54,9 +54,9 @@ async def test_a_wait_after_a_true_attempt_is_true(store):
     """However many attempts were made by the wrong clock before: the last one is what it waits after."""
     await store.record("default", [seen()])
     await attempt(store, 1, FAILED, at=AHEAD)
-    await store.outbox.rewind("pipeline", SINCE)
+    await store.outbox.roll_back_clock("pipeline", SINCE)
     await attempt(store, 1, FAILED, at=SINCE + 60_000, wait=600.0)
-    assert await store.outbox.rewind("pipeline", SINCE + 61_000) == 0
+    assert await store.outbox.roll_back_clock("pipeline", SINCE + 61_000) == 0
     assert await rows(store, "due_at") == [(SINCE + 660_000,)]
 
 
@@ -69,7 +69,7 @@ async def test_what_was_never_tried_waits_as_long_as_events_gather(engine):
         await store.replay(Replay(receiver="pipeline", seq=2), AHEAD)
         await store.record("default", [seen("ahead", now=AHEAD)])
         now = SINCE + 5_000
-        assert await store.outbox.rewind("pipeline", now) == 2
+        assert await store.outbox.roll_back_clock("pipeline", now) == 2
         assert await rows(store, "seq, due_at") == [(1, SINCE + 10_000), (2, now + 10_000), (3, now + 10_000)]
 
 
@@ -84,7 +84,7 @@ async def test_quiet_that_began_later_than_now_begins_now(store, failed_at, quie
     )
     await attempt(store, 1, FAILED, at=failed_at, circuit=circuit)
     now = SINCE + 1000
-    await store.outbox.rewind("pipeline", now)
+    await store.outbox.roll_back_clock("pipeline", now)
     rewound = msgspec.structs.replace(circuit, since=min(failed_at, now), quiet_until=quiet_until, asked_until=quiet_until)
     assert await store.outbox.circuit("pipeline") == rewound
 
@@ -93,7 +93,7 @@ async def test_what_was_asked_by_a_clock_that_was_ahead_is_over(store):
     """Only what the last attempt was asked for holds back a delivery once its receiver takes others again."""
     await store.record("default", seen_many(2))
     await attempt(store, 1, FAILED, at=AHEAD, wait=0.1, retry_after=600.0)
-    await store.outbox.rewind("pipeline", SINCE)
+    await store.outbox.roll_back_clock("pipeline", SINCE)
     await attempt(store, 1, FAILED, at=SINCE + 600_000, wait=600.0, circuit=failing(FAILURES_TO_OPEN))
     await attempt(store, 2, DELIVERED, at=SINCE + 600_020)
     assert await rows(store, "seq, due_at") == [(1, SINCE + 600_020), (2, SINCE + 600_020)]
@@ -105,7 +105,7 @@ async def test_a_wish_alone_begins_anew_too(store):
     wish = Circuit(quiet_until=AHEAD + 120_000, asked_until=AHEAD + 120_000)
     await attempt(store, 1, FAILED, at=AHEAD, circuit=wish)
     now = SINCE + 1000
-    await store.outbox.rewind("pipeline", now)
+    await store.outbox.roll_back_clock("pipeline", now)
     assert await store.outbox.circuit("pipeline") == Circuit(quiet_until=now + 120_000, asked_until=now + 120_000)
 
 
@@ -118,7 +118,7 @@ async def test_attempts_of_others_say_nothing(store):
     (others,) = await claimed(store, now=AHEAD, receiver="other")
     await store.outbox.settle("other", [attempted(others, FAILED, AHEAD)], Circuit())
     now = SINCE + 1000
-    assert await store.outbox.rewind("pipeline", now) == 0
+    assert await store.outbox.roll_back_clock("pipeline", now) == 0
     assert (await rows(store, "seq, due_at"))[1] == (2, SINCE + 600_010)
     assert await store.outbox.circuit("pipeline") == circuit
 
@@ -129,7 +129,7 @@ async def test_nobody_else_is_concerned(store):
     await attempt(store, 1, DELIVERED, at=AHEAD)
     ended = await rows(store, "seq, state, due_at, ended_at")
     before = await rows(store, "due_at", receiver="other")
-    await store.outbox.rewind("pipeline", SINCE)
+    await store.outbox.roll_back_clock("pipeline", SINCE)
     assert (await rows(store, "seq, state, due_at, ended_at"))[0] == ended[0]
     assert await rows(store, "due_at", receiver="other") == before
     assert await store.outbox.circuit("other") == Circuit()

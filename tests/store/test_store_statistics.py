@@ -111,7 +111,7 @@ async def test_use_is_observed(engine):
         used.clear()  # of the opening
         await store.record("default", [seen("a")])
         assert await store.probe() is None
-        await store.active("default")
+        await store.active_jobs("default")
         assert used == [(DatabaseUse.WRITE, True), (DatabaseUse.PROBE, True), (DatabaseUse.READ, True)]
         used.clear()
         with pytest.raises(StorageError):

@@ -193,7 +193,7 @@ async def daemon(config: Config, service: Service = BY_HAND, learned: Learned = 
         means = Means(store, health, metrics, progress, learned)
         crew = Crew(group, means, config, shares.attempts)
         vigil = Vigil(store, health, progress, systemd, service.watchdog)
-        metrics.active.read_from(store.active_snapshot)
+        metrics.active.read_from(store.active_jobs_snapshot)
         metrics.started(now())
         control = secrets.token_urlsafe(32)
         broadcast = Broadcast(apart.reader, store.wakeups.log_grown, min(MOST_FOLLOWERS, shares.limits.connections // 2))

@@ -59,7 +59,7 @@ class Surfaces:
 
     async def move(self, old: str, new: str) -> Moved:
         await self._crew.left(old)
-        moved = await self._means.store.move(old, new, now())
+        moved = await self._means.store.move_deliveries(old, new, now())
         self._means.store.wakeups.wake_deliverers([new])
         structlog.get_logger().info("deliveries.moved", receiver=old, to=new, **msgspec.to_builtins(moved))
         return moved
@@ -67,14 +67,14 @@ class Surfaces:
     async def drop(self, receiver: str, *, dead: bool) -> Dropped:
         if not dead:
             await self._crew.left(receiver)
-        dropped = await self._means.store.drop(receiver, dead=dead)
+        dropped = await self._means.store.drop_deliveries(receiver, dead=dead)
         structlog.get_logger().info("deliveries.dropped", receiver=receiver, only_dead=dead, **msgspec.to_builtins(dropped))
         return dropped
 
     async def enable(self, receiver: str) -> bool:
         store = self._means.store
         async with self._crew.stepping_aside(receiver):
-            enabled = await store.enable(receiver, now())
+            enabled = await store.enable_receiver(receiver, now())
         store.wakeups.wake_deliverers([receiver])
         structlog.get_logger().info("enabled", receiver=receiver, was_disabled=enabled)
         return enabled

@@ -149,7 +149,7 @@ class Deliverer:
                 width=self._window.width
             )  # when it was narrowed, by the clock of before, says nothing now
             async with self._settling:
-                waiting = await self._outbox.rewind(self.receiver, now)
+                waiting = await self._outbox.roll_back_clock(self.receiver, now)
                 self._circuit = await self._outbox.circuit(self.receiver)
             if waiting:
                 self._log.warning("clock.set_back", deliveries=waiting)
@@ -177,7 +177,7 @@ class Deliverer:
     async def _messages(self, claimed: Sequence[Delivery]) -> list[Sequence[Delivery]]:
         """What goes out together: everything that has gathered, if it is a burst; else each by itself."""
         if claimed and self._terms.digest:
-            gathered = await self._outbox.gathered(self.receiver, self._now(), self._terms.hold, self._under_way)
+            gathered = await self._outbox.digest_candidates(self.receiver, self._now(), self._terms.hold, self._under_way)
             if len(gathered) > self._terms.digest:
                 return [gathered]
         return [[delivery] for delivery in claimed]

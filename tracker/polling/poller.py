@@ -76,10 +76,10 @@ class Poller:
         known = await self._known()
         unresolved = await self._unresolved_of(known)
         latest = contact.watermark if self._watermark is None else int(self._watermark[0])
-        nth_newest = await self.recorder.answered(self.store.created_of_newest(self.account, FREE_OVERLAP))
+        nth_newest = await self.recorder.answered(self.store.creation_of_nth_newest(self.account, FREE_OVERLAP))
         window = window_start(contact, latest, nth_newest)
         if self._memory is NOTHING:
-            shown = await self.recorder.answered(self.store.newest(self.account, window, FREE_OVERLAP))
+            shown = await self.recorder.answered(self.store.newest_ids(self.account, window, FREE_OVERLAP))
             self._memory = Memory(witnesses=frozenset(shown))
         chosen = await self._plan(window, contact, known)
 

@@ -43,13 +43,13 @@ class Recorder:
 
     async def active(self) -> dict[str, Known]:
         """The active jobs, by id."""
-        known = await self.answered(self.store.active(self.account))
+        known = await self.answered(self.store.active_jobs(self.account))
         self._audience.active(each.job for each in known.values())
         return known
 
     async def known(self, ids: Collection[str]) -> Mapping[str, Known]:
         """Those of `ids` that the log knows, active or not."""
-        return await self.answered(self.store.known(self.account, ids)) if ids else {}
+        return await self.answered(self.store.known_jobs(self.account, ids)) if ids else {}
 
     async def record(self, changes: Sequence[Change], watermark: int | None = None) -> None:
         """Record these changes, and call back."""

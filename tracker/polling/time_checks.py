@@ -110,7 +110,7 @@ class Janitor:
         return logged
 
     async def _of_account(self, account: str, health: AccountHealth, limits: TimeLimits) -> list[Event]:
-        told = await self._store.last_of_account(account)
+        told = await self._store.last_account_event(account)
         event = reachability_event(account, health.outage, told, limits, self._now(), self._jumped_at)
         return [event] if event else []
 
@@ -120,7 +120,7 @@ class Janitor:
             return []
         events: list[Event] = []
         after = ""
-        while standings := await self._store.standings(account, after):
+        while standings := await self._store.active_job_statuses(account, after):
             events += overdue_events(account, standings, limits, swept_at, self._now(), clocks)
             after = standings[-1].job.id
         if not events:

@@ -65,7 +65,7 @@ async def whole_id(reader: Reader, given: str, account: str | None = None) -> st
 async def _like(reader: Reader, given: str, account: str | None) -> Sequence[dict[str, Any]]:
     if not given:
         raise EmptyIdError
-    return await reader.jobs_like(given, account)
+    return await reader.jobs_by_prefix(given, account)
 
 
 def _ambiguous(given: str, jobs: Sequence[tuple[str, str]]) -> str:

@@ -115,7 +115,7 @@ async def _list(config: str | None, which: DeliveryFilter, limit: int | None, ta
         if which.job is not None:
             which = replace(which, job=await whole_id(reader, which.job))
         await name_checks.check_receiver(reader, config, which.receiver)
-        after = await reader.before_last_deliveries(limit, which) if limit else (0, "")
+        after = await reader.start_of_last_deliveries(limit, which) if limit else (0, "")
         while page := await reader.deliveries(after, which):
             for delivery in page:
                 take(delivery)

@@ -120,7 +120,7 @@ async def _show(view: LiveView | PlainView, reader: Reader, receivers: Sequence[
             after = events[-1][0] if events else after
             view.show([body for _, body in events], await reader.jobs(limit=view.jobs_wanted), receivers)
             with anyio.move_on_after(0.25):  # bars and clocks move on without events
-                await reader.changed()
+                await reader.wait_for_change()
 
 
 def _summary(events: Counter[str], requests: Counter[str]) -> str:

@@ -112,7 +112,7 @@ class _Watch:
         while True:
             await self._look()
             with anyio.move_on_after(STILL_THERE) as nothing_new:
-                await self._reader.changed()
+                await self._reader.wait_for_change()
             if not nothing_new.cancelled_caught:
                 return
 

@@ -46,7 +46,7 @@ async def _move(config: str | None, old: str, new: str) -> tuple[Moved | Refused
         wrong = unknown_receiver(new, known) if new not in known else refusal(old, known)
         if wrong:
             return Refused(wrong)
-        moved = await store.move(old, new, now())
+        moved = await store.move_deliveries(old, new, now())
         return moved if moved.moved + moved.already else await _nothing(store, config, old)
 
     return await change(database, ask, alone)
@@ -61,7 +61,7 @@ async def _drop(config: str | None, receiver: str, dead: bool) -> tuple[Dropped 
     async def alone(store: Store) -> Dropped | Refused:
         if wrong := refusal(receiver, receiver_names(config), dead=dead):
             return Refused(wrong)
-        dropped = await store.drop(receiver, dead=dead)
+        dropped = await store.drop_deliveries(receiver, dead=dead)
         return dropped if dropped.dropped else await _nothing(store, config, receiver)
 
     return await change(database, ask, alone)

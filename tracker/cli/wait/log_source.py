@@ -36,7 +36,7 @@ class Log:
         """Find in the log what is waited for, and how fast it goes. Raises `AmbiguousJobError`."""
         self._after = await self._reader.last_seq()
         for awaited in self._waiting.outstanding:
-            found = await self._reader.jobs_like(awaited.id, self._account or awaited.account)
+            found = await self._reader.jobs_by_prefix(awaited.id, self._account or awaited.account)
             if len(found) > 1:
                 raise AmbiguousJobError(awaited.given, [(job["account"], job["id"]) for job in found])
             if found:
@@ -58,7 +58,7 @@ class Log:
         while self._waiting.outstanding:
             await self._take_news()
             with anyio.move_on_after(STILL_THERE) as nothing_new:
-                await self._reader.changed()
+                await self._reader.wait_for_change()
             if nothing_new.cancelled_caught and not await daemon_lives():
                 return
 

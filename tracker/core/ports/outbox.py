@@ -20,13 +20,13 @@ class Outbox(Protocol):
         `hold` is in seconds, `under_way` are the seqs of those that are being sent already.
         """
 
-    async def gathered(self, receiver: str, now: int, hold: float, under_way: Collection[int]) -> Sequence[Delivery]:
+    async def digest_candidates(self, receiver: str, now: int, hold: float, under_way: Collection[int]) -> Sequence[Delivery]:
         """What a digest may take along, in the log's order: all that is due or was never tried, and is not held back."""
 
     async def next_due(self, receiver: str, now: int, hold: float) -> int | None:
         """The next moment after `now` (Unix milliseconds) at which something may become due; None where nothing is pending."""
 
-    async def rewind(self, receiver: str, now: int) -> int:
+    async def roll_back_clock(self, receiver: str, now: int) -> int:
         """Let every wait that began after `now` begin now, for the clock was ahead; the number of deliveries that had one."""
 
     async def settle(

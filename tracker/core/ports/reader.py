@@ -21,13 +21,13 @@ class Reader(Protocol):
     async def jobs(self, account: str | None = None, statuses: Sequence[str] = (), limit: int = -1) -> Sequence[dict[str, Any]]:
         """Up to `limit` jobs (all where it is negative), active ones first, then the newest first."""
 
-    async def jobs_like(self, prefix: str, account: str | None = None) -> Sequence[dict[str, Any]]:
+    async def jobs_by_prefix(self, prefix: str, account: str | None = None) -> Sequence[dict[str, Any]]:
         """Up to 20 jobs whose id starts with `prefix`, of all accounts or one; those alone whose id it is, if there are any."""
 
     async def jobs_page(self, after: JobKey | None, which: JobFilter, limit: int) -> JobPage:
         """Up to `limit` jobs behind `after`, the newest first."""
 
-    async def jobs_of_id(self, job_id: str) -> Sequence[dict[str, Any]]:
+    async def jobs_by_id(self, job_id: str) -> Sequence[dict[str, Any]]:
         """The jobs of that id, one for each account that has one."""
 
     async def job_counts(self) -> Mapping[str, Mapping[str, int]]:
@@ -48,7 +48,7 @@ class Reader(Protocol):
     async def deliveries(self, after: tuple[int, str], which: DeliveryFilter, limit: int = 500) -> Sequence[dict[str, Any]]:
         """Up to `limit` deliveries after that of a seq and a receiver, in the log's order, each with its attempts."""
 
-    async def before_last_deliveries(self, number: int, which: DeliveryFilter) -> DeliveryKey:
+    async def start_of_last_deliveries(self, number: int, which: DeliveryFilter) -> DeliveryKey:
         """The place that the last `number` deliveries come after."""
 
     async def deliveries_page(
@@ -74,7 +74,7 @@ class Reader(Protocol):
     async def names(self) -> Names:
         """The accounts, receivers and statuses that the log has."""
 
-    async def changed(self) -> None:
+    async def wait_for_change(self) -> None:
         """Return once another connection has committed what the reads since this last returned may have missed."""
 
 

@@ -70,16 +70,16 @@ class Store(Protocol):
     async def contact(self, account: str, first: Contact) -> Contact:
         """How far `account` has been read; `first` is kept, and returned, where it was never contacted."""
 
-    async def active(self, account: str) -> dict[str, Known]:
+    async def active_jobs(self, account: str) -> dict[str, Known]:
         """Every active job of `account`, by id, in a dict that is the caller's own."""
 
-    def active_snapshot(self, account: str) -> Mapping[str, Job]:
+    def active_jobs_snapshot(self, account: str) -> Mapping[str, Job]:
         """The active jobs of `account`, by id, as of the last commit; none before `active` has read them.
 
         For any thread: it reads no database and never raises.
         """
 
-    async def known(self, account: str, ids: Collection[str]) -> Mapping[str, Known]:
+    async def known_jobs(self, account: str, ids: Collection[str]) -> Mapping[str, Known]:
         """Those of `ids` that the log knows, active or not."""
 
     async def deleted_since(self, account: str, since: int) -> Mapping[str, int]:
@@ -88,10 +88,10 @@ class Store(Protocol):
     async def count_created(self, account: str, after: int) -> int:
         """How many jobs the log knows that were created after `after` (Unix seconds)."""
 
-    async def created_of_newest(self, account: str, nth: int) -> int | None:
+    async def creation_of_nth_newest(self, account: str, nth: int) -> int | None:
         """The creation time of the `nth` newest job (from 0); None where fewer are known."""
 
-    async def newest(self, account: str, after: int, most: int) -> Collection[str]:
+    async def newest_ids(self, account: str, after: int, most: int) -> Collection[str]:
         """The ids of the newest jobs, but for deleted ones, that were created after `after` (Unix seconds)."""
 
     async def record(self, account: str, changes: Sequence[Change], watermark: int | None = None) -> None:
@@ -103,10 +103,10 @@ class Store(Protocol):
         One about a job that is not active any more, or not as the event has it, is left out.
         """
 
-    async def standings(self, account: str, after: str = "") -> Sequence[ActiveJobStatus]:
+    async def active_job_statuses(self, account: str, after: str = "") -> Sequence[ActiveJobStatus]:
         """How long active jobs of `account` have been as they are: the next some by id `after` that; none after the last."""
 
-    async def last_of_account(self, account: str) -> Event | None:
+    async def last_account_event(self, account: str) -> Event | None:
         """The last event in the log that is about `account` itself."""
 
     async def prune(self, before: int) -> int:
@@ -121,19 +121,19 @@ class Store(Protocol):
         A receiver that is failing or disabled is probed at once. No deliverer is woken.
         """
 
-    async def enable(self, receiver: str, now: int) -> bool:
+    async def enable_receiver(self, receiver: str, now: int) -> bool:
         """Probe a receiver that is failing or disabled at once; whether it was disabled. No deliverer is woken."""
 
     async def orphans(self, receivers: Iterable[str], accounts: Iterable[str]) -> Orphans:
         """What the database has of others than these receivers and accounts."""
 
-    async def move(self, old: str, new: str, now: int) -> Moved:
+    async def move_deliveries(self, old: str, new: str, now: int) -> Moved:
         """Give the open deliveries of `old` to `new`, but for those that `new` has; same seqs, ids and bodies.
 
         What is pending is due `now` (Unix milliseconds), what is dead stays dead. No deliverer is woken.
         """
 
-    async def drop(self, receiver: str, *, dead: bool = False) -> Dropped:
+    async def drop_deliveries(self, receiver: str, *, dead: bool = False) -> Dropped:
         """Forget the open deliveries of `receiver`, or its dead ones alone."""
 
     async def probe(self, swept: Mapping[str, int] = NOT_SWEPT) -> str | None:

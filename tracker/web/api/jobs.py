@@ -78,7 +78,7 @@ def operations(tracker: Tracker) -> list[Operation]:
 
     async def job(path: JobPath, asked: JobQuery) -> Response:
         async with tracker.reader() as reader:
-            found = [each for each in await reader.jobs_of_id(path.id) if asked.account in (UNSET, each["account"])]
+            found = [each for each in await reader.jobs_by_id(path.id) if asked.account in (UNSET, each["account"])]
         if not found:
             raise Refusal(404, f"no job {path.id!r} is known")
         if len(found) > 1:

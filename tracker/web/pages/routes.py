@@ -59,7 +59,7 @@ class _Pages:
 
     async def job(self, reader: Reader, request: Request) -> About | Response:
         job_id, account = request.path_params["id"], request.query_params.get("account")
-        found = list(await reader.jobs_of_id(job_id))
+        found = list(await reader.jobs_by_id(job_id))
         matching = [job for job in found if account in (None, "", job["account"])]
         if not matching:
             raise Refusal(404, f"No job that is known has the ID {job_id!r}.")

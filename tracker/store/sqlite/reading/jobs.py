@@ -81,7 +81,7 @@ async def read_jobs(look: Look, after: JobKey | None, which: JobFilter, limit: i
     return JobPage(_jobs(found), after)
 
 
-async def jobs_of_id(look: Look, job_id: str) -> list[dict[str, Any]]:
+async def jobs_by_id(look: Look, job_id: str) -> list[dict[str, Any]]:
     """The jobs of that id, one for each account that has one."""
     accounts = [account for (account,) in await look(_ACCOUNTS)]
     return [job for account in accounts for job in _jobs(await look(_ONE, account, job_id))]
@@ -91,7 +91,7 @@ async def jobs_active_first(look: Look, account: str | None, statuses: Sequence[
     return _jobs(await look(_ACTIVE_FIRST, account, json.dumps(list(statuses)), limit))
 
 
-async def jobs_like(look: Look, prefix: str, account: str | None) -> list[dict[str, Any]]:
+async def jobs_by_prefix(look: Look, prefix: str, account: str | None) -> list[dict[str, Any]]:
     """The jobs whose id starts with `prefix`; those alone whose id it is, if there are any."""
     found = _jobs(await look(_LIKE, prefix, account))
     return [job for job in found if job["id"] == prefix] or found

@@ -51,13 +51,13 @@ class SqliteReader:
         """The jobs, active ones first, then the newest first; the BatchJob's properties and what the tracker adds."""
         return await self._understood("a job", read_jobs.jobs_active_first(self._look, account, statuses, limit))
 
-    async def jobs_like(self, prefix: str, account: str | None = None) -> list[dict[str, Any]]:
+    async def jobs_by_prefix(self, prefix: str, account: str | None = None) -> list[dict[str, Any]]:
         """Up to 20 jobs whose id starts with `prefix`, of all accounts or one; those alone whose id it is, if there are any."""
-        return await self._understood("a job", read_jobs.jobs_like(self._look, prefix, account))
+        return await self._understood("a job", read_jobs.jobs_by_prefix(self._look, prefix, account))
 
-    async def jobs_of_id(self, job_id: str) -> list[dict[str, Any]]:
+    async def jobs_by_id(self, job_id: str) -> list[dict[str, Any]]:
         """The jobs of that id, one for each account that has one."""
-        return await self._understood("a job", read_jobs.jobs_of_id(self._look, job_id))
+        return await self._understood("a job", read_jobs.jobs_by_id(self._look, job_id))
 
     async def jobs_page(self, after: JobKey | None, which: JobFilter, limit: int) -> JobPage:
         """Up to `limit` jobs behind `after`, the newest first."""
@@ -111,7 +111,7 @@ class SqliteReader:
         """Up to `limit` deliveries beyond that place, in the log's order or against it, each with its attempts."""
         return await read_deliveries.read_deliveries(self._look, beyond, which, limit, newest_first=newest_first)
 
-    async def before_last_deliveries(self, number: int, which: DeliveryFilter) -> DeliveryKey:
+    async def start_of_last_deliveries(self, number: int, which: DeliveryFilter) -> DeliveryKey:
         """What the last `number` deliveries come after."""
         return await read_deliveries.before_last(self._look, number, which)
 
@@ -139,7 +139,7 @@ class SqliteReader:
         """The accounts, receivers and statuses that the log has."""
         return await read_names.read_names(self._look)
 
-    async def changed(self) -> None:
+    async def wait_for_change(self) -> None:
         """Return once somebody has committed what the looks since this last returned may have missed."""
         while (version := await self._data_version()) == self._version:  # noqa: ASYNC110 - see LOOK_AGAIN
             await anyio.sleep(LOOK_AGAIN)

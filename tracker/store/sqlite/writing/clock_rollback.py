@@ -28,7 +28,7 @@ FROM (SELECT max(ended_at) AS ended_at FROM attempts WHERE receiver = ?1) AS las
 WHERE name = ?1 AND (since > ?2 OR quiet_until > ?2)"""
 
 
-def rewind(connection: sqlite3.Connection, receiver: str, now: int, delay: int) -> int:
+def roll_back_clock(connection: sqlite3.Connection, receiver: str, now: int, delay: int) -> int:
     """Within a transaction: have nothing of `receiver` wait for what is over; how many deliveries that concerns.
 
     `now` is Unix milliseconds, `delay` how many of them an event waits before its first attempt.

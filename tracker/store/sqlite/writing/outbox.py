@@ -16,7 +16,7 @@ from tracker.core.deliveries.delivery import Delivery, Settlement
 from tracker.core.events.event import Event
 from tracker.core.ports.wakeups import Wakeups
 from tracker.store.sqlite.database.connection import Database
-from tracker.store.sqlite.writing.clock_rollback import rewind
+from tracker.store.sqlite.writing.clock_rollback import roll_back_clock
 from tracker.store.sqlite.writing.durations import milliseconds
 from tracker.store.sqlite.writing.event_log import Appended, EventLog, LogEntry
 
@@ -120,7 +120,7 @@ class SqliteOutbox:
         held_since = now - milliseconds(hold)
         return _deliveries(await self._database.fetch(_CLAIM, receiver, now, held_since, json.dumps([*under_way]), limit))
 
-    async def gathered(self, receiver: str, now: int, hold: float, under_way: Collection[int]) -> list[Delivery]:
+    async def digest_candidates(self, receiver: str, now: int, hold: float, under_way: Collection[int]) -> list[Delivery]:
         held_since = now - milliseconds(hold)
         return _deliveries(await self._database.fetch(_GATHERED, receiver, now, held_since, json.dumps([*under_way])))
 
@@ -147,9 +147,9 @@ class SqliteOutbox:
         self._wakeups.wake_deliverers([receiver])
         return applied
 
-    async def rewind(self, receiver: str, now: int) -> int:
+    async def roll_back_clock(self, receiver: str, now: int) -> int:
         delay = milliseconds(max((each.delay for each in self._log.subscriptions if each.receiver == receiver), default=0.0))
-        return await self._log.write("setting waits back", lambda connection: rewind(connection, receiver, now, delay))
+        return await self._log.write("setting waits back", lambda connection: roll_back_clock(connection, receiver, now, delay))
 
     async def count_open(self) -> dict[str, int]:
         """How many deliveries to the subscribed receivers are pending, and how many are dead."""

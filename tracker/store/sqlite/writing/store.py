@@ -95,13 +95,13 @@ class SqliteStore:
             found = await self._contact(account)
         return found or first
 
-    async def active(self, account: str) -> dict[str, Known]:
+    async def active_jobs(self, account: str) -> dict[str, Known]:
         return await self._database.read("reading", lambda connection: self._active.read(connection, account))
 
-    def active_snapshot(self, account: str) -> Mapping[str, Job]:
+    def active_jobs_snapshot(self, account: str) -> Mapping[str, Job]:
         return self._active.snapshot(account)
 
-    async def known(self, account: str, ids: Collection[str]) -> Mapping[str, Known]:
+    async def known_jobs(self, account: str, ids: Collection[str]) -> Mapping[str, Known]:
         wanted, found = list(ids), {}
         for some in (wanted[start : start + _IDS_AT_ONCE] for start in range(0, len(wanted), _IDS_AT_ONCE)):
             marks = ",".join("?" * len(some))  # not json_each: it ends a string at a NUL
@@ -117,12 +117,12 @@ class SqliteStore:
         sql = "SELECT count(*) FROM jobs WHERE account = ? AND created_at > ?"
         return int((await self._database.fetch(sql, account, after))[0][0])
 
-    async def created_of_newest(self, account: str, nth: int) -> int | None:
+    async def creation_of_nth_newest(self, account: str, nth: int) -> int | None:
         sql = "SELECT created_at FROM jobs WHERE account = ? ORDER BY created_at DESC LIMIT 1 OFFSET ?"
         found = await self._database.fetch(sql, account, nth)
         return int(found[0][0]) if found else None
 
-    async def newest(self, account: str, after: int, most: int) -> list[str]:
+    async def newest_ids(self, account: str, after: int, most: int) -> list[str]:
         sql = """
             SELECT id FROM jobs WHERE account = ? AND created_at > ? AND NOT deleted ORDER BY created_at DESC LIMIT ?
         """
@@ -145,14 +145,14 @@ class SqliteStore:
         self._log.committed(appended)
         return current
 
-    async def standings(self, account: str, after: str = "") -> list[ActiveJobStatus]:
+    async def active_job_statuses(self, account: str, after: str = "") -> list[ActiveJobStatus]:
         while rows := await self._database.fetch(STANDINGS, account, after, STANDINGS_AT_ONCE):
             if found := standings(rows):
                 return found
             after = rows[-1][0]  # none of these can be read
         return []
 
-    async def last_of_account(self, account: str) -> Event | None:
+    async def last_account_event(self, account: str) -> Event | None:
         found = await self._database.fetch(LAST_OF_ACCOUNT, account)
         return decode_event(found[0][0]) if found else None
 
@@ -162,16 +162,16 @@ class SqliteStore:
     async def replay(self, which: Replay, now: int) -> ReplayResult:
         return await replay(self._database, which, now)
 
-    async def enable(self, receiver: str, now: int) -> bool:
+    async def enable_receiver(self, receiver: str, now: int) -> bool:
         return await enable(self._database, receiver, now)
 
     async def orphans(self, receivers: Iterable[str], accounts: Iterable[str]) -> Orphans:
         return await read_orphans(self._database.fetch, receivers, accounts)
 
-    async def move(self, old: str, new: str, now: int) -> Moved:
+    async def move_deliveries(self, old: str, new: str, now: int) -> Moved:
         return await move(self._database, old, new, now)
 
-    async def drop(self, receiver: str, *, dead: bool = False) -> Dropped:
+    async def drop_deliveries(self, receiver: str, *, dead: bool = False) -> Dropped:
         return await drop(self._database, receiver, dead=dead)
 
     async def probe(self, swept: Mapping[str, int] = NOT_SWEPT) -> str | None:
