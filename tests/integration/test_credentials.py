@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from tracker.config.model import Secret
 from tracker.config.secrets_in_use import Credentials
-from tracker.config.toml_table import Wrong
+from tracker.config.toml_table import InvalidValue
 from tracker.core.deliveries.delivery import Delivery
 from tracker.core.errors.provider_failure import Reason
 from tracker.core.events.event import plain_event
@@ -53,9 +53,9 @@ def held(file, learned):
         try:
             text = file.read_text()
         except OSError as error:
-            raise Wrong(f"the file cannot be read: {error.strerror}") from None
+            raise InvalidValue(f"the file cannot be read: {error.strerror}") from None
         if not text:
-            raise Wrong("the file is empty, expected a secret in it")
+            raise InvalidValue("the file is empty, expected a secret in it")
         return Secret(text, str(file), read)
 
     return Credentials({"api_key": read()}, owner={"account": "a"}, learned=learned.extend)
@@ -63,7 +63,7 @@ def held(file, learned):
 
 def at_once(credentials):
     """No look at the files has just been made."""
-    credentials._next_look = -math.inf
+    credentials._next_read = -math.inf
     return credentials
 
 

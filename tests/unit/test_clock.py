@@ -25,7 +25,7 @@ class Clocks:
 
 
 @pytest.mark.parametrize("by", [2 * DAY, -2 * DAY, JUMP + 0.1, -JUMP - 0.1])
-def test_a_jump_is_seen_at_the_next_look(by):
+def test_a_jump_is_seen_at_the_next_read(by):
     """Forward and back, and it is remembered, until it jumps again."""
     clocks = Clocks()
     clocks.pass_(10.0)

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from tracker.config import Account, Config, Http, Listen, Secret, Storage
-from tracker.config.difference import taken_over
+from tracker.config.difference import apply_changes
 from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
 from tracker.http.proxies import Proxies
 
@@ -37,7 +37,7 @@ OLD = Config(source="tracker.toml", storage=Storage(Path("a.db")), http=Http(), 
 )
 def test_difference_is_told_by_name(changes, told):
     """Whatever is different is named once, values are not; what cannot change stays and needs a restart."""
-    in_force, difference = taken_over(OLD, replace(OLD, **changes))
+    in_force, difference = apply_changes(OLD, replace(OLD, **changes))
     named = {how: getattr(difference, how) for how in difference.__struct_fields__}
     assert named == dict.fromkeys(named, ()) | told
     assert (in_force.storage.path, in_force.http) == (OLD.storage.path, OLD.http)

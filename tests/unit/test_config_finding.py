@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tracker import config
-from tracker.config import Listen, database_path
+from tracker.config import Listen, database_path, loading
 from tracker.core.errors.config_error import ConfigError
 from tracker.daemon.configuration import load
 
@@ -20,7 +19,7 @@ NOTHING = (
 def system(tmp_path, monkeypatch):
     """The system's file, which is not there yet."""
     file = tmp_path / "system.toml"
-    monkeypatch.setattr(config, "SYSTEM_FILE", file)
+    monkeypatch.setattr(loading, "SYSTEM_FILE", file)
     return file
 
 
@@ -85,7 +84,7 @@ def test_empty_option(system, home):
 def test_unreachable_system_file_is_told(tmp_path, monkeypatch, home):
     """A system's file that cannot even be looked for is no reason to run on defaults that nobody asked for."""
     file = tmp_path / ("x" * 300)
-    monkeypatch.setattr(config, "SYSTEM_FILE", file)
+    monkeypatch.setattr(loading, "SYSTEM_FILE", file)
     with pytest.raises(ConfigError) as raised:
         load(None, KEY | home)
     assert str(raised.value) == f"{file}: cannot be read: File name too long"

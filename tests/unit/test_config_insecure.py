@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from tracker.cli import group
 from tracker.config import Account, Config, Http, Secret, Storage
-from tracker.config.security_warnings import File, Kind, found_in, insecurities
+from tracker.config.security_warnings import File, FileKind, assess_security, security_warnings
 from tracker.delivery.notifiers.slack.configuration import SlackReceiver
 from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
 
@@ -25,21 +25,21 @@ def config(**values):
 @pytest.mark.parametrize(
     ("kind", "mode"),
     [
-        (Kind.CONFIGURATION, 0o644),
-        (Kind.CONFIGURATION, 0o664),
-        (Kind.TRUSTED, 0o444),
-        (Kind.SECRET, 0o600),
-        (Kind.SECRET, 0o640),
-        (Kind.SECRET, 0o660),
-        (Kind.DATABASE, 0o600),
-        (Kind.DIRECTORY, 0o755),
-        (Kind.DIRECTORY, 0o1777),
+        (FileKind.CONFIGURATION, 0o644),
+        (FileKind.CONFIGURATION, 0o664),
+        (FileKind.TRUSTED, 0o444),
+        (FileKind.SECRET, 0o600),
+        (FileKind.SECRET, 0o640),
+        (FileKind.SECRET, 0o660),
+        (FileKind.DATABASE, 0o600),
+        (FileKind.DIRECTORY, 0o755),
+        (FileKind.DIRECTORY, 0o1777),
     ],
-    ids=lambda value: value.name if isinstance(value, Kind) else f"{value:04o}",
+    ids=lambda value: value.name if isinstance(value, FileKind) else f"{value:04o}",
 )
 def test_what_is_as_it_should_be(kind, mode):
     """Modes that only the owner, root and a group of the owner's own can use for harm are no reason to warn."""
-    assert not [*insecurities(config(), [File(kind, "/x", mode, 1000, 1000)], ALONE)]
+    assert not [*assess_security(config(), [File(kind, "/x", mode, 1000, 1000)], ALONE)]
 
 
 OWNER = "its owner alone to do so"
@@ -49,14 +49,14 @@ FEW = "0600, or 0640 for a group"
 @pytest.mark.parametrize(
     ("file", "found", "expected", "remedy"),
     [
-        ((Kind.CONFIGURATION, 0o666, 0, 0), "mode 0666, which lets every user change it", OWNER, "chmod go-w /x"),
-        ((Kind.CONFIGURATION, 0o664, 0, 50), "mode 0664, which lets group 50 change it", OWNER, "chmod go-w /x"),
-        ((Kind.TRUSTED, 0o646, 0, 0), "mode 0646, which lets every user change it", OWNER, "chmod go-w /x"),
-        ((Kind.SECRET, 0o644, 1000, 1000), "mode 0644, which lets every user read it", FEW, "chmod o= /x"),
-        ((Kind.DATABASE, 0o604, 1000, 1000), "mode 0604, which lets every user read it", FEW, "chmod o= /x"),
-        ((Kind.DIRECTORY, 0o777, 0, 0), "mode 0777, which lets every user change it", OWNER, "chmod go-w /x"),
+        ((FileKind.CONFIGURATION, 0o666, 0, 0), "mode 0666, which lets every user change it", OWNER, "chmod go-w /x"),
+        ((FileKind.CONFIGURATION, 0o664, 0, 50), "mode 0664, which lets group 50 change it", OWNER, "chmod go-w /x"),
+        ((FileKind.TRUSTED, 0o646, 0, 0), "mode 0646, which lets every user change it", OWNER, "chmod go-w /x"),
+        ((FileKind.SECRET, 0o644, 1000, 1000), "mode 0644, which lets every user read it", FEW, "chmod o= /x"),
+        ((FileKind.DATABASE, 0o604, 1000, 1000), "mode 0604, which lets every user read it", FEW, "chmod o= /x"),
+        ((FileKind.DIRECTORY, 0o777, 0, 0), "mode 0777, which lets every user change it", OWNER, "chmod go-w /x"),
         (
-            (Kind.SECRET, 0o600, 1001, 0),
+            (FileKind.SECRET, 0o600, 1001, 0),
             "that it belongs to user 1001, who can change it",
             "it to belong to root or user 1000",
             "chown it to one of them",
@@ -67,7 +67,7 @@ FEW = "0600, or 0640 for a group"
 def test_what_others_can_do_with_a_file(file, found, expected, remedy):
     """Each mode and each owner that gives another user a way in is told, with what closes it."""
     kind, mode, user, of_group = file
-    (told,) = insecurities(config(), [File(kind, "/x", mode, user, of_group)], ALONE)
+    (told,) = assess_security(config(), [File(kind, "/x", mode, user, of_group)], ALONE)
     assert str(told) == f"{kind} /x: found {found}, expected {expected}; {remedy}"
 
 
@@ -87,7 +87,7 @@ def test_what_others_can_do_with_a_file(file, found, expected, remedy):
 )
 def test_what_others_can_read_on_the_way_or_guess(values, what):
     """Plain HTTP to a foreign host and a token that can be guessed are told by their key, without a secret."""
-    (found,) = insecurities(config(**values), [], ALONE)
+    (found,) = assess_security(config(**values), [], ALONE)
     assert found.what == what
     assert "canary" not in str(found)
 
@@ -98,7 +98,7 @@ def test_plain_http_on_this_machine(host):
     hook = WebhookReceiver(name="r", url=Secret(f"http://{host}/hook"))
     external = f"http://{host}"
     told = config(base_url=f"http://{host}", receivers=(hook,), http=Http(token=LONG, external_url=external))
-    assert not [*insecurities(told, [], ALONE)]
+    assert not [*assess_security(told, [], ALONE)]
 
 
 @pytest.fixture
@@ -173,4 +173,4 @@ def test_whose_files_are_trusted(installed):
 
 def test_what_is_not_there_is_passed_over():
     """Files that do not exist yet are no reason to warn, nor to fail."""
-    assert found_in(config(source="/nowhere/tracker.toml")) == []
+    assert security_warnings(config(source="/nowhere/tracker.toml")) == []

@@ -113,7 +113,7 @@ NUMBER = f".X: found 5, expected a string, or a reference to a secret: {EXPECTED
         ),
         (
             'client_certificate = {{ cert = "{cert}", key = "{locked}" }}',
-            "client_certificate: the key in {locked} has a pass phrase, expected one without: nobody could be asked for it",
+            "client_certificate: the key in {locked} has a pass phrase, expected one without: the daemon cannot ask for it",
         ),
         (
             'client_certificate = {{ cert = "{key}", key = "{cert}" }}',

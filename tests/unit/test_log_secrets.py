@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from log_streams import Terminal, log_put_back
 
 from tracker.config import Account, Config, Http, Secret, Storage
-from tracker.config.model import telling_parts
+from tracker.config.model import secret_parts
 from tracker.core.text.redaction import REDACTED
 from tracker.delivery.notifiers.slack.configuration import SlackReceiver
 from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
@@ -138,7 +138,7 @@ def test_short_secret_is_left_out_as_a_token(stream, text):
 def test_path_of_a_url_is_no_part_of_another_path(stream, text, shown):
     """Of a receiver's URL with a short path the path is left out where it stands by itself or behind its host."""
     url = "http://127.0.0.1:80/hook"
-    log.configure([url, *telling_parts(url)], stream=stream)
+    log.configure([url, *secret_parts(url)], stream=stream)
     structlog.get_logger().info("asked", detail=text)
     assert shown in stream.getvalue()
 

@@ -8,8 +8,7 @@ import msgspec
 import pytest
 from authority import Authority
 
-from tracker import config
-from tracker.config import Account, Http, Match, Secret
+from tracker.config import Account, Http, Match, Secret, loading
 from tracker.config.model import Header
 from tracker.daemon.configuration import load
 from tracker.delivery.notifiers.registry import RECEIVER_KINDS
@@ -58,7 +57,7 @@ def uncommented(tmp_path):
 @pytest.fixture
 def defaults(monkeypatch, tmp_path):
     """What no file at all gives."""
-    monkeypatch.setattr(config, "SYSTEM_FILE", tmp_path / "none.toml")
+    monkeypatch.setattr(loading, "SYSTEM_FILE", tmp_path / "none.toml")
     return load(None, ENVIRON)
 
 

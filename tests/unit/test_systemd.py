@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tracker.config.systemd_service import Service, service
+from tracker.config.systemd_service import SystemdService, read_service
 from tracker.daemon.systemd import Systemd
 
 
@@ -82,18 +82,18 @@ def test_nobody_there_is_no_failure(tmp_path):
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [
-        ({}, Service()),
-        ({"NOTIFY_SOCKET": "/run/systemd/notify"}, Service("/run/systemd/notify")),
-        ({"NOTIFY_SOCKET": "@abstract", "WATCHDOG_USEC": "30000000"}, Service("@abstract", 30.0)),
-        ({"WATCHDOG_USEC": "1500000", "WATCHDOG_PID": "7"}, Service(None, 1.5)),
-        ({"WATCHDOG_USEC": "1500000", "WATCHDOG_PID": "8"}, Service()),
-        ({"NOTIFY_SOCKET": "vsock:2:1"}, Service()),
-        ({"NOTIFY_SOCKET": "", "WATCHDOG_USEC": "0", "WATCHDOG_PID": ""}, Service()),
-        ({"WATCHDOG_USEC": "-1"}, Service()),
-        ({"WATCHDOG_USEC": "soon"}, Service()),
-        ({"WATCHDOG_USEC": "²"}, Service()),
+        ({}, SystemdService()),
+        ({"NOTIFY_SOCKET": "/run/systemd/notify"}, SystemdService("/run/systemd/notify")),
+        ({"NOTIFY_SOCKET": "@abstract", "WATCHDOG_USEC": "30000000"}, SystemdService("@abstract", 30.0)),
+        ({"WATCHDOG_USEC": "1500000", "WATCHDOG_PID": "7"}, SystemdService(None, 1.5)),
+        ({"WATCHDOG_USEC": "1500000", "WATCHDOG_PID": "8"}, SystemdService()),
+        ({"NOTIFY_SOCKET": "vsock:2:1"}, SystemdService()),
+        ({"NOTIFY_SOCKET": "", "WATCHDOG_USEC": "0", "WATCHDOG_PID": ""}, SystemdService()),
+        ({"WATCHDOG_USEC": "-1"}, SystemdService()),
+        ({"WATCHDOG_USEC": "soon"}, SystemdService()),
+        ({"WATCHDOG_USEC": "²"}, SystemdService()),
     ],
 )
 def test_environment_says_what_is_expected(environ, expected):
     """An address that we can send to, a watchdog that is meant for this process (7), and no nonsense."""
-    assert service(environ, 7) == expected
+    assert read_service(environ, 7) == expected

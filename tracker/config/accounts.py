@@ -1,10 +1,10 @@
-"""Owns reading [[accounts]], and the account that $MISTRAL_API_KEY alone stands for."""
+"""Owns reading [[accounts]], and the default account of $MISTRAL_API_KEY."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from tracker.config import address, certificates, secret_references, toml_table
-from tracker.config.headers import headers
+from tracker.config.headers import read_headers
 from tracker.config.model import Account, Secret
 from tracker.config.toml_table import Table
 
@@ -14,7 +14,7 @@ _NO_SECRET: Final = Secret("")
 
 
 def has_default_key(environ: Mapping[str, str]) -> bool:
-    """Whether there is an account without [[accounts]]."""
+    """Whether $MISTRAL_API_KEY gives an account without [[accounts]]."""
     return bool(environ.get("MISTRAL_API_KEY", "").strip())
 
 
@@ -34,8 +34,8 @@ def _account(values: Any, path: str, errors: list[str], environ: Mapping[str, st
     found = Table(values, path, errors, keys)
     default = Account(name="", api_key=_NO_SECRET)
     return Account(
-        name=found.need("name", toml_table.name, "", 'a name, such as "default"'),
-        api_key=found.need("api_key", secret_references.secret(environ), _NO_SECRET, '{ env = "MISTRAL_API_KEY" }'),
+        name=found.require("name", toml_table.name, "", 'a name, such as "default"'),
+        api_key=found.require("api_key", secret_references.secret(environ), _NO_SECRET, '{ env = "MISTRAL_API_KEY" }'),
         base_url=found.get("base_url", address.api_url, default.base_url),
         poll_interval=found.get("poll_interval", toml_table.duration("50ms", "1d"), default.poll_interval),
         requests_per_second=found.get(
@@ -47,6 +47,6 @@ def _account(values: Any, path: str, errors: list[str], environ: Mapping[str, st
         stalled_after=found.get("stalled_after", toml_table.duration("1s", "3650d"), default.stalled_after),
         timeout_hours=found.get("timeout_hours", toml_table.number(0.001, 8784, "24"), default.timeout_hours),
         unreachable_after=found.get("unreachable_after", toml_table.duration("1s", "3650d"), default.unreachable_after),
-        headers=found.get("headers", lambda each: headers(each, f"{path}.headers", errors, environ, has_key=True), ()),
-        tls=certificates.tls(found, environ, errors),
+        headers=found.get("headers", lambda each: read_headers(each, f"{path}.headers", errors, environ, has_key=True), ()),
+        tls=certificates.read_tls(found, environ, errors),
     )

@@ -1,4 +1,4 @@
-"""Owns reading addresses: URLs, shown only where they cannot hold a secret, and HOST:PORT."""
+"""Owns reading addresses: URLs, which are shown only if they cannot have a secret in them, and HOST:PORT."""
 
 import ipaddress
 import re
@@ -8,17 +8,17 @@ from urllib.parse import urlsplit
 
 from tracker.config import secret_references, toml_table
 from tracker.config.model import Listen, Secret
-from tracker.config.toml_table import Wrong
+from tracker.config.toml_table import InvalidValue
 from tracker.http.proxies import ascii_name
 
 _LISTEN: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})")
 
 _PATH: Final = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
 
-_OUR_PATHS: Final = frozenset(
+_OWN_PATHS: Final = frozenset(
     "accounts api events healthz jobs login logout metrics readyz receivers static".split()  # noqa: SIM905 - a line
 )
-"""What paths of ours begin with: below one of them, a path that a proxy has stripped could not be told from one it has kept."""
+"""First segments of our own paths. A base path below one would be ambiguous: a proxy may strip the base path or keep it."""
 
 _VERSION: Final = re.compile(r"/+v1(?:/batch(?:/jobs)?|/chat/completions|/files|/models)?/*$")
 
@@ -26,24 +26,24 @@ _HOST: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
 def base_url(value: Any) -> str:
-    """Read the URL of an API. A URL with credentials or a query in it is refused unseen."""
+    """Read the URL of an API. A URL with credentials or a query is rejected and not shown."""
     expected = 'expected an http or https URL, such as "https://api.mistral.ai"'
     if isinstance(value, str) and "@" in value:
-        raise Wrong(f"found a URL with credentials in it (not shown), {expected}")
+        raise InvalidValue(f"found a URL with credentials in it (not shown), {expected}")
     if isinstance(value, str) and ("?" in value or "#" in value):
-        raise Wrong(f"found a URL with a query or a fragment (not shown), {expected}")
+        raise InvalidValue(f"found a URL with a query or a fragment (not shown), {expected}")
     if not isinstance(value, str) or not _is_url(found := with_ascii_host(value)):
-        raise Wrong(f"found {toml_table.shown(value)}, {expected}{_unless_ascii(value)}")
+        raise InvalidValue(f"found {toml_table.display(value)}, {expected}{_ascii_hint(value)}")
     return found
 
 
 def api_url(value: Any) -> str:
-    """Read the URL of an account's API; a `/v1` at its end, as many clients have it, is taken off, for it is added again."""
+    """Read the URL of an account's API, without a `/v1` at its end, which is added to each request."""
     return _VERSION.sub("", base_url(value))
 
 
 def with_ascii_host(url: str) -> str:
-    """The URL with its international host as DNS has it (punycode); as it is where there is none, or one that cannot be."""
+    """The URL with an international host in punycode; unchanged if its host is ASCII or invalid."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -55,13 +55,13 @@ def with_ascii_host(url: str) -> str:
 
 
 def receiver_url(environ: Mapping[str, str]) -> Callable[[Any], Secret]:
-    """Read a URL, or a reference to one; it is a secret either way."""
+    """Read a URL, or a reference to one; both are secrets."""
 
     def read(value: Any) -> Secret:
         found = Secret(with_ascii_host(value)) if isinstance(value, str) else secret_references.secret(environ)(value)
         if not _is_url(found.reveal()):
-            raise Wrong(f"found something else (not shown), expected an http or https URL{_unless_ascii(value)}")
-        return found.reread_by(lambda: read(value))
+            raise InvalidValue(f"found something else (not shown), expected an http or https URL{_ascii_hint(value)}")
+        return found.with_reread(lambda: read(value))
 
     return read
 
@@ -72,30 +72,30 @@ def listen(value: Any) -> tuple[Listen, ...]:
     found = tuple(map(_listen, values))
     for index, each in enumerate(found):
         if each.port and each in found[:index]:
-            raise Wrong(f"found {toml_table.shown(values[index])} twice, expected each address once")
+            raise InvalidValue(f"found {toml_table.display(values[index])} twice, expected each address once")
     return found
 
 
 def base_path(value: Any) -> str:
-    """Read the path of a URL below which all of ours lie; "" for "/"."""
+    """Read the path below which the server is reached; "" for "/"."""
     path = value.removesuffix("/") if isinstance(value, str) else None
     first, *_ = (path or "").split("/")[1:] or [""]
-    if first in _OUR_PATHS:
-        raise Wrong(
-            f'found {toml_table.shown(value)}, expected a path that does not begin as one of our own, such as "/tracker"'
+    if first in _OWN_PATHS:
+        raise InvalidValue(
+            f'found {toml_table.display(value)}, expected a path that does not begin as one of our own, such as "/tracker"'
         )
     if path is None or (path and not _PATH.fullmatch(path)):
-        raise Wrong(f'found {toml_table.shown(value)}, expected "/", or a path such as "/tracker"')
+        raise InvalidValue(f'found {toml_table.display(value)}, expected "/", or a path such as "/tracker"')
     return path
 
 
 def external_url(value: Any) -> str:
-    """Read the URL under which browsers reach the page, without a slash at its end."""
+    """Read the URL at which browsers reach the pages, without a slash at its end."""
     expected = 'expected an http or https URL, such as "https://ops.example.com/tracker"'
     if isinstance(value, str) and ("@" in value or "?" in value or "#" in value):
-        raise Wrong(f"found a URL with credentials, a query or a fragment (not shown), {expected}")
+        raise InvalidValue(f"found a URL with credentials, a query or a fragment (not shown), {expected}")
     if not isinstance(value, str) or not _is_url(value):
-        raise Wrong(f"found {toml_table.shown(value)}, {expected}")
+        raise InvalidValue(f"found {toml_table.display(value)}, {expected}")
     base_path(urlsplit(value).path)
     return value.removesuffix("/")
 
@@ -103,17 +103,19 @@ def external_url(value: Any) -> str:
 def _listen(value: Any) -> Listen:
     found = _LISTEN.fullmatch(value) if isinstance(value, str) else None
     if not found or int(found[3]) > 65535 or (found[1] and not _is_ipv6(found[1])):
-        raise Wrong(f'found {toml_table.shown(value)}, expected HOST:PORT, such as "127.0.0.1:9471" or "[::1]:9471"')
+        raise InvalidValue(f'found {toml_table.display(value)}, expected HOST:PORT, such as "127.0.0.1:9471" or "[::1]:9471"')
     return Listen(found[1] or found[2], int(found[3]))
 
 
 def hosts(value: Any) -> tuple[str, ...]:
-    """Read the names that a server is reached under."""
+    """Read the names at which the server is reached."""
     if not isinstance(value, list):
-        raise Wrong(f'found {toml_table.described(value)}, expected a list of names, such as ["tracker.example.com"]')
+        raise InvalidValue(f'found {toml_table.display_type(value)}, expected a list of names, such as ["tracker.example.com"]')
     for each in value:
         if not isinstance(each, str) or not _HOST.fullmatch(each):
-            raise Wrong(f'found {toml_table.shown(each)}, expected a name without a port, such as "tracker.example.com"')
+            raise InvalidValue(
+                f'found {toml_table.display(each)}, expected a name without a port, such as "tracker.example.com"'
+            )
     return tuple(value)
 
 
@@ -124,7 +126,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _unless_ascii(value: Any) -> str:
+def _ascii_hint(value: Any) -> str:
     return "" if not isinstance(value, str) or value.isascii() else "; all but its host in ASCII, other characters as %XX"
 
 

@@ -1,4 +1,4 @@
-"""Owns which API keys and tokens are too short where others than this machine have to do with them."""
+"""Owns the minimum length of API keys and tokens that are used beyond this machine."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -8,18 +8,18 @@ from tracker.config.model import Account, Config
 from tracker.config.toml_positions import with_lines_of
 from tracker.core.errors.config_error import ConfigError
 
-SHORTEST_TOKEN: Final = 16
-"""Characters of `http.token`; who can ask without an end guesses fewer."""
+MIN_TOKEN_LENGTH: Final = 16
+"""Characters of `http.token`; a shorter one can be guessed by trying."""
 
-SHORTEST_KEY: Final = 8
-"""Characters; so few of them are guessed, and are hard to tell from a word of the log."""
+MIN_KEY_LENGTH: Final = 8
+"""Characters; a shorter key can be guessed, and looks like a word in the log."""
 
 
 def refuse_short_keys(config: Config) -> Config:
-    """`config` as it is. Raises `ConfigError` where an account on a host that is not loopback has a key that is too short."""
+    """Return `config`. Raises `ConfigError` if an account on a host that is not loopback has too short a key."""
     mistakes = [
         f"accounts[{index}].api_key: found a key of {len(account.api_key.reveal())} characters (not shown), "
-        f"expected at least {SHORTEST_KEY} for a host that is not loopback; is it the whole key?"
+        f"expected at least {MIN_KEY_LENGTH} for a host that is not loopback; is it the whole key?"
         for index, account in enumerate(config.accounts)
         if _is_too_short(account)
     ]
@@ -30,4 +30,4 @@ def refuse_short_keys(config: Config) -> Config:
 
 def _is_too_short(account: Account) -> bool:
     host = urlsplit(account.base_url).hostname or ""
-    return len(account.api_key.reveal()) < SHORTEST_KEY and not is_loopback(host)
+    return len(account.api_key.reveal()) < MIN_KEY_LENGTH and not is_loopback(host)

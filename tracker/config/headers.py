@@ -1,4 +1,4 @@
-"""Owns reading `headers`: names that are not ours, and values that are text or references to secrets."""
+"""Owns reading `headers`: names that are not reserved, and values that are text or references to secrets."""
 
 import re
 from collections.abc import Mapping
@@ -7,27 +7,27 @@ from typing import Any, Final
 
 from tracker.config import secret_references, toml_table
 from tracker.config.model import Header, Secret
-from tracker.config.toml_table import Table, Wrong
+from tracker.config.toml_table import InvalidValue, Table
 
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
-_LONGEST: Final = 8192
-"""Characters of a value; servers take no longer ones."""
+_MAX_LENGTH: Final = 8192
+"""Characters of a value; servers reject longer ones."""
 
-_OURS: Final = frozenset(
+_RESERVED: Final = frozenset(
     (
         "accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect", "host",
         "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
     )
 )  # fmt: skip
-_SIGNED: Final = "webhook-"
+_RESERVED_PREFIX: Final = "webhook-"
 
 
-def headers(
+def read_headers(
     values: Any, path: str, errors: list[str], environ: Mapping[str, str], *, has_key: bool = False
 ) -> tuple[Header, ...]:
-    """The headers of a table, names in lower case. `has_key`: a key of our own goes into `authorization`."""
+    """The headers of a table, names in lower case. `has_key`: the configured key or token is sent as `authorization`."""
     if not isinstance(values, dict):
-        raise Wrong(f'found {toml_table.described(values)}, expected a table, such as {{ "X-Team" = "research" }}')
+        raise InvalidValue(f'found {toml_table.display_type(values)}, expected a table, such as {{ "X-Team" = "research" }}')
     named = {name: value for name, value in values.items() if _NAME.fullmatch(name)}
     if len(named) < len(values):
         errors.append(f"{path}: found a name (not shown) that no header has, expected letters, digits and hyphens")
@@ -43,18 +43,18 @@ def headers(
 
 def _header(name: str, environ: Mapping[str, str], has_key: bool, value: Any) -> Header:  # noqa: FBT001 - applied in part
     lower = name.lower()
-    if lower in _OURS or lower.startswith(_SIGNED):
-        raise Wrong("found a header that is set with each request, expected another one")
+    if lower in _RESERVED or lower.startswith(_RESERVED_PREFIX):
+        raise InvalidValue("found a header that is set with each request, expected another one")
     if lower == "authorization" and has_key:
-        raise Wrong("found a header that holds the key, token or user which is configured already, expected another one")
+        raise InvalidValue("found a header that holds the key, token or user which is configured already, expected another one")
     if isinstance(value, dict):
         return Header(lower, secret_references.secret(environ)(value), secret=True)
     if not isinstance(value, str):
-        raise Wrong(
-            f"found {toml_table.shown(value)}, expected a string, or a reference to a secret: {secret_references.EXPECTED}"
+        raise InvalidValue(
+            f"found {toml_table.display(value)}, expected a string, or a reference to a secret: {secret_references.EXPECTED}"
         )
-    if not value or value != value.strip() or not value.isascii() or not value.isprintable() or len(value) > _LONGEST:
-        raise Wrong(
+    if not value or value != value.strip() or not value.isascii() or not value.isprintable() or len(value) > _MAX_LENGTH:
+        raise InvalidValue(
             "found a string (not shown) that no header can have, expected one line of printable ASCII without space around"
         )
     return Header(lower, Secret(value), secret=False)

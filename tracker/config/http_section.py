@@ -1,29 +1,29 @@
-"""Owns reading [http]: where the server listens, who may ask, and under which path and URL a proxy shows it."""
+"""Owns reading [http]: where the server listens, its token, and the path and URL behind a proxy."""
 
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from tracker.config import address, secret_references
-from tracker.config.api_key_strength import SHORTEST_TOKEN
+from tracker.config.api_key_strength import MIN_TOKEN_LENGTH
 from tracker.config.model import Http
 from tracker.config.toml_table import Table
 
 
 def read_http(values: Any, errors: list[str], environ: Mapping[str, str]) -> Http:
-    """The table as a value; mistakes go to `errors`."""
+    """The table [http]; mistakes go to `errors`."""
     found = Table(values, "http", errors, Http.__struct_fields__)
     listen = found.get("listen", address.listen, Http().listen)
     token = found.get("token", secret_references.secret(environ), None)
     foreign = [each.host for each in listen if not address.is_loopback(each.host)]
     if foreign and "token" not in values:
-        found.mistake(
+        found.add_mistake(
             "listen", f"found {foreign[0]!r}, which is not loopback, and no http.token; expected a token to go with it"
         )
-    if foreign and token and len(token.reveal()) < SHORTEST_TOKEN:
-        found.mistake(
+    if foreign and token and len(token.reveal()) < MIN_TOKEN_LENGTH:
+        found.add_mistake(
             "token",
-            f"found a token of {len(token.reveal())} characters (not shown), expected at least {SHORTEST_TOKEN} where "
+            f"found a token of {len(token.reveal())} characters (not shown), expected at least {MIN_TOKEN_LENGTH} where "
             f"{foreign[0]!r}, which is not loopback, is listened on; `openssl rand -hex 32` makes one",
         )
     hosts = found.get("hosts", address.hosts, Http().hosts)
@@ -32,9 +32,11 @@ def read_http(values: Any, errors: list[str], environ: Mapping[str, str]) -> Htt
 
 
 def _base_path(found: Table, external_url: str | None) -> str:
-    """That of the table, or of `external_url`; what browsers send has to be both."""
+    """The path of the table, or of `external_url`; if both are given they must be the same."""
     path = urlsplit(external_url or "").path
     base_path = found.get("base_path", address.base_path, path)
     if external_url and base_path != path:
-        found.mistake("external_url", f"found the path {path or '/'!r}, expected that of http.base_path: {base_path or '/'!r}")
+        found.add_mistake(
+            "external_url", f"found the path {path or '/'!r}, expected that of http.base_path: {base_path or '/'!r}"
+        )
     return base_path

@@ -1,4 +1,4 @@
-"""Owns the configuration as values: frozen, checked, and mute about secrets."""
+"""Owns the configuration as frozen values, none of which shows a secret."""
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
@@ -18,23 +18,23 @@ from tracker.http.tls import Tls
 class Secret:
     """A value that no representation shows.
 
-    One from a file may be another one by now: `file` says which file that is, `path` where, and `again` reads it, or raises
-    `Wrong`.
+    A secret from a file may have been replaced since: `file` describes the file, `path` is its path, and `reread` reads it
+    again, or raises `InvalidValue`.
     """
 
-    __slots__ = ("_value", "again", "file", "path")
+    __slots__ = ("_value", "file", "path", "reread")
 
     def __init__(
-        self, value: str, file: str | None = None, again: "Callable[[], Secret] | None" = None, path: Path | None = None
+        self, value: str, file: str | None = None, reread: "Callable[[], Secret] | None" = None, path: Path | None = None
     ) -> None:
         self._value = value
         self.file = file
-        self.again = again
+        self.reread = reread
         self.path = path
 
-    def reread_by(self, again: "Callable[[], Secret]") -> "Secret":
-        """The same, but for how it is read again if it is from a file."""
-        return Secret(self._value, self.file, again if self.file else None, self.path)
+    def with_reread(self, reread: "Callable[[], Secret]") -> "Secret":
+        """The same secret, which `reread` reads again if it is from a file."""
+        return Secret(self._value, self.file, reread if self.file else None, self.path)
 
     def reveal(self) -> str:
         return self._value
@@ -50,7 +50,7 @@ class Secret:
 
 
 class Header(msgspec.Struct, frozen=True):
-    """A header that is sent with each request, its name in lower case. `secret`: the log leaves its value out."""
+    """A header of each request, its name in lower case. The value of a `secret` one is not logged."""
 
     name: str
     value: Secret
@@ -82,13 +82,13 @@ class Http(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Exposition(msgspec.Struct, frozen=True):
-    """What /metrics shows: so many active jobs, the oldest, have series of their own."""
+    """What /metrics shows. At most `max_job_series` active jobs, the oldest, have their own series."""
 
     max_job_series: int = 1000
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """One API key, hence one workspace. Durations are seconds, but for `timeout_hours`."""
+    """One API key, hence one workspace. Durations are seconds, except for `timeout_hours`."""
 
     name: str
     api_key: Secret
@@ -127,7 +127,7 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def readers(cls, environ: Mapping[str, str]) -> Mapping[str, Callable[[Any], Any]]:  # noqa: ARG003 - a subclass uses it
-        """The keys that this kind adds, and what reads the value of each; a reader raises `Wrong`."""
+        """The keys that this kind adds, and what reads the value of each; a reader raises `InvalidValue`."""
         return {}
 
     @classmethod
@@ -143,16 +143,16 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def host(self) -> str:
-        """Where it sends, by the host alone: paths, ports and credentials of a URL may be secret."""
+        """The host that it sends to, without port, path and credentials, which may be secret."""
         return urlsplit(self.destination).hostname or ""
 
     @property
     def sets_authorization(self) -> bool:
-        """Whether its requests have an `authorization` of their own, as that of a URL with a user is."""
+        """Whether the notifier sets the header `authorization`, as for a URL with a user."""
         return "@" in urlsplit(self.destination).netloc
 
     def addresses(self) -> Iterator[tuple[str, str, str]]:
-        """The key of each address that it sends to, the URL, and what others could read on the way if that has no TLS."""
+        """Each address that it sends to: its key, the URL, and what could be read on the network path without TLS."""
         if self.url:
             yield "url", self.url.reveal(), "its events"
 
@@ -169,7 +169,7 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole configuration; `source` is the file it came from, None where it is the defaults."""
+    """The whole configuration; `source` is its file, None for the defaults."""
 
     source: str | None
     storage: Storage
@@ -180,7 +180,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     proxies: Proxies | None = None
 
     def secrets(self) -> list[str]:
-        """Every secret's value, for the log to leave out; of a URL also the parts that a server may echo alone."""
+        """The values of all secrets, for redaction; of a URL also the parts that a server may quote alone."""
         held = [account.api_key for account in self.accounts]
         held += [self.http.token] if self.http.token else []
         held += [secret for receiver in self.receivers for secret in receiver.secrets_by_key().values()]
@@ -189,11 +189,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         held += [header.value for header in headers if header.secret]
         proxies = self.proxies.secrets() if self.proxies else []
         urls = [receiver.url.reveal() for receiver in self.receivers if receiver.url]
-        return proxies + [secret.reveal() for secret in held] + [part for url in urls for part in telling_parts(url)]
+        return proxies + [secret.reveal() for secret in held] + [part for url in urls for part in secret_parts(url)]
 
 
-def telling_parts(url: str) -> list[str]:
-    """What of a URL a server may echo alone: its user, also as it is sent, and path and query, with the host and without."""
+def secret_parts(url: str) -> list[str]:
+    """The parts of a URL that a server may quote alone: its user, also in base64, and path and query, with and without host."""
     parts = urlsplit(url)
     credentials, _, host = parts.netloc.rpartition("@")
     target = parts.path + (f"?{parts.query}" if parts.query else "")

@@ -1,4 +1,4 @@
-"""Owns what is valid in a configuration and yet can hardly be meant."""
+"""Owns settings that are valid and yet probably a mistake."""
 
 from collections.abc import Iterator
 
@@ -6,8 +6,8 @@ from tracker.config.model import Config
 from tracker.core.queries.names import unknown_account_glob
 
 
-def doubts(config: Config) -> Iterator[str]:
-    """A sentence for each."""
+def implausible_settings(config: Config) -> Iterator[str]:
+    """A warning for each."""
     accounts = [account.name for account in config.accounts]
     for index, receiver in enumerate(config.receivers):
         glob = receiver.match.account

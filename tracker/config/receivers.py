@@ -7,9 +7,9 @@ import msgspec
 from msgspec import UNSET
 
 from tracker.config import address, certificates, toml_table
-from tracker.config.headers import headers
+from tracker.config.headers import read_headers
 from tracker.config.model import Receiver
-from tracker.config.toml_table import Table, Wrong
+from tracker.config.toml_table import InvalidValue, Table
 from tracker.core.deliveries.fan_out import Match
 from tracker.core.queries.names import unknown_type
 
@@ -38,7 +38,7 @@ def _receiver(
     kind = _kind(found, kinds)
     default = kind(name="")
     receiver = kind(
-        name=found.need("name", toml_table.name, "", 'a name, such as "pipeline"'),
+        name=found.require("name", toml_table.name, "", 'a name, such as "pipeline"'),
         url=found.get("url", address.receiver_url(environ), None),
         **_own_values(found, kind, readers),
         events=found.get("events", _event_types, default.events),
@@ -51,9 +51,9 @@ def _receiver(
     receiver = msgspec.structs.replace(
         receiver,
         headers=found.get(
-            "headers", lambda each: headers(each, f"{path}.headers", errors, environ, has_key=has_key), default.headers
+            "headers", lambda each: read_headers(each, f"{path}.headers", errors, environ, has_key=has_key), default.headers
         ),
-        tls=certificates.tls(found, environ, errors),
+        tls=certificates.read_tls(found, environ, errors),
     )
     if isinstance(values, dict):
         misplaced = (key for key in dict.fromkeys(keys) if key in values and key not in readers[kind])
@@ -65,7 +65,7 @@ def _receiver(
 def _kind(found: Table, kinds: Sequence[type[Receiver]]) -> type[Receiver]:
     """The kind of receiver that a table names; the first where it names none that there is."""
     by_name = {kind.kind: kind for kind in kinds}
-    return by_name[found.need("kind", toml_table.choice(*by_name), kinds[0].kind, " or ".join(map(repr, by_name)))]
+    return by_name[found.require("kind", toml_table.choice(*by_name), kinds[0].kind, " or ".join(map(repr, by_name)))]
 
 
 def _own_values(found: Table, kind: type[Receiver], readers: _Readers) -> dict[str, Any]:
@@ -87,13 +87,13 @@ def _owners(key: str, readers: _Readers) -> str:
 def _event_types(value: Any) -> tuple[str, ...]:
     globs = toml_table.texts(value)
     if wrong := [*filter(None, map(unknown_type, globs))]:
-        raise Wrong("; also ".join(wrong))
+        raise InvalidValue("; also ".join(wrong))
     return globs
 
 
 def _schedule(value: Any) -> tuple[float, ...]:
     if not isinstance(value, list) or not value:
-        raise Wrong(f"found {toml_table.described(value)}, expected a list of durations")
+        raise InvalidValue(f"found {toml_table.display_type(value)}, expected a list of durations")
     return tuple(map(toml_table.duration("0s", "30d"), value))
 
 
@@ -110,5 +110,5 @@ def _match(values: Any, path: str, errors: list[str]) -> Match:
 
 def _globs(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
-        raise Wrong(f"found {toml_table.described(value)}, expected a table of globs")
+        raise InvalidValue(f"found {toml_table.display_type(value)}, expected a table of globs")
     return {key: toml_table.text(each) for key, each in value.items()}

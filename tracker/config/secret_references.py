@@ -1,6 +1,6 @@
-"""Owns reading what a configuration refers to: paths, and secrets in the environment, in files and in credentials.
+"""Owns reading paths, and references to secrets in the environment, in files and in systemd credentials.
 
-A path that is not absolute starts at the working directory; `~/` is $HOME. No message holds a secret.
+A relative path starts at the working directory; `~/` is $HOME. No message has a secret in it.
 """
 
 import re
@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from tracker.config import toml_table
 from tracker.config.model import Secret
-from tracker.config.toml_table import Wrong
+from tracker.config.toml_table import InvalidValue
 
 EXPECTED: Final = 'expected { env = "NAME" }, { file = "PATH" } or { credential = "NAME" }'
-_MAX_BYTES: Final = 65536  # longer than any secret; a device would not end
+_MAX_BYTES: Final = 65536  # longer than any secret; reading a device would not end
 
 
 def path(environ: Mapping[str, str]) -> Callable[[Any], Path]:
@@ -24,7 +24,9 @@ def path(environ: Mapping[str, str]) -> Callable[[Any], Path]:
         if not found.startswith("~"):
             return Path(found)
         if not found.startswith("~/") or not environ.get("HOME"):
-            raise Wrong(f"found {toml_table.shown(value)}, expected a path; `~/` needs $HOME, and no other `~` is known")
+            raise InvalidValue(
+                f"found {toml_table.display(value)}, expected a path; `~/` needs $HOME, and no other `~` is known"
+            )
         return Path(environ["HOME"]) / found.removeprefix("~/")
 
     return read
@@ -33,22 +35,22 @@ def path(environ: Mapping[str, str]) -> Callable[[Any], Path]:
 def secret(environ: Mapping[str, str]) -> Callable[[Any], Secret]:
     """Read a reference to a secret: { env = … }, { file = … } or { credential = … }; never the secret itself.
 
-    One in a file, as credentials are too, can be read again.
+    A secret in a file or a credential can be read again.
     """
     readers = {"env": _from_environment, "file": _from_file, "credential": _from_credential}
 
     def read(value: Any) -> Secret:
         if not isinstance(value, dict) or len(value) != 1 or not value.keys() <= readers.keys():
             what = "a string (not shown)" if isinstance(value, str) else "another table" if isinstance(value, dict) else ""
-            raise Wrong(f"found {what or toml_table.shown(value)}, {EXPECTED}")
+            raise InvalidValue(f"found {what or toml_table.display(value)}, {EXPECTED}")
         ((kind, where),) = value.items()
         if not isinstance(where, str) or not where or not where.isprintable():
-            raise Wrong(f"found {toml_table.shown(where)} for `{kind}`, {EXPECTED}")
+            raise InvalidValue(f"found {toml_table.display(where)} for `{kind}`, {EXPECTED}")
         label, found, file = readers[kind](where, environ)
         if not found:
-            raise Wrong(f"{label} is empty, expected a secret in it")
+            raise InvalidValue(f"{label} is empty, expected a secret in it")
         if not found.isascii() or not found.isprintable():
-            raise Wrong(f"{label} holds something else (not shown), expected one line of printable ASCII")
+            raise InvalidValue(f"{label} holds something else (not shown), expected one line of printable ASCII")
         return Secret(found, label, lambda: read(value), file) if file else Secret(found)
 
     return read
@@ -58,13 +60,13 @@ def _from_environment(variable: str, environ: Mapping[str, str]) -> tuple[str, s
     is_a_name = re.fullmatch(r"[A-Z_][A-Z0-9_]*", variable)
     label = f"the environment variable {variable if is_a_name else 'named there (not shown, it may be the secret itself)'}"
     if variable not in environ:
-        raise Wrong(f"{label} is not set")
+        raise InvalidValue(f"{label} is not set")
     return label, environ[variable].strip(), None
 
 
 def _from_file(where: str, environ: Mapping[str, str]) -> tuple[str, str, Path]:
     if "://" in where:
-        raise Wrong("found a URL (not shown) for `file`, expected the path of a file that holds it")
+        raise InvalidValue("found a URL (not shown) for `file`, expected the path of a file that holds it")
     file = path(environ)(where)
     return f"the file {file}", _content(file, f"the file {file}"), file
 
@@ -72,9 +74,11 @@ def _from_file(where: str, environ: Mapping[str, str]) -> tuple[str, str, Path]:
 def _from_credential(where: str, environ: Mapping[str, str]) -> tuple[str, str, Path]:
     label = f"the credential {where}"
     if "/" in where or where in (".", ".."):
-        raise Wrong("found a path (not shown) for `credential`, expected the name of a credential")
+        raise InvalidValue("found a path (not shown) for `credential`, expected the name of a credential")
     if not environ.get("CREDENTIALS_DIRECTORY"):
-        raise Wrong(f"{label} cannot be read: $CREDENTIALS_DIRECTORY is not set; is this a service with LoadCredential=?")
+        raise InvalidValue(
+            f"{label} cannot be read: $CREDENTIALS_DIRECTORY is not set; is this a service with LoadCredential=?"
+        )
     file = Path(environ["CREDENTIALS_DIRECTORY"]) / where
     return label, _content(file, label), file
 
@@ -84,5 +88,5 @@ def _content(file: Path, label: str) -> str:
         with file.open("rb") as opened:
             content = opened.read(_MAX_BYTES)
     except OSError as error:
-        raise Wrong(f"{label} cannot be read: {error.strerror}") from None
+        raise InvalidValue(f"{label} cannot be read: {error.strerror}") from None
     return content.decode("utf-8", "replace").strip()

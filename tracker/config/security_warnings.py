@@ -1,7 +1,7 @@
-"""Owns what in a configuration gives others more than it should: files that they may read or change, and what is not encrypted.
+"""Owns the security warnings: files that other users may read or change, and connections without encryption.
 
-`insecurities` is pure; `look` finds the files' modes for it. Nothing here stops the daemon: what is refused is refused when the
-configuration is read.
+`assess_security` is pure; `find_files` reads the modes of the files for it. A warning does not stop the daemon: what is not
+allowed is an error when the configuration is loaded.
 """
 
 import os
@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tracker.config.address import is_loopback
-from tracker.config.api_key_strength import SHORTEST_TOKEN
+from tracker.config.api_key_strength import MIN_TOKEN_LENGTH
 from tracker.config.model import Config, Secret
 from tracker.http.tls import Tls
 
 
-class Kind(StrEnum):
-    """What a file is, and hence who may do what with it: the value is how a message begins."""
+class FileKind(StrEnum):
+    """What a file is, which decides who may read and change it; the value is the beginning of a message."""
 
     CONFIGURATION = "the configuration"
     TRUSTED = "the file"
@@ -31,22 +31,22 @@ class Kind(StrEnum):
     DIRECTORY = "the directory"
 
 
-_HIDDEN: Final = (Kind.SECRET, Kind.DATABASE)
-"""What others may not even read."""
+_PRIVATE: Final = (FileKind.SECRET, FileKind.DATABASE)
+"""Files that other users may not even read."""
 
 
 class File(msgspec.Struct, frozen=True):
-    """A file as it was found; `mode` has its permission bits, and the sticky one."""
+    """A file and its owner; `mode` has its permission bits, and the sticky bit."""
 
-    kind: Kind
+    kind: FileKind
     path: str
     mode: int
     user: int
     group: int
 
 
-class Insecurity(msgspec.Struct, frozen=True):
-    """What is insecure, what was found there and what was expected, and what to do."""
+class SecurityWarning(msgspec.Struct, frozen=True):
+    """What is insecure, what was found and what is expected, and what to do."""
 
     what: str
     found: str
@@ -57,35 +57,37 @@ class Insecurity(msgspec.Struct, frozen=True):
         return f"{self.what}: found {self.found}, expected {self.expected}; {self.remedy}"
 
 
-def found_in(config: Config) -> list[Insecurity]:
-    """All that is insecure about the configuration and its files as they are now."""
-    return [*insecurities(config, look(config), _trusted(config))]
+def security_warnings(config: Config) -> list[SecurityWarning]:
+    """The warnings about the configuration and its files as they are now."""
+    return [*assess_security(config, find_files(config), _trusted(config))]
 
 
-def insecurities(config: Config, files: Iterable[File], trusted: frozenset[int]) -> Iterator[Insecurity]:
-    """What is insecure about the configuration, given its files; `trusted` are the users who may change them."""
+def assess_security(config: Config, files: Iterable[File], trusted: frozenset[int]) -> Iterator[SecurityWarning]:
+    """The warnings about the configuration, given its files; `trusted` are the users who may change them."""
     for file in files:
         yield from _of_file(file, trusted)
     yield from _of_network(config)
 
 
-def look(config: Config) -> Iterator[File]:
+def find_files(config: Config) -> Iterator[File]:
     """The files that the configuration names, itself included, and the directories that they are in, each once."""
-    named = {(Kind.CONFIGURATION, Path(config.source))} if config.source else set()
-    named |= {(Kind.DATABASE, each) for each in _of_database(config.storage.path)}
+    named = {(FileKind.CONFIGURATION, Path(config.source))} if config.source else set()
+    named |= {(FileKind.DATABASE, each) for each in _of_database(config.storage.path)}
     named |= set(_referred_to(config))
-    directories = {(Kind.DIRECTORY, each) for _, path in named for each in (path.parent, Path(os.path.realpath(path)).parent)}
+    directories = {
+        (FileKind.DIRECTORY, each) for _, path in named for each in (path.parent, Path(os.path.realpath(path)).parent)
+    }
     for kind, path in sorted(named | directories):
         try:
             status = path.stat()
-        except OSError:  # it is not there yet, or the process may not see it
+        except OSError:  # it does not exist yet, or the process may not see it
             continue
-        if kind is Kind.DIRECTORY or stat.S_ISREG(status.st_mode):
+        if kind is FileKind.DIRECTORY or stat.S_ISREG(status.st_mode):
             yield File(kind, str(path), stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
 
 
 def _trusted(config: Config) -> frozenset[int]:
-    """Root, the process's user, and the one whose daemon it is: `check` may be run by another one."""
+    """Root, the user of the process, and the owner of the database: another user may run `check`."""
     try:
         owner = {Path(os.path.realpath(config.storage.path)).parent.stat().st_uid}
     except OSError:
@@ -94,7 +96,7 @@ def _trusted(config: Config) -> frozenset[int]:
 
 
 def _of_database(path: Path) -> Iterator[Path]:
-    """The database, and what is kept beside it: its WAL, its lock, the token for commands, what a restore has put aside."""
+    """The database and the files next to it: WAL, lock, control token, the database that a restore has displaced."""
     real = Path(os.path.realpath(path))
     try:
         yield from (each for each in real.parent.iterdir() if re.match(rf"{re.escape(real.name)}($|[-.])", each.name))
@@ -102,15 +104,15 @@ def _of_database(path: Path) -> Iterator[Path]:
         return
 
 
-def _referred_to(value: Any) -> Iterator[tuple[Kind, Path]]:
-    """Every file that a value of the configuration came from, or is read again from."""
+def _referred_to(value: Any) -> Iterator[tuple[FileKind, Path]]:
+    """Every file that a value of the configuration is read from."""
     if isinstance(value, Secret) and value.path:
-        yield Kind.SECRET, value.path
+        yield FileKind.SECRET, value.path
     elif isinstance(value, Tls):
         if value.ca_file:
-            yield Kind.TRUSTED, value.ca_file
+            yield FileKind.TRUSTED, value.ca_file
         if value.certificate:
-            yield Kind.SECRET, value.certificate.key
+            yield FileKind.SECRET, value.certificate.key
     elif isinstance(value, tuple):
         for each in value:
             yield from _referred_to(each)
@@ -119,25 +121,31 @@ def _referred_to(value: Any) -> Iterator[tuple[Kind, Path]]:
             yield from _referred_to(getattr(value, name))
 
 
-def _of_file(file: File, trusted: frozenset[int]) -> Iterator[Insecurity]:
+def _of_file(file: File, trusted: frozenset[int]) -> Iterator[SecurityWarning]:
     what, mode = f"{file.kind} {file.path}", f"mode {file.mode:04o}"
-    sticky = file.kind is Kind.DIRECTORY and file.mode & stat.S_ISVTX
+    sticky = file.kind is FileKind.DIRECTORY and file.mode & stat.S_ISVTX
     by_group = file.mode & stat.S_IWGRP and file.group != file.user  # a group of the user's own has the same number
     if (file.mode & stat.S_IWOTH or by_group) and not sticky:
         others = "every user" if file.mode & stat.S_IWOTH else f"group {file.group}"
-        yield Insecurity(what, f"{mode}, which lets {others} change it", "its owner alone to do so", f"chmod go-w {file.path}")
-    if file.kind in _HIDDEN and file.mode & (stat.S_IROTH | stat.S_IXOTH):
-        yield Insecurity(what, f"{mode}, which lets every user read it", "0600, or 0640 for a group", f"chmod o= {file.path}")
+        yield SecurityWarning(
+            what, f"{mode}, which lets {others} change it", "its owner alone to do so", f"chmod go-w {file.path}"
+        )
+    if file.kind in _PRIVATE and file.mode & (stat.S_IROTH | stat.S_IXOTH):
+        yield SecurityWarning(
+            what, f"{mode}, which lets every user read it", "0600, or 0640 for a group", f"chmod o= {file.path}"
+        )
     if file.user not in trusted and not sticky:
         expected = f"it to belong to {' or '.join('root' if each == 0 else f'user {each}' for each in sorted(trusted))}"
-        yield Insecurity(what, f"that it belongs to user {file.user}, who can change it", expected, "chown it to one of them")
+        yield SecurityWarning(
+            what, f"that it belongs to user {file.user}, who can change it", expected, "chown it to one of them"
+        )
 
 
-def _of_network(config: Config) -> Iterator[Insecurity]:
-    if config.http.token and (length := len(config.http.token.reveal())) < SHORTEST_TOKEN:
+def _of_network(config: Config) -> Iterator[SecurityWarning]:
+    if config.http.token and (length := len(config.http.token.reveal())) < MIN_TOKEN_LENGTH:
         found, remedy = f"a token of {length} characters (not shown)", "make one by `openssl rand -hex 32`"
-        yield Insecurity("http.token", found, f"at least {SHORTEST_TOKEN}, so that it cannot be guessed", remedy)
-    read_on_the_way = [
+        yield SecurityWarning("http.token", found, f"at least {MIN_TOKEN_LENGTH}, so that it cannot be guessed", remedy)
+    plain_text = [
         ("http.external_url", config.http.external_url, "the token and all that the page shows"),
         *((f"accounts[{at}].base_url", each.base_url, "the API key and the jobs") for at, each in enumerate(config.accounts)),
         *(
@@ -146,7 +154,7 @@ def _of_network(config: Config) -> Iterator[Insecurity]:
             for key, url, what in receiver.addresses()
         ),
     ]
-    for key, url, what in read_on_the_way:
+    for key, url, what in plain_text:
         if url and (host := urlsplit(url).hostname) and urlsplit(url).scheme == "http" and not is_loopback(host):
             found = f"http:// to {host}, where anyone on the network path can read {what}"
-            yield Insecurity(key, found, "https://", "use https, or a TLS proxy on this machine")
+            yield SecurityWarning(key, found, "https://", "use https, or a TLS proxy on this machine")

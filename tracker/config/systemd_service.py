@@ -1,4 +1,4 @@
-"""Owns what systemd says to a service through its environment: where it listens, and how often it wants to hear."""
+"""Owns what systemd tells a service through its environment: the notification socket and the watchdog's interval."""
 
 import os
 from collections.abc import Mapping
@@ -7,25 +7,25 @@ from typing import Final
 import msgspec
 
 
-class Service(msgspec.Struct, frozen=True):
+class SystemdService(msgspec.Struct, frozen=True):
     """`notify` is the address of $NOTIFY_SOCKET; `watchdog` the seconds after which a silent service is restarted."""
 
     notify: str | None = None
     watchdog: float | None = None
 
 
-BY_HAND: Final = Service()
-"""What is expected where no manager is."""
+NO_SERVICE: Final = SystemdService()
+"""What a process without a service manager has."""
 
 
-def service(environ: Mapping[str, str] = os.environ, pid: int | None = None) -> Service:  # noqa: TID251 - config reads it
-    """What the manager of the process `pid` (this one) expects of it; nothing where it is started by hand."""
+def read_service(environ: Mapping[str, str] = os.environ, pid: int | None = None) -> SystemdService:  # noqa: TID251 - config reads it
+    """What the service manager expects of the process `pid` (this one); `NO_SERVICE` if it has none."""
     notify = environ.get("NOTIFY_SOCKET", "")
     watchdog = environ.get("WATCHDOG_USEC", "")
-    concerned = environ.get("WATCHDOG_PID", "") in ("", str(os.getpid() if pid is None else pid))
-    return Service(
+    is_for_this_process = environ.get("WATCHDOG_PID", "") in ("", str(os.getpid() if pid is None else pid))
+    return SystemdService(
         notify=notify if notify.startswith(("/", "@")) else None,
-        watchdog=int(watchdog) / 1_000_000 if concerned and _is_count(watchdog) else None,
+        watchdog=int(watchdog) / 1_000_000 if is_for_this_process and _is_count(watchdog) else None,
     )
 
 

@@ -1,6 +1,6 @@
-"""Owns reading one TOML table: each key by its path, each value checked, every mistake collected and told.
+"""Owns reading one TOML table: each key by its path, each value checked, every mistake collected.
 
-A message says where, what was found and what is expected. What may be a secret is never shown.
+A message says where the mistake is, what was found and what is expected. A value that may be a secret is never shown.
 """
 
 import re
@@ -13,15 +13,15 @@ T = TypeVar("T")
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _SHOWN: Final = 60
-"""Characters of a wrong value that a message shows."""
+"""Characters of an invalid value that a message shows."""
 
 
-class Wrong(Exception):  # noqa: N818 - a mistake in the file, collected and told by `Table`
-    """A value that cannot be used; the message says what was found and what is expected."""
+class InvalidValue(Exception):  # noqa: N818 - a mistake in the file, collected by `Table`
+    """A value that is not valid; the message says what was found and what is expected."""
 
 
 class Table:
-    """A TOML table under `path`; mistakes go to `errors`, in the order of the file."""
+    """A TOML table at `path`; mistakes go to `errors`, in the order of the calls."""
 
     def __init__(self, values: Any, path: str, errors: list[str], keys: Iterable[str]) -> None:
         self.path = path
@@ -29,86 +29,86 @@ class Table:
         self._is_table = isinstance(values, dict)
         self._values: dict[str, Any] = values if self._is_table else {}
         if not self._is_table:
-            self.mistake("", f"found {described(values)}, expected a table")
+            self.add_mistake("", f"found {display_type(values)}, expected a table")
         known = list(keys)
         for key in self._values:
             if key not in known:
                 near = get_close_matches(key, known, n=1)
                 hint = f"; did you mean `{near[0]}`?" if near else f", expected one of {', '.join(sorted(known))}"
-                self.mistake(key, f"unknown key{hint}")
+                self.add_mistake(key, f"unknown key{hint}")
 
     def get(self, key: str, read: Callable[[Any], T], default: T) -> T:
-        """The value of `key` as `read` makes it; the default where it is absent or wrong."""
+        """The value of `key`, converted by `read`; the default if it is missing or invalid."""
         if key not in self._values:
             return default
         try:
             return read(self._values[key])
-        except Wrong as wrong:
-            self.mistake(key, str(wrong))
+        except InvalidValue as wrong:
+            self.add_mistake(key, str(wrong))
             return default
 
-    def need(self, key: str, read: Callable[[Any], T], instead: T, expected: str) -> T:
-        """As `get`, but an absent key is a mistake."""
+    def require(self, key: str, read: Callable[[Any], T], default: T, expected: str) -> T:
+        """As `get`, but a missing key is a mistake."""
         if self._is_table and key not in self._values:
-            self.mistake(key, f"missing, expected {expected}")
-        return self.get(key, read, instead)
+            self.add_mistake(key, f"missing, expected {expected}")
+        return self.get(key, read, default)
 
-    def mistake(self, key: str, found: str) -> None:
-        """There is one about `key`: what was found, and what is expected."""
-        where = ".".join(part for part in (self.path, shown_key(key)) if part)
+    def add_mistake(self, key: str, found: str) -> None:
+        """Add a mistake about `key`: what was found, and what is expected."""
+        where = ".".join(part for part in (self.path, display_key(key)) if part)
         self.errors.append(f"{where}: {found}")
 
 
 def text(value: Any) -> str:
     if not isinstance(value, str) or not value or not value.isprintable():
-        raise Wrong(f"found {shown(value)}, expected a string, printable and not empty")
+        raise InvalidValue(f"found {display(value)}, expected a string, printable and not empty")
     return value
 
 
 def texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
-        raise Wrong(f"found {described(value)}, expected a list of strings")
+        raise InvalidValue(f"found {display_type(value)}, expected a list of strings")
     return tuple(text(each) for each in value)
 
 
 def name(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", value):
-        raise Wrong(f"found {shown(value)}, expected up to 64 letters, digits, `_`, `.` or `-`")
+        raise InvalidValue(f"found {display(value)}, expected up to 64 letters, digits, `_`, `.` or `-`")
     return value
 
 
-def flag(value: Any) -> bool:
+def boolean(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise Wrong(f"found {shown(value)}, expected true or false")
+        raise InvalidValue(f"found {display(value)}, expected true or false")
     return value
 
 
-def number(least: float, most: float, example: str) -> Callable[[Any], float]:
+def number(minimum: float, maximum: float, example: str) -> Callable[[Any], float]:
     def read(value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-            raise Wrong(f"found {shown(value)}, expected a number from {least} to {most}, such as {example}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not minimum <= value <= maximum:
+            raise InvalidValue(f"found {display(value)}, expected a number from {minimum} to {maximum}, such as {example}")
         return float(value)
 
     return read
 
 
-def whole(least: int, most: int) -> Callable[[Any], int]:
+def integer(minimum: int, maximum: int) -> Callable[[Any], int]:
     def read(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise Wrong(f"found {shown(value)}, expected a whole number from {least} to {most}")
+        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
+            raise InvalidValue(f"found {display(value)}, expected a whole number from {minimum} to {maximum}")
         return value
 
     return read
 
 
-def duration(least: str, most: str) -> Callable[[Any], float]:
-    """Read a duration such as "15s", "5m", "1h30m" or "7d", from `least` to `most`, as seconds."""
+def duration(minimum: str, maximum: str) -> Callable[[Any], float]:
+    """Read a duration such as "15s", "5m", "1h30m" or "7d", from `minimum` to `maximum`, as seconds."""
 
     def read(value: Any) -> float:
         if not isinstance(value, str) or not re.fullmatch(rf"(?:{_PART.pattern})+", value):
-            raise Wrong(f'found {shown(value)}, expected a duration such as "500ms", "15s", "5m", "2h" or "7d"')
-        if not _seconds(least) <= _seconds(value) <= _seconds(most):
-            raise Wrong(f'found {shown(value)}, expected a duration from "{least}" to "{most}"')
+            raise InvalidValue(f'found {display(value)}, expected a duration such as "500ms", "15s", "5m", "2h" or "7d"')
+        if not _seconds(minimum) <= _seconds(value) <= _seconds(maximum):
+            raise InvalidValue(f'found {display(value)}, expected a duration from "{minimum}" to "{maximum}"')
         return _seconds(value)
 
     return read
@@ -117,7 +117,7 @@ def duration(least: str, most: str) -> Callable[[Any], float]:
 def choice(*options: str) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
         if value not in options:
-            raise Wrong(f"found {shown(value)}, expected {' or '.join(map(repr, options))}")
+            raise InvalidValue(f"found {display(value)}, expected {' or '.join(map(repr, options))}")
         return value
 
     return read
@@ -127,7 +127,7 @@ def tables(values: dict[str, Any], key: str, errors: list[str]) -> list[tuple[st
     """The tables of the list `key`, each with its path."""
     found = values.get(key, [])
     if not isinstance(found, list):
-        errors.append(f"{key}: found {described(found)}, expected [[{key}]]")
+        errors.append(f"{key}: found {display_type(found)}, expected [[{key}]]")
         return []
     return [(f"{key}[{index}]", each) for index, each in enumerate(found)]
 
@@ -141,8 +141,8 @@ def refuse_duplicates(key: str, names: list[str], errors: list[str]) -> None:
     )
 
 
-def shown(value: Any) -> str:
-    """A wrong value as a message shows it: on one line, printable, and not for ever."""
+def display(value: Any) -> str:
+    """An invalid value as a message shows it: on one line, printable, of bounded length."""
     if isinstance(value, str):
         return repr(value) if len(value) <= _SHOWN else f"{value[:_SHOWN]!r}…"
     if isinstance(value, bool):
@@ -154,14 +154,14 @@ def shown(value: Any) -> str:
     return "a table" if isinstance(value, dict) else str(value)
 
 
-def described(value: Any) -> str:
-    """What a wrong value is, where its kind says enough: a string that stands for a whole table may well be a secret."""
-    return "a string" if isinstance(value, str) else shown(value)
+def display_type(value: Any) -> str:
+    """What an invalid value is, without a string's text: a string in the place of a table may be a secret."""
+    return "a string" if isinstance(value, str) else display(value)
 
 
-def shown_key(key: str) -> str:
+def display_key(key: str) -> str:
     """A key as a message shows it in a path."""
-    return key if re.fullmatch(r"[A-Za-z0-9_-]{0,64}", key) else shown(key)
+    return key if re.fullmatch(r"[A-Za-z0-9_-]{0,64}", key) else display(key)
 
 
 def _seconds(duration: str) -> float:

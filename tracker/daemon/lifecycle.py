@@ -17,11 +17,11 @@ import structlog
 
 from tracker import __version__
 from tracker.config import Config, Http
-from tracker.config.difference import Difference, taken_over
-from tracker.config.plausibility import doubts
+from tracker.config.difference import Difference, apply_changes
+from tracker.config.plausibility import implausible_settings
 from tracker.config.secrets_in_use import Learned
-from tracker.config.security_warnings import found_in
-from tracker.config.systemd_service import BY_HAND, Service
+from tracker.config.security_warnings import security_warnings
+from tracker.config.systemd_service import NO_SERVICE, SystemdService
 from tracker.core.errors.config_error import ConfigError
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.reconciliation.account_health import Health
@@ -56,7 +56,7 @@ def _keep(_secrets: Iterable[str]) -> None:
     """Secrets that come to be known while no log leaves any out."""
 
 
-async def run(config: Config, read: Reading, service: Service = BY_HAND, learned: Learned = _keep) -> None:
+async def run(config: Config, read: Reading, service: SystemdService = NO_SERVICE, learned: Learned = _keep) -> None:
     """Run the daemon until SIGTERM or SIGINT, by what `read` gives from each SIGHUP on. Raises what ended it otherwise.
 
     `learned` is given each secret that has taken the place of another one, before it is used.
@@ -134,9 +134,9 @@ class Daemon:
 
     async def warn(self) -> None:
         """Log what in the configuration in force can hardly be meant or is insecure, and what it leaves in the database."""
-        for doubt in doubts(self._config):
+        for doubt in implausible_settings(self._config):
             self._log.warning("config.doubtful", about=doubt)
-        for insecurity in await anyio.to_thread.run_sync(found_in, self._config):
+        for insecurity in await anyio.to_thread.run_sync(security_warnings, self._config):
             self._log.warning("configuration.insecure", **msgspec.structs.asdict(insecurity))
         receivers, accounts = ([each.name for each in of] for of in (self._config.receivers, self._config.accounts))
         try:
@@ -153,7 +153,7 @@ class Daemon:
             )
 
     def _take_over(self, config: Config) -> None:
-        self._config, difference = taken_over(self._config, config)
+        self._config, difference = apply_changes(self._config, config)
         self._crew.apply(self._config)
         self._health.reload_error, self._health.restart_needed = None, difference.restart
         self._metrics.reloaded(now(), ok=True)
@@ -173,7 +173,7 @@ def _told(difference: Difference) -> dict[str, tuple[str, ...]]:
 
 
 @asynccontextmanager
-async def daemon(config: Config, service: Service = BY_HAND, learned: Learned = _keep) -> AsyncIterator[Daemon]:
+async def daemon(config: Config, service: SystemdService = NO_SERVICE, learned: Learned = _keep) -> AsyncIterator[Daemon]:
     """Watch the accounts and serve the surfaces while the context lasts."""
     statistics = open_statistics(config.storage.path)
     version, is_affected = statistics.engine()

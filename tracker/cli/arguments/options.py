@@ -37,7 +37,7 @@ def duration(least: str, most: str) -> Callable[[click.Context, click.Parameter,
 
         try:
             return None if given is None else toml_table.duration(least, most)(given)
-        except toml_table.Wrong as wrong:
+        except toml_table.InvalidValue as wrong:
             raise click.BadParameter(str(wrong)) from None
 
     return read
@@ -58,7 +58,7 @@ def _ago(given: str) -> int:
 
     try:
         return now() - round(toml_table.duration("0s", "3650d")(given) * 1000)
-    except toml_table.Wrong:
+    except toml_table.InvalidValue:
         raise click.BadParameter(
             f"found {given!r}, expected a time, such as 2025-06-25T16:20:10+02:00, or how long ago, such as 2h or 7d"
         ) from None

@@ -11,8 +11,8 @@ import click
 from tracker.cli.arguments.options import config_option, examples
 from tracker.config import Account, Config, database_path
 from tracker.config.api_key_strength import refuse_short_keys
-from tracker.config.plausibility import doubts
-from tracker.config.security_warnings import found_in
+from tracker.config.plausibility import implausible_settings
+from tracker.config.security_warnings import security_warnings
 from tracker.core.errors.provider_failure import Failure
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.jobs.job import Page
@@ -50,7 +50,7 @@ def command(config: str | None, online: bool, running: bool) -> None:
     click.echo("".join(f"listen    {each.host} port {each.port}\n" for each in loaded.http.listen), nl=False)
     click.echo("".join(f"account   {account.name} at {account.base_url}\n" for account in loaded.accounts), nl=False)
     click.echo("".join(f"receiver  {receiver.name} ({receiver.kind})\n" for receiver in loaded.receivers), nl=False)
-    for warning in (*doubts(loaded), *map(str, found_in(loaded)), *anyio.run(_left_behind, loaded)):
+    for warning in (*implausible_settings(loaded), *map(str, security_warnings(loaded)), *anyio.run(_left_behind, loaded)):
         click.echo(f"warning   {plain(warning)}", err=True)
     if online and not anyio.run(_ask_all, loaded):
         sys.exit(1)

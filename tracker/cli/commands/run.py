@@ -12,7 +12,7 @@ import structlog
 from tracker.cli.arguments.options import config_option, examples
 from tracker.config import Config
 from tracker.config.api_key_strength import refuse_short_keys
-from tracker.config.systemd_service import service
+from tracker.config.systemd_service import read_service
 from tracker.core.errors.listen_error import ListenError
 from tracker.core.errors.storage_error import StorageError
 from tracker.daemon import lifecycle as daemon
@@ -61,7 +61,7 @@ async def _run(config: Config, read: daemon.Reading, told: log.Log) -> None:
     """The daemon, and beside it what says now and then what the log has kept back."""
     async with task_group() as group:
         group.start_soon(_tell_now_and_then, told.repetition)
-        await daemon.run(config, read, service(), told.redaction.add)
+        await daemon.run(config, read, read_service(), told.redaction.add)
         group.cancel_scope.cancel()
 
 

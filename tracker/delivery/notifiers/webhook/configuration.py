@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from tracker.config import secret_references
 from tracker.config.model import Receiver, Secret
-from tracker.config.toml_table import Wrong
+from tracker.config.toml_table import InvalidValue
 from tracker.core.deliveries.signing import parse_secret
 
 
@@ -27,7 +27,7 @@ def _secrets(environ: Mapping[str, str]) -> Callable[[Any], tuple[Secret, ...]]:
         try:
             parse_secret(secret.reveal())
         except ValueError as error:
-            raise Wrong(f"found something else (not shown), {error}") from None
-        return secret.reread_by(lambda: read(value))
+            raise InvalidValue(f"found something else (not shown), {error}") from None
+        return secret.with_reread(lambda: read(value))
 
     return lambda value: tuple(map(read, value)) if value and isinstance(value, list) else (read(value),)
