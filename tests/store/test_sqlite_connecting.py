@@ -1,9 +1,15 @@
 """A connection that fails leaves nothing behind."""
 
 import asyncio
+import inspect
+import re
 import sqlite3
 import threading
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
 
+import aiosqlite
 import pytest
 
 from tracker.store.sqlite.database.connect import connect
@@ -53,3 +59,18 @@ async def test_what_was_opened_for_a_task_that_was_cancelled_is_closed(tmp_path,
     with pytest.raises(asyncio.CancelledError):
         await task
     assert closed == opened != []
+
+
+def test_private_names_of_aiosqlite_are_those_of_the_versions_that_are_allowed():
+    """The dependency is bound to the minor version that is installed, which has the three names that `connect.py` uses."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    bounds = next(each for each in project["dependencies"] if each.startswith("aiosqlite"))
+    lowest, beyond = (tuple(map(int, re.search(rf"{sign}([0-9.]+)", bounds)[1].split("."))) for sign in (">=", "<"))
+    installed = tuple(map(int, version("aiosqlite").split(".")))
+    assert lowest <= installed < beyond
+    assert beyond == (lowest[0], lowest[1] + 1)
+    assert list(inspect.signature(aiosqlite.Connection._execute).parameters) == ["self", "fn", "args", "kwargs"]
+    assert inspect.iscoroutinefunction(aiosqlite.Connection._execute)
+    assert isinstance(aiosqlite.Connection._conn, property)
+    connection = aiosqlite.Connection(lambda: None, iter_chunk_size=1)
+    assert isinstance(connection._thread, threading.Thread)

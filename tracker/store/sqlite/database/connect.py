@@ -1,4 +1,12 @@
-"""Owns connecting to SQLite without blocking the loop, leaving nothing behind where that fails, and using its thread."""
+"""Owns the connection to SQLite in a thread of its own, and running a piece of work there.
+
+aiosqlite makes a hop to its thread for each statement, which costs more than most statements do, and offers nothing public for
+several statements in one hop. So three of its private names are used, here and nowhere else: `_execute` and `_conn` for a
+whole transaction in one hop, `_thread` to wait for the thread of a connection that failed. They may change with a minor
+version. Hence the dependency has an upper bound, and `tests/store/test_sqlite_connecting.py` holds the names to the installed
+version: raise the bound once that test passes. A thread pool would need no private name, but could close a connection in
+one thread while the statement of a cancelled task still runs in another; a connection with one thread cannot.
+"""
 
 import sqlite3
 from collections.abc import Callable
@@ -10,16 +18,16 @@ import anyio.to_thread
 
 T = TypeVar("T")
 
-_ROWS_AT_ONCE: Final = 64
-"""As aiosqlite has it."""
+_ROWS_PER_HOP: Final = 64
+"""aiosqlite's own default."""
 
 
 async def connect(address: str) -> aiosqlite.Connection:
-    """The connection to the URI `address`; raises `sqlite3.Error`. For a caller who is shielded from being cancelled.
+    """The connection to the URI `address`; raises `sqlite3.Error`. The caller is shielded from being cancelled.
 
-    aiosqlite tells its thread to end where connecting failed, and does not wait for that; a thread that is slow would then
-    speak to a loop that may be gone. Where the task is cancelled all the same, aiosqlite drops what its thread has opened;
-    here it is closed, once the thread has ended.
+    Where connecting fails, aiosqlite tells its thread to end and does not wait for that: a slow thread would then call a loop
+    that may be gone. Where the task is cancelled by asyncio itself, aiosqlite drops the connection that its thread has opened.
+    Here the thread is waited for, and the connection is closed.
     """
     opened: list[sqlite3.Connection] = []
 
@@ -27,22 +35,18 @@ async def connect(address: str) -> aiosqlite.Connection:
         opened.append(sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False))
         return opened[0]
 
-    connection = aiosqlite.Connection(connector, iter_chunk_size=_ROWS_AT_ONCE)
+    connection = aiosqlite.Connection(connector, iter_chunk_size=_ROWS_PER_HOP)
     try:
         return await connection
     except BaseException:
-        thread: Any = getattr(connection, "_thread", connection)
-        await anyio.to_thread.run_sync(thread.join)
+        await anyio.to_thread.run_sync(connection._thread.join)  # noqa: SLF001 - see above
         for each in opened:
             each.close()
         raise
 
 
 async def run(connection: aiosqlite.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
-    """What `work` returns of the connection, in its thread: one hop there and back, however many statements.
-
-    aiosqlite makes a hop for each statement, dearer than most of them, and offers nothing public for several.
-    """
-    execute: Any = connection._execute  # noqa: SLF001
+    """What `work` returns of the connection, in its thread: one hop there and back, however many statements."""
+    execute: Any = connection._execute  # noqa: SLF001 - see above
     result: T = await execute(work, connection._conn)  # noqa: SLF001
     return result
