@@ -7,7 +7,9 @@ import pytest
 from tracker.config import Listen
 from tracker.core.errors.config_error import ConfigError
 from tracker.daemon.configuration import load
+from tracker.delivery.notifiers.registry import NOTIFIER_KINDS
 
+KINDS = " or ".join(map(repr, NOTIFIER_KINDS))
 ENVIRON = {"HOME": "/home/someone", "MISTRAL_API_KEY": "key", "TOKEN": "token-of-sixteen", "SHORT": "fifteen-letters"}
 DURATION = 'expected a duration such as "500ms", "15s", "5m", "2h" or "7d"'
 URL = 'expected an http or https URL, such as "https://api.mistral.ai"'
@@ -80,7 +82,7 @@ def mistakes(tmp_path):
         ("accounts = [1]", "accounts[0]: found 1, expected a table"),
         ("receivers = 0.5", "receivers: found 0.5, expected [[receivers]]"),
         ("receivers = ['x']", "receivers[0]: found a string, expected a table"),
-        ("[[receivers]]\nname = 'x'\nurl = 'http://a'", "receivers[0].kind: missing, expected 'webhook' or 'slack'"),
+        ("[[receivers]]\nname = 'x'\nurl = 'http://a'", f"receivers[0].kind: missing, expected {KINDS}"),
         (
             "[[receivers]]\nname = 'x'\nkind = 'slack'",
             "receivers[0].url: expected either the URL of an incoming webhook, or a bot's `token` and `channel`",
@@ -223,8 +225,8 @@ def test_account(mistakes, line, mistake):
 @pytest.mark.parametrize(
     ("line", "mistake"),
     [
-        ("kind = 'email'", "kind: found 'email', expected 'webhook' or 'slack'"),
-        ("kind = ['slack']", "kind: found a list, expected 'webhook' or 'slack'"),
+        ("kind = 'email'", f"kind: found 'email', expected {KINDS}"),
+        ("kind = ['slack']", f"kind: found a list, expected {KINDS}"),
         ("events = []", "events: found an empty list, expected a list of strings"),
         (
             'events = ["batch.failed", "batch.complete"]',

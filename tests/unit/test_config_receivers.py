@@ -9,7 +9,7 @@ from tracker import config
 from tracker.config import Receiver, Secret, toml_table
 from tracker.core.errors.config_error import ConfigError
 from tracker.daemon.configuration import load
-from tracker.delivery.notifiers.registry import RECEIVER_KINDS
+from tracker.delivery.notifiers.registry import NOTIFIER_KINDS, RECEIVER_KINDS
 
 ENVIRON = {"HOME": "/home/someone", "MISTRAL_API_KEY": "key", "TOKEN": "xoxb-canary", "SECRET": "whsec_" + "A" * 32}
 EITHER = "receivers[0].url: expected either the URL of an incoming webhook, or a bot's `token` and `channel`"
@@ -30,8 +30,8 @@ def receivers(tmp_path, *lines):
         (['kind = "webhook"'], [NO_URL]),
         (['kind = "webhook"', 'url = "https://a"', 'channel = "#a"'], [f"receivers[0].channel: {OF_SLACK}"]),
         (
-            ['kind = "webhook"', "token = { env = 'TOKEN' }", "group_wait = '1s'"],
-            [f"receivers[0].token: {OF_SLACK}", f"receivers[0].group_wait: {OF_SLACK}", NO_URL],
+            ['kind = "webhook"', "token = { env = 'TOKEN' }", "api = 'https://a'"],
+            [f"receivers[0].token: {OF_SLACK}", f"receivers[0].api: {OF_SLACK}", NO_URL],
         ),
         (['kind = "slack"'], [EITHER]),
         (['kind = "slack"', 'url = "https://a"', "token = { env = 'TOKEN' }", 'channel = "#a"'], [EITHER]),
@@ -73,7 +73,10 @@ class PagerReceiver(Receiver, frozen=True, kw_only=True):
 @pytest.mark.parametrize(
     ("lines", "mistakes"),
     [
-        (['kind = "fax"'], ["receivers[0].kind: found 'fax', expected 'webhook' or 'slack' or 'pager'", NO_URL]),
+        (
+            ['kind = "fax"'],
+            [f"receivers[0].kind: found 'fax', expected {' or '.join(map(repr, NOTIFIER_KINDS))} or 'pager'", NO_URL],
+        ),
         (['kind = "pager"', 'channel = "#a"', 'url = "https://a"'], [f"receivers[0].channel: {OF_SLACK}"]),
         (
             ['kind = "slack"', 'service = "s"', 'url = "https://a"'],

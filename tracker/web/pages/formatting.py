@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from tracker.core.events.summary import format_duration
-from tracker.core.events.types import EVENT_TYPES
+from tracker.core.events.types import EVENT_TYPES, TYPE_OF_STATUS
 from tracker.core.jobs.job import time_of
 from tracker.core.jobs.status import (
     CANCELLATION_REQUESTED,
@@ -65,7 +65,10 @@ _STATES: Final[Mapping[str, Sign]] = {
 
 
 def sign_of_status(status: str) -> Sign:
-    return _SIGNS.get(status) or Sign("unknown", status, "warn")
+    if known := _SIGNS.get(status):
+        return known
+    reached = TYPE_OF_STATUS.get(status)
+    return _EVENTS[reached.name] if reached else Sign("unknown", status, "warn")
 
 
 def sign_of_job(job: Mapping[str, Any]) -> Sign:
