@@ -65,9 +65,9 @@ LOOKS = {
 async def test_what_a_query_costs_does_not_grow_with_the_log(count, tmp_path, monkeypatch):
     """Whatever is asked, and also where nothing is found: four times as long a log costs SQLite no more steps."""
     for module in (read_deliveries, read_events, read_jobs):
-        monkeypatch.setattr(module, "MOST_LOOKED_AT", BOUND)
-        monkeypatch.setattr(module, "MOST_LOOKED_INSIDE", BOUND, raising=False)
-        monkeypatch.setattr(module, "_READ_AT_ONCE", BOUND // 2, raising=False)
+        monkeypatch.setattr(module, "MAX_ROWS_SKIPPED", BOUND)
+        monkeypatch.setattr(module, "MAX_ROWS_DECODED", BOUND, raising=False)
+        monkeypatch.setattr(module, "_BATCH_SIZE", BOUND // 2, raising=False)
     steps = []
     for events in LENGTHS:
         long_log.write(tmp_path / f"{events}.db", events, active=20)

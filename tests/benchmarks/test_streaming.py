@@ -11,7 +11,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from observations import seen_many
 from surfaced import surfaced
 
-from tracker.core.ports.reader import Reader
+from tracker.store.sqlite.reading.reader import SqliteReader
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 
@@ -27,8 +27,8 @@ async def test_streaming(compare, count, tmp_path, monkeypatch, commits, runs):
     events = commits * AT_ONCE
     cpu, queries = compare(f"stream of {events:,} events: CPU", time.process_time), count(f"queries for {events:,} events")
     sent, asked = count(f"bytes of {events:,} events"), []
-    look = Reader._all
-    monkeypatch.setattr(Reader, "_all", lambda self, *of: asked.append(of[0]) or look(self, *of))
+    look = SqliteReader._all
+    monkeypatch.setattr(SqliteReader, "_all", lambda self, *of: asked.append(of[0]) or look(self, *of))
     for run in range(runs):
         for readers in (1, 100):
             way = f"{readers} who read"

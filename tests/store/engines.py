@@ -38,12 +38,12 @@ class Sqlite:
 
     @staticmethod
     def bound_pages(monkeypatch, **bounds):
-        """Lower what one page may read: `passed_over` and `read_whole` rows, `at_once`, and `characters` of a page."""
+        """Lower what one page may read: rows `skipped` and `decoded`, rows of a `batch`, `characters` of the page."""
         names = {
-            "passed_over": "MOST_LOOKED_AT",
-            "read_whole": "MOST_LOOKED_INSIDE",
-            "at_once": "_READ_AT_ONCE",
-            "characters": "MOST_CHARACTERS",
+            "skipped": "MAX_ROWS_SKIPPED",
+            "decoded": "MAX_ROWS_DECODED",
+            "batch": "_BATCH_SIZE",
+            "characters": "MAX_PAGE_CHARACTERS",
         }
         for bound, value in bounds.items():
             for module in (deliveries, events, jobs):

@@ -43,7 +43,7 @@ async def test_missing_file_is_an_error_and_is_not_made(path, name):
 
 async def test_locked_file_is_an_error_soon(path, monkeypatch):
     """A file that somebody holds for himself alone is waited for a moment, no longer."""
-    monkeypatch.setattr("tracker.store.sqlite.reading.statistics._PATIENCE", 0.01)
+    monkeypatch.setattr("tracker.store.sqlite.reading.statistics._LOCK_TIMEOUT", 0.01)
     migrate(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")

@@ -85,7 +85,7 @@ JOB_FILTERS = [
 async def test_pages_of_jobs_fit_together(world, which, bounded, monkeypatch):
     """In pages of any size, within any bounds, every wanted job comes once, newest or last ended first, then as named."""
     if bounded:
-        world.bound_pages(monkeypatch, passed_over=3)
+        world.bound_pages(monkeypatch, skipped=3)
     order = place_by_end if which.by_end else place
     async with world.reader() as reader:
         everything = await reader.jobs()
@@ -155,7 +155,7 @@ async def test_jobs_in_the_order_in_which_people_look_for_them(world):
 
 async def test_a_page_of_jobs_costs_a_bounded_look(world, monkeypatch):
     """A page that would have to read too much ends early, and says where to go on."""
-    world.bound_pages(monkeypatch, read_whole=4, at_once=2)
+    world.bound_pages(monkeypatch, decoded=4, batch=2)
     async with world.reader() as reader:
         page = await reader.jobs_page(None, JobFilter(model="nobody's"), 5)
         assert (page.jobs, page.next) == (
@@ -189,7 +189,7 @@ EVENT_FILTERS = [
 async def test_pages_of_events_fit_together(world, which, bounded, monkeypatch):
     """In both directions, within any bounds, every event that is wanted comes once and in order, as filtered one by one."""
     if bounded:
-        world.bound_pages(monkeypatch, passed_over=10, read_whole=6, at_once=3)
+        world.bound_pages(monkeypatch, skipped=10, decoded=6, batch=3)
     takes = which.matcher()
     async with world.reader() as reader:
         log = await reader.events(0, EventFilter(), limit=-1)
@@ -258,7 +258,7 @@ DELIVERY_FILTERS = [
 async def test_pages_of_deliveries_go_both_ways(world, which, bounded, monkeypatch):
     """Forwards and backwards, in pages of any size, the same deliveries come, each once, with their attempts."""
     if bounded:
-        world.bound_pages(monkeypatch, passed_over=3)
+        world.bound_pages(monkeypatch, skipped=3)
     async with world.reader() as reader:
         whole = await reader.deliveries((0, ""), DeliveryFilter(), 1000)
         expected = [

@@ -12,7 +12,7 @@ from tracker.core.queries.pages import Backlog, DeliveryKey, DeliveryPage, Event
 
 
 class Reader(Protocol):
-    """What the surfaces read, for one of them at a time. Every method raises `StorageError` where it cannot be read.
+    """What the web, the commands and the metrics read, one consumer at a time. Every method may raise `StorageError`.
 
     A job is the properties of the BatchJob and what the tracker adds: `account`, `deleted`, `first_seen_at`, `observed_at`,
     `seq` (of its last event) and `outcome`.
@@ -24,7 +24,7 @@ class Reader(Protocol):
     async def jobs_by_prefix(self, prefix: str, account: str | None = None) -> Sequence[dict[str, Any]]:
         """Up to 20 jobs whose id starts with `prefix`, of all accounts or one; those alone whose id it is, if there are any."""
 
-    async def jobs_page(self, after: JobKey | None, which: JobFilter, limit: int) -> JobPage:
+    async def jobs_page(self, after: JobKey | None, filters: JobFilter, limit: int) -> JobPage:
         """Up to `limit` jobs behind `after`, the newest first."""
 
     async def jobs_by_id(self, job_id: str) -> Sequence[dict[str, Any]]:
@@ -33,10 +33,10 @@ class Reader(Protocol):
     async def job_counts(self) -> Mapping[str, Mapping[str, int]]:
         """How many jobs the log knows, by account and status; "deleted" counts for one."""
 
-    async def events(self, after: int, which: EventFilter, limit: int = 500) -> Sequence[tuple[int, str]]:
+    async def events(self, after: int, filters: EventFilter, limit: int = 500) -> Sequence[tuple[int, str]]:
         """Up to `limit` events (all where it is negative) after the seq `after`, in the log's order: seq and JSON."""
 
-    async def events_page(self, span: Span, which: EventFilter, limit: int) -> EventPage:
+    async def events_page(self, span: Span, filters: EventFilter, limit: int) -> EventPage:
         """Up to `limit` events of that part of the log."""
 
     async def last_seq(self) -> int:
@@ -45,16 +45,16 @@ class Reader(Protocol):
     async def last_sweep(self) -> int | None:
         """When an account was last swept whole, to a few seconds (Unix milliseconds); None where none was."""
 
-    async def deliveries(self, after: tuple[int, str], which: DeliveryFilter, limit: int = 500) -> Sequence[dict[str, Any]]:
+    async def deliveries(self, after: tuple[int, str], filters: DeliveryFilter, limit: int = 500) -> Sequence[dict[str, Any]]:
         """Up to `limit` deliveries after that of a seq and a receiver, in the log's order, each with its attempts."""
 
-    async def start_of_last_deliveries(self, number: int, which: DeliveryFilter) -> DeliveryKey:
-        """The place that the last `number` deliveries come after."""
+    async def start_of_last_deliveries(self, number: int, filters: DeliveryFilter) -> DeliveryKey:
+        """The key that the last `number` deliveries come after."""
 
     async def deliveries_page(
-        self, beyond: DeliveryKey | None, which: DeliveryFilter, limit: int, *, newest_first: bool = False
+        self, after: DeliveryKey | None, filters: DeliveryFilter, limit: int, *, newest_first: bool = False
     ) -> DeliveryPage:
-        """Up to `limit` deliveries beyond that place, in the log's order or against it, each with its attempts."""
+        """Up to `limit` deliveries after that key, in the log's order or against it, each with its attempts."""
 
     async def circuits(self) -> Mapping[str, Circuit]:
         """How each receiver was when it was last settled, by its name."""

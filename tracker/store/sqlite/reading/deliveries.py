@@ -1,4 +1,4 @@
-"""Owns reading deliveries in pages, in both directions, each with its attempts and by an index; and how the receivers are."""
+"""Owns reading deliveries in pages, in both directions and each by an index, with their attempts; and the receivers' state."""
 
 import json
 from collections import defaultdict
@@ -9,30 +9,30 @@ from tracker.core.deliveries.circuit import Circuit
 from tracker.core.events.event import iso
 from tracker.core.queries.filters import DeliveryFilter
 from tracker.core.queries.pages import LARGEST_SEQ, Backlog, DeliveryKey, DeliveryPage
-from tracker.store.sqlite.reading.events import Look
+from tracker.store.sqlite.reading.events import Query
 
-MOST_LOOKED_AT: Final = 20_000
-"""Deliveries that one page may pass over by an index; some 30 ms."""
+MAX_ROWS_SKIPPED: Final = 20_000
+"""Deliveries that one page may skip by an index; some 30 ms."""
 
 _ALL: Final = ("deliveries AS d INDEXED BY deliveries_of_event", "TRUE")
 _OPEN: Final = ("deliveries AS d INDEXED BY deliveries_open", "d.state IN ('pending', 'dead')")
 _OF_RECEIVER: Final = ("deliveries AS d NOT INDEXED", "d.receiver = ?4")
 _DEAD_OF_RECEIVER: Final = ("deliveries AS d INDEXED BY deliveries_dead", "d.receiver = ?4 AND d.state = 'dead'")
-"""The deliveries as they are gone through, and which of them."""
+"""The index by which deliveries are scanned, and the condition that it stands for."""
 
-_WITH_EVENTS: Final = "{through} CROSS JOIN events AS e ON e.seq = d.seq AND {of}"
+_WITH_EVENTS: Final = "{index} CROSS JOIN events AS e ON e.seq = d.seq AND {condition}"
 _OF_JOB: Final = """events AS e INDEXED BY events_of_job CROSS JOIN deliveries AS d INDEXED BY deliveries_of_event
-  ON d.seq = e.seq AND e.seq {beyond}= ?1 AND e.job = ?5"""
+  ON d.seq = e.seq AND e.seq {after}= ?1 AND e.job = ?5"""
 
 _SELECT: Final = """SELECT {columns} FROM {source}
-WHERE (d.seq, d.receiver) {beyond} (?1, ?2) AND (?3 = '[]' OR d.state IN (SELECT value FROM json_each(?3)))
+WHERE (d.seq, d.receiver) {after} (?1, ?2) AND (?3 = '[]' OR d.state IN (SELECT value FROM json_each(?3)))
   AND (?4 IS NULL OR d.receiver = ?4){within}
 ORDER BY {first}.seq {direction}, d.receiver {direction} LIMIT {limit}"""
 
 _WITHIN: Final = " AND (d.seq, d.receiver) {up_to} (?7, ?8)"
 
-_REACH: Final = """SELECT d.seq, d.receiver FROM {through}
-WHERE (d.seq, d.receiver) {beyond} (?1, ?2) AND {of}
+_END_OF_SCAN: Final = """SELECT d.seq, d.receiver FROM {index}
+WHERE (d.seq, d.receiver) {after} (?1, ?2) AND {condition}
 ORDER BY d.seq {direction}, d.receiver {direction} LIMIT 1 OFFSET ?6"""
 
 _COLUMNS: Final = "d.seq, d.receiver, e.id, d.type, e.account, e.job, d.state, d.due_at, d.ended_at"
@@ -57,103 +57,100 @@ DEAD_COUNTS: Final = (
 )
 _OBSERVED: Final = "SELECT observed_at FROM events WHERE seq = ?"
 
-
-_KEYS_AT_ONCE: Final = 500
-"""Two parameters each."""
-
+_MAX_KEYS_PER_QUERY: Final = 500
+"""Each takes two parameters."""
 
 _FIRST: Final = DeliveryKey(0, "")
 _LAST: Final = DeliveryKey(LARGEST_SEQ, "")
 
 
 async def read_deliveries(
-    look: Look, beyond: DeliveryKey | None, which: DeliveryFilter, limit: int, *, newest_first: bool = False
+    query: Query, after: DeliveryKey | None, filters: DeliveryFilter, limit: int, *, newest_first: bool = False
 ) -> DeliveryPage:
-    """Up to `limit` deliveries beyond that place, in the log's order or against it, each with its attempts."""
-    walk = _Walk(which, beyond, newest_first=newest_first)
-    end = await _reach(look, walk) if which.passes_over else None
-    rows = await look(walk.select(_COLUMNS, "?6", _WITHIN if end else ""), *walk.parameters, limit + 1, *(end or ()))
-    attempts = await _attempts(look, [DeliveryKey(*row[:2]) for row in rows[:limit]])
+    """Up to `limit` deliveries after that key, in the log's order or against it, each with its attempts."""
+    scan = _Scan(filters, after, newest_first=newest_first)
+    end = await _end_of_scan(query, scan) if filters.passes_over else None
+    rows = await query(scan.select(_COLUMNS, "?6", _WITHIN if end else ""), *scan.parameters, limit + 1, *(end or ()))
+    attempts = await _attempts(query, [DeliveryKey(*row[:2]) for row in rows[:limit]])
     found = [_delivery(row, attempts[row[0], row[1]]) for row in rows[:limit]]
     return DeliveryPage(found, DeliveryKey(*rows[limit - 1][:2]) if len(rows) > limit and found else end)
 
 
-async def before_last(look: Look, number: int, which: DeliveryFilter) -> DeliveryKey:
-    """What the last `number` deliveries come after."""
-    walk = _Walk(which, None, newest_first=True)
-    found = await look(walk.select("d.seq, d.receiver", "1 OFFSET ?6", ""), *walk.parameters, number)
+async def start_of_last(query: Query, number: int, filters: DeliveryFilter) -> DeliveryKey:
+    """The key that the last `number` deliveries come after."""
+    scan = _Scan(filters, None, newest_first=True)
+    found = await query(scan.select("d.seq, d.receiver", "1 OFFSET ?6", ""), *scan.parameters, number)
     return DeliveryKey(*found[0]) if found else _FIRST
 
 
-async def _reach(look: Look, walk: "_Walk") -> DeliveryKey | None:
-    """The last delivery that one page may pass over; None where that is all."""
-    found = await look(walk.written(_REACH), *walk.parameters, MOST_LOOKED_AT - 1)
+async def _end_of_scan(query: Query, scan: "_Scan") -> DeliveryKey | None:
+    """The last delivery that one page may skip; None where the scan ends before."""
+    found = await query(scan.format(_END_OF_SCAN), *scan.parameters, MAX_ROWS_SKIPPED - 1)
     return DeliveryKey(*found[0]) if found else None
 
 
-async def read_circuits(look: Look) -> dict[str, Circuit]:
-    """How each receiver was when it was last settled, by its name."""
-    return circuits(await look(RECEIVERS))
+async def read_circuits(query: Query) -> dict[str, Circuit]:
+    return decode_circuits(await query(RECEIVERS))
 
 
-def circuits(rows: Iterable[Sequence[Any]]) -> dict[str, Circuit]:
-    """How the receivers of these rows of `RECEIVERS` are, by name."""
+def decode_circuits(rows: Iterable[Sequence[Any]]) -> dict[str, Circuit]:
+    """The circuit of each row of `RECEIVERS`, by the receiver's name."""
     found = ((row[0], dict(zip(Circuit.__struct_fields__, row[1:], strict=True))) for row in rows)
     return {name: Circuit(**state | {"disabled": bool(state["disabled"])}) for name, state in found}
 
 
-async def read_backlog(look: Look, receiver: str) -> Backlog:
-    ((pending, oldest),) = await look(_PENDING, receiver)
-    ((dead,),) = await look(_DEAD, receiver)
-    observed = await look(_OBSERVED, oldest)
+async def read_backlog(query: Query, receiver: str) -> Backlog:
+    ((pending, oldest),) = await query(_PENDING, receiver)
+    ((dead,),) = await query(_DEAD, receiver)
+    observed = await query(_OBSERVED, oldest)
     return Backlog(pending, dead, observed[0][0] if observed else None)
 
 
-async def read_last_error(look: Look, receiver: str) -> dict[str, Any] | None:
-    found = await look(_LAST_ERROR, receiver)
+async def read_last_error(query: Query, receiver: str) -> dict[str, Any] | None:
+    found = await query(_LAST_ERROR, receiver)
     if not found:
         return None
     at, seq, result, status, detail = found[0]
     return {"at": iso(at), "seq": seq, "result": result, "status": status, "detail": detail}
 
 
-async def _attempts(look: Look, keys: Sequence[DeliveryKey]) -> dict[tuple[int, str], list[dict[str, Any]]]:
+async def _attempts(query: Query, keys: Sequence[DeliveryKey]) -> dict[tuple[int, str], list[dict[str, Any]]]:
     found = defaultdict[tuple[int, str], list[dict[str, Any]]](list)
-    for some in (keys[start : start + _KEYS_AT_ONCE] for start in range(0, len(keys), _KEYS_AT_ONCE)):
+    for some in (keys[start : start + _MAX_KEYS_PER_QUERY] for start in range(0, len(keys), _MAX_KEYS_PER_QUERY)):
         marks = ",".join(["(?, ?)"] * len(some))
         parameters = [part for seq, receiver in some for part in (receiver, seq)]
-        for receiver, seq, *attempt in await look(_ATTEMPTS % marks, *parameters):
+        for receiver, seq, *attempt in await query(_ATTEMPTS % marks, *parameters):
             found[seq, receiver].append(_attempt(*attempt))
     return found
 
 
-class _Walk:
-    """Going through deliveries beyond a place, in the log's order or against it: statements and their first parameters."""
+class _Scan:
+    """A scan of deliveries after a key, in the log's order or against it: its statements and their first parameters."""
 
-    def __init__(self, which: DeliveryFilter, place: DeliveryKey | None, *, newest_first: bool) -> None:
-        beyond, up_to, direction, start = ("<", ">=", "DESC", _LAST) if newest_first else (">", "<=", "ASC", _FIRST)
-        through, of = _through(which)
-        self._parts = {"beyond": beyond, "up_to": up_to, "direction": direction, "through": through, "of": of}
-        self._is_of_job = which.job is not None
-        self.parameters = (*(place or start), json.dumps(list(which.states)), which.receiver, which.job)
+    def __init__(self, filters: DeliveryFilter, key: DeliveryKey | None, *, newest_first: bool) -> None:
+        after, up_to, direction, start = ("<", ">=", "DESC", _LAST) if newest_first else (">", "<=", "ASC", _FIRST)
+        index, condition = _choose_index(filters)
+        self._parts = {"after": after, "up_to": up_to, "direction": direction, "index": index, "condition": condition}
+        self._is_of_job = filters.job is not None
+        self.parameters = (*(key or start), json.dumps(list(filters.states)), filters.receiver, filters.job)
 
-    def written(self, sql: str, **parts: str) -> str:
+    def format(self, sql: str, **parts: str) -> str:
         return sql.format(**self._parts, **parts)
 
     def select(self, columns: str, limit: str, within: str) -> str:
-        """Told to order by the table that it begins with, SQLite need not sort."""
+        """Ordered by the table that the statement begins with: then SQLite need not sort."""
         source, first = (_OF_JOB, "e") if self._is_of_job else (_WITH_EVENTS, "d")
-        about = {"source": self.written(source), "first": first, "within": self.written(within)}
-        return self.written(_SELECT, columns=columns, limit=limit, **about)
+        parts = {"source": self.format(source), "first": first, "within": self.format(within)}
+        return self.format(_SELECT, columns=columns, limit=limit, **parts)
 
 
-def _through(which: DeliveryFilter) -> tuple[str, str]:
-    """What leads to few deliveries that are not wanted."""
-    if which.receiver is not None and {*which.states} == {"dead"}:
+def _choose_index(filters: DeliveryFilter) -> tuple[str, str]:
+    """The index that leads to the fewest deliveries that are not wanted."""
+    if filters.receiver is not None and {*filters.states} == {"dead"}:
         return _DEAD_OF_RECEIVER
-    if which.is_open:
+    if filters.is_open:
         return _OPEN
-    return _ALL if which.receiver is None else _OF_RECEIVER
+    return _ALL if filters.receiver is None else _OF_RECEIVER
 
 
 def _delivery(row: Sequence[Any], attempts: list[dict[str, Any]]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from tracker.core.queries.names import Names
-from tracker.store.sqlite.reading.events import Look
+from tracker.store.sqlite.reading.events import Query
 
 _ACCOUNTS: Final = "SELECT name FROM accounts UNION SELECT account FROM job_counts ORDER BY 1"
 
@@ -17,5 +17,5 @@ _STATUSES: Final = "SELECT DISTINCT status FROM job_counts ORDER BY status"
 """A status stays in this table when no job is in it any more."""
 
 
-async def read_names(look: Look) -> Names:
-    return Names(*[[name for (name,) in await look(sql)] for sql in (_ACCOUNTS, _RECEIVERS, _STATUSES)])
+async def read_names(query: Query) -> Names:
+    return Names(*[[name for (name,) in await query(sql)] for sql in (_ACCOUNTS, _RECEIVERS, _STATUSES)])

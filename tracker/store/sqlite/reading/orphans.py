@@ -9,7 +9,7 @@ from tracker.core.jobs.status import is_terminal
 from tracker.core.queries.orphans import Dropped, Moved, Orphans
 from tracker.store.sqlite.database.connection import Database
 from tracker.store.sqlite.reading.deliveries import read_backlog
-from tracker.store.sqlite.reading.events import Look
+from tracker.store.sqlite.reading.events import Query
 from tracker.store.sqlite.reading.names import read_names
 
 _JOBS: Final = "SELECT account, status, jobs FROM job_counts WHERE deleted = 0 AND jobs > 0"
@@ -24,7 +24,7 @@ INSERT INTO deliveries (receiver, seq, stream, type, state, attempts, due_at, fi
 SELECT ?2, seq, stream, type, state, iif(state = 'pending', 0, attempts), iif(state = 'pending', ?4, due_at),
   iif(state = 'pending', NULL, first_failed_at), ended_at, replays
 FROM deliveries WHERE receiver = ?1 AND seq IN (SELECT value FROM json_each(?3))"""
-"""What is pending starts its schedule anew, due now; all in the log's order."""
+"""What is pending starts its schedule again, due now; all in the log's order."""
 
 _MOVE_ATTEMPTS: Final = "UPDATE attempts SET receiver = ?2 WHERE receiver = ?1 AND seq IN (SELECT value FROM json_each(?3))"
 _DROP: Final = f"DELETE FROM deliveries WHERE {_OPEN}"  # noqa: S608 - of constants
@@ -33,12 +33,12 @@ _FORGET: Final = ("DELETE FROM receivers WHERE name = ?1", "DELETE FROM cards WH
 """How a receiver was, and where its cards are: another receiver may write to another channel."""
 
 
-async def read_orphans(look: Look, receivers: Iterable[str], accounts: Iterable[str]) -> Orphans:
+async def read_orphans(query: Query, receivers: Iterable[str], accounts: Iterable[str]) -> Orphans:
     """What the database has of others than these receivers and accounts."""
     configured, watched = {*receivers}, {*accounts}
-    backlogs = {name: await read_backlog(look, name) for name in (await read_names(look)).receivers if name not in configured}
+    backlogs = {name: await read_backlog(query, name) for name in (await read_names(query)).receivers if name not in configured}
     jobs: dict[str, int] = {}
-    for account, status, number in await look(_JOBS):
+    for account, status, number in await query(_JOBS):
         if account not in watched and not is_terminal(status):
             jobs[account] = jobs.get(account, 0) + number
     return Orphans({name: each for name, each in backlogs.items() if each.pending or each.dead}, jobs)
@@ -47,7 +47,7 @@ async def read_orphans(look: Look, receivers: Iterable[str], accounts: Iterable[
 async def move(database: Database, old: str, new: str, now: int) -> Moved:
     """Give the open deliveries of `old` to `new`, but for those that `new` has; same seqs, ids and bodies.
 
-    What is pending is due `now` (Unix milliseconds), what is dead stays dead. Raises `StorageError`; nobody is woken.
+    What is pending is due `now` (Unix milliseconds), what is dead stays dead. Raises `StorageError`; no deliverer is woken.
     """
 
     def work(connection: sqlite3.Connection) -> Moved:

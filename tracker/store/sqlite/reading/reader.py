@@ -1,4 +1,4 @@
-"""Owns reading: one connection that cannot write, what the surfaces ask of it, and how they hear of a change."""
+"""Owns the read-only connection, the queries that it answers, and waiting for the commit of another connection."""
 
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
@@ -26,8 +26,8 @@ from tracker.store.sqlite.reading.orphans import read_orphans
 
 Read = TypeVar("Read")
 
-LOOK_AGAIN: Final = 0.1
-"""Seconds between looks at the file's version: another process's commit is no event that could be awaited."""
+POLL_INTERVAL: Final = 0.1
+"""Seconds between reads of the file's version: the commit of another process is no event that can be awaited."""
 
 _NO_LIMIT: Final = 2**31
 
@@ -40,122 +40,122 @@ class SqliteReader:
     def __init__(self, path: Path, connection: aiosqlite.Connection) -> None:
         self._path = path
         self._connection = connection
-        self._version = 0  # the file's, before the first look since `changed` last returned
-        self._has_looked = False
+        self._version = 0  # the file's, before the first query since `wait_for_change` last returned
+        self._has_queried = False
 
     async def check(self) -> None:
         """Raise `StorageError` unless the file is a batch-tracker database of this version."""
-        check(self._path, (await self._look(IDENTITY))[0])
+        check(self._path, (await self._query(IDENTITY))[0])
 
     async def jobs(self, account: str | None = None, statuses: Sequence[str] = (), limit: int = -1) -> list[dict[str, Any]]:
         """The jobs, active ones first, then the newest first; the BatchJob's properties and what the tracker adds."""
-        return await self._understood("a job", read_jobs.jobs_active_first(self._look, account, statuses, limit))
+        return await self._readable("a job", read_jobs.jobs_active_first(self._query, account, statuses, limit))
 
     async def jobs_by_prefix(self, prefix: str, account: str | None = None) -> list[dict[str, Any]]:
         """Up to 20 jobs whose id starts with `prefix`, of all accounts or one; those alone whose id it is, if there are any."""
-        return await self._understood("a job", read_jobs.jobs_by_prefix(self._look, prefix, account))
+        return await self._readable("a job", read_jobs.jobs_by_prefix(self._query, prefix, account))
 
     async def jobs_by_id(self, job_id: str) -> list[dict[str, Any]]:
         """The jobs of that id, one for each account that has one."""
-        return await self._understood("a job", read_jobs.jobs_by_id(self._look, job_id))
+        return await self._readable("a job", read_jobs.jobs_by_id(self._query, job_id))
 
-    async def jobs_page(self, after: JobKey | None, which: JobFilter, limit: int) -> JobPage:
+    async def jobs_page(self, after: JobKey | None, filters: JobFilter, limit: int) -> JobPage:
         """Up to `limit` jobs behind `after`, the newest first."""
-        return await self._understood("a job", read_jobs.read_jobs(self._look, after, which, limit))
+        return await self._readable("a job", read_jobs.read_jobs(self._query, after, filters, limit))
 
     async def job_counts(self) -> dict[str, dict[str, int]]:
         """How many jobs the log knows, by account and status; "deleted" counts for one."""
         counts: dict[str, dict[str, int]] = {}
-        for account, status, deleted, jobs in await self._look(_JOB_COUNTS):
+        for account, status, deleted, jobs in await self._query(_JOB_COUNTS):
             of_account, name = counts.setdefault(account, {}), "deleted" if deleted else status
             of_account[name] = of_account.get(name, 0) + jobs
         return counts
 
-    async def events(self, after: int, which: EventFilter, limit: int = 500) -> list[tuple[int, str]]:
+    async def events(self, after: int, filters: EventFilter, limit: int = 500) -> list[tuple[int, str]]:
         """Up to `limit` events of the log after `seq`, in its order: seq and JSON; all of them where `limit` is negative."""
         found: list[tuple[int, str]] = []
         following: int | None = after
         while following is not None and len(found) != limit:
             left = limit - len(found) if limit >= 0 else _NO_LIMIT
-            page = await self.events_page(Span(after=following), which, left)
+            page = await self.events_page(Span(after=following), filters, left)
             found += page.events
             following = page.next
         return found
 
-    async def events_page(self, span: Span, which: EventFilter, limit: int) -> EventPage:
+    async def events_page(self, span: Span, filters: EventFilter, limit: int) -> EventPage:
         """Up to `limit` events of that part of the log."""
-        return await self._understood("an event", read_events.read_events(self._look, span, which, limit))
+        return await self._readable("an event", read_events.read_events(self._query, span, filters, limit))
 
     async def last_seq(self) -> int:
         """The seq of the last event; 0 where there is none."""
-        return await read_events.last_seq(self._look)
+        return await read_events.last_seq(self._query)
 
     async def last_sweep(self) -> int | None:
         """When an account was last swept whole, to a few seconds (Unix milliseconds); None where none was."""
-        found: int | None = (await self._look("SELECT max(swept_at) FROM accounts"))[0][0]
+        found: int | None = (await self._query("SELECT max(swept_at) FROM accounts"))[0][0]
         return found
 
-    async def deliveries(self, after: tuple[int, str], which: DeliveryFilter, limit: int = 500) -> list[dict[str, Any]]:
+    async def deliveries(self, after: tuple[int, str], filters: DeliveryFilter, limit: int = 500) -> list[dict[str, Any]]:
         """Up to `limit` deliveries `after` that of a seq and a receiver, in the log's order, each with its attempts."""
         found: list[dict[str, Any]] = []
         following: DeliveryKey | None = DeliveryKey(*after)
         while following is not None and len(found) < limit:
-            page = await self.deliveries_page(following, which, limit - len(found))
+            page = await self.deliveries_page(following, filters, limit - len(found))
             found += page.deliveries
             following = page.next
         return found
 
     async def deliveries_page(
-        self, beyond: DeliveryKey | None, which: DeliveryFilter, limit: int, *, newest_first: bool = False
+        self, after: DeliveryKey | None, filters: DeliveryFilter, limit: int, *, newest_first: bool = False
     ) -> DeliveryPage:
-        """Up to `limit` deliveries beyond that place, in the log's order or against it, each with its attempts."""
-        return await read_deliveries.read_deliveries(self._look, beyond, which, limit, newest_first=newest_first)
+        """Up to `limit` deliveries after that key, in the log's order or against it, each with its attempts."""
+        return await read_deliveries.read_deliveries(self._query, after, filters, limit, newest_first=newest_first)
 
-    async def start_of_last_deliveries(self, number: int, which: DeliveryFilter) -> DeliveryKey:
-        """What the last `number` deliveries come after."""
-        return await read_deliveries.before_last(self._look, number, which)
+    async def start_of_last_deliveries(self, number: int, filters: DeliveryFilter) -> DeliveryKey:
+        """The key that the last `number` deliveries come after."""
+        return await read_deliveries.start_of_last(self._query, number, filters)
 
     async def circuits(self) -> dict[str, Circuit]:
         """How each receiver was when it was last settled, by its name."""
-        return await read_deliveries.read_circuits(self._look)
+        return await read_deliveries.read_circuits(self._query)
 
     async def backlog(self, receiver: str) -> Backlog:
-        """What the receiver has not been told."""
-        return await read_deliveries.read_backlog(self._look, receiver)
+        """What the receiver has not been sent."""
+        return await read_deliveries.read_backlog(self._query, receiver)
 
     async def last_error(self, receiver: str) -> dict[str, Any] | None:
-        """The last attempt that failed, of the deliveries that are pending or dead; of many only some are looked at."""
-        return await read_deliveries.read_last_error(self._look, receiver)
+        """The last attempt that failed, of the deliveries that are pending or dead; of many only the newest are read."""
+        return await read_deliveries.read_last_error(self._query, receiver)
 
     async def dead_counts(self) -> dict[str, int]:
         """How many deliveries are dead, by receiver."""
-        return dict(await self._look(read_deliveries.DEAD_COUNTS))
+        return dict(await self._query(read_deliveries.DEAD_COUNTS))
 
     async def orphans(self, receivers: Iterable[str], accounts: Iterable[str]) -> Orphans:
         """What the database has of others than these receivers and accounts."""
-        return await read_orphans(self._look, receivers, accounts)
+        return await read_orphans(self._query, receivers, accounts)
 
     async def names(self) -> Names:
         """The accounts, receivers and statuses that the log has."""
-        return await read_names.read_names(self._look)
+        return await read_names.read_names(self._query)
 
     async def wait_for_change(self) -> None:
-        """Return once somebody has committed what the looks since this last returned may have missed."""
-        while (version := await self._data_version()) == self._version:  # noqa: ASYNC110 - see LOOK_AGAIN
-            await anyio.sleep(LOOK_AGAIN)
-        self._version, self._has_looked = version, False
+        """Return once another connection has committed what the queries since this last returned may have missed."""
+        while (version := await self._data_version()) == self._version:  # noqa: ASYNC110 - see POLL_INTERVAL
+            await anyio.sleep(POLL_INTERVAL)
+        self._version, self._has_queried = version, False
 
     async def interrupt(self) -> None:
-        """End the look that is under way, if there is one: its thread would finish it for nobody."""
+        """End the query that is under way, if there is one: nothing waits for its result."""
         await self._connection.interrupt()
 
-    async def _look(self, sql: str, *parameters: Any) -> list[Any]:
-        if not self._has_looked:
-            self._version = await self._data_version()  # before the look: what is committed during it wakes `changed`
-            self._has_looked = True
+    async def _query(self, sql: str, *parameters: Any) -> list[Any]:
+        if not self._has_queried:
+            self._version = await self._data_version()  # before the query: a commit during it ends `wait_for_change`
+            self._has_queried = True
         return await self._all(sql, *parameters)
 
-    async def _understood(self, what: str, reading: Awaitable[Read]) -> Read:
+    async def _readable(self, what: str, reading: Awaitable[Read]) -> Read:
         try:
             return await reading
         except (ValueError, msgspec.MsgspecError) as error:
@@ -176,7 +176,7 @@ async def open_sqlite_reader(path: Path) -> AsyncIterator[SqliteReader]:
     """Open the database for reading, whether or not a daemon writes to it; raises `StorageError` where it cannot be."""
     address = to_read(path)
     try:
-        with anyio.CancelScope(shield=True):  # a connection that nobody waits for would never be closed
+        with anyio.CancelScope(shield=True):  # a connection whose task is cancelled would never be closed
             connection = await connect(address)
     except sqlite3.Error as error:
         raise StorageError(f"{path}: cannot be opened, SQLite says: {error}") from error

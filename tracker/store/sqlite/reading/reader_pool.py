@@ -1,4 +1,4 @@
-"""Owns a few readers side by side, so that a slow look holds up nobody but who asked for it."""
+"""Owns a few readers side by side, so that a slow query delays only its own caller."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,7 +12,7 @@ from tracker.store.sqlite.reading.reader import SqliteReader, open_sqlite_reader
 
 
 class SqliteReaderPool:
-    """So many readers of a database at most, opened as they are needed. See `open_sqlite_reader_pool`."""
+    """A bounded number of readers, opened as they are needed. See `open_sqlite_reader_pool`."""
 
     def __init__(self, path: Path, readers: int, lease_seconds: float) -> None:
         self._path = path
@@ -22,7 +22,7 @@ class SqliteReaderPool:
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[SqliteReader]:
-        """A reader for one consumer, for a short while. Raises `StorageError` where nothing can be read, or in so long."""
+        """A reader for one consumer, for a short while. Raises `StorageError` where nothing can be read, or not in time."""
         try:
             with anyio.fail_after(self._lease_seconds):
                 async with self._free:
@@ -31,7 +31,7 @@ class SqliteReaderPool:
                         yield opened.reader
                     except BaseException as error:
                         if isinstance(error, StorageError) or not isinstance(error, Exception):
-                            await opened.drop()  # busy with what nobody waits for, or its file was replaced
+                            await opened.drop()  # busy with a query that was given up, or its file was replaced
                         else:
                             self._idle.append(opened)
                         raise

@@ -1,6 +1,6 @@
-"""Owns what the metrics ask of the store: a few counts, each over a connection of its own that cannot write.
+"""Owns the figures of the database for the metrics: a few counts, each over a read-only connection of its own.
 
-For a thread that may wait: nothing here is asynchronous. Each raises `sqlite3.Error` or `OSError` where it cannot be told.
+Nothing here is asynchronous: call it in a thread that may wait. Each method raises `sqlite3.Error` or `OSError` where it fails.
 """
 
 import os
@@ -13,10 +13,10 @@ from typing import Any, Final
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.queries.pages import Backlog
 from tracker.store.sqlite.database.schema import read_only, wal_reset_affected
-from tracker.store.sqlite.reading.deliveries import DEAD_COUNTS, RECEIVERS, circuits
+from tracker.store.sqlite.reading.deliveries import DEAD_COUNTS, RECEIVERS, decode_circuits
 
-_PATIENCE: Final = 1.0
-"""Seconds that a locked file is waited for; in WAL mode nobody who reads or writes locks it for others who read."""
+_LOCK_TIMEOUT: Final = 1.0
+"""Seconds to wait for a locked file; in WAL mode neither readers nor writers lock it for other readers."""
 
 _JOBS: Final = "SELECT account, status, deleted, jobs FROM job_counts"
 
@@ -38,15 +38,14 @@ class SqliteStatistics:
 
     def backlogs(self) -> dict[str, Backlog]:
         pending, dead = self._read(_PENDING, DEAD_COUNTS)
-        given_up = {receiver: Backlog(0, number, None) for receiver, number in dead}
-        waiting = {receiver: Backlog(number, 0, oldest) for receiver, number, oldest in pending}
-        return given_up | {
-            receiver: backlog._replace(dead=given_up[receiver].dead) if receiver in given_up else backlog
-            for receiver, backlog in waiting.items()
-        }
+        dead_counts = dict(dead)
+        backlogs = {receiver: Backlog(0, number, None) for receiver, number in dead_counts.items()}
+        for receiver, number, oldest in pending:
+            backlogs[receiver] = Backlog(number, dead_counts.get(receiver, 0), oldest)
+        return backlogs
 
     def circuits(self) -> dict[str, Circuit]:
-        return circuits(self._read(RECEIVERS)[0])
+        return decode_circuits(self._read(RECEIVERS)[0])
 
     def last_seq(self) -> int:
         return int(self._read(_LAST_SEQ)[0][0][0])
@@ -63,6 +62,8 @@ class SqliteStatistics:
 
     def _read(self, *selects: str) -> list[list[Any]]:
         """The rows of each, as of one moment."""
-        with closing(sqlite3.connect(read_only(self._path), uri=True, timeout=_PATIENCE, isolation_level=None)) as connection:
+        with closing(
+            sqlite3.connect(read_only(self._path), uri=True, timeout=_LOCK_TIMEOUT, isolation_level=None)
+        ) as connection:
             connection.execute("BEGIN")
             return [connection.execute(select).fetchall() for select in selects]
