@@ -38,11 +38,13 @@ def test_stale_schema_fails_the_check(tmp_path, monkeypatch):
 
 def test_new_type_needs_only_its_row(monkeypatch):
     """A type with a status of its own gets a definition, and its job another one, beside what there was."""
-    row = msgspec.structs.replace(schema.EVENT_TYPES[1], name="batch.suspended", label="suspended", status="SUSPENDED", rank=44)
+    row = msgspec.structs.replace(
+        schema.EVENT_TYPES[1], name="batch.hibernating", label="hibernating", status="HIBERNATING", rank=99
+    )
     monkeypatch.setattr(schema, "EVENT_TYPES", (*schema.EVENT_TYPES, row))
     before = json.loads(schema.FILE.read_text("utf-8"))
     after = schema.generated(before)
-    assert after["oneOf"] == [*before["oneOf"], {"$ref": "#/$defs/BatchSuspended"}]
-    assert after["$defs"].keys() - before["$defs"].keys() == {"BatchSuspended", "SuspendedJob"}
+    assert after["oneOf"] == [*before["oneOf"], {"$ref": "#/$defs/BatchHibernating"}]
+    assert after["$defs"].keys() - before["$defs"].keys() == {"BatchHibernating", "HibernatingJob"}
     assert {name: after["$defs"][name] for name in before["$defs"]} == before["$defs"]
-    assert after["$defs"]["BatchSuspended"]["properties"]["data"] == {"$ref": "#/$defs/SuspendedJob"}
+    assert after["$defs"]["BatchHibernating"]["properties"]["data"] == {"$ref": "#/$defs/HibernatingJob"}
