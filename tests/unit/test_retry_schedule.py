@@ -1,4 +1,4 @@
-"""Patience: what a Retry-After asks for, and how long to wait after a failure."""
+"""The waits before another attempt: what a Retry-After asks for, and backoff after failures."""
 
 import math
 import time
