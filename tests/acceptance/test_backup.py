@@ -24,11 +24,11 @@ STUCK = """
 import sys, time
 import tracker.store.sqlite.copies.backup
 
-def proved(database, path):
+def verified_contents(database, path):
     print("proving", flush=True)
     time.sleep(600)
 
-tracker.store.sqlite.copies.backup.proved = proved
+tracker.store.sqlite.copies.backup.verified_contents = verified_contents
 """
 
 

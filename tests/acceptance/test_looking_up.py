@@ -17,7 +17,7 @@ from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.ports.store import Contact
 from tracker.runtime.clock import now
 from tracker.store.opening import open_store
-from tracker.store.sqlite.files.lock import held, locked
+from tracker.store.sqlite.files.lock import hold_database_file, hold_lock_file
 
 BOTH = "aaaaaaaa-0000-4000-8000-000000000000"
 ONE = "aaaabbbb-0000-4000-8000-000000000000"
@@ -123,7 +123,7 @@ def test_commands_say_that_no_daemon_runs(installation, arguments, form):
     swept_at = datetime.now().astimezone() - SWEPT_AGO
     said = re.fullmatch(r"no daemon is running; the last sweep was 3h \dm ago, at (.*)\n", alone.stderr)
     assert abs(datetime.fromisoformat(said[1]).astimezone() - swept_at) < timedelta(minutes=5)
-    with locked(installation.database), held(installation.database):
+    with hold_lock_file(installation.database), hold_database_file(installation.database):
         beside = run(installation, *arguments, *form)
     assert beside.stderr == ""
     if form:
@@ -144,7 +144,7 @@ async def test_following_says_when_the_daemon_goes_and_comes(installation):
         with anyio.fail_after(60):
             while not re.search(rb"no daemon is running; the last sweep was 3h \dm ago, at .*\n", said):
                 said += await process.stderr.receive()
-            with locked(installation.database), held(installation.database):
+            with hold_lock_file(installation.database), hold_database_file(installation.database):
                 while b"a daemon is running again\n" not in said:
                     said += await process.stderr.receive()
             while said.count(b"no daemon is running") < 2:

@@ -27,7 +27,7 @@ DAMAGED = "malformed|damaged|differ"
 
 LETS_SQLITE_LOOK = """
     import tracker.store.sqlite.database.schema as schema
-    schema.judge = lambda path, application: None
+    schema.check_signature = lambda path, application: None
 """
 UNFINISHED = """CREATE TABLE theirs (x); PRAGMA cache_size = 1; BEGIN;
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100)

@@ -26,7 +26,7 @@ WITHIN = 30
 NO_LOCK_ON_THE_FILE = """
     from contextlib import nullcontext
     import tracker.store.sqlite.files.lock
-    tracker.store.sqlite.files.lock.held = lambda _database: nullcontext()
+    tracker.store.sqlite.files.lock.hold_database_file = lambda _database: nullcontext()
 """
 
 

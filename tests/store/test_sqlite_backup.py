@@ -22,9 +22,9 @@ from tracker.store.sqlite.copies import backup
 HOLDS = """
 import sys
 from pathlib import Path
-from tracker.store.sqlite.files.atomic_file import partial
+from tracker.store.sqlite.files.atomic_file import atomic_file
 
-with partial(Path(sys.argv[1])):
+with atomic_file(Path(sys.argv[1])):
     print("open", flush=True)
     sys.stdin.read()
 """

@@ -18,7 +18,7 @@ from tracker.core.errors.storage_error import InUseError, StorageError, UnfitTar
 from tracker.store.file_commands import back_up, restore, verify
 from tracker.store.opening import open_store
 from tracker.store.sqlite.database.schema import APPLICATION_ID, MIGRATIONS
-from tracker.store.sqlite.files.displaced_database import set_aside, take_back
+from tracker.store.sqlite.files.displaced_database import displace, undo_displacement
 
 MOMENT = "20250625T142010Z"
 
@@ -153,8 +153,8 @@ async def test_no_name_goes_before_another_is_on_the_disk(path, saved, monkeypat
     monkeypatch.setattr(
         "tracker.store.sqlite.files.displaced_database.sync_directory", lambda _folder: listed.append(names(path))
     )
-    set_aside(database, MOMENT)
-    take_back(database)
+    displace(database, MOMENT)
+    undo_displacement(database)
     assert listed == [sorted([*before, aside, f"{aside}-wal"]), sorted([*before, aside])]
     assert names(path) == before
 

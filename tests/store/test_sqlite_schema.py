@@ -13,7 +13,7 @@ from tracker.core.errors.storage_error import StorageError
 from tracker.core.queries.filters import EventFilter
 from tracker.store.opening import open_reader, open_store
 from tracker.store.sqlite.database.schema import APPLICATION_ID, MIGRATIONS, migrate, wal_reset_affected
-from tracker.store.sqlite.files.file_signature import judge
+from tracker.store.sqlite.files.file_signature import check_signature
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_another_programs_file_is_known_by_its_first_bytes(path, pragma):
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute(f"PRAGMA {pragma}")
     with pytest.raises(StorageError, match="found one of another program"):
-        judge(path, APPLICATION_ID)
+        check_signature(path, APPLICATION_ID)
 
 
 async def test_the_file_says_whose_it_is(written):

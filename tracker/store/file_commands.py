@@ -35,6 +35,6 @@ def verify(database: Path) -> Verification:
 
 def is_in_use(database: Path) -> bool:
     """Whether a process, a daemon or a command that changes something, has the database open for writing."""
-    from tracker.store.sqlite.files.lock import is_held
+    from tracker.store.sqlite.files.lock import is_in_use as is_sqlite_in_use
 
-    return is_held(database)
+    return is_sqlite_in_use(database)

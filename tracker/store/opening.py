@@ -40,12 +40,12 @@ async def open_store_as_owner(database: Path) -> AsyncIterator[Store]:
 
     This is how a command writes while no daemon runs: root leaves no file behind that the daemon's user cannot open.
     """
-    from tracker.store.sqlite.database.schema import to_read
+    from tracker.store.sqlite.database.schema import existing_file_uri
     from tracker.store.sqlite.files.ownership import real_path
     from tracker.store.sqlite.files.privileges import as_owner_of
     from tracker.store.sqlite.writing.store import open_sqlite_store
 
-    to_read(database)  # raises where there is none: opening it for writing would make it
+    existing_file_uri(database)  # raises where there is none: opening it for writing would make it
     with as_owner_of(real_path(database).parent):
         async with open_sqlite_store(database) as store:
             yield store

@@ -1,4 +1,4 @@
-"""Owns the way back: a copy of a backup in the place of the database, which is kept aside."""
+"""Owns the restore: a copy of a backup takes the place of the database, which is kept under another name."""
 
 import os
 from collections.abc import Callable
@@ -6,13 +6,13 @@ from pathlib import Path
 
 from tracker.core.errors.storage_error import StorageError, UnfitTargetError
 from tracker.store.reports import Restored
-from tracker.store.sqlite.copies.backup import copy, proved
+from tracker.store.sqlite.copies.backup import copy, verified_contents
 from tracker.store.sqlite.database.schema import check_any_version, migrate
-from tracker.store.sqlite.files.atomic_file import partial
-from tracker.store.sqlite.files.displaced_database import set_aside, take_back
-from tracker.store.sqlite.files.lock import held, locked
+from tracker.store.sqlite.files.atomic_file import atomic_file
+from tracker.store.sqlite.files.displaced_database import displace, undo_displacement
+from tracker.store.sqlite.files.lock import hold_database_file, hold_lock_file
 from tracker.store.sqlite.files.privileges import as_owner_of
-from tracker.store.sqlite.writing.store import place
+from tracker.store.sqlite.writing.store import prepared_path
 
 
 def restore(backup: Path, database: Path, moment: str) -> Restored:
@@ -24,21 +24,21 @@ def restore(backup: Path, database: Path, moment: str) -> Restored:
     """
     if not backup.exists():
         raise StorageError(f"{backup}: there is no such file")
-    database = place(database)
+    database = prepared_path(database)
     if os.path.realpath(backup) == str(database):
         raise UnfitTargetError(f"{backup}: this is the database itself, expected a backup of it")
-    with as_owner_of(database.parent), locked(database), held(database):
-        take_back(database)  # what another one left half done
+    with as_owner_of(database.parent), hold_lock_file(database), hold_database_file(database):
+        undo_displacement(database)  # what an interrupted restore left half done
         return _restore(backup, database, moment)
 
 
 def _restore(backup: Path, database: Path, moment: str) -> Restored:
     owner = (database if database.exists() else database.parent).stat()
-    with partial(database, owner) as (path, give_the_name):
+    with atomic_file(database, owner) as (path, publish):
         copy(backup, path, check_any_version)
         _bring_up_to_date(path, backup)
-        contents = proved(backup, path)
-        return Restored(contents, _exchanged(database, moment, give_the_name))
+        contents = verified_contents(backup, path)
+        return Restored(contents, _exchange(database, moment, publish))
 
 
 def _bring_up_to_date(copied: Path, backup: Path) -> None:
@@ -48,11 +48,11 @@ def _bring_up_to_date(copied: Path, backup: Path) -> None:
         raise StorageError(f"{backup}: its copy cannot be brought up to date: {error}") from error
 
 
-def _exchanged(database: Path, moment: str, give_the_name: Callable[[], None]) -> Path | None:
+def _exchange(database: Path, moment: str, publish: Callable[[], None]) -> Path | None:
     try:
-        aside = set_aside(database, moment)
-        give_the_name()
+        displaced = displace(database, moment)
+        publish()
     except BaseException:
-        take_back(database)
+        undo_displacement(database)
         raise
-    return aside
+    return displaced

@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import quote
 
 from tracker.core.errors.storage_error import StorageError
-from tracker.store.sqlite.files.file_signature import judge
+from tracker.store.sqlite.files.file_signature import check_signature
 
 APPLICATION_ID: Final = 0x42_54_52_4B  # "BTRK"
 
@@ -196,19 +196,21 @@ MIGRATIONS: Final = (
 
 IDENTITY: Final = """SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
 FROM pragma_application_id, pragma_user_version"""
-"""Selects the one row by which a file is known: whose it is, its version, and whether it holds anything at all."""
+"""Selects the one row that identifies a file: its application, its version, and how many tables and indexes it has."""
 
 
 def migrate(path: Path, migrations: tuple[str, ...] = MIGRATIONS) -> None:
-    """Bring the file to the newest schema, making it if need be, all in one transaction.
+    """Bring the file to the newest schema in one transaction; it is created where it is missing.
 
-    Raises `StorageError` where it is not ours to change; then it is left as it was.
+    Raises `StorageError` where it is another program's, newer or damaged; then it is left as it was.
     """
     newest = len(migrations)
     try:
-        judge(made(path), APPLICATION_ID)
-        with suppress(sqlite3.OperationalError), closing(sqlite3.connect(read_only(path), uri=True)) as connection:
-            version = _version(path, connection.execute(IDENTITY).fetchone(), newest)  # for writing, it would fold the WAL in
+        check_signature(ensure_file(path), APPLICATION_ID)
+        with suppress(sqlite3.OperationalError), closing(sqlite3.connect(read_only_uri(path), uri=True)) as connection:
+            version = _version(
+                path, connection.execute(IDENTITY).fetchone(), newest
+            )  # opened for writing, SQLite would checkpoint the WAL
             if 0 < version < newest:
                 _check_whole(path, connection)
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -220,7 +222,7 @@ def migrate(path: Path, migrations: tuple[str, ...] = MIGRATIONS) -> None:
 
 
 def check(path: Path, identity: Iterable[int]) -> None:
-    """Raise `StorageError` unless what `IDENTITY` selected is a batch-tracker database of just this version."""
+    """Raise `StorageError` unless `identity`, the row of `IDENTITY`, is that of a batch-tracker database of this version."""
     newest = len(MIGRATIONS)
     version = check_any_version(path, identity)
     if version < newest:
@@ -228,15 +230,15 @@ def check(path: Path, identity: Iterable[int]) -> None:
 
 
 def check_any_version(path: Path, identity: Iterable[int]) -> int:
-    """As `check`, but an older version will do, since `migrate` brings it up to date; the version."""
+    """The version; as `check`, but an older one passes, since `migrate` brings it up to date."""
     version = _version(path, identity, len(MIGRATIONS))
     if version == 0:
         raise StorageError(f"{path}: expected a batch-tracker database, found an empty one")
     return version
 
 
-def to_read(path: Path) -> str:
-    """As `read_only`; raises `StorageError` where there is no file."""
+def existing_file_uri(path: Path) -> str:
+    """As `read_only_uri`; raises `StorageError` unless there is a regular file."""
     try:
         if path.is_dir():
             raise StorageError(f"{path}: expected a database, found a directory")
@@ -248,18 +250,18 @@ def to_read(path: Path) -> str:
         ) from error
     except OSError as error:
         raise StorageError(f"{path}: cannot be opened: {error.strerror}") from error
-    return read_only(path)
+    return read_only_uri(path)
 
 
-def read_only(path: Path) -> str:
+def read_only_uri(path: Path) -> str:
     """The URI under which SQLite opens the file and cannot write to it."""
     return f"file:{quote(str(path))}?mode=ro"
 
 
-def made(path: Path) -> Path:
-    """The path, the file made if need be, for its owner alone: metadata of jobs is nobody else's.
+def ensure_file(path: Path) -> Path:
+    """The path, its file created where it is missing, for its owner alone, since it holds metadata of jobs.
 
-    SQLite gives its WAL the same mode. Raises `StorageError` where it cannot be made.
+    SQLite gives its WAL the same mode. Raises `StorageError` where it cannot be created.
     """
     try:
         with suppress(FileExistsError):
@@ -283,10 +285,10 @@ def _version(path: Path, identity: Iterable[int], newest: int) -> int:
 
 
 def _check_whole(path: Path, connection: sqlite3.Connection) -> None:
-    """What is damaged is left as it was, for whoever can save something of it."""
-    said = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
-    if said != "ok":
-        raise StorageError(f"{path}: it is damaged, so it is not brought up to date, SQLite says: {said}")
+    """A damaged file is left as it was: something of it may still be saved."""
+    found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if found != "ok":
+        raise StorageError(f"{path}: it is damaged, so it is not brought up to date, SQLite says: {found}")
 
 
 def _apply(connection: sqlite3.Connection, migrations: tuple[str, ...], newest: int) -> None:

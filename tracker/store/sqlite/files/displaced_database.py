@@ -1,6 +1,6 @@
-"""Owns the database that is kept aside when a backup takes its place, and taking it back where that was cut short.
+"""Owns keeping the database under another name when a backup takes its place, and undoing that where it was interrupted.
 
-Nothing here opens it: it may be damaged, and the reason for all this.
+Nothing here opens the database: it may be damaged, which may be why it is replaced.
 """
 
 import glob
@@ -12,37 +12,37 @@ from typing import Final
 from tracker.store.sqlite.files.atomic_file import COMPANIONS, sync_directory
 
 _BESIDE: Final = ("-journal", "-wal")
-"""What a database that was not closed needs beside it."""
+"""The files that a database which was not closed needs beside it."""
 
 
-def set_aside(database: Path, moment: str) -> Path | None:
-    """Give the database, if there is one, a second name, which is returned, and leave nothing beside it.
+def displace(database: Path, moment: str) -> Path | None:
+    """Give the database, if there is one, a second name, which is returned, and leave no companion file beside the first.
 
-    The next one would be taken together with what is left. Until that has the name, `take_back` undoes all this.
+    The database that takes its place would be read together with them. Until it has the name, `undo_displacement` undoes this.
     """
-    aside = database.with_name(f"{database.name}.before-restore-{moment}")
+    displaced = database.with_name(f"{database.name}.before-restore-{moment}")
     kept = [each for each in ("", *_BESIDE) if _beside(database, each).exists()]
     for each in kept:
-        link(_beside(database, each), _beside(aside, each), follow_symlinks=False)
+        link(_beside(database, each), _beside(displaced, each), follow_symlinks=False)
     sync_directory(database.parent)
     for each in COMPANIONS:
         _beside(database, each).unlink(missing_ok=True)
-    return aside if kept else None
+    return displaced if kept else None
 
 
-def take_back(database: Path) -> None:
-    """Undo a `set_aside` after which no other database got the name, be it that the process was killed; else do nothing."""
-    for aside in list(_asides(database)):
+def undo_displacement(database: Path) -> None:
+    """Undo a `displace` after which no other database got the name, as when the process was killed; else do nothing."""
+    for displaced in list(_second_names(database)):
         for each in _BESIDE:
-            if (kept := _beside(aside, each)).exists():
+            if (kept := _beside(displaced, each)).exists():
                 kept.replace(_beside(database, each))
                 kept.unlink(missing_ok=True)  # two names of one file are both still there
         sync_directory(database.parent)
-        aside.unlink()
+        displaced.unlink()
 
 
-def _asides(database: Path) -> Iterator[Path]:
-    """The second names of what has the name still."""
+def _second_names(database: Path) -> Iterator[Path]:
+    """The second names of the database that still has its first."""
     names = database.parent.glob(f"{glob.escape(database.name)}.before-restore-*")
     return (each for each in names if not each.is_symlink() and database.exists() and each.samefile(database))
 

@@ -1,6 +1,6 @@
-"""Owns what the first bytes of a file say of whose it is, read without SQLite.
+"""Owns telling from the first bytes of a file which program it belongs to, without SQLite.
 
-SQLite undoes what a killed writer left before it tells anything of a file: nothing that may be done to a file of somebody else.
+SQLite rolls back what a killed writer left before it reads anything: that must not be done to another program's file.
 """
 
 import struct
@@ -29,20 +29,20 @@ class _Header(NamedTuple):
     rows: int
 
     def is_of_another(self, application: int) -> bool:
-        """Whether it is surely another program's; one that holds nothing and has no number may become anybody's."""
+        """Whether it is certainly another program's; an empty database without a number may become any program's."""
         if self.page_size not in _PAGE_SIZES:
-            return False  # it is damaged, and SQLite has words for that
+            return False  # it is damaged, which SQLite reports
         if self.application:
             return self.application != application
         return bool(self.version or self.rows or self.kind != _LEAF)
 
 
-def judge(path: Path, application: int) -> None:
-    """Raise `StorageError` where the file is surely not one of `application`; what only SQLite can tell passes."""
+def check_signature(path: Path, application: int) -> None:
+    """Raise `StorageError` where the file is certainly not one of `application`; what only SQLite can find out passes."""
     try:
         if path.is_dir() or _was_empty(path.with_name(path.name + "-journal")):
             return
-        header = _first(path, _HEADER.size)
+        header = _read_start(path, _HEADER.size)
     except OSError as error:
         raise StorageError(f"{path}: cannot be opened: {error.strerror}") from error
     if header and not header.startswith(_MAGIC):
@@ -52,14 +52,14 @@ def judge(path: Path, application: int) -> None:
 
 
 def _was_empty(journal: Path) -> bool:
-    """Whether the journal undoes the very first transaction: what there is of the file is nothing yet."""
+    """Whether the journal undoes the very first transaction: then the file holds nothing yet."""
     try:
-        first = _first(journal, _JOURNAL.size)
+        first = _read_start(journal, _JOURNAL.size)
     except FileNotFoundError:
         return False
     return len(first) == _JOURNAL.size and _JOURNAL.unpack(first) == (_JOURNAL_MAGIC, 0)
 
 
-def _first(path: Path, size: int) -> bytes:
+def _read_start(path: Path, size: int) -> bytes:
     with path.open("rb") as file:
         return file.read(size)

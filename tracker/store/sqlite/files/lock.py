@@ -1,4 +1,4 @@
-"""Owns the lock that lets one process alone write to a database file, ever."""
+"""Owns the lock by which one process at a time writes to a database file."""
 
 import fcntl
 import os
@@ -9,14 +9,14 @@ from typing import Final
 
 from tracker.core.errors.storage_error import InUseError, StorageError
 from tracker.store.sqlite.files.atomic_file import COMPANIONS
-from tracker.store.sqlite.files.ownership import check_beside, opened, opened_or_made
+from tracker.store.sqlite.files.ownership import check_companions, open_checked, open_or_create
 
 _LOCKS: Final = Path("/proc/locks")
 """Linux's list: number, FLOCK, ADVISORY, WRITE, the process, the file as major:minor:inode, from, to."""
 
 
 @contextmanager
-def locked(database: Path) -> Iterator[None]:
+def hold_lock_file(database: Path) -> Iterator[None]:
     """Hold `DATABASE.lock` while the context lasts; raises `InUseError` naming the process that holds it.
 
     The kernel drops the lock with the process, so one that was killed leaves nothing to clean up. `database` is the file's
@@ -24,44 +24,44 @@ def locked(database: Path) -> Iterator[None]:
     """
     path = database.with_name(database.name + ".lock")
     try:
-        descriptor = opened_or_made(path)
+        descriptor = open_or_create(path)
     except OSError as error:
         raise StorageError(f"{path}: cannot be opened: {error.strerror}") from error
     try:
-        _take(descriptor, database)
+        _lock_and_sign(descriptor, database)
         yield
     finally:
         os.close(descriptor)
 
 
 @contextmanager
-def held(database: Path) -> Iterator[None]:
-    """Hold the file itself while the context lasts, if there is one; raises `InUseError` as `locked` does.
+def hold_database_file(database: Path) -> Iterator[None]:
+    """Hold the database file itself while the context lasts, if there is one; raises `InUseError` as `hold_lock_file` does.
 
     Raises `StorageError` where it, or what SQLite keeps beside it, may be the work of another user; see `ownership`.
 
-    Whoever comes by another name of the file, a hard link, or after its lock file was deleted, finds `DATABASE.lock` free.
+    A process that uses a hard link to the file, or comes after its lock file was deleted, finds `DATABASE.lock` free.
     Nothing in the process may have the database open when the context ends: closing a file ends SQLite's locks on it, too.
     """
-    check_beside(database, ("", *COMPANIONS))
+    check_companions(database, ("", *COMPANIONS))
     try:
-        descriptor = opened(database, os.O_RDONLY)
-    except OSError:  # whoever opens it next says why
+        descriptor = open_checked(database, os.O_RDONLY)
+    except OSError:  # opening it with SQLite says why
         descriptor = -1
     try:
         if descriptor >= 0:
-            _hold(descriptor, database)
+            _lock(descriptor, database)
         yield
     finally:
         if descriptor >= 0:
             os.close(descriptor)
 
 
-def is_held(database: Path) -> bool:
+def is_in_use(database: Path) -> bool:
     """Whether a process has the database, by the system's list of locks; without one, by the lock file's process.
 
-    Nothing is opened that SQLite or `locked` would notice. On file systems whose files have other device numbers in the list,
-    as btrfs and overlayfs, the process and the number of the file decide.
+    Nothing is opened that SQLite or `hold_lock_file` would notice. On btrfs and overlayfs, where the list has
+    other device numbers, the process and the inode decide.
     """
     try:
         status = database.stat()
@@ -73,12 +73,13 @@ def is_held(database: Path) -> bool:
     except OSError:
         return _lives(holder)
     return any(
-        words[1] == "FLOCK" and (words[5] == _file(status) or (words[4] == holder and words[5].endswith(f":{status.st_ino}")))
+        words[1] == "FLOCK"
+        and (words[5] == _lock_list_name(status) or (words[4] == holder and words[5].endswith(f":{status.st_ino}")))
         for words in locks
     )
 
 
-def _take(descriptor: int, database: Path) -> None:
+def _lock_and_sign(descriptor: int, database: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.ftruncate(descriptor, 0)
@@ -89,7 +90,7 @@ def _take(descriptor: int, database: Path) -> None:
         raise StorageError(f"{database}: cannot be locked: {error.strerror}") from error
 
 
-def _hold(descriptor: int, database: Path) -> None:
+def _lock(descriptor: int, database: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -103,8 +104,8 @@ def _in_use(database: Path, holder: str) -> InUseError:
 
 
 def _holder(descriptor: int) -> str:
-    """The process that holds the file; empty where the system does not tell."""
-    file = _file(os.fstat(descriptor))
+    """The process that holds the file; empty where the system's list does not have it."""
+    file = _lock_list_name(os.fstat(descriptor))
     try:
         locks = [line.split() for line in _LOCKS.read_text().splitlines()]
     except OSError:
@@ -112,15 +113,15 @@ def _holder(descriptor: int) -> str:
     return next((words[4] for words in locks if words[1] == "FLOCK" and words[5] == file), "")
 
 
-def _file(status: os.stat_result) -> str:
+def _lock_list_name(status: os.stat_result) -> str:
     """The file as the list of locks names it."""
     return f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
 
 
 def _process_in(lock_file: Path) -> str:
-    """The process that wrote its number into the lock file last; empty where that cannot be read."""
+    """The process that signed the lock file last; empty where that cannot be read."""
     try:
-        descriptor = opened(lock_file, os.O_RDONLY, single=True)
+        descriptor = open_checked(lock_file, os.O_RDONLY, single=True)
     except (OSError, StorageError):
         return ""
     with os.fdopen(descriptor, "rb") as file:

@@ -12,7 +12,7 @@ from typing import Final
 
 from tracker.core.errors.storage_error import StorageError
 
-_MOST_LINKS: Final = 40
+_MAX_LINKS: Final = 40
 """As many as Linux follows."""
 
 _NO_LINK: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -38,7 +38,7 @@ def real_path(path: Path) -> Path:
         if owner is None:
             found = step
             continue
-        if (links := links + 1) > _MOST_LINKS:
+        if (links := links + 1) > _MAX_LINKS:
             raise StorageError(f"{path}: cannot be opened: {os.strerror(errno.ELOOP)}")
         if owner not in (0, os.geteuid()):
             raise StorageError(
@@ -50,27 +50,27 @@ def real_path(path: Path) -> Path:
     return found
 
 
-def opened_or_made(path: Path) -> int:
-    """A descriptor of the file, made for its owner alone if need be, to read and to write; never what a link leads to.
+def open_or_create(path: Path) -> int:
+    """A descriptor to read and write the file, created for its owner alone where it is missing; links are not followed.
 
-    What root makes belongs to the owner of the directory. Raises `StorageError` for what is not a regular file with one name
+    What root creates is given to the owner of the directory. Raises `StorageError` for what is not a regular file with one name
     and of a trusted owner, `OSError` where it cannot be opened.
     """
     while True:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o600)
             if os.geteuid() == 0:
-                give(descriptor, path.parent.stat())
+                give_to_owner_of(descriptor, path.parent.stat())
             return descriptor  # noqa: TRY300 - as short as it can be
         except FileExistsError:
             try:
-                return opened(path, os.O_RDWR, single=True)
-            except FileNotFoundError:  # it has just gone
+                return open_checked(path, os.O_RDWR, single=True)
+            except FileNotFoundError:  # it was removed meanwhile
                 continue
 
 
-def opened(path: Path, flags: int, *, single: bool = False, mode: int = 0o600) -> int:
-    """A descriptor of the file by `os.open`'s `flags`; raises as `opened_or_made`.
+def open_checked(path: Path, flags: int, *, single: bool = False, mode: int = 0o600) -> int:
+    """A descriptor of the file by `os.open`'s `flags`; raises as `open_or_create`.
 
     Unless `single` it may have other names, where no other user can have given it one.
     """
@@ -89,7 +89,7 @@ def opened(path: Path, flags: int, *, single: bool = False, mode: int = 0o600) -
 
 
 def check(path: Path, status: os.stat_result, *, single: bool = False) -> None:
-    """Raise `StorageError` unless `status` is that of a regular file which no other user can have put there; see `opened`."""
+    """Raise `StorageError` unless it is a regular file that no other user can have put there; see `open_checked`."""
     directory = path.parent.stat()
     if not stat.S_ISREG(status.st_mode):
         raise _found(path, _KINDS.get(stat.S_IFMT(status.st_mode), "something else"))
@@ -107,18 +107,18 @@ def check(path: Path, status: os.stat_result, *, single: bool = False) -> None:
         )
 
 
-def check_beside(database: Path, suffixes: tuple[str, ...]) -> None:
-    """`check` each file that is there with the name of `database` and one of `suffixes`."""
+def check_companions(database: Path, suffixes: tuple[str, ...]) -> None:
+    """`check` each existing file whose name is that of `database` and one of `suffixes`."""
     for path in (database.with_name(database.name + each) for each in suffixes):
         try:
             status = path.lstat()
-        except OSError:  # opening it says why
+        except OSError:  # opening it reports why
             continue
         check(path, status)
 
 
-def give(descriptor: int, like: os.stat_result) -> None:
-    """Let what root has just made belong to whom `like` belongs to: a service that is not root has to open it."""
+def give_to_owner_of(descriptor: int, like: os.stat_result) -> None:
+    """Give a file that root has just created to the owner of the file of status `like`, whose service has to open it."""
     if os.geteuid() == 0:
         os.fchown(descriptor, like.st_uid, like.st_gid)
 
@@ -133,7 +133,7 @@ def _absolute(path: Path) -> Path:
 
 
 def _owner_of_link(path: Path) -> int | None:
-    """Who made the symbolic link; None where it is none, and where opening the file will say what is wrong."""
+    """The user who made the symbolic link; None where it is no link, or where opening the file will report what is wrong."""
     try:
         status = path.lstat()
     except OSError:

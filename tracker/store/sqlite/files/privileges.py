@@ -1,7 +1,7 @@
-"""Owns acting as another user: root changes what is in a user's directory with the rights of that user alone.
+"""Owns dropping privileges: root changes what is in a user's directory with the rights of that user alone.
 
-SQLite resolves names by itself, so a check before that can be overtaken by a user who puts a link there. What a link of that
-user leads to can then only be what that user may change anyway.
+SQLite resolves names itself, so a user who puts a link there after a check could redirect it. With that user's rights the
+link can only lead to what the user may change anyway.
 """
 
 import ctypes
@@ -78,7 +78,7 @@ def _capabilities() -> ctypes.Array[ctypes.c_uint32]:
 
 
 def _allow(capability: int) -> None:
-    """Let the thread use it, as far as it may; where not, opening a file says so."""
+    """Let the thread use the capability where it is permitted; where it is not, opening a file reports it."""
     wanted = _capabilities()
     wanted[0] |= capability & wanted[1]
     ctypes.CDLL(None).capset(_header(), wanted)

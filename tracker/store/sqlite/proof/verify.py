@@ -10,7 +10,7 @@ import msgspec
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.store.reports import Verification
-from tracker.store.sqlite.database.schema import IDENTITY, check, to_read
+from tracker.store.sqlite.database.schema import IDENTITY, check, existing_file_uri
 from tracker.store.sqlite.proof.rebuild import EVENTS, Rebuilding, Rebuilt
 
 _JOBS: Final = "SELECT account, id, status, active, deleted, created_at, first_seen_at, observed_at, seq, data FROM jobs"
@@ -24,7 +24,7 @@ GROUP BY account, status, deleted HAVING sum(counted) <> sum(there) ORDER BY acc
 
 def verify(path: Path) -> Verification:
     """Rebuild and compare, on one snapshot of the file; raises `StorageError` where it cannot be read."""
-    address = to_read(path)
+    address = existing_file_uri(path)
     try:
         with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as connection:
             connection.row_factory = sqlite3.Row

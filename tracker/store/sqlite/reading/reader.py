@@ -17,7 +17,7 @@ from tracker.core.queries.names import Names
 from tracker.core.queries.orphans import Orphans
 from tracker.core.queries.pages import Backlog, DeliveryKey, DeliveryPage, EventPage, JobKey, JobPage, Span
 from tracker.store.sqlite.database.connect import connect
-from tracker.store.sqlite.database.schema import IDENTITY, check, to_read
+from tracker.store.sqlite.database.schema import IDENTITY, check, existing_file_uri
 from tracker.store.sqlite.reading import deliveries as read_deliveries
 from tracker.store.sqlite.reading import events as read_events
 from tracker.store.sqlite.reading import jobs as read_jobs
@@ -174,7 +174,7 @@ class SqliteReader:
 @asynccontextmanager
 async def open_sqlite_reader(path: Path) -> AsyncIterator[SqliteReader]:
     """Open the database for reading, whether or not a daemon writes to it; raises `StorageError` where it cannot be."""
-    address = to_read(path)
+    address = existing_file_uri(path)
     try:
         with anyio.CancelScope(shield=True):  # a connection whose task is cancelled would never be closed
             connection = await connect(address)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.queries.pages import Backlog
-from tracker.store.sqlite.database.schema import read_only, wal_reset_affected
+from tracker.store.sqlite.database.schema import read_only_uri, wal_reset_affected
 from tracker.store.sqlite.reading.deliveries import DEAD_COUNTS, RECEIVERS, decode_circuits
 
 _LOCK_TIMEOUT: Final = 1.0
@@ -63,7 +63,7 @@ class SqliteStatistics:
     def _read(self, *selects: str) -> list[list[Any]]:
         """The rows of each, as of one moment."""
         with closing(
-            sqlite3.connect(read_only(self._path), uri=True, timeout=_LOCK_TIMEOUT, isolation_level=None)
+            sqlite3.connect(read_only_uri(self._path), uri=True, timeout=_LOCK_TIMEOUT, isolation_level=None)
         ) as connection:
             connection.execute("BEGIN")
             return [connection.execute(select).fetchall() for select in selects]

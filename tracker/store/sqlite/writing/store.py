@@ -23,9 +23,9 @@ from tracker.core.queries.orphans import Dropped, Moved, Orphans
 from tracker.core.queries.workload import Workload
 from tracker.runtime.wakeups import InProcessWakeups
 from tracker.store.sqlite.database.connection import Database
-from tracker.store.sqlite.database.schema import MIGRATIONS, made, migrate
-from tracker.store.sqlite.files.displaced_database import take_back
-from tracker.store.sqlite.files.lock import held, locked
+from tracker.store.sqlite.database.schema import MIGRATIONS, ensure_file, migrate
+from tracker.store.sqlite.files.displaced_database import undo_displacement
+from tracker.store.sqlite.files.lock import hold_database_file, hold_lock_file
 from tracker.store.sqlite.files.ownership import real_path
 from tracker.store.sqlite.reading.orphans import drop, move, read_orphans
 from tracker.store.sqlite.writing.active_jobs_cache import ActiveJobsCache, Draft
@@ -177,8 +177,8 @@ class SqliteStore:
     async def probe(self, swept: Mapping[str, int] = NOT_SWEPT) -> str | None:
         """What is wrong with the store; None where nothing is: it can write, and the last record did not fail.
 
-        It commits when accounts were last `swept` (Unix milliseconds), for whoever reads while no daemon runs, and otherwise
-        changes nothing. A full disk may have room for that and none for the next record.
+        It commits when accounts were last `swept` (Unix milliseconds), for readers while no daemon runs, and changes nothing
+        else. A full disk may have room for that and none for the next record.
         """
 
         def work(connection: sqlite3.Connection) -> None:
@@ -230,9 +230,9 @@ async def open_sqlite_store(
     used: UseObserver = lambda _use, _succeeded: None,
 ) -> AsyncIterator[SqliteStore]:
     """See `tracker.store.opening.open_store`."""
-    path = place(path)
-    with locked(path), held(made(path)):
-        take_back(path)
+    path = prepared_path(path)
+    with hold_lock_file(path), hold_database_file(ensure_file(path)):
+        undo_displacement(path)
         migrate(path)
         database = Database(path, used)
         try:
@@ -243,10 +243,10 @@ async def open_sqlite_store(
             await database.close()
 
 
-def place(path: Path) -> Path:
-    """The file's real path, its directory made if need be; raises `StorageError` where that cannot be.
+def prepared_path(path: Path) -> Path:
+    """The file's real path, its directory created where it is missing.
 
-    So it does where a link on the way was made by another user.
+    Raises `StorageError` where that fails, and where a link on the way was made by another user.
     """
     real = real_path(path)
     try:
