@@ -225,7 +225,7 @@ class Hanging:
 
 
 async def test_commit_that_is_reported_as_failed_is_settled_once(tmp_path):
-    """Where SQLite committed and said that it had not, nothing is told twice: the file says how the receiver is."""
+    """If a commit happened although SQLite reported an error, nothing is reported twice: the file has the state."""
     receiver = Talkative()
     telling = Telling(tmp_path / "tracker.db", retry=(3600.0,), events=("*",))
     async with serving(receiver, "127.0.0.1", 0) as address, telling.to(pipeline=address.url):
@@ -290,8 +290,8 @@ async def test_black_hole_delays_nobody_else(tmp_path):
         before = await _latency(tmp_path / "before.db", good, other=other_at.url, good_at=good_at.url)
         good.came.clear()
         with black_hole() as hole:
-            beside = await _latency(tmp_path / "beside.db", good, other=hole, good_at=good_at.url)
-    assert beside < 3 * before
+            with_other = await _latency(tmp_path / "beside.db", good, other=hole, good_at=good_at.url)
+    assert with_other < 3 * before
 
 
 async def _latency(path, good, *, other, good_at):

@@ -1,4 +1,4 @@
-"""A receiver that fails in every way, over real sockets: what is kept of it, what is kept secret, and that it is told again."""
+"""A receiver that fails in every way, over real sockets: what is kept of its answer, what stays secret, and the retry."""
 
 import re
 import socket
@@ -68,11 +68,11 @@ class ResetsUnread(Loopback):
         return None
 
 
-async def told(path, *urls, late=False):
+async def expected(path, *urls, late=False):
     """What each attempt came to that tells the receiver of one event, the clock set to when each is due.
 
     It is at each of `urls` in turn and must have taken the event in the end; nothing secret may stand in the file or the log.
-    For one that is to be `late` nobody waits long.
+    A `late` one has a short timeout.
     """
     telling, outcomes = Telling(path, retry=(60.0,) * 3), []
     with capture_logs() as lines:
@@ -96,7 +96,7 @@ async def told(path, *urls, late=False):
 async def told_by(path, scene, *, late=False):
     """What the first of two attempts came to, which `scene` answers; the second is the same to the byte, and accepted."""
     async with loopback(scene, sends(answer())) as server:
-        first, second = await told(path, server.url, server.url, late=late)
+        first, second = await expected(path, server.url, server.url, late=late)
     assert second.delivered
     _, bodies = _heads_and_bodies(server.requests)
     assert bodies[0] == bodies[1]
@@ -143,7 +143,7 @@ async def test_each_status_is_a_result_and_is_tried_again(tmp_path, code, result
 async def test_2xx_is_all_that_a_receiver_needs_to_say(tmp_path, scene):
     """Any 2xx delivers, whatever comes before it and in its body, of which no more than the cap is read and nothing kept."""
     async with loopback(scene) as server:
-        (outcome,) = await told(tmp_path / "tracker.db", server.url)
+        (outcome,) = await expected(tmp_path / "tracker.db", server.url)
     assert (outcome.delivered, outcome.answer) == (True, "")
     assert len(server.requests) == 1
 
@@ -203,7 +203,7 @@ async def test_reset_before_a_byte_was_read(tmp_path):
     server = ResetsUnread(sends(answer()))
     async with anyio.create_task_group() as group:
         await group.start(server.run)
-        failed, delivered = await told(tmp_path / "tracker.db", server.url, server.url)
+        failed, delivered = await expected(tmp_path / "tracker.db", server.url, server.url)
         group.cancel_scope.cancel()
     assert failed.result is Result.NETWORK
     assert failed.detail in (RESET, "the connection was closed before an answer")
@@ -212,10 +212,10 @@ async def test_reset_before_a_byte_was_read(tmp_path):
 
 
 async def test_refused_connection(tmp_path):
-    """A receiver that does not listen yet is told once it does."""
+    """A receiver that does not listen yet gets its deliveries as soon as it does."""
     async with loopback(sends(answer())) as server:
         with nobody() as url:
-            failed, delivered = await told(tmp_path / "tracker.db", url, server.url)
+            failed, delivered = await expected(tmp_path / "tracker.db", url, server.url)
     assert (failed.result, failed.detail) == (
         Result.NETWORK,
         "the connection is refused: nothing listens there; are host and port right, and is the server up?",
@@ -226,7 +226,7 @@ async def test_refused_connection(tmp_path):
 async def test_server_without_tls(tmp_path):
     """A server that speaks no TLS where https is asked for is a failure of the network, and no event is sent in the clear."""
     async with loopback(sends(answer())) as server:
-        failed, delivered = await told(tmp_path / "tracker.db", server.url.replace("http:", "https:"), server.url)
+        failed, delivered = await expected(tmp_path / "tracker.db", server.url.replace("http:", "https:"), server.url)
     assert failed.result is Result.NETWORK
     assert failed.detail.startswith("it does not speak TLS on that port; ")
     assert delivered.delivered
@@ -254,7 +254,7 @@ async def test_answer_that_quotes_the_url_gives_nothing_away(tmp_path):
         return False
 
     async with loopback(scene, sends(answer())) as server:
-        failed, _ = await told(tmp_path / "tracker.db", server.url, server.url)
+        failed, _ = await expected(tmp_path / "tracker.db", server.url, server.url)
     assert failed.answer.startswith("Cannot POST /hooks/[redacted]?token=[redacted]&q=1 HTTP/1.1")
 
 

@@ -68,7 +68,7 @@ def at_once(credentials):
 
 
 async def test_replaced_file_is_read(file, learned):
-    """What the file holds now is taken, is told to the log as a secret, and is said without it."""
+    """The new secret is used and redacted from then on, and the log says that it was reloaded, without it."""
     credentials = held(file, learned)
     file.write_text(NEW)
     with capture_logs() as lines:

@@ -170,7 +170,7 @@ async def test_poisoned_event_holds_back_its_job_for_a_while_and_no_other(tmp_pa
 
 
 async def test_newer_event_supersedes_pending_progress(tmp_path):
-    """Progress that nobody has heard of yet is not told once there is something newer; it stays visible as superseded."""
+    """Progress that is still undelivered when something newer happens is not delivered; it stays visible as superseded."""
     async with receiving() as receiver:
         bench = Bench(tmp_path / "tracker.db")
         async with bench.delivering(receiver.url) as deliverer:
@@ -181,10 +181,10 @@ async def test_newer_event_supersedes_pending_progress(tmp_path):
             await bench.log(job("b", done=2))
             await bench.log(job("b", "SUCCESS", 100))
             await deliverer.deliver_due()
-            told = [(event["data"]["id"], event["type"], event["data"]["completed_requests"]) for event in receiver.got]
-            assert ("a", "batch.progress", 4) in told
-            assert ("b", "batch.completed", 100) in told
-            assert [each for each in told if each[1] == "batch.progress"] == [("a", "batch.progress", 4)]
+            expected = [(event["data"]["id"], event["type"], event["data"]["completed_requests"]) for event in receiver.got]
+            assert ("a", "batch.progress", 4) in expected
+            assert ("b", "batch.completed", 100) in expected
+            assert [each for each in expected if each[1] == "batch.progress"] == [("a", "batch.progress", 4)]
             assert Counter(state for _, state, _ in await bench.states()) == {"superseded": 3, "delivered": 6}
 
 

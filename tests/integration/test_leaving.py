@@ -1,4 +1,4 @@
-"""A deliverer that is told to leave: what is under way is settled, nothing else begins, and its successor goes on there."""
+"""A deliverer that is stopped: attempts under way are settled, no other begins, and its successor continues there."""
 
 import itertools
 from contextlib import asynccontextmanager
@@ -67,7 +67,7 @@ async def telling(path):
 
 @asynccontextmanager
 async def leaving(bench):
-    """A deliverer with as much under way as there may be is told to leave; at the end of the context it has left."""
+    """A deliverer with the most attempts under way is stopped; at the end of the context it has ended."""
     deliverer = bench.deliverer()
     async with anyio.create_task_group() as group:
         group.start_soon(deliverer.run)
@@ -106,7 +106,7 @@ async def test_withdrawn_attempt_counts_as_none(tmp_path):
 
 
 async def test_leaving_before_it_began_is_leaving(tmp_path):
-    """One that was told to leave before it ran sends nothing."""
+    """A deliverer that is stopped before it runs sends nothing."""
     async with telling(tmp_path) as bench:
         leaving = bench.deliverer()
         leaving.leave()

@@ -64,7 +64,7 @@ def bot(make_bot):
 
 
 async def test_the_life_of_a_job(bot, standin):
-    """The first event posts the card, each later one updates it and is told in its thread; the channel has one message."""
+    """The first event posts the card, each later one updates it and adds a line to its thread; the channel has one message."""
     cards_seen = []
     for each in LIFE:
         assert (await bot.send([each])).delivered
@@ -84,7 +84,7 @@ async def test_the_life_of_a_job(bot, standin):
 
 
 async def test_a_restart_goes_on_with_the_card(make_bot, standin):
-    """A bot that starts anew updates the card that another one posted."""
+    """After a restart a bot updates the card that was posted before."""
     for each in LIFE:
         assert (await make_bot().send([each])).delivered
     ((ts, _),) = standin.posted()
@@ -121,7 +121,7 @@ async def test_a_card_that_a_user_deleted_comes_back(bot, standin):
 
 
 async def test_a_late_event_does_not_turn_the_card_back(bot, standin):
-    """An event that arrives after a newer one is told in the thread, and the card stays as it is."""
+    """An event that arrives after a newer one gets its line in the thread, and the card stays as it is."""
     for each in (LIFE[0], LIFE[3], LIFE[1]):
         assert (await bot.send([each])).delivered
     ((ts, card),) = standin.posted()
@@ -140,7 +140,7 @@ async def test_an_attempt_that_failed_half_way_leaves_no_copy(bot, standin):
 
 
 async def test_a_burst_updates_cards_and_adds_one_message(bot, standin, cards):
-    """Of many jobs that end together those with a card have it updated; all are told in one digest, and in no thread."""
+    """If many jobs end together, their cards are updated and one digest names all of them; no thread does."""
     await bot.send([LIFE[0]])
     await bot.send([delivery(2, "batch.created", "job-2")])
     standin.calls.clear()
@@ -220,7 +220,7 @@ async def test_every_call_has_its_turn(make_bot, standin):
 
 
 async def test_an_unreachable_store_is_no_outcome(make_bot, standin):
-    """Without knowing where the card is nothing is sent, again and again, and the caller is told."""
+    """If the place of the card cannot be read, no attempt sends anything, and each raises the error."""
     bot = make_bot(cards=Unreachable())
     for _ in range(2):
         with pytest.raises(StorageError):

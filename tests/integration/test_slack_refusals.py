@@ -66,7 +66,7 @@ async def bot(tls):
     ],
 )
 async def test_every_error_has_its_result(bot, name, result):
-    """What Slack says with status 200 is no success: it is told by its name, with all that Slack said."""
+    """An error of Slack with status 200 is no success: the outcome has its name, and all that Slack said."""
     async with slack() as standin:
         standin.orders = [error(name, needed="chat:write")]
         outcome = await bot(standin.api).send([CREATED])
@@ -79,7 +79,7 @@ async def test_every_error_has_its_result(bot, name, result):
     ("token", "channel", "detail"), [("xoxb-wrong", "#batches", "invalid_auth"), (TOKEN, "#nobody", "channel_not_found")]
 )
 async def test_a_wrong_configuration_is_refused(bot, token, channel, detail):
-    """A wrong token and a channel that is not there are told by Slack's names, and nothing is posted."""
+    """A wrong token and an unknown channel are reported by Slack's names, and nothing is posted."""
     async with slack() as standin:
         outcome = await bot(standin.api, token=token, name=channel).send([CREATED])
         assert standin.posted() == []
@@ -88,7 +88,7 @@ async def test_a_wrong_configuration_is_refused(bot, token, channel, detail):
 
 @pytest.mark.parametrize(("asked", "wait"), [("0.4", 0.4), (None, 1.0)])
 async def test_a_429_holds_the_next_call_back(bot, asked, wait):
-    """It is rate limited for as long as Slack asked, and whoever calls next waits so long; a second where it did not say."""
+    """The next call waits as long as Slack asked for, or a second if Slack did not say how long."""
     async with slack() as standin:
         sender = bot(standin.api)
         standin.orders = [slow_down(asked)]
@@ -145,7 +145,7 @@ async def test_the_token_is_in_no_outcome(bot, status):
 
 
 async def test_a_long_error_is_cut(bot):
-    """What a server calls an error is told, up to a hundred characters of it."""
+    """A server's name for an error is reported, up to a hundred characters of it."""
     async with slack() as standin:
         standin.orders = [error("x" * 1000)]
         assert (await bot(standin.api).send([CREATED])).detail == "x" * 100

@@ -98,7 +98,7 @@ async def test_nobody_there(webhook):
 
 @pytest.mark.parametrize(("asked", "status", "wait"), [("0.4", 429, 0.4), (None, 429, 1.0), ("0.4", 503, 0.4)])
 async def test_what_slack_asks_for_holds_the_next_message_back(webhook, asked, status, wait):
-    """Whoever sends next waits as long as Slack asked for; a second after a 429 that did not say."""
+    """The next message waits as long as Slack asked for, or a second after a 429 that does not say how long."""
     async with slack() as standin:
         hook = webhook(standin.hook_url)
         standin.orders = [slow_down(asked, status)]

@@ -31,7 +31,7 @@ def in_turn(*outcomes, concurrency=None):
 
 
 def test_it_begins_with_all():
-    """Nothing is known of a receiver: it is sent as many as anybody is."""
+    """A receiver starts with the maximum."""
     assert AdaptiveConcurrency().limit == MAX_CONCURRENCY == 16
 
 

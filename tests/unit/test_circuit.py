@@ -60,7 +60,7 @@ def test_five_failures_of_any_kind_open_it(result):
 
 
 def test_failures_that_are_not_in_a_row_never_open_it():
-    """A success in between starts the count anew."""
+    """A success in between resets the count."""
     circuit = after(([FAILED] * (FAILURES_TO_OPEN - 1) + [DELIVERED]) * 20 + [FAILED] * (FAILURES_TO_OPEN - 1))
     assert not circuit.is_open
 

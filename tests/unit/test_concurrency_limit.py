@@ -4,7 +4,7 @@ from tracker.delivery.concurrency_limit import ConcurrencyLimit
 
 
 def test_no_more_than_there_are_and_one_in_any_case():
-    """What is left goes to whoever asks first; who has nothing under way gets one all the same, and who has gets none."""
+    """Free attempts go to the first that asks. At the limit a receiver with none under way still gets one, others none."""
     sharing = ConcurrencyLimit(10)
     assert [sharing.take(name, 0, 4) for name in "abcd"] == [4, 4, 2, 1]
     assert [sharing.take(name, under_way, 4) for name, under_way in (("a", 4), ("d", 1))] == [0, 0]

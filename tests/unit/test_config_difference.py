@@ -16,7 +16,7 @@ OLD = Config(source="tracker.toml", storage=Storage(Path("a.db")), http=Http(), 
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         ({}, {}),
         ({"source": "another.toml"}, {}),
@@ -35,11 +35,11 @@ OLD = Config(source="tracker.toml", storage=Storage(Path("a.db")), http=Http(), 
         ({"http": Http(token=Secret("canary"))}, {"restart": ("http.token",)}),
     ],
 )
-def test_difference_is_told_by_name(changes, told):
+def test_difference_is_told_by_name(changes, expected):
     """Whatever is different is named once, values are not; what cannot change stays and needs a restart."""
     in_force, difference = apply_changes(OLD, replace(OLD, **changes))
     named = {how: getattr(difference, how) for how in difference.__struct_fields__}
-    assert named == dict.fromkeys(named, ()) | told
+    assert named == dict.fromkeys(named, ()) | expected
     assert (in_force.storage.path, in_force.http) == (OLD.storage.path, OLD.http)
     taken = replace(OLD, **changes)
     assert (in_force.accounts, in_force.receivers) == (taken.accounts, taken.receivers)

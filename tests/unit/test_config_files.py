@@ -13,8 +13,8 @@ GOOD = '[storage]\npath = "tracker.db"\n'
 
 
 @pytest.fixture(params=[load, database_path], ids=["load", "database_path"])
-def told(request):
-    """What reading this file tells, to whoever reads it."""
+def expected(request):
+    """The errors of loading this file."""
 
     def told_of(path):
         with pytest.raises(ConfigError) as raised:
@@ -24,25 +24,25 @@ def told(request):
     return told_of
 
 
-def test_missing(told, tmp_path):
+def test_missing(expected, tmp_path):
     """A file that is not there is an error, not a reason to run on defaults."""
-    assert told(tmp_path / "no.toml") == f"{tmp_path / 'no.toml'}: cannot be read: No such file or directory"
+    assert expected(tmp_path / "no.toml") == f"{tmp_path / 'no.toml'}: cannot be read: No such file or directory"
 
 
-def test_directory(told, tmp_path):
+def test_directory(expected, tmp_path):
     """A directory is no file."""
-    assert told(tmp_path) == f"{tmp_path}: cannot be read: Is a directory"
+    assert expected(tmp_path) == f"{tmp_path}: cannot be read: Is a directory"
 
 
 @pytest.mark.parametrize(
     ("content", "line"),
     [(b"\xff", "1:1"), (b"[storage]\n# caf\xe9\n", "2:6"), (b"\xff\xfe[\0s\0", "1:1"), (codecs.BOM_UTF8 + b"\n\n\x80", "3:1")],
 )
-def test_not_utf8(told, tmp_path, content, line):
-    """A file in another encoding is told by the line and the column where it shows."""
+def test_not_utf8(expected, tmp_path, content, line):
+    """A file in another encoding is an error with the line and column of its first wrong byte."""
     file = tmp_path / "tracker.toml"
     file.write_bytes(content)
-    assert told(file) == f"{file}:{line}: expected UTF-8, found another byte"
+    assert expected(file) == f"{file}:{line}: expected UTF-8, found another byte"
 
 
 @pytest.mark.parametrize(
@@ -58,25 +58,25 @@ def test_not_utf8(told, tmp_path, content, line):
         ('a = """', "1:8"),
     ],
 )
-def test_not_toml(told, tmp_path, content, where):
-    """A syntax error is told with its line and column, at the end of the file too."""
+def test_not_toml(expected, tmp_path, content, where):
+    """A syntax error has its line and column, at the end of the file too."""
     file = tmp_path / "tracker.toml"
     file.write_text(content, "utf-8")
-    message = told(file)
+    message = expected(file)
     assert message.startswith(f"{file}:{where}: not TOML: ")
     assert "at line" not in message
     assert message.isprintable()
 
 
 @pytest.mark.parametrize("content", ["[" * 100_000, "{ a = " * 100_000, "9" * 5000], ids=["arrays", "tables", "digits"])
-def test_too_much(told, tmp_path, content):
-    """A file that its reader cannot bear is told as any other that is not TOML."""
+def test_too_much(expected, tmp_path, content):
+    """A file that exceeds the parser's limits is an error like any other that is not TOML."""
     file = tmp_path / "tracker.toml"
     file.write_text(f"# [\nb = [1, 2]\na = {content}", "utf-8")
-    assert told(file).startswith(f"{file}:3: not TOML: ")
+    assert expected(file).startswith(f"{file}:3: not TOML: ")
 
 
-def test_syntax_error_shows_no_secret(told, tmp_path):
+def test_syntax_error_shows_no_secret(expected, tmp_path):
     """A message about syntax does not repeat what stands there."""
     for broken in (
         'secret = "canary',
@@ -88,7 +88,7 @@ def test_syntax_error_shows_no_secret(told, tmp_path):
     ):
         file = tmp_path / "tracker.toml"
         file.write_text(broken, "utf-8")
-        assert "canary" not in told(file)
+        assert "canary" not in expected(file)
 
 
 @pytest.mark.parametrize("content", [codecs.BOM_UTF8 + GOOD.encode(), GOOD.replace("\n", "\r\n").encode()], ids=["BOM", "CRLF"])

@@ -82,7 +82,7 @@ def test_empty_option(system, home):
 
 
 def test_unreachable_system_file_is_told(tmp_path, monkeypatch, home):
-    """A system's file that cannot even be looked for is no reason to run on defaults that nobody asked for."""
+    """If the system's file cannot be looked for, that is an error: the defaults do not take its place."""
     file = tmp_path / ("x" * 300)
     monkeypatch.setattr(loading, "SYSTEM_FILE", file)
     with pytest.raises(ConfigError) as raised:
@@ -136,7 +136,7 @@ def test_default_database(system, environ, path):
     ],
 )
 def test_database_where_the_file_says(tmp_path, written, path):
-    """A relative path stays relative to the working directory, not to the file; `~/` is $HOME, whoever looks."""
+    """A relative path stays relative to the working directory, not to the file; `~/` is $HOME."""
     file = tmp_path / "tracker.toml"
     file.write_text(f'[storage]\npath = "{written}"\n')
     environ = {"HOME": "/home", "STATE_DIRECTORY": "/state"}
@@ -154,7 +154,7 @@ def test_database_of_a_wrong_file(tmp_path, home):
 
 @pytest.mark.parametrize("environ", [{}, {"HOME": ""}])
 def test_home_that_is_none(tmp_path, environ):
-    """A path that begins at a home that nobody knows is a mistake, not a folder called `~`."""
+    """A path in an unknown home directory is a mistake, not a folder called `~`."""
     file = tmp_path / "tracker.toml"
     file.write_text('[storage]\npath = "~/tracker.db"\n')
     with pytest.raises(ConfigError) as raised:

@@ -20,9 +20,9 @@ TEXT = "expected a string, printable and not empty"
 
 @pytest.fixture
 def mistakes(tmp_path):
-    """Load a configuration of this text and give the mistakes that are told, without the file's name and the line."""
+    """Load a configuration with this text and give its mistakes, without the file's name and the line."""
 
-    def told(text):
+    def reported(text):
         file = tmp_path / "tracker.toml"
         file.write_text(text, "utf-8")
         with pytest.raises(ConfigError) as raised:
@@ -31,7 +31,7 @@ def mistakes(tmp_path):
         found = [re.fullmatch(rf"{re.escape(str(file))}:[0-9]+: (.*)", line) for line in str(raised.value).split("\n")]
         return [each[1] for each in found]
 
-    return told
+    return reported
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_names_are_their_own(mistakes, table, rest):
 
 
 def test_every_mistake_at_once(mistakes):
-    """Whoever corrects the file sees all there is to correct, in its order, and no mistake that is none."""
+    """All mistakes are reported at once, in the order of the file, and nothing that is right."""
     assert mistakes(
         "colour = 1\nbigger = 1\n[storage]\npth = 1\n[http]\nlisten = 2\ntoken = 3\n[[accounts]]\n[[accounts]]\nname = 4\n"
     ) == [

@@ -128,15 +128,15 @@ NUMBER = f".X: found 5, expected a string, or a reference to a secret: {EXPECTED
 def test_tls_that_cannot_be(mistakes, files, line, mistake):
     """A missing or unreadable file, one that is no PEM, a key of another certificate: the key, the file and what is wrong."""
     names = {name: str(file) for name, file in files.items()}
-    told = mistakes(f"{ACCOUNT}{line.format(**names)}\n")
-    assert told[0] == f"accounts[0].{mistake.format(**names)}"
+    expected = mistakes(f"{ACCOUNT}{line.format(**names)}\n")
+    assert expected[0] == f"accounts[0].{mistake.format(**names)}"
 
 
 @pytest.mark.parametrize("name", ["none", "text"])
 def test_certificates_of_the_environment(mistakes, read, files, name):
-    """A wrong $SSL_CERT_FILE is named at the start: OpenSSL would pass it over, and trust nobody."""
-    (told,) = mistakes(ACCOUNT, SSL_CERT_FILE=str(files[name]))
-    assert told.startswith(f"$SSL_CERT_FILE: the file {files[name]} ")
+    """A wrong $SSL_CERT_FILE is reported at the start: OpenSSL would ignore it and trust no certificate."""
+    (expected,) = mistakes(ACCOUNT, SSL_CERT_FILE=str(files[name]))
+    assert expected.startswith(f"$SSL_CERT_FILE: the file {files[name]} ")
     assert read(ACCOUNT, SSL_CERT_FILE=str(files["ca"])).accounts[0].tls is None
 
 
@@ -189,8 +189,8 @@ def test_headers_that_cannot_be(mistakes, table, line, mistake):
     """A header that is ours, or that no request can have, is named by its key, and no value is shown."""
     text = f"{table}headers = {line}\n"
     kind = "accounts" if table is ACCOUNT else "receivers"
-    told = mistakes(text if table is ACCOUNT else text + ACCOUNT)
-    assert told[0] == f"{kind}[0].headers{mistake}"
+    expected = mistakes(text if table is ACCOUNT else text + ACCOUNT)
+    assert expected[0] == f"{kind}[0].headers{mistake}"
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_base_url_as_people_have_it(read, written, taken):
 
 
 def test_receiver_on_an_international_host(read):
-    """A receiver's URL may have such a host too, beside a user and a port."""
+    """A receiver's URL may have such a host too, with a user and a port."""
     loaded = read(f"{HOOK.replace('example.com', 'u:p@Bücher.example:8443')}{ACCOUNT}")
     assert loaded.receivers[0].url.reveal() == "https://u:p@xn--bcher-kva.example:8443/hook"
 

@@ -25,7 +25,7 @@ def receivers(tmp_path, *lines):
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "expected"),
     [
         (['kind = "webhook"'], [NO_URL]),
         (['kind = "webhook"', 'url = "https://a"', 'channel = "#a"'], [f"receivers[0].channel: {OF_SLACK}"]),
@@ -44,12 +44,12 @@ def receivers(tmp_path, *lines):
          ["receivers[0].api: found 'slack', expected an http or https URL, such as \"https://api.mistral.ai\""]),
     ],
 )  # fmt: skip
-def test_keys_of_the_wrong_kind_are_told(tmp_path, lines, told):
+def test_keys_of_the_wrong_kind_are_told(tmp_path, lines, expected):
     """Each key that is missing for the kind, or belongs to another, is named."""
     with pytest.raises(ConfigError) as raised:
         receivers(tmp_path, *lines)
     file = re.escape(str(tmp_path / "tracker.toml"))
-    assert [re.sub(rf"^{file}:[0-9]+: ", "", line) for line in str(raised.value).splitlines()] == told
+    assert [re.sub(rf"^{file}:[0-9]+: ", "", line) for line in str(raised.value).splitlines()] == expected
 
 
 def test_slack_is_configured_in_two_ways(tmp_path):

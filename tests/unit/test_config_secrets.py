@@ -49,7 +49,7 @@ def environ(directory):
 
 
 def mistake(environ, text):
-    """What is told about a configuration of this text, and that it tells no secret."""
+    """The errors of a configuration with this text, none of which shows a secret."""
     with open("tracker.toml", "w", encoding="utf-8") as file:  # noqa: PTH123 - relative to the working directory
         file.write(text)
     with pytest.raises(ConfigError) as raised:
@@ -79,7 +79,7 @@ def test_read_from_where_it_is(environ, written):
 
 
 @pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "expected"),
     [
         (f'"{CANARY}"', f"found a string (not shown), {EXPECTED}"),
         ('""', f"found a string (not shown), {EXPECTED}"),
@@ -124,10 +124,10 @@ def test_read_from_where_it_is(environ, written):
         ('{ credential = ".." }', "found a path (not shown) for `credential`, expected the name of a credential"),
     ],
 )
-def test_not_there(environ, written, told):
+def test_not_there(environ, written, expected):
     """A secret that is written into the file, missing, empty or unusable is named, never shown."""
-    assert mistake(environ, f'[[accounts]]\nname = "a"\napi_key = {written}\n') == f"accounts[0].api_key: {told}"
-    assert mistake(environ | {"MISTRAL_API_KEY": "key"}, f"[http]\ntoken = {written}\n") == f"http.token: {told}"
+    assert mistake(environ, f'[[accounts]]\nname = "a"\napi_key = {written}\n') == f"accounts[0].api_key: {expected}"
+    assert mistake(environ | {"MISTRAL_API_KEY": "key"}, f"[http]\ntoken = {written}\n") == f"http.token: {expected}"
 
 
 def test_no_credentials_directory(environ):
@@ -158,7 +158,7 @@ def test_receiver_url(environ, written):
 
 
 @pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "expected"),
     [
         (f'"{CANARY}"', "found something else (not shown), expected an http or https URL"),
         (f'"ftp://{CANARY}"', "found something else (not shown), expected an http or https URL"),
@@ -172,10 +172,10 @@ def test_receiver_url(environ, written):
         (f'["https://a/{CANARY}"]', f"found a list, {EXPECTED}"),
     ],
 )
-def test_bad_receiver_url(environ, written, told):
-    """A URL that is none is told without showing it."""
+def test_bad_receiver_url(environ, written, expected):
+    """An invalid URL is reported without showing it."""
     text = f'[[receivers]]\nname = "r"\nkind = "slack"\nurl = {written}\n'
-    assert mistake(environ | {"MISTRAL_API_KEY": "key"}, text) == f"receivers[0].url: {told}"
+    assert mistake(environ | {"MISTRAL_API_KEY": "key"}, text) == f"receivers[0].url: {expected}"
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_signing_secrets(environ, written, secrets):
 
 
 @pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "expected"),
     [
         (f'"{CANARY}"', f"found a string (not shown), {EXPECTED}"),
         (f'[{{ env = "SIGNING" }}, "{CANARY}"]', f"found a string (not shown), {EXPECTED}"),
@@ -205,7 +205,7 @@ def test_signing_secrets(environ, written, secrets):
         ),
     ],
 )
-def test_bad_signing_secrets(environ, written, told):
+def test_bad_signing_secrets(environ, written, expected):
     """Each of several secrets is held to the same as one, and none of them is none."""
     text = f'[[receivers]]\nname = "r"\nkind = "webhook"\nurl = "https://a"\nsecret = {written}\n'
-    assert mistake(environ | {"MISTRAL_API_KEY": "key"}, text) == f"receivers[0].secret: {told}"
+    assert mistake(environ | {"MISTRAL_API_KEY": "key"}, text) == f"receivers[0].secret: {expected}"

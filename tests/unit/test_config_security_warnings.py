@@ -65,10 +65,10 @@ FEW = "0600, or 0640 for a group"
     ids=["written by all", "written by a group", "CA", "secret", "database", "directory", "another's"],
 )
 def test_what_others_can_do_with_a_file(file, found, expected, remedy):
-    """Each mode and each owner that gives another user a way in is told, with what closes it."""
+    """Each mode and each owner that gives another user access is reported, with its remedy."""
     kind, mode, user, of_group = file
-    (told,) = assess_security(config(), [File(kind, "/x", mode, user, of_group)], ALONE)
-    assert str(told) == f"{kind} /x: found {found}, expected {expected}; {remedy}"
+    (reported,) = assess_security(config(), [File(kind, "/x", mode, user, of_group)], ALONE)
+    assert str(reported) == f"{kind} /x: found {found}, expected {expected}; {remedy}"
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_what_others_can_do_with_a_file(file, found, expected, remedy):
     ids=["account", "receiver", "Slack's API", "page", "short token"],
 )
 def test_what_others_can_read_on_the_way_or_guess(values, what):
-    """Plain HTTP to a foreign host and a token that can be guessed are told by their key, without a secret."""
+    """Plain HTTP to another host and a token that can be guessed are reported by their key, without a secret."""
     (found,) = assess_security(config(**values), [], ALONE)
     assert found.what == what
     assert "canary" not in str(found)
@@ -94,11 +94,11 @@ def test_what_others_can_read_on_the_way_or_guess(values, what):
 
 @pytest.mark.parametrize("host", ["127.0.0.1:9", "localhost", "[::1]:9"])
 def test_plain_http_on_this_machine(host):
-    """To loopback nobody is on the way, and a token of sixteen characters is long enough."""
+    """Plain HTTP to loopback is safe, and a token of sixteen characters is long enough."""
     hook = WebhookReceiver(name="r", url=Secret(f"http://{host}/hook"))
     external = f"http://{host}"
-    told = config(base_url=f"http://{host}", receivers=(hook,), http=Http(token=LONG, external_url=external))
-    assert not [*assess_security(told, [], ALONE)]
+    reported = config(base_url=f"http://{host}", receivers=(hook,), http=Http(token=LONG, external_url=external))
+    assert not [*assess_security(reported, [], ALONE)]
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def warned(file):
 
 
 @pytest.mark.parametrize(
-    ("name", "mode", "told"),
+    ("name", "mode", "reported"),
     [
         ("tracker.toml", 0o666, "the configuration {}: found mode 0666, which lets every user change it"),
         ("key", 0o644, "the file of a secret {}: found mode 0644, which lets every user read it"),
@@ -136,13 +136,13 @@ def warned(file):
     ],
     ids=["configuration", "secret", "database", "WAL", "control", "put aside", "directory"],
 )
-def test_check_warns_of_each_file(installed, name, mode, told):
+def test_check_warns_of_each_file(installed, name, mode, reported):
     """`check` looks at the real files, warns of the one that is open to others, and is valid all the same."""
     assert warned(installed) == []
     path = installed.parent / name
     path.chmod(mode)
     (line,) = warned(installed)
-    assert line.startswith(f"warning   {told.format(path)}")
+    assert line.startswith(f"warning   {reported.format(path)}")
 
 
 def test_a_link_is_looked_through(installed):

@@ -64,7 +64,7 @@ def test_only_a_completed_job_has_an_outcome(type_):
     ],
 )
 def test_what_a_success_is_worth(total, succeeded, failed, expected):
-    """The outcome is told by the counters, for SUCCESS does not say that any request succeeded."""
+    """The outcome depends on the counters: SUCCESS does not say that any request succeeded."""
     done = job(status="SUCCESS", total_requests=total, succeeded_requests=succeeded, failed_requests=failed)
     assert outcome(done) == expected
     assert batch_event("batch.completed", "default", done, {}, NOW).outcome == expected

@@ -98,8 +98,8 @@ def of_jobs():
 def of_others():
     """What is said of accounts and receivers, for every reason."""
     for reason in Reason:
-        told = reachability_event("default", Outage(0, Failure(reason, "why")), None, TimeLimits(), NOW)
-        yield from (told, reachability_event("default", None, told, TimeLimits(), NOW))
+        expected = reachability_event("default", Outage(0, Failure(reason, "why")), None, TimeLimits(), NOW)
+        yield from (expected, reachability_event("default", None, expected, TimeLimits(), NOW))
     recovered = {"account": "default", "reason": "recovered", "detail": "", "since": iso(NOW)}
     yield plain_event("account.recovered", "default", recovered, NOW)
     for type_ in RECEIVER_TYPES:
@@ -207,7 +207,7 @@ def test_what_is_wrong_is_refused(event):
 
 @each_event
 def test_what_is_missing_is_missed(event):
-    """Every key is there, every property of what is said too; of the estimate alone nobody may be sure."""
+    """Every key is required, and every property of a report; only the estimate is optional."""
     without = [without_one(event, name) for name in event if name != "eta"]
     without += [
         event | {"data": without_one(event["data"], name)}

@@ -26,7 +26,7 @@ NONE = {"total_requests": 0, "completed_requests": 0, "succeeded_requests": 0, "
     ],
 )
 def test_what_a_success_is_worth(total, succeeded, failed, words):
-    """A SUCCESS is told by its counters, on its event and on its card: without one success it has failed."""
+    """A SUCCESS is summarised by its counters, on its event and on its card: without one success it has failed."""
     over = job(
         status="SUCCESS",
         total_requests=total,
@@ -75,7 +75,7 @@ def test_nothing_is_said_of_what_was_not_counted(type_, counters, words):
 
 
 def test_other_changes_are_named():
-    """An update names the properties that changed, and a status outside the schema is told as it came."""
+    """An update names the properties that changed, and a status outside the schema is shown as it came."""
     assert (
         summary.summarize_job_event("batch.updated", job(), {"metadata": (1, 2), "new": (None, 1)})
         == "Batch updated: metadata, new"
@@ -123,7 +123,7 @@ def test_how_a_job_stands(status, words):
     ],
 )
 def test_what_is_not_about_a_job(type_, data, words):
-    """Accounts and receivers are named, with the reason in plain words; a type that is not known yet is told as it is."""
+    """Accounts and receivers are named, with the reason in plain words; an unknown type is shown as it is."""
     assert summary.summarize_other_event(type_, data) == words
 
 
@@ -132,5 +132,5 @@ def test_what_is_not_about_a_job(type_, data, words):
     [(-5, "0s"), (0, "0s"), (59.6, "1m 0s"), (192, "3m 12s"), (3600, "1h 0m"), (90_061, "1d 1h"), (100 * 86400, "100d 0h")],
 )
 def test_durations_have_two_units(seconds, words):
-    """The two largest units of a duration are told, and it is never negative."""
+    """The two largest units of a duration are shown, and it is never negative."""
     assert summary.format_duration(seconds) == words

@@ -1,4 +1,4 @@
-"""Which receivers an event goes to: globs over its type and its job, and nobody is told about himself."""
+"""Which receivers an event goes to: globs over its type and its job; a receiver gets no event about itself."""
 
 import pytest
 from core_samples import ABSENT, NOW, job
@@ -34,7 +34,7 @@ def wants(event, *globs, **match):
 
 
 @pytest.mark.parametrize(
-    ("globs", "told"),
+    ("globs", "expected"),
     [
         (("*",), set(ALL_TYPES)),
         ((), set()),
@@ -50,10 +50,10 @@ def wants(event, *globs, **match):
         (("completed", "batch", "BATCH.COMPLETED", "batch.complete", "batch.completed "), set()),
     ],
 )
-def test_globs_over_types(globs, told):
+def test_globs_over_types(globs, expected):
     """An event goes where any of the globs matches its whole type, capitals and all."""
     subscription = Subscription(receiver="r", events=globs)
-    assert {type_ for type_ in ALL_TYPES if fan_out([subscription], of_type(type_))} == told
+    assert {type_ for type_ in ALL_TYPES if fan_out([subscription], of_type(type_))} == expected
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_order_is_kept_within_a_job_an_account_or_a_receiver():
 
 @given(st.text() | st.sampled_from(ALL_TYPES), st.sampled_from(ALL_TYPES))
 def test_any_glob_is_a_verdict_and_more_globs_tell_no_less(glob, type_):
-    """No glob is an error, and one more beside a star changes nothing."""
+    """No glob is an error, and one more next to a star changes nothing."""
     event = of_type(type_)
     assert wants(event, glob, "*")
     assert not wants(event, glob) or wants(event, "no.such.type", glob)

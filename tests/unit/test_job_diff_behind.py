@@ -1,4 +1,4 @@
-"""How an older answer is told from a newer one, and what of an answer is kept that lacks something."""
+"""How an older answer is distinguished from a newer one, and which properties stay if an answer lacks them."""
 
 import pytest
 from core_samples import ABSENT, ANSWER, job
@@ -35,7 +35,7 @@ def test_the_status_decides_where_it_differs(known, seen, behind, counted):
 
 @pytest.mark.parametrize(("known", "seen"), [("RUNNING", "PAUSED"), ("PAUSED", "QUEUED"), ("PAUSED", "WAITING")])
 def test_the_rest_decides_where_a_status_is_outside_the_schema(known, seen):
-    """Nobody knows what comes after what there: an answer is old if a counter is smaller or a property is lost."""
+    """Their order is unknown: an answer is old if a counter is smaller or a property is lost."""
     assert not is_behind(job(status=seen), job(status=known))
     assert is_behind(job(status=seen, completed_requests=ANSWER["completed_requests"] - 1), job(status=known))
     assert is_behind(job(status=seen, started_at=None), job(status=known))

@@ -61,7 +61,7 @@ def test_every_key_signs_in_its_order():
 
 
 def test_without_a_key_there_is_no_signature():
-    """A receiver without a secret is still told the ID and the time."""
+    """A receiver without a secret still gets the ID and the time."""
     assert signature_headers([], "evt_1", 7, b"{}") == {"webhook-id": "evt_1", "webhook-timestamp": "7"}
 
 
@@ -109,8 +109,8 @@ def test_wrong_secret_is_told_without_showing_it(wrong):
     """What is no secret of Standard Webhooks is refused; the message says what is expected, and no traceback holds it."""
     with pytest.raises(ValueError, match=r"^expected whsec_ and padded base64 of 24 to 64 bytes, or whsk_ ") as refused:
         parse_secret(wrong)
-    told = "".join(traceback.format_exception(refused.value))
-    assert len(wrong) <= len("whsec_") or wrong not in told
+    reported = "".join(traceback.format_exception(refused.value))
+    assert len(wrong) <= len("whsec_") or wrong not in reported
     assert refused.value.__context__ is None
 
 

@@ -10,7 +10,7 @@ CREATED = ANSWER["created_at"]
 COUNTED = ("total_requests", "completed_requests", "succeeded_requests", "failed_requests")
 
 
-def told(**changed):
+def expected(**changed):
     """The lines of the card of a job."""
     return shown(card(answer(**changed), now_ms=NOW)).splitlines()
 
@@ -56,12 +56,12 @@ def test_a_card_tells_everything():
 )
 def test_the_bar(counters, bar):
     """Twenty cells: as much as has succeeded, at least one where anything failed, and full only when all of it is done."""
-    assert told(**dict(zip(COUNTED, counters, strict=True)))[1] == bar
+    assert expected(**dict(zip(COUNTED, counters, strict=True)))[1] == bar
 
 
 def test_no_bar_before_there_is_a_count():
     """A job whose requests were not counted yet has no bar, and divides nothing by zero."""
-    assert told(**dict.fromkeys(COUNTED, 0))[:3] == ["Batch running", "*Status*", "RUNNING"]
+    assert expected(**dict.fromkeys(COUNTED, 0))[:3] == ["Batch running", "*Status*", "RUNNING"]
 
 
 @pytest.mark.parametrize(
@@ -77,13 +77,13 @@ def test_no_bar_before_there_is_a_count():
 )
 def test_how_long_it_has_been(changed, label, elapsed):
     """Waiting counts from creation, running from the start, and an end stops the clock."""
-    assert after(label, told(**changed)) == elapsed
+    assert after(label, expected(**changed)) == elapsed
 
 
 @pytest.mark.parametrize("status", ["SUCCESS", "FAILED", "TIMEOUT_EXCEEDED", "CANCELLED"])
 def test_without_a_time_of_its_end_a_job_took_nobody_knows_how_long(status):
     """A job that is over stops counting even where the API does not say since when."""
-    lines = told(status=status, completed_at=None)
+    lines = expected(status=status, completed_at=None)
     assert not {"*Took*", "*Elapsed*", "*Waiting*"} & set(lines)
 
 

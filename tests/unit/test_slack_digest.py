@@ -112,7 +112,7 @@ def test_one_alone_is_no_digest():
     ],
 )  # fmt: skip
 def test_all_kinds_of_events_together(events, text):
-    """What is under way is not called ended, and what is about no job is counted beside the jobs."""
+    """What is under way is not called ended, and events about no job are counted apart from the jobs."""
     sent = digest(events)
     assert refusal(sent) is None
     assert sent["text"] == text

@@ -39,10 +39,15 @@ def event(type_="batch.completed", changes=None, **data):
     }
 
 
-def all_payloads(told):
+def all_payloads(expected):
     """Everything that Slack may be sent about an event."""
-    about_another = told | {"data": told["data"] | {"id": "another"}}
-    return [message(told), card(told["data"], now_ms=NOW), thread([told] * 12), digest([told, about_another] * 12)]
+    about_another = expected | {"data": expected["data"] | {"id": "another"}}
+    return [
+        message(expected),
+        card(expected["data"], now_ms=NOW),
+        thread([expected] * 12),
+        digest([expected, about_another] * 12),
+    ]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -91,8 +96,8 @@ def texts_of(value):
 
 def test_what_others_wrote_is_never_formatted():
     """A star or a backtick of others is in plain text alone, where it is a star or a backtick."""
-    told = event(**answer(model="*m*", endpoint="`e`", metadata={"_k_": "~v~"}, errors=[{"message": "*e*"}]))
-    for sent in all_payloads(told):
+    expected = event(**answer(model="*m*", endpoint="`e`", metadata={"_k_": "~v~"}, errors=[{"message": "*e*"}]))
+    for sent in all_payloads(expected):
         formatted = [text["text"] for text in texts_of(sent["blocks"]) if text["type"] == "mrkdwn"]
         assert not [text for text in formatted if any(each in text for each in ("*m*", "`", "_k_", "~", "*e*"))]
 
@@ -134,9 +139,11 @@ def test_any_job_makes_messages_that_slack_takes(job, type_, changes):
 @pytest.mark.parametrize("data", [{}, answer(id=ABSENT), answer(status=None), {"id": 7, "status": None}])
 def test_what_is_no_job_is_told_all_the_same(data):
     """An event whose data is no job is a message with what there is."""
-    told = event(**data)
-    assert [refusal(sent) for sent in (message(told), thread([told]), digest([told, told | {"account": "b"}]))] == [None] * 3
-    assert message(told)["text"] == "Event batch.completed"
+    expected = event(**data)
+    assert [
+        refusal(sent) for sent in (message(expected), thread([expected]), digest([expected, expected | {"account": "b"}]))
+    ] == [None] * 3
+    assert message(expected)["text"] == "Event batch.completed"
 
 
 @pytest.mark.parametrize(
@@ -189,6 +196,6 @@ def test_limits_hold_where_there_is_more():
 
 def test_a_long_list_says_how_much_is_left_out():
     """Of more than ten properties of metadata the first ten are shown, and how many more there are."""
-    told = shown(message(event(**answer(metadata={f"key {n}": str(n) for n in range(1234)})))).splitlines()
-    start = told.index("*Metadata*")
-    assert told[start + 1 : start + 12] == [*(f"key {n}: {n}" for n in range(10)), "and 1,224 more"]
+    expected = shown(message(event(**answer(metadata={f"key {n}": str(n) for n in range(1234)})))).splitlines()
+    start = expected.index("*Metadata*")
+    assert expected[start + 1 : start + 12] == [*(f"key {n}: {n}" for n in range(10)), "and 1,224 more"]

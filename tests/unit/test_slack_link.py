@@ -47,7 +47,7 @@ def test_the_url_itself_cannot_end_the_link():
 
 
 def test_without_a_url_a_message_is_as_it_was():
-    """Nothing is linked to where nobody said where the pages are."""
+    """Without the URL of the pages there is no link."""
     payload = {"text": "x", "blocks": []}
     assert with_link(payload, [event()], None) is payload
 

@@ -121,7 +121,7 @@ def test_what_is_not_about_a_job_has_its_message(sent, words):
 
 
 @pytest.mark.parametrize(
-    ("told", "line"),
+    ("expected", "line"),
     [
         (event("batch.started", {"status": ("QUEUED", "RUNNING")}),
          "Batch started: 900 of 1,000 requests done, 20 failed (it was QUEUED)"),
@@ -131,10 +131,10 @@ def test_what_is_not_about_a_job_has_its_message(sent, words):
          'Batch updated: metadata: {"a": "&lt;b&gt;"} → null; new: ' + "x" * 39 + "… → 3"),
     ],
 )  # fmt: skip
-def test_a_line_of_the_thread(told, line):
+def test_a_line_of_the_thread(expected, line):
     """A transition is one line: the verdict and what it was before; of an update, what changed into what."""
-    assert thread_line(told) == line
-    assert thread([told])["text"] == line
+    assert thread_line(expected) == line
+    assert thread([expected])["text"] == line
 
 
 def test_a_thread_takes_several_lines():

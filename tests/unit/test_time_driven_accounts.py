@@ -1,4 +1,4 @@
-"""An account that cannot be reached is told once it has lasted, and once more when it is over."""
+"""An outage of an account gives one event once it has lasted, and one when it is over."""
 
 import pytest
 from core_samples import NOW
@@ -14,8 +14,8 @@ LIMITS = TimeLimits(unreachable_after=300)
 MINUTES = 60_000
 DOWN = Failure(Reason.NETWORK, "connection refused")
 UNPAID = Failure(Reason.NOT_ENABLED, "HTTP 402")
-TOLD = reachability_event("work", Outage(NOW - 10 * MINUTES, DOWN), None, LIMITS, NOW)
-OVER = reachability_event("work", None, TOLD, LIMITS, NOW + MINUTES)
+LOGGED = reachability_event("work", Outage(NOW - 10 * MINUTES, DOWN), None, LIMITS, NOW)
+OVER = reachability_event("work", None, LOGGED, LIMITS, NOW + MINUTES)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ OVER = reachability_event("work", None, TOLD, LIMITS, NOW + MINUTES)
 )
 @pytest.mark.parametrize("before", [None, OVER])
 def test_an_outage_is_told_once_it_has_lasted(before, lasted, is_told):
-    """Neither a short outage nor one that is as short as that again is told, a longer one is."""
+    """Short outages give no event, however often they come; a longer one does."""
     event = reachability_event("work", Outage(NOW, DOWN), before, LIMITS, NOW + lasted)
     assert (event is not None) is is_told
 
@@ -38,20 +38,20 @@ def test_an_outage_counts_from_a_jump_of_the_clock(since, lasted, is_told):
 
 @pytest.mark.parametrize("reason", Reason)
 def test_the_event_says_why_and_since_when(reason):
-    """Every reason for which a sweep can fail is told as it is, with its detail and the outage's beginning."""
+    """The event has the reason for which the sweep failed, its detail, and the beginning of the outage."""
     event = reachability_event("work", Outage(NOW, Failure(reason, "so it is")), None, LIMITS, NOW + 6 * MINUTES)
     assert (event.type, event.account, event.observed_at) == (UNREACHABLE, "work", iso(NOW + 6 * MINUTES))
     assert event.data == {"account": "work", "reason": reason.value, "detail": "so it is", "since": iso(NOW)}
 
 
 def test_what_was_told_is_not_told_again():
-    """An outage that goes on, of another reason too, is the same one; so is one that was told before a restart."""
-    assert reachability_event("work", Outage(NOW, UNPAID), TOLD, LIMITS, NOW + 60 * MINUTES) is None
+    """An outage that continues is the same one, also with another reason and after a restart."""
+    assert reachability_event("work", Outage(NOW, UNPAID), LOGGED, LIMITS, NOW + 60 * MINUTES) is None
 
 
 def test_the_end_is_told_with_what_has_ended():
     """It carries what the outage's own event said."""
-    assert (OVER.type, OVER.account, OVER.data) == (RECOVERED, "work", TOLD.data)
+    assert (OVER.type, OVER.account, OVER.data) == (RECOVERED, "work", LOGGED.data)
 
 
 @pytest.mark.parametrize("before", [None, OVER])

@@ -1,4 +1,4 @@
-"""A job that stands still or runs out of time is told when it is, as of the last whole sweep, once."""
+"""A job that is stalled or runs out of time gives an event once, as of the last complete sweep."""
 
 from itertools import pairwise
 
@@ -25,7 +25,7 @@ LIMITS = TimeLimits(stalled_after=3600, timeout_hours=10)
 MOVED = CREATED + 2 * HOUR
 
 
-def told(standing, swept_at, now=None, limits=LIMITS, jumped_at=0, provider_ahead=0):
+def expected(standing, swept_at, now=None, limits=LIMITS, jumped_at=0, provider_ahead=0):
     """The types of what there is to say."""
     now, clocks = swept_at if now is None else now, Clocks(jumped_at, provider_ahead)
     return [event.type for event in overdue_events("default", [standing], limits, swept_at, now, clocks)]
@@ -38,46 +38,46 @@ def standing(moved_at=MOVED, *, stalled=False, warned=False, **properties):
 @pytest.mark.parametrize(("after", "types"), [(HOUR - 1, []), (HOUR, [STALLED]), (HOUR + 1, [STALLED])])
 def test_a_job_stands_still_from_the_configured_time_on(after, types):
     """What has not moved for just as long as configured stands still, and not a millisecond before."""
-    assert told(standing(), MOVED + after) == types
+    assert expected(standing(), MOVED + after) == types
 
 
 @pytest.mark.parametrize(
     ("status", "types"), [("RUNNING", [STALLED]), ("QUEUED", []), ("CANCELLATION_REQUESTED", []), ("NEW", [])]
 )
 def test_only_what_runs_can_stand_still(status, types):
-    """A job that waits, or is being cancelled, is not expected to move; of a status that nobody knows nobody knows that."""
-    assert told(standing(status=status), MOVED + 2 * HOUR) == types
+    """A job that waits, is being cancelled or has an unknown status is not expected to move."""
+    assert expected(standing(status=status), MOVED + 2 * HOUR) == types
 
 
 @pytest.mark.parametrize("moved_at", [MOVED - 48 * HOUR, MOVED + 48 * HOUR], ids=["on", "back"])
 @pytest.mark.parametrize(("after", "types"), [(-1, []), (HOUR - 1, []), (HOUR, [STALLED])])
 def test_a_clock_that_jumped_makes_no_job_stand_still(moved_at, after, types):
     """Neither set on nor set back does it say how long a job has not moved: that counts from the jump."""
-    assert told(standing(moved_at, warned=True), MOVED + after, jumped_at=MOVED) == types
-    assert told(standing(MOVED + 1, warned=True), MOVED + 1 + after, jumped_at=MOVED) == types
+    assert expected(standing(moved_at, warned=True), MOVED + after, jumped_at=MOVED) == types
+    assert expected(standing(MOVED + 1, warned=True), MOVED + 1 + after, jumped_at=MOVED) == types
 
 
 def test_a_sweep_that_is_still_to_come():
     """That a sweep was whole two days later, by a clock that was set back since, is no witness of those two days."""
-    assert told(standing(), MOVED + 48 * HOUR, MOVED + HOUR - 1, jumped_at=MOVED) == []
+    assert expected(standing(), MOVED + 48 * HOUR, MOVED + HOUR - 1, jumped_at=MOVED) == []
 
 
 def test_a_move_that_is_still_to_come():
-    """A job that moved by a clock that was ahead, and was set back while nobody ran, is not said to stand still."""
-    assert told(standing(MOVED + 48 * HOUR, warned=True), MOVED + HOUR) == []
+    """A job whose last change is in the future, as the clock was set back while the tracker was down, is not stalled."""
+    assert expected(standing(MOVED + 48 * HOUR, warned=True), MOVED + HOUR) == []
 
 
 @pytest.mark.parametrize(("after", "types"), [(8 * HOUR - 1, []), (8 * HOUR, [DEADLINE]), (80 * HOUR, [DEADLINE])])
 @pytest.mark.parametrize("status", [*ACTIVE, "NEW"])
 def test_the_deadline_comes_near_at_four_fifths(status, after, types):
     """Whatever an active job is doing, its time runs out from 80 % of the assumed time-out on, counted from its creation."""
-    assert told(standing(stalled=True, status=status), CREATED + after) == types
+    assert expected(standing(stalled=True, status=status), CREATED + after) == types
 
 
 @pytest.mark.parametrize("status", TERMINAL)
 def test_nothing_is_said_of_what_is_over(status):
     """A job that has ended neither stands still nor is late."""
-    assert told(standing(status=status), CREATED + 1000 * HOUR) == []
+    assert expected(standing(status=status), CREATED + 1000 * HOUR) == []
 
 
 @pytest.mark.parametrize(
@@ -85,21 +85,21 @@ def test_nothing_is_said_of_what_is_over(status):
     [(False, False, [STALLED, DEADLINE]), (True, False, [DEADLINE]), (False, True, [STALLED]), (True, True, [])],
 )
 def test_what_was_told_is_not_told_again(stalled, warned, types):
-    """Each is told unless it was told, whether or not the other was."""
-    assert told(standing(stalled=stalled, warned=warned), CREATED + 100 * HOUR) == types
+    """Each event is due unless it was logged, whether or not the other was."""
+    assert expected(standing(stalled=stalled, warned=warned), CREATED + 100 * HOUR) == types
 
 
 def test_only_a_whole_sweep_is_a_witness():
-    """However late it is by the clock, a job is judged as of the last whole sweep: after that nobody looked."""
-    assert told(standing(), MOVED + HOUR - 1, now=MOVED + 1000 * HOUR) == []
+    """However late it is by the clock, a job is judged as of the last complete sweep."""
+    assert expected(standing(), MOVED + HOUR - 1, now=MOVED + 1000 * HOUR) == []
 
 
 @pytest.mark.parametrize("ahead", [-3 * HOUR, 0, 3 * HOUR], ids=["behind", "right", "ahead"])
 def test_a_deadline_is_reckoned_by_the_provider_s_clock(ahead):
-    """A job's creation is told by a clock that may be hours ahead of ours or behind it: its time is up no sooner or later."""
+    """The clock of a job's creation may be hours ahead of ours or behind it: its deadline is neither sooner nor later."""
     moving = standing(MOVED + 100 * HOUR)
-    assert told(moving, CREATED - ahead + 8 * HOUR - 1, provider_ahead=ahead) == []
-    assert told(moving, CREATED - ahead + 8 * HOUR, provider_ahead=ahead) == [DEADLINE]
+    assert expected(moving, CREATED - ahead + 8 * HOUR - 1, provider_ahead=ahead) == []
+    assert expected(moving, CREATED - ahead + 8 * HOUR, provider_ahead=ahead) == [DEADLINE]
 
 
 def test_the_events():
@@ -144,8 +144,8 @@ def test_the_assumed_timeout(metadata, hours):
 def test_the_metadata_moves_the_deadline():
     """A job that names its own time-out is late by that."""
     long = standing(stalled=True, metadata={"timeout_hours": "48"})
-    assert told(long, CREATED + 38 * HOUR) == []
-    assert told(long, CREATED + 39 * HOUR) == [DEADLINE]
+    assert expected(long, CREATED + 38 * HOUR) == []
+    assert expected(long, CREATED + 39 * HOUR) == [DEADLINE]
 
 
 class Simulated:
@@ -163,11 +163,11 @@ class Simulated:
         self.log.append(("batch.progress", self.now))
 
     def look(self, _):
-        """A whole sweep sees no change, and what is due is told."""
+        """A complete sweep sees no change, and what is due gives an event."""
         last = max(index for index, (type_, _) in enumerate(self.log) if type_ not in (STALLED, DEADLINE))
         moved_at = self.log[last][1]
         stalled, warned = (STALLED in dict(self.log[last:]), DEADLINE in dict(self.log))
-        types = told(standing(moved_at, stalled=stalled, warned=warned), self.now)
+        types = expected(standing(moved_at, stalled=stalled, warned=warned), self.now)
         assert (STALLED in types) == (self.now - moved_at >= HOUR and not stalled)
         assert (DEADLINE in types) == (self.now - CREATED >= 8 * HOUR and not warned)
         self.log += [(type_, self.now) for type_ in types]
