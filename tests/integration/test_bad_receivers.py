@@ -15,7 +15,7 @@ from telling import SECRET, Telling, a_job
 
 from tracker.core.deliveries.delivery import Result
 from tracker.core.deliveries.retry_schedule import MAX_RETRY_AFTER
-from tracker.delivery.notifiers.http_outcome import KEPT_OF_A_BAD_ANSWER
+from tracker.delivery.notifiers.http_outcome import MAX_KEPT_ANSWER
 
 HOOK = "/hooks/T0-canary-B0?token=canary%2Btoken&q=1"
 SECRETS = ("T0-canary-B0", "canary%2Btoken", "canary+token", SECRET, SECRET.removeprefix("whsec_"))
@@ -237,7 +237,7 @@ async def test_server_without_tls(tmp_path):
 async def test_first_kilobyte_of_a_bad_answer_is_kept(tmp_path):
     """However much a receiver says with its error, a kilobyte of it is kept."""
     failed = await told_by(tmp_path / "tracker.db", floods(500, b"<begins>"))
-    assert failed.answer == "<begins>" + "y" * (KEPT_OF_A_BAD_ANSWER - len("<begins>"))
+    assert failed.answer == "<begins>" + "y" * (MAX_KEPT_ANSWER - len("<begins>"))
 
 
 async def test_bad_answer_need_not_be_text(tmp_path):
@@ -260,9 +260,9 @@ async def test_answer_that_quotes_the_url_gives_nothing_away(tmp_path):
 
 async def test_secret_at_the_cut_gives_nothing_away(tmp_path):
     """Where the kept beginning ends in the middle of a secret none of it is kept."""
-    body = b" " * (KEPT_OF_A_BAD_ANSWER - 6) + b"T0-canary-B0"
+    body = b" " * (MAX_KEPT_ANSWER - 6) + b"T0-canary-B0"
     failed = await told_by(tmp_path / "tracker.db", sends(answer(body, 404)))
-    assert failed.answer == " " * (KEPT_OF_A_BAD_ANSWER - 6) + "[redac"
+    assert failed.answer == " " * (MAX_KEPT_ANSWER - 6) + "[redac"
 
 
 @pytest.mark.parametrize(

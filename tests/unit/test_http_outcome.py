@@ -4,7 +4,7 @@ import pytest
 from core_samples import NOW
 
 from tracker.core.deliveries.delivery import Result
-from tracker.delivery.notifiers.http_outcome import KEPT_OF_A_BAD_ANSWER, outcome_of
+from tracker.delivery.notifiers.http_outcome import MAX_KEPT_ANSWER, outcome_of
 from tracker.http.client import Answer, NoAnswer
 
 URL = "https://user-one:pass-word-two@example.com:8443/hooks/T0-canary/B0canary?key=a%2Fcanary%20key&v=1"
@@ -56,11 +56,11 @@ def test_url_without_a_secret_changes_nothing(url):
     assert kept("https://example.com/a/b?c=d", url) == "https://example.com/a/b?c=d"
 
 
-@pytest.mark.parametrize("before", range(KEPT_OF_A_BAD_ANSWER - 12, KEPT_OF_A_BAD_ANSWER + 1))
+@pytest.mark.parametrize("before", range(MAX_KEPT_ANSWER - 12, MAX_KEPT_ANSWER + 1))
 def test_nothing_of_a_secret_stands_at_the_cut(before):
     """Wherever a secret begins before the end of what is kept, none of its letters are."""
     answer = kept("." * before + "T0-canary")
-    assert len(answer) <= KEPT_OF_A_BAD_ANSWER
+    assert len(answer) <= MAX_KEPT_ANSWER
     assert not set("T0-y") & set(answer)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slack_rules import alive, refusal, shown
 
-from tracker.delivery.notifiers.slack.blocks import facts, header, line, lines, listed, payload, section
+from tracker.delivery.notifiers.slack.blocks import fields, header, line, lines, payload, section, titled_list
 from tracker.delivery.notifiers.slack.digest import digest
 from tracker.delivery.notifiers.slack.messages import card, message, thread
 
@@ -187,11 +187,11 @@ def test_limits_hold_where_there_is_more():
     """A message has no more blocks, a header no more text, and a section no more fields than Slack takes."""
     assert refusal(payload("text", [section("x")] * 60)) is None
     assert refusal(payload("text", [header("<" * 1000)])) is None
-    many = list(facts(*((f"Label {n}", "&" * 5000) for n in range(23))))
+    many = list(fields(*((f"Label {n}", "&" * 5000) for n in range(23))))
     assert refusal(payload("text", many)) is None
     assert [len(each["fields"]) for each in many] == [10, 10, 10, 10, 6]
-    assert refusal(payload("text", list(listed("Title", ["<" * 5000] * 100)))) is None
-    assert list(listed("Title", [])) == []
+    assert refusal(payload("text", list(titled_list("Title", ["<" * 5000] * 100)))) is None
+    assert list(titled_list("Title", [])) == []
 
 
 def test_a_long_list_says_how_much_is_left_out():

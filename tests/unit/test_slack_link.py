@@ -2,7 +2,7 @@
 
 import pytest
 
-from tracker.delivery.notifiers.slack.blocks import MOST_BLOCKS
+from tracker.delivery.notifiers.slack.blocks import MAX_BLOCKS
 from tracker.delivery.notifiers.slack.link import with_link
 
 URL = "https://ops.example.com/tracker"
@@ -16,7 +16,7 @@ def event(type_="batch.failed", account="default", **data):
 
 def link(*events, external_url=URL, blocks=1):
     *rest, foot = with_link({"text": "x", "blocks": [{"type": "divider"}] * blocks}, events, external_url)["blocks"]
-    assert rest == [{"type": "divider"}] * min(blocks, MOST_BLOCKS - 1)
+    assert rest == [{"type": "divider"}] * min(blocks, MAX_BLOCKS - 1)
     (element,) = foot["elements"]
     assert (foot["type"], element["type"], element["verbatim"]) == ("context", "mrkdwn", True)
     return element["text"]
@@ -54,4 +54,4 @@ def test_without_a_url_a_message_is_as_it_was():
 
 def test_the_link_has_room():
     """A message that is as long as Slack takes is still as long with the link."""
-    assert link(event(), blocks=MOST_BLOCKS).endswith("|Open in batch-tracker>")
+    assert link(event(), blocks=MAX_BLOCKS).endswith("|Open in batch-tracker>")

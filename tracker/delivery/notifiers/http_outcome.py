@@ -1,4 +1,4 @@
-"""Owns what an HTTP answer to a delivery means."""
+"""Owns the outcome of an attempt by its HTTP answer."""
 
 import re
 from base64 import b64encode
@@ -11,17 +11,17 @@ from tracker.core.deliveries.retry_schedule import requested_wait
 from tracker.core.text.redaction import WORD_CHARACTERS, Redaction
 from tracker.http.client import Answer, NoAnswer
 
-KEPT_OF_A_BAD_ANSWER: Final = 1024
-"""Bytes."""
+MAX_KEPT_ANSWER: Final = 1024
+"""Bytes of a bad answer."""
 
-SHORTEST_SECRET: Final = 6
-"""Characters; a shorter part of a URL is no secret, and may well be a word of the answer."""
+MIN_SECRET_LENGTH: Final = 6
+"""Characters; a shorter part of a URL is not a secret, and may be a word of the answer."""
 
 
 def outcome_of(answer: Answer | NoAnswer, now: int, url: str = "", secrets: Iterable[str] = ()) -> Outcome:
-    """2xx alone is success. `now` (Unix milliseconds) is what a Retry-After that is a date counts from.
+    """The outcome; only 2xx is success. A Retry-After that is a date counts from `now` (Unix milliseconds).
 
-    What is kept of the answer holds none of `secrets` and nothing secret of `url`: many a server quotes what it was asked.
+    The answer is kept without `secrets` and without the secret parts of `url`: many servers quote the request.
     """
     if isinstance(answer, NoAnswer):
         return Outcome(result=Result.NETWORK, detail=answer.detail)
@@ -46,14 +46,14 @@ def _result(status: int) -> Result:
 
 
 def shown(body: bytes, url: str, secrets: Iterable[str]) -> str:
-    """The beginning of a bad answer, without `secrets` and what is secret of `url`."""
+    """The beginning of a bad answer, without `secrets` and the secret parts of `url`."""
     text = Redaction(_parts_of(url), WORD_CHARACTERS)(Redaction(secrets)(body.decode("utf-8", "replace")))
-    return text.encode()[:KEPT_OF_A_BAD_ANSWER].decode("utf-8", "replace")
+    return text.encode()[:MAX_KEPT_ANSWER].decode("utf-8", "replace")
 
 
 def _parts_of(url: str) -> set[str]:
-    """What may be secret of a URL: its user, also as it is sent, and the parts of path and query, as they are and decoded."""
+    """The parts of a URL that may be secret: its user, also in base64, and the parts of path and query, also decoded."""
     _, host, path, query, _ = urlsplit(url)
     user = host.rpartition("@")[0]
     parts = [*re.split(r"[/?&=:@]", f"{user}/{path}?{query}"), b64encode(unquote(user).encode()).decode()]
-    return {form for part in parts for form in (part, unquote(part)) if len(form) >= SHORTEST_SECRET}
+    return {form for part in parts for form in (part, unquote(part)) if len(form) >= MIN_SECRET_LENGTH}

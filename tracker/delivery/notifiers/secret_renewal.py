@@ -1,4 +1,4 @@
-"""Owns the second attempt of a receiver that refused the first, where its URL, token or key has been replaced meanwhile."""
+"""Owns the second attempt after a refusal, if the URL, token or key in its file has been replaced since."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -8,11 +8,11 @@ from tracker.core.deliveries.delivery import Delivery, Outcome, Result
 from tracker.core.ports.notifier import Notifier
 
 _REFUSED: Final = (Result.REFUSED, Result.GONE)
-"""What a wrong token, a signature that does not verify and a URL that has been withdrawn may be answered with."""
+"""Possible answers to an old token, a signature with an old key, and an old URL."""
 
 
 class RenewingNotifier:
-    """The `Notifier` that `make` makes of the credentials as they are."""
+    """Delegates to the `Notifier` that `make` makes of the current credentials."""
 
     def __init__(self, make: Callable[[], Notifier], credentials: Credentials) -> None:
         self._make = make

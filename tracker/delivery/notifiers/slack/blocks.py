@@ -1,7 +1,7 @@
-"""Owns the pieces of a Slack message: escaped, free of control characters, within Slack's limits, and nothing in them alive.
+"""Owns the blocks of a Slack message: escaped, without control characters, within Slack's limits.
 
-What others wrote (metadata, models, errors, names) goes into `plain_text` alone, in which Slack reads no formatting, mention,
-link or emoji; only what is written here goes into `mrkdwn`.
+Text from elsewhere (metadata, models, errors, names) goes into `plain_text` only, in which Slack reads no formatting, mention,
+link or emoji; only text of this package goes into `mrkdwn`.
 """
 
 import json
@@ -12,35 +12,35 @@ from typing import Any, Final
 Block = dict[str, Any]
 Payload = dict[str, Any]
 
-MOST_BLOCKS: Final = 50
-LONGEST_HEADER: Final = 150
-LONGEST_TEXT: Final = 3000
-"""Characters, as sent, of a section; and of the fallback, of which Slack takes 40,000."""
+MAX_BLOCKS: Final = 50
+MAX_HEADER: Final = 150
+MAX_TEXT: Final = 3000
+"""Characters, as sent, of a section; and of the fallback, for which Slack's limit is 40,000."""
 
-LONGEST_LINE: Final = 250
-"""Characters, as sent, of one value; Slack takes 2000 in a field, but nobody reads them."""
+MAX_LINE: Final = 250
+"""Characters, as sent, of one value; Slack's limit for a field is 2000, which is too much to read."""
 
-_FACTS_A_SECTION: Final = 5
-"""Slack takes ten fields, and a fact is two: they stand side by side, as in a table."""
+_FIELDS_PER_SECTION: Final = 5
+"""Slack's limit is ten; a label and its value take two, which Slack shows in two columns."""
 
 _ENTITIES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-_NOTHING: Final = "-"
-"""Stands for an empty text, which Slack refuses."""
+_EMPTY: Final = "-"
+"""Replaces an empty text, which Slack refuses."""
 
 
-def line(value: object, limit: int = LONGEST_LINE) -> str:
-    """`value` as one escaped line of 1 to `limit` characters; whatever is not printable is dropped."""
-    words = " ".join(shown(value)[: 10 * limit].split())  # ten times: there may be blanks, and what is dropped
-    return _within(limit, "".join(filter(str.isprintable, words)).strip()) or _NOTHING
+def line(value: object, limit: int = MAX_LINE) -> str:
+    """`value` as one escaped line of 1 to `limit` characters; unprintable characters are dropped."""
+    words = " ".join(to_text(value)[: 10 * limit].split())  # ten times: spaces and unprintable characters are dropped
+    return _within(limit, "".join(filter(str.isprintable, words)).strip()) or _EMPTY
 
 
-def shown(value: object) -> str:
+def to_text(value: object) -> str:
     """A text as it is, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def lines(values: Iterable[object], limit: int = LONGEST_TEXT) -> str:
-    """One escaped line for each of `values`, as many as fit into `limit` characters; the last says that there are more."""
+def lines(values: Iterable[object], limit: int = MAX_TEXT) -> str:
+    """One escaped line for each of `values`, as many as fit into `limit` characters; an ellipsis stands for the rest."""
     kept: list[str] = []
     left = limit - 2
     for each in map(line, values):
@@ -48,14 +48,14 @@ def lines(values: Iterable[object], limit: int = LONGEST_TEXT) -> str:
         if left < 0:
             return "\n".join((*kept, "…"))
         kept.append(each)
-    return "\n".join(kept) or _NOTHING
+    return "\n".join(kept) or _EMPTY
 
 
 def payload(text: str, blocks: Sequence[Block]) -> Payload:
-    """A whole message. `text` is escaped and stands where blocks cannot; of neither is Slack to make anything more."""
+    """A message. `text` is the escaped fallback, where blocks cannot be shown. Slack adds no link, mention or preview."""
     return {
         "text": text,
-        "blocks": list(blocks[:MOST_BLOCKS]),
+        "blocks": list(blocks[:MAX_BLOCKS]),
         "mrkdwn": False,
         "parse": "none",
         "link_names": False,
@@ -65,48 +65,48 @@ def payload(text: str, blocks: Sequence[Block]) -> Payload:
 
 
 def header(text: str) -> Block:
-    return {"type": "header", "text": plain(line(text, LONGEST_HEADER))}
+    return {"type": "header", "text": plain_text(line(text, MAX_HEADER))}
 
 
 def section(escaped: str) -> Block:
-    return {"type": "section", "text": plain(escaped)}
+    return {"type": "section", "text": plain_text(escaped)}
 
 
-def listed(title: str, values: Sequence[object]) -> Iterator[Block]:
-    """A title of ours, and a line for each value; nothing where there are none."""
+def titled_list(title: str, values: Sequence[object]) -> Iterator[Block]:
+    """A title, and a line for each value; no block if there are no values."""
     if values:
-        yield {"type": "section", "text": ours(f"*{title}*")}
+        yield {"type": "section", "text": mrkdwn(f"*{title}*")}
         yield section(lines(values))
 
 
-def facts(*pairs: tuple[str, object]) -> Iterator[Block]:
-    """Labels of ours, each beside its value; None has no place."""
-    rows = [[ours(f"*{label}*"), plain(line(value))] for label, value in pairs if value is not None]
-    for start in range(0, len(rows), _FACTS_A_SECTION):
-        yield {"type": "section", "fields": [cell for row in rows[start : start + _FACTS_A_SECTION] for cell in row]}
+def fields(*pairs: tuple[str, object]) -> Iterator[Block]:
+    """Labels with their values in two columns; a value of None is left out."""
+    rows = [[mrkdwn(f"*{label}*"), plain_text(line(value))] for label, value in pairs if value is not None]
+    for start in range(0, len(rows), _FIELDS_PER_SECTION):
+        yield {"type": "section", "fields": [cell for row in rows[start : start + _FIELDS_PER_SECTION] for cell in row]}
 
 
 def context(*elements: Block) -> Block:
     return {"type": "context", "elements": list(elements)}
 
 
-def plain(escaped: str) -> Block:
+def plain_text(escaped: str) -> Block:
     return {"type": "plain_text", "text": escaped, "emoji": False}
 
 
-def ours(mrkdwn: str) -> Block:
-    """Text that is written here, with Slack's formatting; `verbatim`: Slack adds no link of its own."""
-    return {"type": "mrkdwn", "text": mrkdwn, "verbatim": True}
+def mrkdwn(text: str) -> Block:
+    """Text of this package, with Slack's formatting; with `verbatim` Slack adds no links."""
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 
-def moment(seconds: int) -> str:
-    """A moment (Unix seconds) as `mrkdwn`: each reader sees it by the clock of his own machine."""
+def local_date(seconds: int) -> str:
+    """A date (Unix seconds) as `mrkdwn`, which each reader sees in the own time zone."""
     fallback = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
     return f"<!date^{seconds}^{{date_short_pretty}} {{time}}|{fallback}>"
 
 
 def _within(limit: int, text: str) -> str:
-    """`text` escaped; where that is too long, cut so that no entity is."""
+    """`text` escaped, and cut between entities if that is too long."""
     escaped = text.translate(_ENTITIES)
     if len(escaped) <= limit:
         return escaped

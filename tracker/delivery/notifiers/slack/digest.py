@@ -9,14 +9,14 @@ from tracker.core.events.summary import failure_reason
 from tracker.core.events.types import BY_NAME, TYPE_OF_STATUS
 from tracker.core.jobs.status import SUCCESS, is_terminal
 from tracker.core.jobs.title import job_title
-from tracker.delivery.notifiers.slack.blocks import Payload, facts, header, line, listed, payload
+from tracker.delivery.notifiers.slack.blocks import Payload, fields, header, line, payload, titled_list
 from tracker.delivery.notifiers.slack.messages import EventJson, headline, job_of, message
 
-NAMED: Final = 10
-"""Of a digest by name; the others are counted."""
+MAX_NAMED: Final = 10
+"""Events that a digest names; the others are counted."""
 
-_LONGEST_REASON: Final = 100
-"""Characters, so that the line has room for the job."""
+_MAX_REASON: Final = 100
+"""Characters, so that the line has room for the job too."""
 
 
 class _Count(NamedTuple):
@@ -36,24 +36,24 @@ _OTHER: Final = _Count(90, "Other")
 
 
 def digest(events: Sequence[EventJson]) -> Payload:
-    """How the jobs of `events` (at least one, in the log's order) stand after them, and what else happened; the worst first."""
+    """The state of the jobs after `events` (at least one, in the log's order), and other events; the most urgent first."""
     latest = list({_subject(event): event for event in events}.values())
     if len(latest) == 1:
         return message(latest[0])
     ranked = sorted(latest, key=lambda event: _counted_as(event).rank)
     numbers = {each.words: number for each, number in Counter(map(_counted_as, ranked)).items()}
     title = _title(ranked)
-    said = ", ".join(f"{number:,} {words.lower()}" for words, number in numbers.items())
+    summary = ", ".join(f"{number:,} {words.lower()}" for words, number in numbers.items())
     blocks = [
         header(title),
-        *facts(*((words, f"{number:,}") for words, number in numbers.items())),
-        *listed("Among them" if len(ranked) > NAMED else "These", _named(ranked)),
+        *fields(*((words, f"{number:,}") for words, number in numbers.items())),
+        *titled_list("Among them" if len(ranked) > MAX_NAMED else "These", _named(ranked)),
     ]
-    return payload(line(f"{title}: {said}"), blocks)
+    return payload(line(f"{title}: {summary}"), blocks)
 
 
 def _subject(event: EventJson) -> tuple[object, ...]:
-    """What an event is about; of several events about the same the last one stands for all."""
+    """The subject of an event; of several events with the same subject the last one counts."""
     job = job_of(event)
     return (
         (event["account"], job.id)
@@ -63,7 +63,7 @@ def _subject(event: EventJson) -> tuple[object, ...]:
 
 
 def _counted_as(event: EventJson) -> _Count:
-    """A job that has ended counts as its end, whatever the event says."""
+    """What an event is counted as. A job that has ended counts as its end, whatever the type of the event."""
     job = job_of(event)
     if job and job.status == SUCCESS:
         return _OF_OUTCOMES[outcome(job)]
@@ -84,8 +84,8 @@ def _number(count: int, one: str, many: str) -> str:
 
 
 def _named(ranked: Sequence[EventJson]) -> list[str]:
-    named = [_name(event) for event in ranked[:NAMED]]
-    return [*named, f"and {len(ranked) - NAMED:,} more"] if len(ranked) > NAMED else named
+    named = [_name(event) for event in ranked[:MAX_NAMED]]
+    return [*named, f"and {len(ranked) - MAX_NAMED:,} more"] if len(ranked) > MAX_NAMED else named
 
 
 def _name(event: EventJson) -> str:
@@ -93,6 +93,4 @@ def _name(event: EventJson) -> str:
     if job is None:
         return headline(event)
     data = event["data"]
-    return " · ".join(
-        filter(None, (headline(event), failure_reason(data, _LONGEST_REASON), job_title(data), job.model, job.id))
-    )
+    return " · ".join(filter(None, (headline(event), failure_reason(data, _MAX_REASON), job_title(data), job.model, job.id)))

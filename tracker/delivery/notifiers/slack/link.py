@@ -1,22 +1,22 @@
-"""Owns the link of a Slack message to the page that says more: of the job, the receiver or the accounts that it is about."""
+"""Owns the link of a Slack message to the page of its job, its receiver or the accounts."""
 
 from collections.abc import Sequence
 from urllib.parse import quote, urlencode
 
-from tracker.delivery.notifiers.slack.blocks import MOST_BLOCKS, Payload, context, ours
+from tracker.delivery.notifiers.slack.blocks import MAX_BLOCKS, Payload, context, mrkdwn
 from tracker.delivery.notifiers.slack.messages import EventJson, job_of
 
 
 def with_link(payload: Payload, events: Sequence[EventJson], external_url: str | None) -> Payload:
-    """The message about `events` with the link below it; as it is where nobody has said under which URL the pages are."""
+    """The message about `events` with a link below it; unchanged if the URL of the pages is not configured."""
     if external_url is None:
         return payload
-    foot = context(ours(f"<{_harmless(external_url + _path(events))}|Open in batch-tracker>"))
-    return {**payload, "blocks": [*payload["blocks"][: MOST_BLOCKS - 1], foot]}
+    footer = context(mrkdwn(f"<{_encoded(external_url + _path(events))}|Open in batch-tracker>"))
+    return {**payload, "blocks": [*payload["blocks"][: MAX_BLOCKS - 1], footer]}
 
 
 def _path(events: Sequence[EventJson]) -> str:
-    """The page of what all of them are about; that of the jobs where they are about several things."""
+    """The page of their common subject; the page of all jobs if they have several."""
     paths = set(map(_path_of, events))
     return paths.pop() if len(paths) == 1 else "/"
 
@@ -29,7 +29,7 @@ def _path_of(event: EventJson) -> str:
     return "/accounts" if event["type"].startswith("account.") else "/"
 
 
-def _harmless(url: str) -> str:
-    """A URL that ends where it shall: what Slack takes for the end of a link or of its address is encoded."""
+def _encoded(url: str) -> str:
+    """The URL with the characters encoded at which Slack would end the link."""
     encoded = url.replace("<", "%3C").replace(">", "%3E").replace("|", "%7C")
     return encoded.replace("&", "&amp;")
