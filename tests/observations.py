@@ -6,10 +6,10 @@ import msgspec
 
 from tracker.core.events.job_diff import deletion, diff, first_seen
 from tracker.core.jobs.job import Job
-from tracker.core.ports.store import Contact
+from tracker.core.ports.store import Checkpoint
 
 SINCE = 1_750_000_000_000
-CONTACT = Contact(since=SINCE, horizon=SINCE // 1000 - 604_800)
+CHECKPOINT = Checkpoint(since=SINCE, horizon=SINCE // 1000 - 604_800)
 
 
 def a_job(id_="job-1", status="QUEUED", created_at=SINCE // 1000, **properties):

@@ -7,7 +7,7 @@ from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.deliveries.signing import parse_secret
 from tracker.core.events.job_diff import diff, first_seen
 from tracker.core.jobs.job import read_job
-from tracker.core.ports.store import Contact
+from tracker.core.ports.store import Checkpoint
 from tracker.delivery.deliverer import Deliverer
 from tracker.delivery.notifiers.webhook.notifier import Webhook
 from tracker.http.client import http_client, tls_context
@@ -41,7 +41,7 @@ class Telling:
         tls = tls_context()
         async with AsyncExitStack() as stack:
             self.store = await stack.enter_async_context(open_store(self.path, subscriptions))
-            await self.store.contact("default", Contact(since=0, horizon=0))
+            await self.store.checkpoint("default", Checkpoint(since=0, horizon=0))
             self.deliverers, self._webhooks = {}, {}
             for name, url in urls.items():
                 http = await stack.enter_async_context(http_client(tls))

@@ -23,7 +23,7 @@ from tracker.core.errors.config_error import ConfigError
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import plain_event
-from tracker.core.ports.store import Contact
+from tracker.core.ports.store import Checkpoint
 from tracker.store.opening import open_store
 
 ACTS = "\x1b]52;c;eA==\x07\x1b[2J\x9b31m\x7f\x85\u2028\u2029\u202e\u200b\r\n::error::forged\n"
@@ -53,7 +53,7 @@ def hostile(tmp_path_factory):
 
 async def fill(installation):
     async with open_store(installation.database, [Subscription(receiver="pipeline", events=("batch.*",))]) as store:
-        await store.contact("default", Contact(since=SINCE, horizon=0))
+        await store.checkpoint("default", Checkpoint(since=SINCE, horizon=0))
         first = seen(ID, **PROPERTIES)
         again = moved(first, model=f"other{ACTS}", completed_requests=1)
         over = moved(again, now=SINCE + 2000, status="SUCCESS", completed_requests=2, total_requests=2)

@@ -14,7 +14,7 @@ from tracking import COMMAND, Installation
 from tracker.cli import group
 from tracker.cli.process.errors import CommandError
 from tracker.core.deliveries.fan_out import Subscription
-from tracker.core.ports.store import Contact
+from tracker.core.ports.store import Checkpoint
 from tracker.runtime.clock import now
 from tracker.store.opening import open_store
 from tracker.store.sqlite.files.lock import hold_database_file, hold_lock_file
@@ -39,7 +39,7 @@ def installation(tmp_path_factory):
 async def fill(made):
     async with open_store(made.database, [Subscription(receiver="pipeline", events=("batch.*",))]) as store:
         for account in ("default", "other"):
-            await store.contact(account, Contact(since=SINCE, horizon=0))
+            await store.checkpoint(account, Checkpoint(since=SINCE, horizon=0))
             await store.record(account, [seen(BOTH, account=account, model=f"model-of-{account}")])
         job = seen(ONE, account="other", status="RUNNING", total_requests=100)
         await store.record("other", [job])

@@ -15,7 +15,7 @@ from steered import begin, end
 from tracking import COMMAND, Installation, simulated
 
 from tracker.core.deliveries.fan_out import Subscription
-from tracker.core.ports.store import Contact
+from tracker.core.ports.store import Checkpoint
 from tracker.runtime.clock import now
 from tracker.store.opening import open_store
 
@@ -38,7 +38,7 @@ async def written(tmp_path_factory, anyio_backend):  # noqa: ARG001 - an asynchr
 
     done = {"status": "SUCCESS", "total_requests": 9, "completed_requests": 9, "succeeded_requests": 9}
     async with open_store(installation.database, [Subscription(receiver="pipeline", events=("batch.*",))]) as store:
-        await store.contact("default", Contact(since=began, horizon=0))
+        await store.checkpoint("default", Checkpoint(since=began, horizon=0))
         await store.record("default", [first(number, **done, completed_at=created + number) for number in range(3, 250)])
         running = first(0, status="RUNNING", total_requests=1000)
         hostile = {"model": HOSTILE, "status": HOSTILE, "metadata": {HOSTILE: HOSTILE}}

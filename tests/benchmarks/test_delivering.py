@@ -14,7 +14,7 @@ from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.deliveries.signing import parse_secret
 from tracker.core.events.job_diff import first_seen
 from tracker.core.jobs.job import read_job
-from tracker.core.ports.store import Contact
+from tracker.core.ports.store import Checkpoint
 from tracker.delivery.deliverer import Deliverer
 from tracker.delivery.notifiers.webhook.notifier import Webhook
 from tracker.http.client import http_client, tls_context
@@ -39,7 +39,7 @@ async def test_delivering(compare, tmp_path, events, runs):
             names = [f"receiver-{number}" for number in range(RECEIVERS)]
             subscriptions = [Subscription(receiver=name, events=("batch.created",)) for name in names]
             store = await stack.enter_async_context(open_store(tmp_path / "tracker.db", subscriptions))
-            await store.contact("default", Contact(since=0, horizon=0))
+            await store.checkpoint("default", Checkpoint(since=0, horizon=0))
             shared = await stack.enter_async_context(httpx.AsyncClient(timeout=None, limits=httpx.Limits()))  # noqa: S113
             deliverers = [await _deliverer(stack, store, name, url) for name in names]
             for run in range(runs):

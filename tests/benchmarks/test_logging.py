@@ -11,7 +11,7 @@ from canned import job
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.events.job_diff import diff, first_seen
 from tracker.core.jobs.job import read_job
-from tracker.core.ports.store import Contact
+from tracker.core.ports.store import Checkpoint
 from tracker.store.opening import open_store
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
@@ -74,7 +74,7 @@ async def test_logging_events(compare, tmp_path, kind):
     known, groups = ([], new_jobs()) if kind == "of new jobs" else progress()
     comparison, cpu = compare(f"log 100 events {kind}"), compare(f"log 100 events {kind}: CPU", time.process_time)
     async with open_store(tmp_path / "before.db", RECEIVERS) as store:
-        await store.contact("default", Contact(since=0, horizon=0))
+        await store.checkpoint("default", Checkpoint(since=0, horizon=0))
         for group in known:
             await store.record("default", group)
     for name in ("rows", "same", "bare", "ours"):

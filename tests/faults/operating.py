@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, closing
 
 import anyio
 from cancelling import WITHIN, at_every_await, by_its_scope
-from observations import CONTACT, SINCE, moved, seen, seen_many
+from observations import CHECKPOINT, SINCE, moved, seen, seen_many
 from outboxes import EVERYTHING, FAILED, FOR_EVER, attempted, claimed, failing
 
 from tracker.core.deliveries.circuit import Circuit
@@ -32,7 +32,7 @@ class Material:
     async def make(self):
         """Of eight deliveries four were delivered long ago, one is dead, one has failed once; the receiver is failing."""
         async with open_store(self.path, [EVERYTHING]) as store:
-            await store.contact("default", CONTACT)
+            await store.checkpoint("default", CHECKPOINT)
             first = seen_many(8)
             await store.record("default", first)
             deliveries = await claimed(store)
@@ -46,7 +46,7 @@ class Material:
 
 
 OPERATIONS = {
-    "contact": lambda store, _: store.contact("another", CONTACT),
+    "checkpoint": lambda store, _: store.checkpoint("another", CHECKPOINT),
     "record": lambda store, material: store.record("default", material.changes, 100),
     "append": lambda store, material: store.append([material.event]),
     "settle": lambda store, material: store.outbox.settle("pipeline", material.settlements, Circuit(), [material.turn]),

@@ -37,7 +37,7 @@ async def material(tmp_path_factory):
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_an_operation_of_the_store(material, tmp_path, operation, cancelling, monkeypatch):
     """At whichever await it is cancelled no transaction is open, the change is whole or absent, and the next one works."""
-    monkeypatch.setattr("tracker.store.sqlite.writing.outbox._PRUNED_AT_ONCE", PRUNED_AT_ONCE)
+    monkeypatch.setattr("tracker.store.sqlite.writing.outbox._PRUNE_BATCH", PRUNED_AT_ONCE)
     places = await Trial(material, OPERATIONS[operation], tmp_path).run(cancelling)
     assert places.total() >= LEAST_AWAITS, places
 

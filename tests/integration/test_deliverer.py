@@ -16,7 +16,7 @@ from tracker.core.deliveries.delivery import DeliveryPolicy
 from tracker.core.deliveries.fan_out import Match, Subscription
 from tracker.core.events.job_diff import diff, first_seen
 from tracker.core.jobs.job import read_job
-from tracker.core.ports.store import Contact
+from tracker.core.ports.store import Checkpoint
 from tracker.delivery.deliverer import Deliverer
 from tracker.delivery.notifiers.webhook.notifier import Webhook
 from tracker.http.client import http_client, tls_context
@@ -47,7 +47,7 @@ class Bench:
     async def delivering(self, url, *, retry=(5.0, 60.0, 600.0), hold=900.0, events=("*",), match=None):
         subscription = Subscription(receiver="pipeline", events=tuple(events), match=match or Match())
         async with http_client(tls_context()) as http, open_store(self.path, [subscription]) as self.store:
-            await self.store.contact("default", Contact(since=0, horizon=0))
+            await self.store.checkpoint("default", Checkpoint(since=0, horizon=0))
             webhook = Webhook(http, url, (), timeout=2.0, now=lambda: self.now)
             self.deliverer = Deliverer(
                 "pipeline",

@@ -45,7 +45,7 @@ async def test_a_stall_counts_from_a_jump_of_the_clock(world):
 
 async def test_of_many_each_is_told(world, monkeypatch):
     """However many jobs are active they are read some at a time, each once, and none of them is left out."""
-    monkeypatch.setattr("tracker.store.sqlite.writing.store.STANDINGS_AT_ONCE", 2)
+    monkeypatch.setattr("tracker.store.sqlite.writing.store.STATUSES_PER_PAGE", 2)
     ids = world.add(5, **SLOW)
     async with world.running():
         await world.go_on(2 * HOUR, QUARTER)

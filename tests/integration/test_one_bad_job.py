@@ -133,12 +133,12 @@ async def test_the_watermark_passes_a_bad_job(world):
     world.add("before", "bad", *(f"job-{number}" for number in range(200)))
     world.unlisted = {"bad"}
     await world.sweep()
-    contact = await world.poller.store.contact("default", None)
-    assert contact.watermark == world.jobs["before"].created_at
+    checkpoint = await world.poller.store.checkpoint("default", None)
+    assert checkpoint.watermark == world.jobs["before"].created_at
     for _ in range(12):
         await world.sweep(60)
-    contact = await world.poller.store.contact("default", None)
-    assert contact.watermark >= world.jobs["job-199"].created_at
+    checkpoint = await world.poller.store.checkpoint("default", None)
+    assert checkpoint.watermark >= world.jobs["job-199"].created_at
 
 
 async def test_a_restart_reads_again_what_could_not_be_read_a_moment_ago(world):
@@ -620,5 +620,5 @@ async def test_the_watermark_waits_for_a_new_job_that_is_not_logged_yet(world):
     world.clock += 600
     world.add("later")
     assert {name for _, name in await world.sweep()} == {"later"}
-    contact = await world.poller.store.contact("default", None)
-    assert contact.watermark == world.jobs["early"].created_at
+    checkpoint = await world.poller.store.checkpoint("default", None)
+    assert checkpoint.watermark == world.jobs["early"].created_at

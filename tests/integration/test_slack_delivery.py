@@ -11,7 +11,7 @@ from tracker.core.deliveries.delivery import DeliveryPolicy
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.events.job_diff import diff, first_seen
 from tracker.core.jobs.job import COUNTERS, read_job
-from tracker.core.ports.store import Contact
+from tracker.core.ports.store import Checkpoint
 from tracker.delivery.deliverer import Deliverer
 from tracker.delivery.notifiers.slack.bot import Channel, SlackBot
 from tracker.delivery.notifiers.slack.incoming_webhook import SlackWebhook
@@ -36,7 +36,7 @@ class Bench:
     async def running(self, kind):
         subscription = Subscription(receiver=RECEIVER, events=("*",), delay=GROUP_WAIT)
         async with http_client(tls_context()) as http, open_store(self.path, [subscription]) as self.store:
-            await self.store.contact("default", Contact(since=0, horizon=0))
+            await self.store.checkpoint("default", Checkpoint(since=0, horizon=0))
             terms = DeliveryPolicy(retry=(5.0, 60.0), hold=900.0, digest=3)
             notifier = self.webhook(http) if kind == "webhook" else self.bot(http)
             self.deliverer = Deliverer(

@@ -88,7 +88,7 @@ async def test_each_answer_of_the_store_shows_that_the_sweep_gets_on(tmp_path):
         provider = Scripted(page(job("a", "RUNNING"), job("b", "QUEUED")))
         await Poller("default", provider, Noted(store, heard), backfill=0.0, now=lambda: NOW, audience=audience).poll_once()
     asked = heard[::2]
-    assert {"contact", "active_jobs", "creation_of_nth_newest", "count_created", "known_jobs", "record"} <= {*asked}
+    assert {"checkpoint", "active_jobs", "creation_of_nth_newest", "count_created", "known_jobs", "record"} <= {*asked}
     assert heard[1::2] == ["gets on"] * len(asked)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 from engines import ENGINES
-from observations import CONTACT
+from observations import CHECKPOINT
 from outboxes import EVERYTHING, OTHER
 
 
@@ -21,7 +21,7 @@ async def store(engine):
 async def with_receivers(engine):
     """An open store whose events go to `EVERYTHING` and `OTHER`, after the first contact."""
     async with engine.store([EVERYTHING, OTHER]) as store:
-        await store.contact("default", CONTACT)
+        await store.checkpoint("default", CHECKPOINT)
         yield store
 
 

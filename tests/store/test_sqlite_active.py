@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 import anyio
 import msgspec
 import pytest
-from observations import CONTACT, SINCE, gone, moved, seen, with_the_id_of
+from observations import CHECKPOINT, SINCE, gone, moved, seen, with_the_id_of
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.job_diff import Known
@@ -115,7 +115,7 @@ class Trial:
 async def test_memory_is_what_the_table_says(store, path, seed):
     """After any records, failed ones too, what is remembered is what is in the file."""
     for account in ACCOUNTS:
-        await store.contact(account, CONTACT)
+        await store.checkpoint(account, CHECKPOINT)
     trial = Trial(store, random.Random(seed))
     for _ in range(60):
         await trial.step()
@@ -147,7 +147,7 @@ async def test_reading_again_asks_nothing(store):
     assert asked == []
     with suppress(StorageError):
         await store.record("default", [with_the_id_of(seen("twice"), first)])
-    await store.contact("default", CONTACT)  # the connection is another one now
+    await store.checkpoint("default", CHECKPOINT)  # the connection is another one now
     asked = await statements(store)
     assert sorted(await store.active_jobs("default")) == ["job-1", "later"]
     assert any("FROM jobs" in sql for sql in asked)

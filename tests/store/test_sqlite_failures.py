@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 from engines import Sqlite
-from observations import CONTACT, moved, seen, seen_many
+from observations import CHECKPOINT, moved, seen, seen_many
 from small_files import no_file_grows_beyond
 
 from tracker.core.errors.storage_error import StorageError
@@ -29,14 +29,14 @@ async def store(path):
 
 async def test_a_full_database(store, path):
     """SQLITE_FULL is told, leaves nothing of the record, and the next record works once there is room."""
-    await store.contact("default", CONTACT)
+    await store.checkpoint("default", CHECKPOINT)
     await store.record("default", [seen("before")], watermark=1)
     await store._database._connection.execute("PRAGMA max_page_count = 20")
     for _ in range(3):
         with pytest.raises(StorageError, match=rf"{path}: recording events failed: database or disk is full"):
             await store.record("default", [seen(f"big-{n}", metadata=BIG) for n in range(50)], watermark=2)
         assert list(await store.active_jobs("default")) == ["before"]
-        assert (await store.contact("default", CONTACT)).watermark == 1
+        assert (await store.checkpoint("default", CHECKPOINT)).watermark == 1
     await store._database._connection.execute("PRAGMA max_page_count = 1000000")
     await store.record("default", [seen("after")])
     assert [event["seq"] for event in await Sqlite(path.parent).log()] == [1, 2]

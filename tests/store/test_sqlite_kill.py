@@ -16,13 +16,13 @@ from tracker.store.opening import open_store
 RECORDS = """
 import sys, anyio
 from pathlib import Path
-from observations import CONTACT, moved, seen
+from observations import CHECKPOINT, moved, seen
 from tracker.store.opening import open_store
 
 async def main():
     path, run = Path(sys.argv[1]), sys.argv[2]
     async with open_store(path) as store:
-        await store.contact("default", CONTACT)
+        await store.checkpoint("default", CHECKPOINT)
         count = 0
         while True:
             count += 1

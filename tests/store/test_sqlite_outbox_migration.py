@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from observations import CONTACT, moved, seen, seen_many
+from observations import CHECKPOINT, moved, seen, seen_many
 from outboxes import EVERYTHING, claimed, rows, states
 
 from tracker.store.file_commands import verify
@@ -18,7 +18,7 @@ EVENTS = "SELECT * FROM events ORDER BY seq"
 async def old(path, tmp_path):
     """A file of schema 1 with the log of three jobs, one of them running."""
     async with open_store(tmp_path / "new.db") as store:
-        await store.contact("default", CONTACT)
+        await store.checkpoint("default", CHECKPOINT)
         await store.record("default", [*seen_many(2, status="SUCCESS"), seen("running", status="RUNNING")], watermark=7)
     migrate(path, MIGRATIONS[:1])
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -37,7 +37,7 @@ async def test_log_of_an_older_version_is_kept_and_told_to_nobody(old):
         assert await rows(store) == []
         assert await claimed(store) == []
         assert [tuple(row) for row in await store._database.fetch(EVENTS)] == events
-        assert (await store.contact("default", CONTACT)).watermark == 7
+        assert (await store.checkpoint("default", CHECKPOINT)).watermark == 7
         counts = await store._database.fetch("SELECT * FROM job_counts")
         assert sorted(map(tuple, counts)) == [("default", "RUNNING", 0, 1), ("default", "SUCCESS", 0, 2)]
     assert verify(path).differences == ()

@@ -1,7 +1,7 @@
 """What the outbox asks of SQLite: as much however many deliveries there were, and however many wait."""
 
 import pytest
-from observations import CONTACT, SINCE, moved, seen, seen_many
+from observations import CHECKPOINT, SINCE, moved, seen, seen_many
 from outboxes import DELIVERED, EVERYTHING, attempted, claimed
 
 from tracker.core.deliveries.circuit import Circuit
@@ -54,7 +54,7 @@ async def test_cost_does_not_grow_with_what_was(tmp_path, action, waiting):
     steps = {}
     for jobs in (FEW, MANY):
         async with open_store(tmp_path / f"{jobs}.db", [EVERYTHING]) as store:
-            await store.contact("default", CONTACT)
+            await store.checkpoint("default", CHECKPOINT)
             first = seen("first")
             await store.record("default", [first, *seen_many(jobs)])
             if not waiting:

@@ -164,12 +164,15 @@ def _change(name, change):
         (
             2,
             _set(model="large"),
-            ["event 2: job job-1: model went from 'small' to 'large' untold", "event 6: job job-1: model went from 'large' to"],
+            [
+                "event 2: job job-1: model went from 'small' to 'large' unreported",
+                "event 6: job job-1: model went from 'large' to",
+            ],
         ),
         (
             9,
             _set(model="large"),
-            ["event 9: job job-2: model went from None to 'large' untold", "account default, job job-2: data"],
+            ["event 9: job job-2: model went from None to 'large' unreported", "account default, job job-2: data"],
         ),
         (7, _set(status="FAILED"), ["event 7: job job-1: status changed to 'SUCCESS', its data has 'FAILED'"]),
         (
@@ -187,14 +190,18 @@ def _change(name, change):
         (
             7,
             lambda event: event["changes"].pop("completed_requests"),
-            ["event 7: job job-1: completed_requests went from 3 to 10 untold"],
+            ["event 7: job job-1: completed_requests went from 3 to 10 unreported"],
         ),
         (
             6,
             lambda event: event["changes"].clear(),
-            ["event 6: job job-1: metadata went from None to {'team': 'a'} untold"],
+            ["event 6: job job-1: metadata went from None to {'team': 'a'} unreported"],
         ),
-        (8, lambda event: event["changes"].clear(), ["event 8: job job-1: deleted went from False to True untold"]),
+        (
+            8,
+            lambda event: event["changes"].clear(),
+            ["event 8: job job-1: deleted went from False to True unreported"],
+        ),
         (8, _change("deleted", [True, True]), ["event 8: job job-1: deleted changed from True, the log had False"]),
         (8, _change("deleted", [False, False]), ["event 8: job job-1: deleted changed to False, its data has True"]),
         (3, _change("status", ["NEW", "QUEUED"]), ["event 3: job job-2: status changed from 'NEW', the log had None"]),

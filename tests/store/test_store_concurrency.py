@@ -2,10 +2,10 @@
 
 import anyio
 import pytest
-from observations import CONTACT, seen, seen_many, with_the_id_of
+from observations import CHECKPOINT, seen, seen_many, with_the_id_of
 
 from tracker.core.errors.storage_error import StorageError
-from tracker.core.ports.store import Contact
+from tracker.core.ports.store import Checkpoint
 
 TASKS = 20
 
@@ -64,14 +64,14 @@ async def test_concurrent_first_contacts_agree(store):
     """Tasks that make the first contact at the same time are all given the one that was kept."""
     found = []
 
-    async def contact(number):
-        found.append(await store.contact("default", Contact(since=number, horizon=number)))
+    async def checkpoint(number):
+        found.append(await store.checkpoint("default", Checkpoint(since=number, horizon=number)))
 
     async with anyio.create_task_group() as group:
         for number in range(TASKS):
-            group.start_soon(contact, number)
+            group.start_soon(checkpoint, number)
     assert len(found) == TASKS
-    assert set(found) == {await store.contact("default", CONTACT)}
+    assert set(found) == {await store.checkpoint("default", CHECKPOINT)}
 
 
 @pytest.mark.parametrize("turns", range(14))

@@ -2,39 +2,39 @@
 
 import msgspec
 import pytest
-from observations import CONTACT, SINCE, a_job, gone, moved, seen, seen_many, with_the_id_of
+from observations import CHECKPOINT, SINCE, a_job, gone, moved, seen, seen_many, with_the_id_of
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.job_diff import Known
-from tracker.core.ports.store import Contact
+from tracker.core.ports.store import Checkpoint
 
 
 async def test_the_first_contact_is_kept(engine):
-    """What `contact` was given first it returns ever after, also once reopened."""
-    later = Contact(since=SINCE + 5, horizon=7)
+    """The checkpoint that an account got first is returned from then on, also once reopened."""
+    later = Checkpoint(since=SINCE + 5, horizon=7)
     async with engine.store() as store:
-        assert await store.contact("default", CONTACT) == CONTACT
-        assert await store.contact("default", later) == CONTACT
+        assert await store.checkpoint("default", CHECKPOINT) == CHECKPOINT
+        assert await store.checkpoint("default", later) == CHECKPOINT
     async with engine.store() as store:
-        assert await store.contact("default", later) == CONTACT
+        assert await store.checkpoint("default", later) == CHECKPOINT
 
 
 async def test_each_account_has_its_own_contact(store):
-    """The contact and the watermark of one account are nothing to another."""
-    other = Contact(since=1, horizon=2)
-    await store.contact("default", CONTACT)
-    assert await store.contact("other", other) == other
+    """The checkpoint and the watermark of one account do not concern another."""
+    other = Checkpoint(since=1, horizon=2)
+    await store.checkpoint("default", CHECKPOINT)
+    assert await store.checkpoint("other", other) == other
     await store.record("default", [], watermark=123)
-    assert await store.contact("default", other) == msgspec.structs.replace(CONTACT, watermark=123)
-    assert await store.contact("other", CONTACT) == other
+    assert await store.checkpoint("default", other) == msgspec.structs.replace(CHECKPOINT, watermark=123)
+    assert await store.checkpoint("other", CHECKPOINT) == other
 
 
 async def test_a_watermark_moves_with_the_changes_or_stays(store):
     """`record` moves the watermark where it is given one, backwards too, and leaves it alone where it is not."""
-    await store.contact("default", CONTACT)
+    await store.checkpoint("default", CHECKPOINT)
     for given, kept in ((None, None), (500, 500), (None, 500), (400, 400), (0, 0)):
         await store.record("default", [], watermark=given)
-        assert (await store.contact("default", CONTACT)).watermark == kept
+        assert (await store.checkpoint("default", CHECKPOINT)).watermark == kept
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ async def test_first_seen_stays(engine, store):
 
 async def test_a_record_is_all_or_nothing(engine, store):
     """Where one event cannot be logged nothing of the record is: no event, no job, no watermark, and `seq` is not spent."""
-    await store.contact("default", CONTACT)
+    await store.checkpoint("default", CHECKPOINT)
     before = seen("before")
     await store.record("default", [before], watermark=100)
 
@@ -220,24 +220,24 @@ async def test_a_record_is_all_or_nothing(engine, store):
     assert [event["data"]["id"] for event in await engine.log()] == ["before"]
     assert list(await engine.jobs()) == [("default", "before")]
     assert await store.active_jobs("default") == {"before": before.known}
-    assert (await store.contact("default", CONTACT)).watermark == 100
+    assert (await store.checkpoint("default", CHECKPOINT)).watermark == 100
 
     await store.record("default", [seen("after")], watermark=300)
     assert [event["seq"] for event in await engine.log()] == [1, 2]
-    assert (await store.contact("default", CONTACT)).watermark == 300
+    assert (await store.checkpoint("default", CHECKPOINT)).watermark == 300
 
 
 async def test_what_was_recorded_is_there_after_reopening(engine):
-    """Events, jobs, contact and watermark outlive the process that wrote them, and the log goes on where it ended."""
+    """Events, jobs, checkpoint and watermark outlive the process that wrote them, and the log goes on where it ended."""
     change = seen(status="RUNNING", metadata={"team": "research"})
     async with engine.store() as store:
-        await store.contact("default", CONTACT)
+        await store.checkpoint("default", CHECKPOINT)
         await store.record("default", [change], watermark=100)
         log, jobs = await engine.log(), await engine.jobs()
     async with engine.store() as store:
         assert (await engine.log(), await engine.jobs()) == (log, jobs)
         assert await store.active_jobs("default") == {"job-1": change.known}
-        assert (await store.contact("default", CONTACT)).watermark == 100
+        assert (await store.checkpoint("default", CHECKPOINT)).watermark == 100
         await store.record("default", [moved(change, status="SUCCESS")])
         assert [event["seq"] for event in await engine.log()] == [1, 2, 3]
 

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from observations import CONTACT, SINCE, seen_many
+from observations import CHECKPOINT, SINCE, seen_many
 from tables import fetch
 
 from tracker.core.deliveries.circuit import Circuit
@@ -19,7 +19,7 @@ EVERYTHING = Subscription(receiver="pipeline", events=("*",))
 async def store(engine):
     """Four jobs' events: one delivered, one delivered after a failure, one dead, one pending."""
     async with engine.store([EVERYTHING]) as store:
-        await store.contact("default", CONTACT)
+        await store.checkpoint("default", CHECKPOINT)
         await store.record("default", seen_many(4))
         first, second, third, _ = await store.outbox.claim("pipeline", SINCE, 0.0, 10, ())
         for delivery, result, schedule in (

@@ -7,7 +7,7 @@ import pytest
 from observations import SINCE, gone, moved, progress, seen, seen_many
 from outboxes import DELIVERED, EVERYTHING, FAILED, attempt
 
-from tracker.core.ports.store import Contact
+from tracker.core.ports.store import Checkpoint
 from tracker.core.queries.filters import EventFilter
 
 ALL = EventFilter()
@@ -175,7 +175,7 @@ async def test_last_sweep_is_read_by_whoever_comes_later(engine):
     """A probe records when accounts were last swept whole; the newest of all is read, also once the writer is gone."""
     async with engine.store() as store:
         for account in ("a", "b"):
-            await store.contact(account, Contact(since=SINCE, horizon=0))
+            await store.checkpoint(account, Checkpoint(since=SINCE, horizon=0))
         async with engine.reader() as reader:
             assert await reader.last_sweep() is None
         assert await store.probe({"a": SINCE, "b": SINCE + 5000, "unknown": SINCE + 9000}) is None
@@ -199,7 +199,7 @@ async def test_jobs_are_looked_for_in_one_account(engine):
 async def test_names_are_those_that_the_log_has(engine):
     """Accounts, receivers and statuses are found by name, also those that no job has any more."""
     async with engine.store([EVERYTHING]) as store:
-        await store.contact("never swept", Contact(since=SINCE, horizon=0))
+        await store.checkpoint("never swept", Checkpoint(since=SINCE, horizon=0))
         first = seen(status="RUNNING")
         await store.record("default", [first])
         await store.record("default", [moved(first, status="FAILED")])

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from observations import CONTACT, SINCE, seen, seen_many
+from observations import CHECKPOINT, SINCE, seen, seen_many
 from outboxes import DELIVERED, FAILED, attempt, attempted, claimed, failing, rows, seqs
 
 from tracker.core.deliveries.circuit import FAILURES_TO_OPEN, Circuit
@@ -63,7 +63,7 @@ async def test_a_wait_after_a_true_attempt_is_true(store):
 async def test_what_was_never_tried_waits_as_long_as_events_gather(engine):
     """An event of the future, or one that was replayed then, waits for its first attempt no longer than any other."""
     async with engine.store([GATHERING]) as store:
-        await store.contact("default", CONTACT)
+        await store.checkpoint("default", CHECKPOINT)
         await store.record("default", [seen("past"), seen("replayed")])
         await attempt(store, 2, DELIVERED, at=SINCE + 10_000)
         await store.replay(Replay(receiver="pipeline", seq=2), AHEAD)

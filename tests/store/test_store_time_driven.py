@@ -1,7 +1,7 @@
 """What any engine owes to the checks that time alone drives: how long jobs have been as they are, and what was said of it."""
 
 import msgspec
-from observations import CONTACT, SINCE, moved, seen
+from observations import CHECKPOINT, SINCE, moved, seen
 
 from tracker.core.events.event import batch_event, plain_event
 from tracker.core.events.time_driven import DEADLINE, RECOVERED, STALLED, UNREACHABLE
@@ -81,7 +81,7 @@ async def test_last_event_of_an_account(store):
 async def test_workload_is_of_the_accounts_and_receivers_of_today(with_receivers):
     """Jobs of the accounts that are named, and deliveries to the receivers that are subscribed, are counted as they stand."""
     store = with_receivers
-    await store.contact("other", CONTACT)
+    await store.checkpoint("other", CHECKPOINT)
     jobs = [seen("r", status="RUNNING"), seen("c", status="CANCELLATION_REQUESTED"), seen("q"), seen("s", status="SUCCESS")]
     await store.record("default", jobs)
     await store.record("other", [seen("q", account="other")])

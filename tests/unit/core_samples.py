@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from tracker.core.events.job_diff import Known
 from tracker.core.jobs.job import Job, read_job
-from tracker.core.ports.store import Contact
+from tracker.core.ports.store import Checkpoint
 from tracker.core.reconciliation.reconcile import NOTHING, Sweep
 
 NOW = 1_750_861_214_312
@@ -59,9 +59,9 @@ def job(**changed):
 
 
 WINDOW = ANSWER["created_at"] - 3600
-"""From which creation time on `CONTACT` is read."""
+"""From which creation time on `CHECKPOINT` is read."""
 
-CONTACT = Contact(since=NOW - 86_400_000, horizon=WINDOW - 86_400, watermark=ANSWER["created_at"])
+CHECKPOINT = Checkpoint(since=NOW - 86_400_000, horizon=WINDOW - 86_400, watermark=ANSWER["created_at"])
 """An account that was read whole before."""
 
 
@@ -79,7 +79,7 @@ class Sweeps:
     def __call__(self, *pages, missing=()):
         """Sweep over pages of jobs and get the types of the events; `missing` are ids that were answered 404."""
         self.now += self.every
-        sweep, self.log = Sweep("default", CONTACT, WINDOW, self.memory, **self.options), []
+        sweep, self.log = Sweep("default", CHECKPOINT, WINDOW, self.memory, **self.options), []
         for page in pages:
             self.record(sweep.observe(page, self.known, self.now))
         for id_ in missing:

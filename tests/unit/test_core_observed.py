@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from core_samples import ABSENT, ANSWER, CONTACT, NOW, WINDOW, answer, body, job
+from core_samples import ABSENT, ANSWER, CHECKPOINT, NOW, WINDOW, answer, body, job
 from msgspec import UNSET
 
 from tracker.core.events.job_diff import Known, first_seen
@@ -105,7 +105,7 @@ def test_what_else_a_partial_job_has_is_kept():
 @pytest.mark.parametrize("value", [None, ABSENT], ids=["null", "absent"])
 def test_end_of_a_job_is_logged_without_a_counter(status, value):
     """A running job that ends with a counter null or absent has ended, with the last known value; then nothing changes."""
-    known, looking = Known(job(completed_at=None)), Sweep("default", CONTACT, WINDOW)
+    known, looking = Known(job(completed_at=None)), Sweep("default", CHECKPOINT, WINDOW)
     ending = read(status=status, failed_requests=value)
     (change,) = looking.observe([ending], {known.job.id: known}, NOW)
     (event,) = change.events
@@ -117,7 +117,7 @@ def test_end_of_a_job_is_logged_without_a_counter(status, value):
 
 def test_new_job_without_a_counter_is_tracked():
     """It is created with 0 in that place, and moves on once the counter is there."""
-    looking = Sweep("default", CONTACT, WINDOW)
+    looking = Sweep("default", CHECKPOINT, WINDOW)
     (change,) = looking.observe([read(failed_requests=None, created_at=ABSENT)], {}, NOW)
     assert [event.type for event in change.events] == ["batch.created", "batch.started"]
     assert change.known.job.failed_requests == 0

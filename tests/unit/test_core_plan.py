@@ -4,7 +4,7 @@ import pytest
 from core_samples import NOW
 
 from tracker.core.ports.provider import ListQuery
-from tracker.core.ports.store import Contact
+from tracker.core.ports.store import Checkpoint
 from tracker.core.reconciliation.sweep_plan import (
     FREE_OVERLAP,
     OVERLAP,
@@ -88,8 +88,8 @@ def test_the_free_overlap_is_free():
 )
 def test_where_the_window_begins(watermark, nth_newest, expected):
     """Behind the horizon first; then as far back as is free, yet always the overlap behind the watermark."""
-    contact = Contact(since=NOW, horizon=WINDOW, watermark=watermark)
-    assert window_start(contact, watermark, nth_newest) == expected
+    checkpoint = Checkpoint(since=NOW, horizon=WINDOW, watermark=watermark)
+    assert window_start(checkpoint, watermark, nth_newest) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
 """A SUCCESS that cannot be complete waits for what it lacks, and no longer than it is allowed to."""
 
 import pytest
-from core_samples import ANSWER, CONTACT, NOW, WINDOW, Sweeps, job
+from core_samples import ANSWER, CHECKPOINT, NOW, WINDOW, Sweeps, job
 
 from tracker.core.events.job_diff import Known
-from tracker.core.ports.store import Contact
+from tracker.core.ports.store import Checkpoint
 from tracker.core.reconciliation.reconcile import NOTHING, Sweep, cannot_be_complete
 
 ID = ANSWER["id"]
@@ -91,7 +91,7 @@ def test_another_end_ends_the_wait():
 
 def test_history_does_not_wait():
     """What was over before the first contact is as complete as it will be."""
-    first = Contact(since=NOW, horizon=0)
+    first = Checkpoint(since=NOW, horizon=0)
     sweep = Sweep("default", first, 0, settle_for=15_000)
     (change,) = sweep.observe([job(**(DONE | {"output_file": None}))], {}, NOW)
     assert change.backfilled
@@ -140,5 +140,5 @@ def test_of_two_answers_in_one_sweep_the_complete_one_counts():
         sweeps = Sweeps(job(), settle_for=15_000)
         assert sweeps(*pages) == ["batch.completed"]
         assert sweeps.doubts == NOTHING
-    sweep = Sweep("default", CONTACT, WINDOW, settle_for=15_000)
+    sweep = Sweep("default", CHECKPOINT, WINDOW, settle_for=15_000)
     assert [len(change.events) for change in sweep.observe([early, whole], {}, NOW)] == [2]

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from core_samples import ANSWER, CONTACT, NOW, WINDOW, Sweeps, job
+from core_samples import ANSWER, CHECKPOINT, NOW, WINDOW, Sweeps, job
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -184,7 +184,7 @@ def test_what_is_contradicted_in_the_same_sweep_is_not_believed(then, types, one
 
 def test_a_new_job_that_is_shown_twice_on_a_page_is_one_change():
     """Its events are in order in one change, so that they commit together."""
-    sweep = Sweep("default", CONTACT, WINDOW)
+    sweep = Sweep("default", CHECKPOINT, WINDOW)
     (change,) = sweep.observe([job(status="QUEUED"), job(), job(status="SUCCESS"), job()], {}, NOW)
     assert [event.type for event in change.events] == ["batch.created", "batch.started", "batch.completed"]
     assert change.known == Known(job(status="SUCCESS"))
@@ -209,7 +209,7 @@ def test_of_two_stale_answers_the_more_advanced_is_remembered(counts):
 def test_an_observation_changes_nothing_that_it_was_given():
     """What is known is the caller's: it learns of the changes from the answer alone."""
     known = {ID: Known(job())}
-    Sweep("default", CONTACT, WINDOW).observe([job(status="SUCCESS"), job(id="new")], known, NOW)
+    Sweep("default", CHECKPOINT, WINDOW).observe([job(status="SUCCESS"), job(id="new")], known, NOW)
     assert known == {ID: Known(job())}
 
 

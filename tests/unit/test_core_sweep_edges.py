@@ -6,20 +6,20 @@ from core_samples import ABSENT, ANSWER, NOW, Sweeps, job
 from tracker.core.events.job_diff import Known
 from tracker.core.jobs.job import COUNTERS
 from tracker.core.jobs.status import ACTIVE, TERMINAL
-from tracker.core.ports.store import Contact
+from tracker.core.ports.store import Checkpoint
 from tracker.core.reconciliation.recheck_schedule import Recheck
 from tracker.core.reconciliation.reconcile import NOTHING, Doubt, Memory, Sweep
 
 ID = ANSWER["id"]
 CREATED = ANSWER["created_at"]
 BEFORE = {"horizon": CREATED - 100, "since": (CREATED + 1000) * 1000}
-FIRST = Contact(**BEFORE)
-LATER = Contact(**BEFORE, watermark=CREATED - 60)
+FIRST = Checkpoint(**BEFORE)
+LATER = Checkpoint(**BEFORE, watermark=CREATED - 60)
 
 
-def first_observed(contact, window=CREATED, **changed):
+def first_observed(checkpoint, window=CREATED, **changed):
     """Whether the first sight of a job is logged, and if so whether it is backfilled."""
-    changes = Sweep("default", contact, window).observe([job(**changed)], {}, NOW)
+    changes = Sweep("default", checkpoint, window).observe([job(**changed)], {}, NOW)
     assert len(changes) <= 1
     return [change.backfilled for change in changes]
 
@@ -42,16 +42,16 @@ def first_observed(contact, window=CREATED, **changed):
     ],
 )
 def test_what_is_over_at_the_first_contact(status, created_at, completed_at, expected):
-    """It is logged but not told if it is within history and ended before the contact, told if later, else left alone."""
+    """It is logged but not told if it is within history and ended before the checkpoint, told if later, else left alone."""
     assert first_observed(FIRST, created_at=created_at, completed_at=completed_at, status=status) == expected
 
 
 @pytest.mark.parametrize("status", [*ACTIVE, "PAUSED"])
 @pytest.mark.parametrize("created_at", [0, CREATED - 101, CREATED, CREATED + 1001])
-@pytest.mark.parametrize("contact", [FIRST, LATER])
-def test_an_active_job_is_news_however_old_it_is(status, created_at, contact):
+@pytest.mark.parametrize("checkpoint", [FIRST, LATER])
+def test_an_active_job_is_news_however_old_it_is(status, created_at, checkpoint):
     """What is not over when it is first seen is logged and told, at the first contact and later."""
-    assert first_observed(contact, status=status, created_at=created_at, completed_at=None) == [False]
+    assert first_observed(checkpoint, status=status, created_at=created_at, completed_at=None) == [False]
 
 
 @pytest.mark.parametrize("status", TERMINAL)
@@ -100,7 +100,7 @@ def test_what_ended_long_before_the_first_contact_is_never_news(completed_at, kn
 def test_the_steps_of_a_backfilled_job_stay_with_it():
     """A job that was over before us stays backfilled when the same page shows it again with something more."""
     shown = [job(status="SUCCESS", output_file=None), job(status="SUCCESS")]
-    (change,) = Sweep("default", Contact(since=NOW, horizon=0), 0).observe(shown, {}, NOW)
+    (change,) = Sweep("default", Checkpoint(since=NOW, horizon=0), 0).observe(shown, {}, NOW)
     assert change.backfilled
     assert [event.type for event in change.events] == ["batch.created", "batch.completed", "batch.updated"]
 

@@ -13,7 +13,7 @@ import msgspec
 
 from tracker.core.events.job_diff import Known
 from tracker.core.ports.provider import Provider
-from tracker.core.ports.store import Contact, Store
+from tracker.core.ports.store import Checkpoint, Store
 from tracker.core.reconciliation.recheck_schedule import DAY, Recheck
 from tracker.core.reconciliation.reconcile import NOTHING, Memory, Sweep
 from tracker.core.reconciliation.sweep_plan import FREE_OVERLAP, Census, Plan, advanced_watermark, plan, window_start
@@ -72,22 +72,22 @@ class Poller:
     async def poll_once(self) -> Report:
         """Sweep once. Raises `StorageError`; whatever the API does is in the report."""
         began = anyio.current_time()
-        contact = await self._contact()
+        checkpoint = await self._checkpoint()
         known = await self._known()
         unresolved = await self._unresolved_of(known)
-        latest = contact.watermark if self._watermark is None else int(self._watermark[0])
+        latest = checkpoint.watermark if self._watermark is None else int(self._watermark[0])
         nth_newest = await self.recorder.answered(self.store.creation_of_nth_newest(self.account, FREE_OVERLAP))
-        window = window_start(contact, latest, nth_newest)
+        window = window_start(checkpoint, latest, nth_newest)
         if self._memory is NOTHING:
             shown = await self.recorder.answered(self.store.newest_ids(self.account, window, FREE_OVERLAP))
             self._memory = Memory(witnesses=frozenset(shown))
-        chosen = await self._plan(window, contact, known)
+        chosen = await self._plan(window, checkpoint, known)
 
         async with gathering(self.recorder.record) as found:
-            run = self._run(self._sweep(contact, window), known, found, unresolved)
+            run = self._run(self._sweep(checkpoint, window), known, found, unresolved)
             new = await run.read(chosen, self._gaps)
             await run.resolve()
-        self._memory = await run.conclude(self._moved_watermark(new, run.sweep, contact, began))
+        self._memory = await run.conclude(self._moved_watermark(new, run.sweep, checkpoint, began))
         self._clock_ahead = run.sweep.clock_ahead
         self._sweeps += run.failure is None
         return run.report(self._gaps)
@@ -102,11 +102,11 @@ class Poller:
         """Ask for those that are due, and record what is complete by now or has waited long enough. Raises `StorageError`."""
         settling = self._memory.settling
         due = [id_ for id_, each in settling.items() if each.recheck.is_due(self.now(), SETTLE_FIRST)][:MOST_SETTLED]
-        contact = await self._contact()
+        checkpoint = await self._checkpoint()
         known = await self._known()
         unresolved = await self._unresolved_of(known)
         async with gathering(self.recorder.record) as found:
-            run = self._run(self._sweep(contact, contact.horizon), known, found, unresolved)
+            run = self._run(self._sweep(checkpoint, checkpoint.horizon), known, found, unresolved)
             await run.get(due)
         memory = await run.conclude(None)
         asked = {id_: each.asked_again(self.now()) if id_ in due else each for id_, each in memory.settling.items()}
@@ -122,10 +122,10 @@ class Poller:
         known.update(await self.recorder.known(self._memory.settling.keys() - known.keys()))
         return known
 
-    async def _contact(self) -> Contact:
+    async def _checkpoint(self) -> Checkpoint:
         now = self.now()
-        first = Contact(since=now, horizon=now // 1000 - int(self._backfill))
-        return await self.recorder.answered(self.store.contact(self.account, first))
+        first = Checkpoint(since=now, horizon=now // 1000 - int(self._backfill))
+        return await self.recorder.answered(self.store.checkpoint(self.account, first))
 
     async def _unresolved_of(self, active: Mapping[str, Known]) -> Unresolved:
         if self._unresolved is None:
@@ -134,10 +134,10 @@ class Poller:
         self._unresolved.forget_others(active)
         return self._unresolved
 
-    def _sweep(self, contact: Contact, window: int) -> Sweep:
-        return Sweep(self.account, contact, window, self._memory, settle_for=self._settle_for, clock_ahead=self._clock_ahead)
+    def _sweep(self, checkpoint: Checkpoint, window: int) -> Sweep:
+        return Sweep(self.account, checkpoint, window, self._memory, settle_for=self._settle_for, clock_ahead=self._clock_ahead)
 
-    async def _plan(self, window: int, contact: Contact, active: Mapping[str, Known]) -> Plan:
+    async def _plan(self, window: int, checkpoint: Checkpoint, active: Mapping[str, Known]) -> Plan:
         oldest = min((known.job.created_at for known in active.values()), default=None)
         census = Census(
             active=len(active),
@@ -145,14 +145,14 @@ class Poller:
             created_in_window=await self._count_created(window),
             created_since_oldest_active=0 if oldest is None else await self._count_created(oldest - 1),
         )
-        beyond_history = oldest is not None and oldest < contact.horizon  # what was created then the log does not know
+        beyond_history = oldest is not None and oldest < checkpoint.horizon  # what was created then the log does not know
         apart = beyond_history or self._sweeps % SWEEPS_UNTIL_APART == 0 or "new" in self._gaps
         return plan(window, census, apart=apart)
 
     async def _count_created(self, after: int) -> int:
         return await self.recorder.answered(self.store.count_created(self.account, after))
 
-    def _moved_watermark(self, new: Reading, sweep: Sweep, contact: Contact, began: float) -> int | None:
+    def _moved_watermark(self, new: Reading, sweep: Sweep, checkpoint: Checkpoint, began: float) -> int | None:
         """Where the watermark stands now if that is worth recording; it moves only up to where all has been read.
 
         What is recorded of it stays behind new jobs that are not recorded yet, and for a while behind those that could not be
@@ -163,10 +163,10 @@ class Poller:
                 self._watermark = (new.read_up_to, began)
             return None
         advanced = None if self._watermark is None else self._watermark[0] + began - self._watermark[1]
-        before = contact.horizon if contact.watermark is None else contact.watermark
+        before = checkpoint.horizon if checkpoint.watermark is None else checkpoint.watermark
         watermark = advanced_watermark(sweep.newest, advanced, before, self.now() + sweep.clock_ahead)
         self._watermark = (max(watermark, advanced or watermark), began)
         waiting = [each.job.created_at for each in sweep.settling.values()]
         watermark = min([watermark, *waiting, *self._gaps.held_back(self.now())])
-        worth_it = contact.watermark is None or abs(watermark - contact.watermark) >= WATERMARK_STEP
+        worth_it = checkpoint.watermark is None or abs(watermark - checkpoint.watermark) >= WATERMARK_STEP
         return watermark if worth_it else None

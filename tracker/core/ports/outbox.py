@@ -12,7 +12,7 @@ class Outbox(Protocol):
     """The deliveries that have not ended. Every method with `await` raises `StorageError` as those of `Store` do."""
 
     async def circuit(self, receiver: str) -> Circuit:
-        """How the receiver was when it was last settled."""
+        """The receiver's state when it was last settled."""
 
     async def claim(self, receiver: str, now: int, hold: float, limit: int, under_way: Collection[int]) -> Sequence[Delivery]:
         """Up to `limit` deliveries that are due and that no earlier one of their stream holds back, the longest due first.
@@ -21,18 +21,18 @@ class Outbox(Protocol):
         """
 
     async def digest_candidates(self, receiver: str, now: int, hold: float, under_way: Collection[int]) -> Sequence[Delivery]:
-        """What a digest may take along, in the log's order: all that is due or was never tried, and is not held back."""
+        """What a digest may contain, in the log's order: all that is due or was never tried, and that nothing holds back."""
 
     async def next_due(self, receiver: str, now: int, hold: float) -> int | None:
         """The next moment after `now` (Unix milliseconds) at which something may become due; None where nothing is pending."""
 
     async def roll_back_clock(self, receiver: str, now: int) -> int:
-        """Let every wait that began after `now` begin now, for the clock was ahead; the number of deliveries that had one."""
+        """The clock was set back to `now`: each wait that began later begins now. Returns how many deliveries had one."""
 
     async def settle(
         self, receiver: str, settlements: Sequence[Settlement], circuit: Circuit, events: Sequence[Event] = ()
     ) -> Collection[int]:
-        """Commit what attempts came to, how the receiver is now, and the events that say so: all or nothing.
+        """Commit the outcome of attempts, the receiver's new state, and the events that report it: all or nothing.
 
         Returns the seqs of the deliveries that stand as settled. A failed attempt does not settle a delivery that was replayed,
         moved or dropped while the attempt was under way.

@@ -8,16 +8,16 @@ from tracker.core.queries.pages import Backlog
 
 
 class Statistics(Protocol):
-    """What the store has, in numbers, for a thread that may wait; whatever it raises where that cannot be told."""
+    """The figures of the store, for a thread that may wait. A method raises the engine's own error where it cannot read."""
 
     def jobs(self) -> Iterable[tuple[str, str, bool, int]]:
-        """Account, status, whether they are deleted, and how many jobs are so."""
+        """Rows of account, status, whether the jobs are deleted, and how many jobs there are of these."""
 
     def backlogs(self) -> Mapping[str, Backlog]:
-        """By receiver; one without any may be missing."""
+        """The backlog by receiver; one without any may be missing."""
 
     def circuits(self) -> Mapping[str, Circuit]:
-        """How the receivers were when they were last settled; one that never was is missing."""
+        """The state of each receiver when it was last settled; one that never was is missing."""
 
     def last_seq(self) -> int:
         """The seq of the last event; 0 where there is none."""
@@ -26,4 +26,4 @@ class Statistics(Protocol):
         """Bytes of the database, and of the log that is written ahead of it."""
 
     def engine(self) -> tuple[str, bool]:
-        """The version of what stores, and whether it is one with a bug that `run` warns of."""
+        """The engine's version, and whether it is one with a known bug that `run` logs."""

@@ -36,12 +36,12 @@ EventObserver = Callable[[Event, bool], None]
 """Called with each event once it is committed, in the log's order, and whether it was backfilled."""
 
 
-class Contact(msgspec.Struct, frozen=True, kw_only=True):
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """How far an account has been read.
 
-    `since` is when it was first contacted (Unix milliseconds). `horizon` is how far back history goes: what was created
-    before (Unix seconds) and is over is nobody's business. `watermark` is the creation time up to which new jobs have
-    been read without a gap; None until the first reading was whole.
+    `since` is when it was first contacted (Unix milliseconds). `horizon` is how far back history goes (Unix seconds): jobs that
+    were created before and have ended are ignored. `watermark` is the creation time (Unix seconds) up to which new jobs have
+    been read without a gap; None until the first sweep was whole.
     """
 
     since: int
@@ -67,16 +67,16 @@ class Store(Protocol):
     def subscribe(self, subscriptions: Iterable[Subscription]) -> None:
         """Make a delivery of each event that is logged from now on, for each of `subscriptions` that it matches."""
 
-    async def contact(self, account: str, first: Contact) -> Contact:
-        """How far `account` has been read; `first` is kept, and returned, where it was never contacted."""
+    async def checkpoint(self, account: str, initial: Checkpoint) -> Checkpoint:
+        """How far `account` has been read. Where it was never contacted, `initial` is kept and returned."""
 
     async def active_jobs(self, account: str) -> dict[str, Known]:
         """Every active job of `account`, by id, in a dict that is the caller's own."""
 
     def active_jobs_snapshot(self, account: str) -> Mapping[str, Job]:
-        """The active jobs of `account`, by id, as of the last commit; none before `active` has read them.
+        """The active jobs of `account`, by id, as of the last commit; none before `active_jobs` has read them.
 
-        For any thread: it reads no database and never raises.
+        It may be called in any thread, reads no database and never raises.
         """
 
     async def known_jobs(self, account: str, ids: Collection[str]) -> Mapping[str, Known]:
@@ -91,28 +91,28 @@ class Store(Protocol):
     async def creation_of_nth_newest(self, account: str, nth: int) -> int | None:
         """The creation time of the `nth` newest job (from 0); None where fewer are known."""
 
-    async def newest_ids(self, account: str, after: int, most: int) -> Collection[str]:
-        """The ids of the newest jobs, but for deleted ones, that were created after `after` (Unix seconds)."""
+    async def newest_ids(self, account: str, after: int, limit: int) -> Collection[str]:
+        """The ids of the newest jobs that were created after `after` (Unix seconds), without deleted ones; at most `limit`."""
 
     async def record(self, account: str, changes: Sequence[Change], watermark: int | None = None) -> None:
         """Commit the changes, their events in the log's order with their deliveries, and the watermark: all or nothing."""
 
     async def append(self, events: Sequence[Event]) -> Sequence[Event]:
-        """Commit events that change no job, with their deliveries, and return them.
+        """Commit events that change no job, with their deliveries, and return those that were logged.
 
-        One about a job that is not active any more, or not as the event has it, is left out.
+        An event about a job that is no longer active, or no longer as the event has it, is left out.
         """
 
     async def active_job_statuses(self, account: str, after: str = "") -> Sequence[ActiveJobStatus]:
-        """How long active jobs of `account` have been as they are: the next some by id `after` that; none after the last."""
+        """A page of active jobs after the id `after`, by id, each with when it last moved; empty after the last."""
 
     async def last_account_event(self, account: str) -> Event | None:
         """The last event in the log that is about `account` itself."""
 
     async def prune(self, before: int) -> int:
-        """Forget the deliveries that were delivered or superseded before then (Unix milliseconds); how many they were.
+        """Delete the deliveries that were delivered or superseded before then (Unix milliseconds); how many they were.
 
-        What was never delivered is kept, and the log itself for ever.
+        Pending and dead deliveries are kept, and so is the log.
         """
 
     async def replay(self, which: Replay, now: int) -> ReplayResult:
@@ -137,7 +137,7 @@ class Store(Protocol):
         """Forget the open deliveries of `receiver`, or its dead ones alone."""
 
     async def probe(self, swept: Mapping[str, int] = NOT_SWEPT) -> str | None:
-        """Try to write: what is wrong with the store, None where it can write and the last `record` did not fail.
+        """Try to write: what is wrong with the store; None where it can write and the last `record` did not fail.
 
         `swept` is when accounts were last swept whole (Unix milliseconds), which is kept for readers while no daemon runs.
         Never raises `StorageError`.

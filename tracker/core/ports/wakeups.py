@@ -1,4 +1,4 @@
-"""Owns the Protocol of the signals by which those who wait for a commit hear of it."""
+"""Owns the Protocol of the wake-up signals: what waits for a commit is woken by it."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -21,10 +21,10 @@ class Wakeups(Protocol):
         """Set by the next commit that logs an event."""
 
     def wake_deliverers(self, receivers: Iterable[str]) -> None:
-        """Set what those who wait for the deliveries of these receivers wait for."""
+        """Set the current signals of these receivers."""
 
     def wake_all_deliverers(self) -> None:
-        """The same for every receiver."""
+        """Set the current signals of all receivers."""
 
     def wake_log_readers(self) -> None:
-        """Set what those who wait for the log to grow wait for."""
+        """Set the current signal of the log's growth."""

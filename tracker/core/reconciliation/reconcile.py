@@ -21,7 +21,7 @@ from tracker.core.events.job_diff import Change, Known, deletion, diff, first_se
 from tracker.core.jobs.job import Job
 from tracker.core.jobs.partial import as_tracked
 from tracker.core.jobs.status import SUCCESS, is_terminal
-from tracker.core.ports.store import Contact
+from tracker.core.ports.store import Checkpoint
 from tracker.core.reconciliation.recheck_schedule import DAY, HOUR, MINUTE, Recheck
 
 CONFIRMED_AFTER: Final = 5_000
@@ -88,7 +88,7 @@ class Sweep:
     def __init__(
         self,
         account: str,
-        contact: Contact,
+        checkpoint: Checkpoint,
         window: int,
         memory: Memory = NOTHING,
         *,
@@ -105,8 +105,8 @@ class Sweep:
         self.stale = 0
         self.clock_ahead = clock_ahead
         self.knows_clock = False  # whether an answer of this sweep has told the provider's time
-        self._contact = contact
-        self._oldest_of_interest = min(window, contact.horizon)
+        self._checkpoint = checkpoint
+        self._oldest_of_interest = min(window, checkpoint.horizon)
         self._memory = memory
         self._settle_for = settle_for
         self._behind: dict[str, Job] = {}  # of those shown, which were never shown otherwise
@@ -201,10 +201,10 @@ class Sweep:
         """By the provider's clock. Once the first reading was whole only where both clocks and the job's leave no doubt."""
         if not is_terminal(job.status):
             return False
-        since = self._contact.since + self.clock_ahead
-        if self._contact.watermark is None:
+        since = self._checkpoint.since + self.clock_ahead
+        if self._checkpoint.watermark is None:
             return (job.created_at if job.completed_at is None else job.completed_at) * 1000 <= since
-        is_certain = self.knows_clock and self._contact.since <= now and job.completed_at is not None
+        is_certain = self.knows_clock and self._checkpoint.since <= now and job.completed_at is not None
         return is_certain and max(job.created_at, job.completed_at or 0) * 1000 <= since - CERTAINLY_BEFORE
 
     def _settles(self, job: Job, known: Known | None, now: int) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 
 from tracker.core.jobs.status import ACTIVE
 from tracker.core.ports.provider import ListQuery
-from tracker.core.ports.store import Contact
+from tracker.core.ports.store import Checkpoint
 
 PAGE_SIZE: Final = 100
 """The maximum is undocumented; 100 is the default."""
@@ -39,14 +39,14 @@ class Plan(msgspec.Struct, frozen=True):
     active: ListQuery | None
 
 
-def window_start(contact: Contact, watermark: int | None, nth_newest: int | None) -> int:
+def window_start(checkpoint: Checkpoint, watermark: int | None, nth_newest: int | None) -> int:
     """From which creation time on new jobs are read.
 
     `watermark` is the latest one; `nth_newest` is the creation time of the known job number FREE_OVERLAP from the newest.
     """
     if watermark is None:
-        return contact.horizon - OVERLAP  # or the next sweep would take what it finds there for news
-    free = contact.horizon if nth_newest is None else max(nth_newest, contact.horizon)
+        return checkpoint.horizon - OVERLAP  # or the next sweep would take what it finds there for news
+    free = checkpoint.horizon if nth_newest is None else max(nth_newest, checkpoint.horizon)
     return min(watermark - OVERLAP, free)
 
 

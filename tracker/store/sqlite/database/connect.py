@@ -3,7 +3,7 @@
 aiosqlite makes a hop to its thread for each statement, which costs more than most statements do, and offers nothing public for
 several statements in one hop. So three of its private names are used, here and nowhere else: `_execute` and `_conn` for a
 whole transaction in one hop, `_thread` to wait for the thread of a connection that failed. They may change with a minor
-version. Hence the dependency has an upper bound, and `tests/store/test_sqlite_connecting.py` holds the names to the installed
+version. So the dependency has an upper bound, and `tests/store/test_sqlite_connecting.py` holds the names to the installed
 version: raise the bound once that test passes. A thread pool would need no private name, but could close a connection in
 one thread while the statement of a cancelled task still runs in another; a connection with one thread cannot.
 """

@@ -1,4 +1,4 @@
-"""Owns the one connection that writes: a task at a time, a transaction whole or not at all, and a fresh look after an error."""
+"""Owns the one connection that writes: one task at a time, transactions all or nothing, and a new connection after an error."""
 
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -62,8 +62,8 @@ class Database:
     async def connected(self, what: str, use: DatabaseUse = DatabaseUse.READ) -> AsyncIterator[aiosqlite.Connection]:
         """The connection, for one task at a time and never cancelled half-way: a cancelled COMMIT raises but commits.
 
-        After an error the connection is forgotten: nothing but a fresh look tells what is in the file. A full disk leaves it
-        as it was: reading goes on, and opened anew it might not.
+        After an error the connection is dropped: only a new one shows what is in the file. On a full disk it is kept: reading
+        goes on, and opening a new one might fail.
         """
         async with self._lock:
             with anyio.CancelScope(shield=True):
@@ -89,7 +89,7 @@ class Database:
             await self._connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")  # or the WAL would get into the new file
             await self._forget()
             raise StorageError(f"{self._path}: the file was moved, deleted or replaced while it was in use")
-        if file is None:  # aiosqlite would leave a thread behind that tells nobody that it could not open it
+        if file is None:  # SQLite would create an empty one
             raise StorageError(f"{self._path}: there is no such file any more")
         if self._connection is None:
             self._connection = await _connect(self._path)
@@ -133,7 +133,7 @@ async def _connect(path: Path) -> aiosqlite.Connection:
     try:
         await connection.executescript(_PRAGMAS)
         check(path, next(iter(await connection.execute_fetchall(IDENTITY))))
-        # Anew: a kernel that could not write a page may think it clean.
+        # Again: a kernel that could not write a page may take it for clean.
         await connection.execute_fetchall("PRAGMA wal_checkpoint")
     except BaseException:
         await connection.close()

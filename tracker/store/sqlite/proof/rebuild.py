@@ -1,4 +1,4 @@
-"""Owns reading the log back: every job rebuilt from its events, and where the log contradicts itself."""
+"""Owns rebuilding every job from its events, and finding where the log contradicts itself."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ from tracker.core.jobs.size_limits import is_omitted, omitted, size_of
 from tracker.core.jobs.status import is_terminal
 
 EVENTS: Final = "SELECT seq, id, type, account, job, created_at, observed_at, body FROM events ORDER BY seq"
-"""The rows that `Rebuilding` takes."""
+"""The rows that `LogRebuilder.add` takes."""
 
 _decode_event = msgspec.json.Decoder(Event).decode
 
 
-class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
-    """A job by its events so far. Its last observation may have told two of them: `told` is what both say it changed."""
+class RebuiltJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A job by its events so far. One observation may give two events: `reported` has the properties that either changed."""
 
     job: Job
     data: dict[str, Any]
@@ -29,10 +29,10 @@ class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     before: dict[str, Any] | None  # the data before the last observation; None where that was the first
     was_deleted: bool
-    told: frozenset[str]
+    reported: frozenset[str]
 
     def columns(self) -> dict[str, Any]:
-        """What the table of jobs has to say of it, `data` decoded."""
+        """The row that the table of jobs has to have, `data` decoded."""
         return {
             "status": self.job.status,
             "active": int(not self.deleted and not is_terminal(self.job.status)),
@@ -45,15 +45,15 @@ class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-class Rebuilding:
-    """Takes the log in its order and says what is wrong with it: each change must start where the last one ended."""
+class LogRebuilder:
+    """Applies the log in its order and reports its contradictions: each change must start where the last one ended."""
 
     def __init__(self) -> None:
         self.events = 0
-        self.jobs: dict[tuple[str, str], Rebuilt] = {}
+        self.jobs: dict[tuple[str, str], RebuiltJob] = {}
         self._last_seq = 0
 
-    def take(self, row: sqlite3.Row) -> Iterator[str]:
+    def add(self, row: sqlite3.Row) -> Iterator[str]:
         where = f"event {row['seq']}"
         self.events += 1
         self._last_seq += 1
@@ -75,28 +75,28 @@ class Rebuilding:
         if isinstance(job, PartialJob):
             yield f"{where}: the job in its body lacks {', '.join(job.absent)}"
             return
-        yield from self._follow(f"{where}: job {job.id}", event, job)
+        yield from self._apply(f"{where}: job {job.id}", event, job)
 
     def end(self) -> Iterator[str]:
-        """What only the end of the log can tell: the last observation of each job has no more events."""
+        """What only shows at the end of the log: the last observation of each job has no more events."""
         for (_, id_), rebuilt in self.jobs.items():
-            yield from _untold(f"event {rebuilt.seq}: job {id_}", rebuilt)
+            yield from _unreported(f"event {rebuilt.seq}: job {id_}", rebuilt)
 
-    def _follow(self, where: str, event: Event, job: Job) -> Iterator[str]:
+    def _apply(self, where: str, event: Event, job: Job) -> Iterator[str]:
         key = (event.account, job.id)
         last = self.jobs.get(key)
         if last and event.type in OVERDUE_TYPES:
-            yield from _not_as_it_was(where, event, last)
+            yield from _not_as_logged(where, event, last)
             return
         if (last is None) != (event.type == "batch.created"):
             yield f"{where}: {event.type} {'before' if last is None else 'after'} the job was first seen"
         if last and not _is_same_observation(event, last):
-            yield from _untold(f"event {last.seq}: job {job.id}", last)
+            yield from _unreported(f"event {last.seq}: job {job.id}", last)
         rebuilt = self.jobs[key] = _rebuilt(event, job, last)
         yield from _broken_links(where, event, rebuilt)
 
 
-def _not_as_it_was(where: str, event: Event, last: Rebuilt) -> Iterator[str]:
+def _not_as_logged(where: str, event: Event, last: RebuiltJob) -> Iterator[str]:
     """Where an event that time alone brought is about another state of its job than the log has, or about one that is over."""
     if event.changes or event.data != last.data:
         yield f"{where}: {event.type} changes the job, expected it as event {last.seq} has it"
@@ -104,13 +104,13 @@ def _not_as_it_was(where: str, event: Event, last: Rebuilt) -> Iterator[str]:
         yield f"{where}: {event.type} after the job was over"
 
 
-def _is_same_observation(event: Event, last: Rebuilt) -> bool:
+def _is_same_observation(event: Event, last: RebuiltJob) -> bool:
     return event.observed_at == last.observed_at and event.data == last.data
 
 
-def _rebuilt(event: Event, job: Job, last: Rebuilt | None) -> Rebuilt:
-    told = frozenset(event.changes)
-    fresh = Rebuilt(
+def _rebuilt(event: Event, job: Job, last: RebuiltJob | None) -> RebuiltJob:
+    reported = frozenset(event.changes)
+    fresh = RebuiltJob(
         job=job,
         data=event.data,
         deleted=event.type == "batch.deleted",
@@ -119,15 +119,15 @@ def _rebuilt(event: Event, job: Job, last: Rebuilt | None) -> Rebuilt:
         seq=event.seq,
         before=last.data if last else None,
         was_deleted=last.deleted if last else False,
-        told=told,
+        reported=reported,
     )
     if last is None or not _is_same_observation(event, last):
         return fresh
-    return msgspec.structs.replace(fresh, before=last.before, was_deleted=last.was_deleted, told=told | last.told)
+    return msgspec.structs.replace(fresh, before=last.before, was_deleted=last.was_deleted, reported=reported | last.reported)
 
 
 def _unlike_body(where: str, row: sqlite3.Row, event: Event) -> Iterator[str]:
-    """Where the columns, which queries filter by, differ from the body, which everybody is given."""
+    """Where the columns, which queries filter by, differ from the body, which every consumer gets."""
     body = {
         "seq": event.seq,
         "id": event.id,
@@ -142,8 +142,8 @@ def _unlike_body(where: str, row: sqlite3.Row, event: Event) -> Iterator[str]:
             yield f"{where}: {name}: the column has {row[name]!r}, the body {value!r}"
 
 
-def _broken_links(where: str, event: Event, rebuilt: Rebuilt) -> Iterator[str]:
-    """Where what the event says was and is differs from what the log has."""
+def _broken_links(where: str, event: Event, rebuilt: RebuiltJob) -> Iterator[str]:
+    """Where the values before and after the change, as the event has them, differ from the log's."""
     before, after = _states(rebuilt)
     for name, (was, is_) in event.changes.items():
         if name not in after and name == "deleted":
@@ -154,20 +154,20 @@ def _broken_links(where: str, event: Event, rebuilt: Rebuilt) -> Iterator[str]:
             yield f"{where}: {name} changed to {is_!r}, its data has {after.get(name)!r}"
 
 
-def _untold(where: str, rebuilt: Rebuilt) -> Iterator[str]:
-    """What the job's last observation changed and none of its events tells."""
+def _unreported(where: str, rebuilt: RebuiltJob) -> Iterator[str]:
+    """The properties that the job's last observation changed and none of its events reports."""
     if rebuilt.before is None:
         return
     before, after = _states(rebuilt)
     for name, value in after.items():
-        if name not in rebuilt.told and _differ(before.get(name), value):
-            yield f"{where}: {name} went from {before.get(name)!r} to {value!r} untold"
+        if name not in rebuilt.reported and _differ(before.get(name), value):
+            yield f"{where}: {name} went from {before.get(name)!r} to {value!r} unreported"
 
 
-def _states(rebuilt: Rebuilt) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The properties before and after the job's last observation, `deleted` among them, which is the log's own word."""
+def _states(rebuilt: RebuiltJob) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The properties before and after the job's last observation, with `deleted`, which the log adds."""
     before, after = rebuilt.before or {}, rebuilt.data
-    if "deleted" in after:  # a property that the API gave the same name: which of the two an event means nobody can tell
+    if "deleted" in after:  # the API has a property of the same name: an event may mean either
         return before, {name: value for name, value in after.items() if name != "deleted"}
     return before | {"deleted": rebuilt.was_deleted}, after | {"deleted": rebuilt.deleted}
 

@@ -11,7 +11,7 @@ import msgspec
 from tracker.core.errors.storage_error import StorageError
 from tracker.store.reports import Verification
 from tracker.store.sqlite.database.schema import IDENTITY, check, existing_file_uri
-from tracker.store.sqlite.proof.rebuild import EVENTS, Rebuilding, Rebuilt
+from tracker.store.sqlite.proof.rebuild import EVENTS, LogRebuilder, RebuiltJob
 
 _JOBS: Final = "SELECT account, id, status, active, deleted, created_at, first_seen_at, observed_at, seq, data FROM jobs"
 
@@ -39,9 +39,9 @@ def _verify(connection: sqlite3.Connection) -> Verification:
     damage = tuple(f"SQLite: {line}" for (line,) in connection.execute("PRAGMA integrity_check") if line != "ok")
     if damage:  # then a row may hold anything
         return Verification(0, 0, damage)
-    log, differences = Rebuilding(), list[str]()
+    log, differences = LogRebuilder(), list[str]()
     for row in connection.execute(EVENTS):
-        differences += log.take(row)
+        differences += log.add(row)
     differences += log.end()
     table = {(row["account"], row["id"]): row for row in connection.execute(_JOBS)}
     differences += _differences(log.jobs, table)
@@ -49,17 +49,17 @@ def _verify(connection: sqlite3.Connection) -> Verification:
     return Verification(log.events, len(table), tuple(differences))
 
 
-def _differences(log: dict[tuple[str, str], Rebuilt], table: dict[tuple[str, str], sqlite3.Row]) -> Iterator[str]:
+def _differences(log: dict[tuple[str, str], RebuiltJob], table: dict[tuple[str, str], sqlite3.Row]) -> Iterator[str]:
     for account, job in sorted(log.keys() | table.keys()):
         rebuilt, row = log.get((account, job)), table.get((account, job))
         where = f"account {account}, job {job}"
         if rebuilt is None or row is None:
             yield f"{where}: the log {'has' if rebuilt else 'lacks'} it, the table {'has' if row else 'lacks'} it"
             continue
-        for name, says in rebuilt.columns().items():
-            has = _decoded(row[name]) if name == "data" else row[name]
-            if says != has:
-                yield f"{where}: {name}: the log says {says!r}, the table says {has!r}"
+        for name, expected in rebuilt.columns().items():
+            found = _decoded(row[name]) if name == "data" else row[name]
+            if expected != found:
+                yield f"{where}: {name}: the log says {expected!r}, the table says {found!r}"
 
 
 def _miscounted(row: sqlite3.Row) -> str:

@@ -1,7 +1,7 @@
-"""Owns what a clock that was set back makes of waits: one that began later than now begins now.
+"""Owns adjusting waits when the clock is set back: a wait that began later than now begins now.
 
-So nothing waits longer than twice what was meant. A wait begins when the last attempt ended, which keeps the time that the
-clock said. What would end before that has begun anew already, nobody knows when: it waits no longer.
+So nothing waits longer than twice its time. A wait begins when the last attempt ended, by the clock of that moment. A wait
+that would end before that moment was adjusted before, at a time that is not kept: it ends now.
 """
 
 import sqlite3
@@ -29,7 +29,7 @@ WHERE name = ?1 AND (since > ?2 OR quiet_until > ?2)"""
 
 
 def roll_back_clock(connection: sqlite3.Connection, receiver: str, now: int, delay: int) -> int:
-    """Within a transaction: have nothing of `receiver` wait for what is over; how many deliveries that concerns.
+    """Within a transaction: adjust the waits of `receiver` to a clock that was set back; how many deliveries had one.
 
     `now` is Unix milliseconds, `delay` how many of them an event waits before its first attempt.
     """

@@ -1,4 +1,4 @@
-"""Owns appending to the log: events numbered without gaps and inserted with their deliveries, and who hears of it.
+"""Owns appending to the log: events numbered without gaps and inserted with their deliveries, and notifying of them.
 
 An event and its deliveries are written in one transaction, of the caller's. Once that is committed, `committed` calls back and
 wakes those who wait.
@@ -91,7 +91,7 @@ class EventLog:
         return Appended(first_seq, {receiver for receiver, *_ in deliveries}, numbered)
 
     def committed(self, appended: Appended) -> None:
-        """The transaction of `appended` is committed: call back, and wake those who wait for it."""
+        """The transaction of `appended` is committed: call the observer, and wake those who wait for it."""
         for entry in appended.entries:
             self._notified(entry.event, entry.backfilled)
         self._wakeups.wake_deliverers(appended.receivers)

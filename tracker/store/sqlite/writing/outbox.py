@@ -1,4 +1,4 @@
-"""Owns the outbox: deliveries written with their events, claimed in order, and settled with what became of them.
+"""Owns the outbox: deliveries claimed in order, and settled with the outcome of their attempts.
 
 Nothing is written when a delivery is claimed. A process that dies while it sends leaves the delivery pending, and the next
 one sends it again, with the same id and the same bytes.
@@ -37,7 +37,7 @@ WHERE d.receiver = ?1 AND d.state = 'pending' AND d.due_at <= ?2
   AND d.seq NOT IN (SELECT value FROM json_each(?4))
 ORDER BY d.due_at, d.seq LIMIT ?5"""  # noqa: S608 - of constants
 
-_GATHERED: Final = f"""{_SELECT}
+_DIGEST_CANDIDATES: Final = f"""{_SELECT}
 WHERE d.receiver = ?1 AND d.state = 'pending' AND (d.attempts = 0 OR d.due_at <= ?2)
   AND NOT EXISTS (  -- an earlier one of the stream that stays behind
     SELECT 1 FROM deliveries AS earlier INDEXED BY deliveries_stream
@@ -74,8 +74,8 @@ ON CONFLICT (name) DO UPDATE SET failures = excluded.failures, since = excluded.
 
 _RELEASE: Final = """
 UPDATE deliveries SET
-  due_at = min(due_at, max(?2, waits.asked_until)),  -- what it was asked to wait it waits
-  first_failed_at = CASE WHEN waits.asked_until > ?2 THEN ?2 END  -- it was the receiver's failure: `hold` begins anew
+  due_at = min(due_at, max(?2, waits.asked_until)),  -- a `Retry-After` stands
+  first_failed_at = CASE WHEN waits.asked_until > ?2 THEN ?2 END  -- it was the receiver's failure: `hold` begins again
 FROM (
   SELECT d.seq AS seq, coalesce(a.ended_at + a.retry_after, 0) AS asked_until
   FROM deliveries AS d INDEXED BY deliveries_due LEFT JOIN attempts AS a ON a.receiver = d.receiver AND a.seq = d.seq
@@ -83,7 +83,7 @@ FROM (
   WHERE d.receiver = ?1 AND d.state = 'pending' AND (d.due_at > ?2 OR d.first_failed_at IS NOT NULL)
     AND coalesce(a.ended_at, ?3) <= ?3) AS waits
 WHERE deliveries.receiver = ?1 AND deliveries.seq = waits.seq"""
-"""By a success that began at ?3: of what has failed since it says nothing."""
+"""By a success that began at ?3; what has failed since then is not released."""
 
 _OPEN: Final = """
 SELECT 'pending', count(*) FROM deliveries INDEXED BY deliveries_due
@@ -94,8 +94,8 @@ WHERE state = 'dead' AND receiver IN (SELECT value FROM json_each(?1))"""
 _PRUNE: Final = """DELETE FROM deliveries WHERE (receiver, seq) IN (
   SELECT receiver, seq FROM deliveries WHERE state IN ('delivered', 'superseded') AND ended_at < ? LIMIT ?)"""
 
-_PRUNED_AT_ONCE: Final = 1000
-"""Deliveries; others want to write too."""
+_PRUNE_BATCH: Final = 1000
+"""Deliveries of one transaction; other writers wait for it."""
 
 T = TypeVar("T")
 
@@ -122,7 +122,7 @@ class SqliteOutbox:
 
     async def digest_candidates(self, receiver: str, now: int, hold: float, under_way: Collection[int]) -> list[Delivery]:
         held_since = now - milliseconds(hold)
-        return _deliveries(await self._database.fetch(_GATHERED, receiver, now, held_since, json.dumps([*under_way])))
+        return _deliveries(await self._database.fetch(_DIGEST_CANDIDATES, receiver, now, held_since, json.dumps([*under_way])))
 
     async def next_due(self, receiver: str, now: int, hold: float) -> int | None:
         held_for = milliseconds(hold)
@@ -157,14 +157,14 @@ class SqliteOutbox:
         return dict(await self._database.fetch(_OPEN, receivers))
 
     async def prune(self, before: int) -> int:
-        """Forget deliveries, with their attempts, that ended well before then (Unix milliseconds); how many they were."""
+        """Delete deliveries, with their attempts, that were delivered or superseded before then; how many they were."""
         pruned = 0
         while True:
             some = await self._database.write(
-                "pruning deliveries", lambda connection: connection.execute(_PRUNE, (before, _PRUNED_AT_ONCE)).rowcount
+                "pruning deliveries", lambda connection: connection.execute(_PRUNE, (before, _PRUNE_BATCH)).rowcount
             )
             pruned += some
-            if some < _PRUNED_AT_ONCE:
+            if some < _PRUNE_BATCH:
                 return pruned
 
 

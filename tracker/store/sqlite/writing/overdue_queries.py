@@ -1,4 +1,4 @@
-"""Owns what the log says of time that passes: how long a job has been as it is, and what was told of that and of accounts."""
+"""Owns the queries of overdue jobs and unreachable accounts: since when a job has not moved, and what was logged of that."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from tracker.core.events.time_driven import DEADLINE, STALLED, ActiveJobStatus
 from tracker.core.events.types import ACCOUNT_TYPES, MOVING_TYPES
 from tracker.core.jobs.job import Job, parse_job, read_job
 
-STANDINGS: Final = f"""
+ACTIVE_JOB_STATUSES: Final = f"""
 SELECT j.id, j.data, moved.observed_at,
   EXISTS (SELECT 1 FROM events AS e INDEXED BY events_of_job
     WHERE e.job = j.id AND e.account = j.account AND e.seq > moved.seq AND e.type = '{STALLED}'),
@@ -21,12 +21,12 @@ FROM jobs AS j INDEXED BY jobs_active CROSS JOIN events AS moved ON moved.seq = 
   SELECT e.seq FROM events AS e INDEXED BY events_of_job
   WHERE e.job = j.id AND e.account = j.account AND e.type IN {MOVING_TYPES} ORDER BY e.seq DESC LIMIT 1)
 WHERE j.account = ? AND j.active AND j.id > ? ORDER BY j.id LIMIT ?"""  # noqa: S608 - of constants
-"""The rows that `standings` takes: from an index each, and none of them reads a job's whole history."""
+"""The rows that `decode_statuses` takes: from an index each, and none of them reads a job's whole history."""
 
-STANDINGS_AT_ONCE: Final = 500
-"""What is read of so many jobs holds up nobody else."""
+STATUSES_PER_PAGE: Final = 500
+"""Few enough that reading a page delays no other task for long."""
 
-LAST_OF_ACCOUNT: Final = f"""SELECT body FROM events INDEXED BY events_of_account
+LAST_ACCOUNT_EVENT: Final = f"""SELECT body FROM events INDEXED BY events_of_account
 WHERE job IS NULL AND account = ? AND type IN {ACCOUNT_TYPES} ORDER BY seq DESC LIMIT 1"""  # noqa: S608 - of constants
 
 _JOB: Final = "SELECT data FROM jobs WHERE account = ? AND id = ? AND active"
@@ -34,7 +34,7 @@ _JOB: Final = "SELECT data FROM jobs WHERE account = ? AND id = ? AND active"
 decode_event: Final = msgspec.json.Decoder(Event).decode
 
 
-def standings(rows: Iterable[tuple[Any, ...]]) -> list[ActiveJobStatus]:
+def decode_statuses(rows: Iterable[tuple[Any, ...]]) -> list[ActiveJobStatus]:
     """One for each row whose job can be read."""
     read = ((parse_job(data.encode()), *rest) for _, data, *rest in rows)
     return [

@@ -16,7 +16,7 @@ _DEAD: Final = f"UPDATE deliveries SET {_AGAIN} WHERE receiver = ?2 AND state = 
 _RANGE: Final = f"""
 INSERT INTO deliveries (receiver, seq, stream, type, state, attempts, due_at, replays)
 SELECT ?2, seq,
-  CASE WHEN type LIKE 'batch.%%' THEN account || '/' || job  -- as core.fanout.stream_of has it
+  CASE WHEN type LIKE 'batch.%%' THEN account || '/' || job  -- as core.deliveries.fan_out.stream_of has it
     ELSE substr(type, 1, instr(type, '.') - 1) || ':' || coalesce(json_extract(body, '$.data.receiver'), account) END,
   type, 'pending', 0, ?1, 1
 FROM events WHERE %s
@@ -37,8 +37,8 @@ _SET_CIRCUIT: Final = "UPDATE receivers SET failures = ?2, quiet_until = ?3, ask
 async def replay(database: Database, which: Replay, now: int) -> ReplayResult:
     """Make deliveries pending again, due `now` (Unix milliseconds), with the ids and bytes that they always had.
 
-    A receiver that keeps failing is tried again at once, one that was disabled too: whoever asks for this knows more than its
-    circuit. Raises `StorageError`; nobody is woken.
+    A receiver that is failing or disabled is probed at once: the person who asks for a replay knows more than its circuit.
+    Raises `StorageError`; no deliverer is woken.
     """
     sql, *parameters = _statement(which)
 

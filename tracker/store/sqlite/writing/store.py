@@ -17,7 +17,7 @@ from tracker.core.events.event import Event, iso, parse_iso
 from tracker.core.events.job_diff import Change, Known
 from tracker.core.events.time_driven import ActiveJobStatus
 from tracker.core.jobs.job import COUNTERS, Job
-from tracker.core.ports.store import NOT_SWEPT, Contact, DatabaseUse, EventObserver, UseObserver
+from tracker.core.ports.store import NOT_SWEPT, Checkpoint, DatabaseUse, EventObserver, UseObserver
 from tracker.core.ports.wakeups import Wakeups
 from tracker.core.queries.orphans import Dropped, Moved, Orphans
 from tracker.core.queries.workload import Workload
@@ -33,17 +33,17 @@ from tracker.store.sqlite.writing.event_log import Appended, EventLog, LogEntry
 from tracker.store.sqlite.writing.job_codec import stored_job
 from tracker.store.sqlite.writing.outbox import SqliteOutbox
 from tracker.store.sqlite.writing.overdue_queries import (
-    LAST_OF_ACCOUNT,
-    STANDINGS,
-    STANDINGS_AT_ONCE,
+    ACTIVE_JOB_STATUSES,
+    LAST_ACCOUNT_EVENT,
+    STATUSES_PER_PAGE,
     decode_event,
+    decode_statuses,
     is_current,
-    standings,
 )
 from tracker.store.sqlite.writing.replay import enable, replay
 from tracker.store.sqlite.writing.slack_cards import SqliteCards
 
-_IDS_AT_ONCE: Final = 10_000
+_MAX_IDS_PER_QUERY: Final = 10_000
 """SQLite takes up to 32,766 parameters."""
 
 _JOBS_BY_STATUS: Final = """
@@ -68,8 +68,8 @@ _encode: Final = msgspec.json.Encoder().encode
 
 _SWEPT: Final = "UPDATE accounts SET swept_at = ?2 WHERE name = ?1 AND swept_at IS NOT ?2"
 
-_AS_IT_IS: Final = f"PRAGMA user_version = {len(MIGRATIONS)}"
-"""Writes the first page as it is."""
+_REWRITE_HEADER: Final = f"PRAGMA user_version = {len(MIGRATIONS)}"
+"""Writes the first page and changes nothing in it."""
 
 
 class SqliteStore:
@@ -87,13 +87,13 @@ class SqliteStore:
     def subscribe(self, subscriptions: Iterable[Subscription]) -> None:
         self._log.subscribe(subscriptions)
 
-    async def contact(self, account: str, first: Contact) -> Contact:
-        found = await self._contact(account)
+    async def checkpoint(self, account: str, initial: Checkpoint) -> Checkpoint:
+        found = await self._checkpoint(account)
         if found is None:
-            row = (account, first.since, first.horizon)
+            row = (account, initial.since, initial.horizon)
             await self._database.write("writing the first contact", lambda connection: connection.execute(_INSERT_ACCOUNT, row))
-            found = await self._contact(account)
-        return found or first
+            found = await self._checkpoint(account)
+        return found or initial
 
     async def active_jobs(self, account: str) -> dict[str, Known]:
         return await self._database.read("reading", lambda connection: self._active.read(connection, account))
@@ -103,7 +103,7 @@ class SqliteStore:
 
     async def known_jobs(self, account: str, ids: Collection[str]) -> Mapping[str, Known]:
         wanted, found = list(ids), {}
-        for some in (wanted[start : start + _IDS_AT_ONCE] for start in range(0, len(wanted), _IDS_AT_ONCE)):
+        for some in (wanted[start : start + _MAX_IDS_PER_QUERY] for start in range(0, len(wanted), _MAX_IDS_PER_QUERY)):
             marks = ",".join("?" * len(some))  # not json_each: it ends a string at a NUL
             sql = f"SELECT id, deleted, data FROM jobs WHERE account = ? AND id IN ({marks})"  # noqa: S608 - only marks
             found.update(_known(await self._database.fetch(sql, account, *some)))
@@ -122,11 +122,11 @@ class SqliteStore:
         found = await self._database.fetch(sql, account, nth)
         return int(found[0][0]) if found else None
 
-    async def newest_ids(self, account: str, after: int, most: int) -> list[str]:
+    async def newest_ids(self, account: str, after: int, limit: int) -> list[str]:
         sql = """
             SELECT id FROM jobs WHERE account = ? AND created_at > ? AND NOT deleted ORDER BY created_at DESC LIMIT ?
         """
-        return [id_ for (id_,) in await self._database.fetch(sql, account, after, most)]
+        return [id_ for (id_,) in await self._database.fetch(sql, account, after, limit)]
 
     async def record(self, account: str, changes: Sequence[Change], watermark: int | None = None) -> None:
         try:
@@ -146,14 +146,14 @@ class SqliteStore:
         return current
 
     async def active_job_statuses(self, account: str, after: str = "") -> list[ActiveJobStatus]:
-        while rows := await self._database.fetch(STANDINGS, account, after, STANDINGS_AT_ONCE):
-            if found := standings(rows):
+        while rows := await self._database.fetch(ACTIVE_JOB_STATUSES, account, after, STATUSES_PER_PAGE):
+            if found := decode_statuses(rows):
                 return found
             after = rows[-1][0]  # none of these can be read
         return []
 
     async def last_account_event(self, account: str) -> Event | None:
-        found = await self._database.fetch(LAST_OF_ACCOUNT, account)
+        found = await self._database.fetch(LAST_ACCOUNT_EVENT, account)
         return decode_event(found[0][0]) if found else None
 
     async def prune(self, before: int) -> int:
@@ -182,7 +182,7 @@ class SqliteStore:
         """
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute(_AS_IT_IS)
+            connection.execute(_REWRITE_HEADER)
             connection.executemany(_SWEPT, swept.items())
 
         try:
@@ -216,9 +216,9 @@ class SqliteStore:
         self._active.committed(draft, changes)
         self._log.committed(appended)
 
-    async def _contact(self, account: str) -> Contact | None:
+    async def _checkpoint(self, account: str) -> Checkpoint | None:
         found = await self._database.fetch("SELECT since, horizon, watermark FROM accounts WHERE name = ?", account)
-        return Contact(since=found[0][0], horizon=found[0][1], watermark=found[0][2]) if found else None
+        return Checkpoint(since=found[0][0], horizon=found[0][1], watermark=found[0][2]) if found else None
 
 
 @asynccontextmanager
