@@ -7,7 +7,7 @@ import anyio
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from tracker.server.embedded import serving
+from tracker.server.embedded import open_server
 
 
 class Receiver:
@@ -48,6 +48,6 @@ class Receiver:
 @asynccontextmanager
 async def receiving(answers=lambda _number, _event: 200):
     receiver = Receiver(answers)
-    async with serving(receiver, "127.0.0.1", 0) as address:
+    async with open_server(receiver, "127.0.0.1", 0) as address:
         receiver.url = address.url + "/hook"
         yield receiver

@@ -12,11 +12,11 @@ from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.delivery import Outcome, Result, settle
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.reconciliation.account_health import Health
-from tracker.daemon.web_facade import Surfaces
-from tracker.daemon.workers import Means
+from tracker.daemon.web_facade import WebFacade
+from tracker.daemon.workers import Dependencies
 from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
 from tracker.metrics import Metrics
-from tracker.server.embedded import DEFAULTS, serving
+from tracker.server.embedded import DEFAULTS, open_server
 from tracker.store.opening import open_reader_pool, open_store
 from tracker.web.access.policy import Access
 from tracker.web.access.sessions import Sessions
@@ -42,11 +42,11 @@ class Idle:
     def histories(self, account):
         return self.known.get(account, {})
 
-    async def left(self, receiver):
+    async def wait_stopped(self, receiver):
         """Nobody works, so nobody has to leave."""
 
     @asynccontextmanager
-    async def stepping_aside(self, receiver):
+    async def paused(self, receiver):
         self.aside.append(receiver)
         yield
 
@@ -54,13 +54,13 @@ class Idle:
 class Surfaced:
     """What a test has: the store that is written to, what the loops would know, and a client."""
 
-    def __init__(self, store, surfaces, crew, client):
+    def __init__(self, store, web_facade, supervisor, client):
         self.store = store
-        self.reader = surfaces.reader
-        self.broadcast = surfaces.broadcast
-        self.metrics = surfaces._means.metrics
-        self.health = surfaces.health
-        self.crew = crew
+        self.reader = web_facade.reader
+        self.broadcast = web_facade.broadcast
+        self.metrics = web_facade._dependencies.metrics
+        self.health = web_facade.health
+        self.supervisor = supervisor
         self.client = client
         self.get = client.get
         self.post = client.post
@@ -90,13 +90,13 @@ async def surfaced(path: Path, *, metrics=None, now=anyio.current_time, limits=D
         open_reader_pool(path, readers=1) as apart,
         anyio.create_task_group() as group,
     ):
-        crew, broadcast = Idle(config), Broadcast(apart.reader, store.wakeups.log_grown)
+        supervisor, broadcast = Idle(config), Broadcast(apart.reader, store.wakeups.log_grown)
         group.start_soon(broadcast.run)
-        surfaces = Surfaces(Means(store, health, metrics or Metrics()), crew, pool, broadcast)
-        app = create_app(surfaces, Access(control=CONTROL, **access), Sessions(lambda: next(names), now), site)
-        async with serving(app, "127.0.0.1", 0, limits) as address, httpx.AsyncClient(base_url=address.url) as client:
+        web_facade = WebFacade(Dependencies(store, health, metrics or Metrics()), supervisor, pool, broadcast)
+        app = create_app(web_facade, Access(control=CONTROL, **access), Sessions(lambda: next(names), now), site)
+        async with open_server(app, "127.0.0.1", 0, limits) as address, httpx.AsyncClient(base_url=address.url) as client:
             with closing(broadcast):
-                yield Surfaced(store, surfaces, crew, client)
+                yield Surfaced(store, web_facade, supervisor, client)
         group.cancel_scope.cancel()
 
 

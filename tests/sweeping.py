@@ -6,13 +6,13 @@ from types import SimpleNamespace
 import msgspec
 
 from tracker.http.client import http_client, tls_context
-from tracker.http.rate_limiter import Pace
+from tracker.http.rate_limiter import RateLimiter
 from tracker.metrics import Metrics
 from tracker.polling.poller import Poller
-from tracker.polling.recorder import Audience
+from tracker.polling.recorder import Callbacks
 from tracker.providers.mistral.client import Mistral
 from tracker.providers.retrying import Patience, Patient
-from tracker.server.embedded import serving
+from tracker.server.embedded import open_server
 from tracker.simulator.job_timeline import Plan
 from tracker.simulator.server import Simulator
 from tracker.simulator.workspace import Workspace
@@ -69,14 +69,14 @@ class Watched:
     async def running(self):
         """While this lasts the poller can sweep; a second time it is a poller that was restarted."""
         async with (
-            serving(self.simulator.app, "127.0.0.1", 0) as address,
+            open_server(self.simulator.app, "127.0.0.1", 0) as address,
             http_client(tls_context()) as http,
             open_store(self.path, notified=self.metrics.logged) as store,
         ):
-            provider = Mistral(http, address.url, "key", pace=Pace(1000.0), deadline=10.0, now=self._now)
+            provider = Mistral(http, address.url, "key", rate_limiter=RateLimiter(1000.0), deadline=10.0, now=self._now)
             patient = Patient(provider, lambda: 0.5, Patience(first=0.0))
-            audience = Audience(recorded=self._recorded.extend)
-            self.poller = Poller("default", patient, store, backfill=7 * 24 * HOUR, now=self._now, audience=audience)
+            callbacks = Callbacks(recorded=self._recorded.extend)
+            self.poller = Poller("default", patient, store, backfill=7 * 24 * HOUR, now=self._now, callbacks=callbacks)
             yield self
 
     def _now(self):

@@ -11,7 +11,7 @@ import anyio
 
 from tracker.core.queries.filters import EventFilter
 from tracker.runtime.clock import now
-from tracker.server.embedded import serving
+from tracker.server.embedded import open_server
 from tracker.simulator.faults import Faults, parse
 from tracker.simulator.job_timeline import exists, job_at
 from tracker.simulator.population import Population
@@ -39,7 +39,7 @@ async def simulated(*, speed=60.0, jobs=0, seed=1, faults="any:0", api_keys=()) 
         api_keys=api_keys,
         faults=Faults(parse(faults), seed),
     )
-    async with serving(simulator.app, "127.0.0.1", 0) as address:
+    async with open_server(simulator.app, "127.0.0.1", 0) as address:
         simulator.url = address.url
         yield simulator
 

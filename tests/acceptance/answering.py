@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from tracking import Installation
 
-from tracker.server.embedded import serving
+from tracker.server.embedded import open_server
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PATH = "/hooks/canary-path-2718"
@@ -40,7 +40,7 @@ class Answering:
 @asynccontextmanager
 async def answering(status=204, body=b"", **headers):
     app = Answering(status, body, headers)
-    async with serving(app, "127.0.0.1", 0) as address:
+    async with open_server(app, "127.0.0.1", 0) as address:
         app.url = address.url
         yield app
 

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from tracking import Installation, clock, simulated
 
-from tracker.server.embedded import serving
+from tracker.server.embedded import open_server
 from tracker.simulator.faults import Fault, Faults
 from tracker.simulator.job_timeline import Plan
 
@@ -113,7 +113,7 @@ async def _installation(stack: AsyncExitStack, folder: Path) -> Installation:
     text += '[[accounts]]\nname = "locked"\napi_key = { env = "OTHER_KEY" }\n'
     text += f'base_url = "{simulator.url}"\npoll_interval = "1s"\n'
     for name, app in RECEIVERS.items():
-        receiver = await stack.enter_async_context(serving(app, "127.0.0.1", 0))
+        receiver = await stack.enter_async_context(open_server(app, "127.0.0.1", 0))
         text += f'[[receivers]]\nname = "{name}"\nkind = "webhook"\nurl = "{receiver.url}"\nsecret = {{ env = "SECRET" }}\n'
         text += 'events = ["batch.*"]\nretry = ["50ms"]\nhold = "0s"\n'
     installation.config.write_text(text)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from tracking import Installation, simulated
 
 from tracker.core.deliveries.adaptive_concurrency import MAX_CONCURRENCY
-from tracker.server.embedded import serving
+from tracker.server.embedded import open_server
 
 RECEIVER = """
 [[receivers]]
@@ -65,7 +65,7 @@ async def test_kills_between_sending_and_settling(tmp_path, kills):
     """Every event arrives, its copies are few and the same to the byte, and a job's first arrivals are in the log's order."""
     chance = random.Random(50)
     receiver = Receiver()
-    async with simulated(speed=100.0, jobs=40) as simulator, serving(receiver, "127.0.0.1", 0) as address:
+    async with simulated(speed=100.0, jobs=40) as simulator, open_server(receiver, "127.0.0.1", 0) as address:
         installation = Installation(tmp_path, simulator.url, poll_interval="100ms")
         with installation.config.open("a") as config:
             config.write(RECEIVER.format(url=address.url + "/hook"))

@@ -25,7 +25,7 @@ from steered import begin, end
 from surfaced import surfaced
 from tracking import COMMAND, Installation, simulated
 
-from tracker.server.embedded import serving
+from tracker.server.embedded import open_server
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
 ENDS = ("success", "partial", "failed", "cancelled", "expired", "all_failed")
@@ -277,7 +277,7 @@ async def test_pipeline_submits_waits_and_downloads(tmp_path, way):
     command = bin_folder / "batch-tracker"
     async with simulated(speed=300) as simulator:
         files = Files(simulator.app)
-        async with serving(files, "127.0.0.1", 0) as address:
+        async with open_server(files, "127.0.0.1", 0) as address:
             installation = Installation(tmp_path, address.url, poll_interval="50ms")
             command.write_text(f'#!/bin/sh\nexec {" ".join(COMMAND)} --config {installation.config} "$@"\n')
             command.chmod(0o755)

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from tracking import Installation, simulated
 
-from tracker.server.embedded import serving
+from tracker.server.embedded import open_server
 from tracker.store.opening import open_reader
 
 SECRETS = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5"
@@ -52,7 +52,7 @@ class Gate:
 @asynccontextmanager
 async def gate():
     app = Gate()
-    async with serving(app, "127.0.0.1", 0) as address:
+    async with open_server(app, "127.0.0.1", 0) as address:
         app.url = address.url
         yield app
 

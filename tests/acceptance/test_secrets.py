@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from tracking import Installation, simulated
 
-from tracker.server.embedded import serving
+from tracker.server.embedded import open_server
 
 KEY = 'key/canary-alpha+3141"='
 TOKEN = "token-canary-bravo-1618"
@@ -122,8 +122,8 @@ async def test_no_secret_is_anywhere(tmp_path):
     surfaces = {}
     async with (
         simulated(jobs=40, api_keys=(KEY,)) as simulator,
-        serving(quote, "127.0.0.1", 0) as receiver,
-        serving(Quoting(simulator.app), "127.0.0.1", 0) as api,
+        open_server(quote, "127.0.0.1", 0) as receiver,
+        open_server(Quoting(simulator.app), "127.0.0.1", 0) as api,
     ):
         installation = _installed(tmp_path, api.url, receiver.url)
         with notified(tmp_path / "notify") as sent:

@@ -12,7 +12,7 @@ from functools import cache
 
 import anyio
 
-from tracker.server.embedded import serving
+from tracker.server.embedded import open_server
 
 PAGE = 100
 FIRST = 1_795_478_400
@@ -80,7 +80,7 @@ async def apart(jobs, latency=0.0):
 
 
 async def main(jobs, latency):
-    async with serving(Canned(jobs, latency).app, "127.0.0.1", 0) as address:
+    async with open_server(Canned(jobs, latency).app, "127.0.0.1", 0) as address:
         sys.stdout.write(f"{address.url}\n")
         sys.stdout.flush()
         await anyio.sleep_forever()

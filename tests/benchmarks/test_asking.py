@@ -10,7 +10,7 @@ from canned import apart
 
 from tracker.http.client import CONNECTIONS, HttpClient, Request, tls_context
 from tracker.http.connection import Connection
-from tracker.runtime.heartbeat import Pulse
+from tracker.runtime.heartbeat import Heartbeat
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 
@@ -30,7 +30,7 @@ async def test_asking(compare, requests, runs):
     async with apart(100) as url:
         for _ in range(runs):
             for way, connection in ways.items():
-                async with HttpClient(connection, Pulse()) as client:
+                async with HttpClient(connection, Heartbeat()) as client:
                     await _ask(client, url, CONNECTIONS)  # and be connected
                     with comparison.time(way):
                         await _ask(client, url, requests)

@@ -13,7 +13,7 @@ from limit import Limit
 from mistralai.client import Mistral as OfficialClient
 
 from tracker.http.client import http_client, tls_context
-from tracker.http.rate_limiter import Pace
+from tracker.http.rate_limiter import RateLimiter
 from tracker.polling.poller import Poller
 from tracker.polling.write_batching import SOON
 from tracker.providers.mistral.client import Mistral
@@ -32,7 +32,7 @@ async def sweeping(path, jobs, latency):
     calls = []
     async with apart(jobs, latency) as url, http_client(tls_context()) as http, open_store(path) as store:
         api = Mistral(
-            *(http, url, "key"), pace=Pace(1000.0), deadline=30.0, now=lambda: NOW,
+            *(http, url, "key"), rate_limiter=RateLimiter(1000.0), deadline=30.0, now=lambda: NOW,
             answered=lambda call, _code, _seconds: calls.append(call),
         )  # fmt: skip
         poller = Poller("default", api, store, backfill=7 * DAYS, now=lambda: NOW)

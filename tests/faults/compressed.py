@@ -17,7 +17,7 @@ from tracker.polling.poller import Poller
 from tracker.polling.time_checks import Janitor
 from tracker.providers.mistral.client import Mistral
 from tracker.providers.retrying import Patience, Patient
-from tracker.server.embedded import serving
+from tracker.server.embedded import open_server
 from tracker.simulator.faults import Faults
 from tracker.simulator.job_timeline import exists, job_at
 from tracker.simulator.population import Population
@@ -65,8 +65,8 @@ class Days:
 
     # What the loops wait for
 
-    async def turn(self) -> None:
-        """In place of `Pace`: what the API asked for is waited for on this clock."""
+    async def acquire(self) -> None:
+        """In place of `RateLimiter`: what the API asked for is waited for on this clock."""
         self.at = max(self.at, self._paused_until)
 
     def pause(self, seconds: float) -> None:
@@ -85,11 +85,11 @@ class Days:
     async def running(self, url=None):
         """While this lasts, the API is at `url` or where the simulator is; a second time it is a daemon that was restarted."""
         async with (
-            serving(self.simulator.app, "127.0.0.1", 0) as address,
+            open_server(self.simulator.app, "127.0.0.1", 0) as address,
             http_client(tls_context()) as http,
             open_store(self.path) as store,
         ):
-            provider = Mistral(http, url or address.url, "key", pace=self, deadline=0.25, now=self._now)
+            provider = Mistral(http, url or address.url, "key", rate_limiter=self, deadline=0.25, now=self._now)
             poller = Poller(
                 "default",
                 Patient(provider, lambda: 0.5, Patience(first=0.0, longest=0.0)),

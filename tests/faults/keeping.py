@@ -8,7 +8,7 @@ import anyio
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from tracker.server.embedded import serving
+from tracker.server.embedded import open_server
 
 ENDS = ("batch.completed", "batch.failed", "batch.expired", "batch.cancelled")
 
@@ -41,7 +41,7 @@ class Keeper:
 
     @asynccontextmanager
     async def serving(self):
-        async with serving(self, "127.0.0.1", 0) as address:
+        async with open_server(self, "127.0.0.1", 0) as address:
             self.url = address.url + "/hook"
             yield self
 

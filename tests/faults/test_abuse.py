@@ -13,7 +13,7 @@ from planting import plant
 from tracking import Installation, simulated
 
 from tracker.daemon.control import control_file
-from tracker.server.embedded import serving
+from tracker.server.embedded import open_server
 
 NAME = "receiver.test"
 RESOLVER = """
@@ -95,13 +95,13 @@ async def test_a_receivers_name_is_looked_up_again(tmp_path):
     turned = anyio.Event()
 
     async def serve_first(*, task_status):
-        async with serving(first, "127.0.0.1", 0) as served:
+        async with open_server(first, "127.0.0.1", 0) as served:
             task_status.started(served)
             await turned.wait()
 
     async with simulated(jobs=10, speed=60.0) as simulator, anyio.create_task_group() as group:
         served = await group.start(serve_first)
-        async with serving(other, "127.0.0.2", served.port):
+        async with open_server(other, "127.0.0.2", served.port):
             installation = with_receiver(tmp_path, simulator.url, f"http://{NAME}:{served.port}/hook")
             plant(installation, RESOLVER.format(name=NAME, file=str(address)))
             async with installation.running() as daemon:

@@ -12,7 +12,7 @@ import pytest
 from crowd import Crowd, installed
 from proc import descriptors, memory, threads
 
-from tracker.server.embedded import serving
+from tracker.server.embedded import open_server
 from tracker.store.file_commands import verify
 
 pytestmark = pytest.mark.slow
@@ -72,7 +72,7 @@ def count(installation, what: str) -> int:
 async def loaded(folder, crowd: Crowd, receivers: int, connections: int, ends: int, **account) -> str:
     """All jobs are found, `ends` of each account end, and each receiver is told of each: what it took."""
     jobs = crowd.jobs * len(crowd.accounts)
-    async with serving(crowd, "127.0.0.1", 0) as address:
+    async with open_server(crowd, "127.0.0.1", 0) as address:
         installation = installed(folder, crowd, address.url, receivers, **account)
         installation.under = FEW_FILES
         began = time.monotonic()
@@ -114,7 +114,7 @@ async def test_much_of_everything(tmp_path):
 async def test_a_thousand_events_a_second(tmp_path):
     """A thousand jobs move each second, for ten minutes: the log keeps up, and memory and the write-ahead log stay level."""
     crowd = Crowd(1, 1000)
-    async with serving(crowd, "127.0.0.1", 0) as address:
+    async with open_server(crowd, "127.0.0.1", 0) as address:
         installation = installed(tmp_path, crowd, address.url, 1, poll_interval="1s")
         async with installation.running() as daemon, anyio.create_task_group() as group:
             health, process = Health(daemon.url), daemon.process.pid

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
-from tracker.server.embedded import serving
+from tracker.server.embedded import open_server
 
 TOKEN = "xoxb-canary-token"
 SECRET = "/services/T000/B000/canary"
@@ -119,6 +119,6 @@ def slow_down(seconds, status=429):
 async def slack():
     """A Slack at `api` and `hook_url`, while the context lasts."""
     standin = Slack()
-    async with serving(standin.app, "127.0.0.1", 0) as address:
+    async with open_server(standin.app, "127.0.0.1", 0) as address:
         standin.api, standin.hook_url = f"{address.url}/api", address.url + SECRET
         yield standin

@@ -12,7 +12,7 @@ from matrix import matrix
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tracker.server.embedded import serving
+from tracker.server.embedded import open_server
 
 AUDIT = Path(__file__).parents[2] / "deploy" / "audit"
 LOCK = """\
@@ -69,7 +69,7 @@ def service(answers):
         answer = Response(status_code=known) if isinstance(known, int) else JSONResponse({"vulns": known} if known else {})
         await answer(scope, receive, send)
 
-    return serving(app, "127.0.0.1", 0)
+    return open_server(app, "127.0.0.1", 0)
 
 
 @pytest.mark.parametrize(

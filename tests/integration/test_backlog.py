@@ -21,7 +21,7 @@ from tracker.core.deliveries.circuit import FAILURES_TO_OPEN
 from tracker.core.errors.storage_error import StorageError
 from tracker.delivery.concurrency_limit import ConcurrencyLimit
 from tracker.runtime.clock import now
-from tracker.server.embedded import serving
+from tracker.server.embedded import open_server
 
 HEAVY = {"note": "x" * 20_000}
 CLEAR_REFS = Path("/proc/self/clear_refs")
@@ -117,7 +117,7 @@ async def test_backlog_of_an_outage_drains_without_a_stampede_or_a_spike(tmp_pat
     """Thousands of deliveries wait while the receiver is probed one at a time, and then arrive once each, a few at once."""
     receiver = Crowded(2 * count)
     telling = Telling(tmp_path / "tracker.db", retry=(3600.0,) * 9, timeout=60.0)
-    async with serving(receiver, "127.0.0.1", 0) as address, telling.to(pipeline=address.url):
+    async with open_server(receiver, "127.0.0.1", 0) as address, telling.to(pipeline=address.url):
         for start in range(0, count, 50):
             await telling.record(*[a_job(f"job-{number}", metadata=HEAVY) for number in range(start, start + 50)])
         ((backlog,),) = await telling.rows("sum(length(body))", "deliveries JOIN events USING (seq)")
@@ -148,7 +148,7 @@ async def test_nothing_is_sent_again_while_nothing_can_be_written(tmp_path, monk
     monkeypatch.setattr("tracker.delivery.deliverer.PAUSE_AFTER_STORAGE_ERROR", 0.01)
     receiver = Talkative()
     telling = Telling(tmp_path / "tracker.db", clock=now, timeout=PATIENCE, retry=(3600.0,))
-    async with serving(receiver, "127.0.0.1", 0) as address, telling.to(pipeline=address.url):
+    async with open_server(receiver, "127.0.0.1", 0) as address, telling.to(pipeline=address.url):
         await telling.record(*[a_job(f"job-{number}") for number in range(5 * MAX_CONCURRENCY)])
         outbox, connection = telling.store.outbox, telling.store._database._connection
         ((pages,),) = await connection.execute_fetchall("PRAGMA page_count")
@@ -171,7 +171,7 @@ async def test_all_receivers_together_are_asked_for_no_more_than_there_are(tmp_p
     hanging, sharing = Hanging(), ConcurrencyLimit(3 * MAX_CONCURRENCY // 2)
     expected = {"/0": MAX_CONCURRENCY, "/1": MAX_CONCURRENCY // 2, "/2": 1, "/3": 1}
     telling = Telling(tmp_path / "tracker.db", timeout=PATIENCE)
-    async with serving(hanging, "127.0.0.1", 0) as address, telling.to(**{path: address.url + path for path in expected}):
+    async with open_server(hanging, "127.0.0.1", 0) as address, telling.to(**{path: address.url + path for path in expected}):
         await telling.record(*[a_job(f"job-{number}") for number in range(2 * MAX_CONCURRENCY)])
         async with anyio.create_task_group() as group:
             for path, deliverer in telling.deliverers.items():
@@ -191,7 +191,7 @@ async def test_attempts_that_are_not_made_are_there_for_others(tmp_path):
     """A receiver counts with what it has under way, not with what it might have had, and once it is gone with nothing."""
     hanging, sharing = Hanging(), ConcurrencyLimit(100)
     telling = Telling(tmp_path / "tracker.db", timeout=PATIENCE)
-    async with serving(hanging, "127.0.0.1", 0) as address, telling.to(pipeline=address.url + "/0"):
+    async with open_server(hanging, "127.0.0.1", 0) as address, telling.to(pipeline=address.url + "/0"):
         await telling.record(a_job("job-1"), a_job("job-2"))
         telling.deliverers["pipeline"]._sharing = sharing
         async with anyio.create_task_group() as group:
@@ -228,7 +228,7 @@ async def test_commit_that_is_reported_as_failed_is_settled_once(tmp_path):
     """If a commit happened although SQLite reported an error, nothing is reported twice: the file has the state."""
     receiver = Talkative()
     telling = Telling(tmp_path / "tracker.db", retry=(3600.0,), events=("*",))
-    async with serving(receiver, "127.0.0.1", 0) as address, telling.to(pipeline=address.url):
+    async with open_server(receiver, "127.0.0.1", 0) as address, telling.to(pipeline=address.url):
         await telling.record(*[a_job(f"job-{number}", "QUEUED") for number in range(FAILURES_TO_OPEN)])
         outbox = telling.store.outbox
         settle = outbox.settle
@@ -286,7 +286,7 @@ def black_hole():
 async def test_black_hole_delays_nobody_else(tmp_path):
     """A receiver that accepts and never answers leaves another's latency, from commit to arrival, as it was."""
     good, other = Stopwatch(), Stopwatch()
-    async with serving(good, "127.0.0.1", 0) as good_at, serving(other, "127.0.0.1", 0) as other_at:
+    async with open_server(good, "127.0.0.1", 0) as good_at, open_server(other, "127.0.0.1", 0) as other_at:
         before = await _latency(tmp_path / "before.db", good, other=other_at.url, good_at=good_at.url)
         good.came.clear()
         with black_hole() as hole:

@@ -17,7 +17,7 @@ from tracker.core.events.event import plain_event
 from tracker.core.jobs.job import Page
 from tracker.core.ports.provider import ListQuery
 from tracker.daemon.configuration import load
-from tracker.daemon.factory import Network, notifying, providing
+from tracker.daemon.factory import Network, open_notifier, open_provider
 from tracker.http.client import tls_context
 
 OLD, NEW = "canary-old-3141", "canary-new-2718"
@@ -155,7 +155,7 @@ async def test_account_asks_with_the_new_key(tmp_path, file, network, learned, r
     scene = taking(NEW)
     async with loopback(scene) as scene.server:
         text = f'[[accounts]]\nname = "a"\napi_key = {reference}\nbase_url = "{scene.server.url}"\n'
-        async with providing(configured(tmp_path, text).accounts[0], network) as provider:
+        async with open_provider(configured(tmp_path, text).accounts[0], network) as provider:
             refused = await provider.list_jobs(ListQuery(), 0, 1)
             assert refused.reason is Reason.UNAUTHORISED
             assert OLD not in refused.detail
@@ -183,7 +183,7 @@ async def test_receiver_is_sent_to_with_the_new_secret(tmp_path, file, network, 
         prefix = f"{scene.server.url}/hooks/" if "url = {{ file" in receiver else ""
         file.write_text(prefix + OLD)
         text = f'[[receivers]]\nname = "r"\n{receiver.format(file=file, url=scene.server.url)}\n'
-        async with notifying(configured(tmp_path, text).receivers[0], network, NoCards()) as notifier:
+        async with open_notifier(configured(tmp_path, text).receivers[0], network, NoCards()) as notifier:
             refused = await notifier.send([DELIVERY])
             assert (refused.status, OLD in refused.answer) == (401, False)
             file.write_text(prefix + NEW)
@@ -199,7 +199,7 @@ async def test_bot_posts_with_the_new_token(tmp_path, file, network):
     async with loopback(sends(answer(bad)), sends(answer(good))) as server:
         slack = f'kind = "slack"\ntoken = {{ file = "{file}" }}\nchannel = "#c"\napi = "{server.url}"\n'
         text = f'[[receivers]]\nname = "r"\n{slack}'
-        async with notifying(configured(tmp_path, text).receivers[0], network, NoCards()) as notifier:
+        async with open_notifier(configured(tmp_path, text).receivers[0], network, NoCards()) as notifier:
             file.write_text(NEW)
             assert (await notifier.send([DELIVERY])).delivered
         keys = [dict(head_of(request)[1])["authorization"] for request in server.requests]

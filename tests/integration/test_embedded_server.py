@@ -12,7 +12,7 @@ from served import LIFE, Stuck, ask, hello, loopbacks, not_reading
 
 from tracker.core.errors.listen_error import ListenError
 from tracker.server import embedded as serving_module
-from tracker.server.embedded import Address, Limits, reached_locally, serving, serving_on
+from tracker.server.embedded import Address, Limits, open_server, open_server_on, reached_locally
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def no_complaint(caplog):
 @pytest.mark.parametrize("host", [*loopbacks(), "localhost"])
 async def test_address_is_answered_as_soon_as_it_is_known(host):
     """A free port is taken, named, and answers the first request."""
-    async with serving(hello, host, 0) as address:
+    async with open_server(hello, host, 0) as address:
         assert address.port > 0
         assert (await ask(address)).startswith(b"HTTP/1.1 200 OK")
 
@@ -41,7 +41,7 @@ def test_address_has_a_url(address, url):
 
 async def test_answer_is_the_applications_own():
     """Nothing tells which server this is, and there is a date."""
-    async with serving(hello, "127.0.0.1", 0) as address:
+    async with open_server(hello, "127.0.0.1", 0) as address:
         head, _, body = (await ask(address)).partition(b"\r\n\r\n")
     names = [line.partition(b":")[0].lower() for line in head.split(b"\r\n")[1:]]
     assert (sorted(names), body) == ([b"content-length", b"date"], b"hello")
@@ -55,7 +55,7 @@ async def test_it_rests_while_nobody_is_connected(monkeypatch):
     monkeypatch.setattr(serving_module._Server, "_pause", lambda self: ticks.append(1) or pause(self))
     monkeypatch.setattr(serving_module, "_PATROL", 0.01)
     monkeypatch.setattr(serving_module, "formatdate", lambda *, usegmt: formatdate(seconds[0], usegmt=usegmt))
-    async with serving(hello, "127.0.0.1", 0) as address:
+    async with open_server(hello, "127.0.0.1", 0) as address:
         await anyio.sleep(0.2)
         assert len(ticks) == 1
         seconds[0] += 86_400
@@ -70,20 +70,20 @@ async def test_it_rests_while_nobody_is_connected(monkeypatch):
 
 async def test_port_is_free_again_afterwards():
     """On leaving nobody listens there any more, and the port can be taken at once."""
-    async with serving(hello, "127.0.0.1", 0) as first:
+    async with open_server(hello, "127.0.0.1", 0) as first:
         await ask(first)
     with pytest.raises(OSError, match=r"(?i)connect"):
         await anyio.connect_tcp(*first)
-    async with serving(hello, *first) as second:
+    async with open_server(hello, *first) as second:
         assert second == first
 
 
 @pytest.mark.parametrize("host", loopbacks())
 async def test_port_that_is_taken_is_told(host):
     """The error names host, port and reason, and the application is not started."""
-    async with serving(hello, host, 0) as address:
+    async with open_server(hello, host, 0) as address:
         with pytest.raises(ListenError) as error:
-            async with serving(hello, *address):
+            async with open_server(hello, *address):
                 pytest.fail("it listens")
     assert str(error.value) == f"cannot listen on {host} port {address.port}: Address already in use"
 
@@ -97,25 +97,25 @@ async def test_every_address_of_ipv6_is_every_address_of_ipv4_too():
         clients.append(scope["client"][0])
         await hello(scope, receive, send)
 
-    async with serving(app, "::", 0) as address:
+    async with open_server(app, "::", 0) as address:
         for host in ("127.0.0.1", "::1"):
             assert (await ask(Address(host, address.port))).startswith(b"HTTP/1.1 200 OK")
         port = address.port
     assert clients == ["127.0.0.1", "::1"]
-    async with serving_on(hello, [("::", port), ("127.0.0.1", port)]) as both:
+    async with open_server_on(hello, [("::", port), ("127.0.0.1", port)]) as both:
         for each in both:
             assert (await ask(Address(each.host.replace("::", "::1"), each.port))).startswith(b"HTTP/1.1 200 OK")
 
 
 async def test_several_addresses():
     """One server answers at each of its addresses, and stops at each; where one cannot be had it listens nowhere."""
-    async with serving_on(hello, [("127.0.0.1", 0), ("127.0.0.2", 0)]) as addresses:
+    async with open_server_on(hello, [("127.0.0.1", 0), ("127.0.0.2", 0)]) as addresses:
         assert [each.host for each in addresses] == ["127.0.0.1", "127.0.0.2"]
         for each in addresses:
             assert (await ask(each)).startswith(b"HTTP/1.1 200 OK")
         free = Address("127.0.0.3", addresses[0].port)
         with pytest.raises(ListenError):
-            async with serving_on(hello, [free, addresses[1]]):
+            async with open_server_on(hello, [free, addresses[1]]):
                 pytest.fail("it listens")
     for each in (free, *addresses):
         with pytest.raises(OSError, match=r"(?i)connect"):
@@ -146,7 +146,7 @@ def test_programs_of_the_machine_ask_over_loopback(hosts, near):
 async def test_host_that_is_not_here_is_told(host, reason):
     """An address of another machine and a name that is none are an error of the same form."""
     with pytest.raises(ListenError) as error:
-        async with serving(hello, host, 9471):
+        async with open_server(hello, host, 9471):
             pytest.fail("it listens")
     assert str(error.value) == f"cannot listen on {host} port 9471: {reason}"
 
@@ -160,7 +160,7 @@ async def test_application_that_raises_costs_one_answer(caplog):
             raise LookupError("a bug")
         await hello(scope, receive, send)
 
-    async with serving(app, "127.0.0.1", 0) as address:
+    async with open_server(app, "127.0.0.1", 0) as address:
         assert b" 500 " in await ask(address)
         assert b" 200 " in await ask(address)
     assert "Exception in ASGI application" in caplog.text
@@ -174,7 +174,7 @@ async def test_signal_handlers_stay_the_callers_own():
     before = [signal.getsignal(number) for number in numbers]
     with anyio.open_signal_receiver(*numbers) as signals:
         ours = [signal.getsignal(number) for number in numbers]
-        async with serving(hello, "127.0.0.1", 0) as address:
+        async with open_server(hello, "127.0.0.1", 0) as address:
             await ask(address)
             assert [signal.getsignal(number) for number in numbers] == ours
             signal.raise_signal(signal.SIGTERM)
@@ -190,7 +190,7 @@ async def test_too_many_connections_are_answered_503():
     """Where every connection has a request under way one more is answered 503; when one has ended, the next is served."""
     app = Stuck()
     with anyio.fail_after(LIFE):
-        async with anyio.create_task_group() as group, serving(app, "127.0.0.1", 0, Limits(connections=1)) as address:
+        async with anyio.create_task_group() as group, open_server(app, "127.0.0.1", 0, Limits(connections=1)) as address:
             group.start_soon(ask, address)
             await app.inside.wait()
             assert b" 503 " in await ask(address)

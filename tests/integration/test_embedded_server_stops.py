@@ -6,7 +6,7 @@ import anyio
 import pytest
 from served import LIFE, REQUEST, Stuck, ask, hello
 
-from tracker.server.embedded import Limits, _Interruptible, serve, serving
+from tracker.server.embedded import Limits, _Interruptible, open_server, serve_forever
 
 SLOW = Limits(grace=60)
 
@@ -34,7 +34,7 @@ async def test_request_under_way_may_end():
                 return
 
     with anyio.fail_after(LIFE):
-        async with anyio.create_task_group() as group, serving(app, "127.0.0.1", 0, SLOW) as address:
+        async with anyio.create_task_group() as group, open_server(app, "127.0.0.1", 0, SLOW) as address:
             group.start_soon(client, address)
             await app.inside.wait()
             group.start_soon(release_once_it_stops, address)
@@ -53,7 +53,7 @@ async def test_request_that_does_not_end_is_cut_off(streams, grace):
 
     with anyio.fail_after(LIFE):
         async with anyio.create_task_group() as group:
-            async with serving(app, "127.0.0.1", 0, Limits(grace=grace)) as address:
+            async with open_server(app, "127.0.0.1", 0, Limits(grace=grace)) as address:
                 group.start_soon(client, address)
                 await app.inside.wait()
                 began = anyio.current_time()
@@ -73,7 +73,7 @@ async def test_request_that_refuses_to_end_is_left_behind():
             await release.wait()
 
     with anyio.fail_after(LIFE):
-        async with anyio.create_task_group() as group, serving(app, "127.0.0.1", 0, Limits(grace=0.1)) as address:
+        async with anyio.create_task_group() as group, open_server(app, "127.0.0.1", 0, Limits(grace=0.1)) as address:
             group.start_soon(ask, address)
             await inside.wait()
     release.set()
@@ -83,7 +83,7 @@ async def test_server_without_requests_stops_at_once():
     """Nobody is waited for: five of them start and stop in less time than one tick of uvicorn's each."""
     began = anyio.current_time()
     for _ in range(5):
-        async with serving(hello, "127.0.0.1", 0, SLOW) as address:
+        async with open_server(hello, "127.0.0.1", 0, SLOW) as address:
             await ask(address)
     assert anyio.current_time() - began < 3
 
@@ -103,7 +103,7 @@ async def test_many_requests_are_cut_off_together():
     """Fifty that hang cost no more time than one."""
     app = Stuck()
     with anyio.fail_after(LIFE):
-        async with anyio.create_task_group() as group, serving(app, "127.0.0.1", 0, Limits(grace=0.1)) as address:
+        async with anyio.create_task_group() as group, open_server(app, "127.0.0.1", 0, Limits(grace=0.1)) as address:
             for _ in range(50):
                 group.start_soon(ask, address)
             await app.inside.wait()
@@ -114,7 +114,7 @@ async def test_idle_connection_does_not_hold_it_up(sent):
     """A connection on which nothing is under way is closed at once, not after the grace."""
     said = b""
     with anyio.fail_after(LIFE):
-        async with serving(hello, "127.0.0.1", 0, SLOW) as address:
+        async with open_server(hello, "127.0.0.1", 0, SLOW) as address:
             stream = await anyio.connect_tcp(*address)
             if sent:
                 await stream.send(sent)
@@ -130,7 +130,7 @@ async def test_body_that_raises_ends_it_too():
     app = Stuck()
 
     async def run(group):
-        async with serving(app, "127.0.0.1", 0, Limits(grace=0.1)) as address:
+        async with open_server(app, "127.0.0.1", 0, Limits(grace=0.1)) as address:
             group.start_soon(ask, address)
             await app.inside.wait()
             raise LookupError("mine")
@@ -147,7 +147,7 @@ async def test_serve_goes_on_until_cancelled():
     app = Stuck()
     with anyio.fail_after(LIFE):
         async with anyio.create_task_group() as group:
-            address = await group.start(serve, app, "127.0.0.1", 0, Limits(grace=0.1))
+            address = await group.start(serve_forever, app, "127.0.0.1", 0, Limits(grace=0.1))
             group.start_soon(ask, address)
             await app.inside.wait()
             group.cancel_scope.cancel()
@@ -160,5 +160,5 @@ async def test_cancelled_at_the_start_it_does_not_hang():
     """A cancellation that is there before it listens leaves nothing behind."""
     with anyio.fail_after(LIFE):
         async with anyio.create_task_group() as group:
-            group.start_soon(serve, hello, "127.0.0.1", 0)
+            group.start_soon(serve_forever, hello, "127.0.0.1", 0)
             group.cancel_scope.cancel()

@@ -10,7 +10,7 @@ from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import Event
 from tracker.core.jobs.job import Page
 from tracker.polling.poller import Poller
-from tracker.polling.recorder import Audience
+from tracker.polling.recorder import Callbacks
 from tracker.polling.write_batching import MOST_AT_ONCE, gathering
 from tracker.store.opening import open_store
 
@@ -157,7 +157,7 @@ async def test_page_is_told_though_the_next_does_not_come(tmp_path):
         pages.answers.set()
 
     async with open_store(tmp_path / "tracker.db") as store:
-        poller = Poller("default", pages, store, backfill=0.0, now=lambda: NOW * 1000, audience=Audience(recorded=recorded))
+        poller = Poller("default", pages, store, backfill=0.0, now=lambda: NOW * 1000, callbacks=Callbacks(recorded=recorded))
         with anyio.fail_after(10):
             report = await poller.poll_once()
     assert (len(told), report.failure) == (150, None)
@@ -174,7 +174,7 @@ async def test_first_contact_does_not_hold_all_events(tmp_path, monkeypatch):
         held.append(sum(isinstance(each, Event) for each in gc.get_objects()))
 
     async with open_store(tmp_path / "tracker.db") as store:
-        poller = Poller("default", pages, store, backfill=0.0, now=lambda: NOW * 1000, audience=Audience(recorded=recorded))
+        poller = Poller("default", pages, store, backfill=0.0, now=lambda: NOW * 1000, callbacks=Callbacks(recorded=recorded))
         report = await poller.poll_once()
     assert report.events == 1_200
     assert 100 <= max(held) <= 2 * (100 + 100)

@@ -143,12 +143,12 @@ async def test_metrics(tmp_path):
     """Each receiver and account that is left behind has its own series, which ends when nothing is left."""
     await leave_behind(tmp_path / "tracker.db")
     async with daemon_of(tmp_path / "tracker.db") as running:
-        page = running._crew.means.metrics.render().decode()
+        page = running._supervisor.dependencies.metrics.render().decode()
         assert 'batchtracker_orphaned_deliveries{receiver="former",state="pending"} 3.0' in page
         assert 'batchtracker_orphaned_deliveries{receiver="former",state="dead"} 0.0' in page
         assert 'batchtracker_orphaned_jobs{account="old"} 1.0' in page
         await ask_to_drop(tmp_path / "tracker.db", "former", Drop())
-        assert "former" not in running._crew.means.metrics.render().decode()
+        assert "former" not in running._supervisor.dependencies.metrics.render().decode()
 
 
 @asynccontextmanager

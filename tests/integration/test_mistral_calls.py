@@ -9,7 +9,7 @@ from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.jobs.job import Job, MalformedJob, Page
 from tracker.core.ports.provider import ListQuery
 from tracker.http.client import http_client, tls_context
-from tracker.http.rate_limiter import Pace
+from tracker.http.rate_limiter import RateLimiter
 from tracker.providers.mistral.client import Mistral
 
 KEY = "canary-key"
@@ -42,7 +42,7 @@ async def api(tls):
 
         def api(url):
             told = lambda call, code, seconds: answered.append((call, code, 0 < seconds < 60))  # noqa: E731
-            return Mistral(http, url, KEY, pace=Pace(1000), deadline=5.0, now=lambda: NOW, answered=told)
+            return Mistral(http, url, KEY, rate_limiter=RateLimiter(1000), deadline=5.0, now=lambda: NOW, answered=told)
 
         api.answered = answered
         yield api

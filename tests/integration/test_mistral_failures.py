@@ -10,7 +10,7 @@ from loopback import answer, drips, loopback, nobody, resets, sends
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.ports.provider import ListQuery
 from tracker.http.client import http_client, tls_context
-from tracker.http.rate_limiter import Pace
+from tracker.http.rate_limiter import RateLimiter
 from tracker.providers.mistral.client import _LATE, Mistral
 
 KEY = "canary-key"
@@ -30,7 +30,9 @@ def tls():
 async def api(tls):
     """An API at a URL: `api(url)`."""
     async with http_client(tls) as http:
-        yield lambda url, deadline=5.0: Mistral(http, url, KEY, pace=Pace(1000), deadline=deadline, now=lambda: NOW)
+        yield lambda url, deadline=5.0: Mistral(
+            http, url, KEY, rate_limiter=RateLimiter(1000), deadline=deadline, now=lambda: NOW
+        )
 
 
 async def both(provider):
@@ -108,7 +110,7 @@ async def test_detail_of_an_error_is_a_short_line(api, body, shown):
 async def test_wish_for_patience_is_passed_on(tls, header, seconds, status):
     """Retry-After in seconds or as a date is in the failure; nonsense, two of them and none at all are no wish."""
     async with loopback(sends(answer(b"", status, header))) as server, http_client(tls) as http:
-        provider = Mistral(http, server.url, KEY, pace=Pace(1000), deadline=5.0, now=lambda: NOW)
+        provider = Mistral(http, server.url, KEY, rate_limiter=RateLimiter(1000), deadline=5.0, now=lambda: NOW)
         failure = await provider.get_job(ID)
     assert failure.retry_after == (seconds if seconds is None else pytest.approx(seconds, abs=1e-6))
 

@@ -8,7 +8,7 @@ from telling import Telling, a_job
 
 from tracker.core.deliveries.adaptive_concurrency import MAX_CONCURRENCY
 from tracker.runtime.clock import now
-from tracker.server.embedded import serving
+from tracker.server.embedded import open_server
 
 COUNT, CAPACITY = 300, 3
 
@@ -40,7 +40,7 @@ async def test_an_overloaded_receiver_is_sent_fewer_at_once(tmp_path, status):
     """All arrive, and what was too many for it is a fraction of them, where all but three of sixteen would be each time."""
     receiver = Narrow(status)
     telling = Telling(tmp_path / "tracker.db", retry=(0.05,) * 30, clock=now)
-    async with serving(receiver, "127.0.0.1", 0) as address, telling.to(pipeline=address.url):
+    async with open_server(receiver, "127.0.0.1", 0) as address, telling.to(pipeline=address.url):
         for start in range(0, COUNT, 50):
             await telling.record(*[a_job(f"job-{number}") for number in range(start, start + 50)])
         deliverer = telling.deliverers["pipeline"]
@@ -48,7 +48,7 @@ async def test_an_overloaded_receiver_is_sent_fewer_at_once(tmp_path, status):
             group.start_soon(deliverer.run)
             with anyio.fail_after(60):
                 await receiver.has_all.wait()
-            deliverer.leave()
+            deliverer.stop()
         assert await telling.rows("DISTINCT state") == [("delivered",)]
     assert receiver.most == MAX_CONCURRENCY
     assert receiver.refused < COUNT / 2
@@ -90,7 +90,7 @@ async def test_what_was_asked_for_after_the_claim_counts(tmp_path, monkeypatch, 
         with anyio.fail_after(30):
             while (await telling.store.outbox.circuit("pipeline")).quiet_until != telling.now + 60_000:
                 await telling.store.wakeups.deliveries_changed("pipeline").wait()
-        deliverer.leave()
+        deliverer.stop()
     assert len(server.requests) == 1
     assert [outcome.status for outcome in telling.outcomes] == [status]
 

@@ -150,7 +150,7 @@ async def test_what_fails_after_a_receiver_was_enabled_does_not_disable_it_again
             notifier.may_answer("a", Result.GONE)
             await settled(database, lambda found: found[0]["attempts"])
             assert (await store.outbox.circuit("pipeline")).disabled
-            async with deliverer.stepping_aside():
+            async with deliverer.paused():
                 assert (await store.replay(Replay(receiver="pipeline", dead=True), now())).enabled
             notifier.may_answer("a", Result.DELIVERED)
             notifier.may_answer("b", result)
@@ -166,7 +166,7 @@ async def test_replayed_delivery_whose_first_attempt_fails_is_tried_at_once(tmp_
     told = []
     with anyio.fail_after(30):
         async with two_under_way(database, told.append) as (store, deliverer, notifier):
-            async with deliverer.stepping_aside():
+            async with deliverer.paused():
                 assert (await store.replay(Replay(receiver="pipeline", seq=2), now())).deliveries == 1
             notifier.may_answer("a", Result.SERVER)
             notifier.came_of["a"] = [anyio.Event(), None]
@@ -181,7 +181,7 @@ async def test_nothing_is_settled_while_the_deliverer_steps_aside(tmp_path):
     database = tmp_path / "tracker.db"
     with anyio.fail_after(30):
         async with two_under_way(database) as (store, deliverer, notifier):
-            async with deliverer.stepping_aside():
+            async with deliverer.paused():
                 notifier.may_answer("a", Result.DELIVERED)
                 for _ in range(20):  # the store serves in turn: who asks once more than others has seen what they did
                     rows = await store._database.fetch("SELECT state FROM deliveries")

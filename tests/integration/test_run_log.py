@@ -7,18 +7,18 @@ from tracker.cli.commands import run
 from tracker.core.text.redaction import Redaction
 from tracker.daemon import lifecycle as daemon
 from tracker.logs import setup as log
-from tracker.logs.throttling import EVERY, Repetition
+from tracker.logs.throttling import EVERY, LogThrottle
 
 
 async def test_what_was_kept_back_is_said_while_the_daemon_runs(monkeypatch):
     """A failure that never happens again after it was kept back is said all the same, with no other line to make it."""
     began, moments, said, told = anyio.current_time(), [0.0], [], anyio.Event()
     passed = lambda: moments[0] + anyio.current_time() - began  # noqa: E731 - a clock
-    repetition = Repetition(passed, lambda event: (said.append(event), told.set()))
-    repetition(None, "error", {"event": "delivery.dead", "level": "error", "seq": 1})
+    throttle = LogThrottle(passed, lambda event: (said.append(event), told.set()))
+    throttle(None, "error", {"event": "delivery.dead", "level": "error", "seq": 1})
     for seq in (2, 3):
         try:
-            repetition(None, "error", {"event": "delivery.dead", "level": "error", "seq": seq})
+            throttle(None, "error", {"event": "delivery.dead", "level": "error", "seq": seq})
         except structlog.DropEvent:
             moments[0] += EVERY / 2 - 0.1
 
@@ -27,5 +27,5 @@ async def test_what_was_kept_back_is_said_while_the_daemon_runs(monkeypatch):
             await told.wait()
 
     monkeypatch.setattr(daemon, "run", until_told)
-    await run._run(None, None, log.Log(Redaction(()), repetition))
+    await run._run(None, None, log.Log(Redaction(()), throttle))
     assert [(line["seq"], line["times"]) for line in said] == [(3, 2)]

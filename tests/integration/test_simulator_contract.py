@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from mistralai.client import Mistral, errors
 
-from tracker.server.embedded import serving
+from tracker.server.embedded import open_server
 from tracker.simulator.job_timeline import job_at
 from tracker.simulator.population import Population
 from tracker.simulator.server import Simulator
@@ -37,7 +37,7 @@ class Clock:
 async def simulator():
     """A simulated API with a few hundred jobs, on a clock of its own; `url` is where it is."""
     simulator = Simulator(Workspace(arrivals=Population(9).arrivals(JOBS, BEGAN)), Clock(), population=Population(10))
-    async with serving(simulator.app, "127.0.0.1", 0) as address:
+    async with open_server(simulator.app, "127.0.0.1", 0) as address:
         simulator.url = address.url
         yield simulator
 

@@ -7,7 +7,7 @@ import anyio
 import httpx
 import pytest
 
-from tracker.server.embedded import serving
+from tracker.server.embedded import open_server
 from tracker.simulator.faults import ANY, KINDS, LASTING, LIES, Faults, parse
 from tracker.simulator.population import Population
 from tracker.simulator.server import Simulator
@@ -22,7 +22,7 @@ async def ask():
     """Ask an API that spoils every request in the way given: a function of the kind and the path."""
     simulator = Simulator(Workspace(arrivals=Population(3).arrivals(250, BEGAN)), lambda: BEGAN)
     async with (
-        serving(simulator.app, "127.0.0.1", 0) as address,
+        open_server(simulator.app, "127.0.0.1", 0) as address,
         httpx.AsyncClient(base_url=address.url, headers={"authorization": "Bearer x"}, timeout=0.6) as client,
     ):
 

@@ -4,7 +4,7 @@ import httpx
 import msgspec
 import pytest
 
-from tracker.server.embedded import serving
+from tracker.server.embedded import open_server
 from tracker.simulator.faults import JOB_FAULTS, Fault, parse
 from tracker.simulator.job_timeline import Plan, answer_at, job_at, status_at
 from tracker.simulator.odd_jobs import LATE, with_fault
@@ -23,7 +23,7 @@ async def api():
     other = msgspec.structs.replace(SOUND, id="other", created=BEGAN - 1)
     simulator = Simulator(Workspace([other]), lambda: BEGAN + 30)
     async with (
-        serving(simulator.app, "127.0.0.1", 0) as address,
+        open_server(simulator.app, "127.0.0.1", 0) as address,
         httpx.AsyncClient(base_url=address.url, headers={"authorization": "Bearer x"}) as client,
     ):
 

@@ -11,7 +11,7 @@ from tracker.core.deliveries.delivery import Result
 from tracker.core.errors.storage_error import StorageError
 from tracker.delivery.notifiers.slack.bot import Channel, SlackBot
 from tracker.http.client import http_client, tls_context
-from tracker.http.rate_limiter import Pace
+from tracker.http.rate_limiter import RateLimiter
 from tracker.store.opening import open_store
 
 LIFE = [
@@ -51,9 +51,9 @@ async def make_bot(tls, standin, cards):
     """A bot of the stand-in's channel, with the cards that there are: `make_bot()` is what a restart gives."""
     async with http_client(tls) as http:
 
-        def make(*, cards=cards, pace=1000.0):
+        def make(*, cards=cards, rate_limiter=1000.0):
             channel = Channel(name="#batches", token=TOKEN, api=standin.api)
-            return SlackBot(http, channel, cards, pace=Pace(pace), timeout=5.0, now=lambda: NOW)
+            return SlackBot(http, channel, cards, rate_limiter=RateLimiter(rate_limiter), timeout=5.0, now=lambda: NOW)
 
         yield make
 
@@ -211,7 +211,7 @@ async def test_events_that_come_together_make_one_card(bot, standin):
 
 async def test_every_call_has_its_turn(make_bot, standin):
     """An update and its line in the thread are two calls, and a channel takes one a second."""
-    bot = make_bot(pace=1.0)
+    bot = make_bot(rate_limiter=1.0)
     began = anyio.current_time()
     for each in LIFE[:2]:
         assert (await bot.send([each])).delivered

@@ -16,7 +16,7 @@ from tracker.delivery.deliverer import Deliverer
 from tracker.delivery.notifiers.slack.bot import Channel, SlackBot
 from tracker.delivery.notifiers.slack.incoming_webhook import SlackWebhook
 from tracker.http.client import http_client, tls_context
-from tracker.http.rate_limiter import Pace
+from tracker.http.rate_limiter import RateLimiter
 from tracker.store.opening import open_store
 
 GROUP_WAIT = 10.0
@@ -45,11 +45,11 @@ class Bench:
             yield
 
     def webhook(self, http):
-        return SlackWebhook(http, self.standin.hook_url, pace=Pace(1000), timeout=5.0, now=lambda: self.now)
+        return SlackWebhook(http, self.standin.hook_url, rate_limiter=RateLimiter(1000), timeout=5.0, now=lambda: self.now)
 
     def bot(self, http):
         channel = Channel(name="#batches", token=TOKEN, api=self.standin.api)
-        return SlackBot(http, channel, self.store.cards, pace=Pace(1000), timeout=5.0, now=lambda: self.now)
+        return SlackBot(http, channel, self.store.cards, rate_limiter=RateLimiter(1000), timeout=5.0, now=lambda: self.now)
 
     async def see(self, status, *ids, done=0):
         counters = dict.fromkeys(COUNTERS, done) | {"total_requests": TOTAL, "failed_requests": 0}

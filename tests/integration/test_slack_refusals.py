@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse
 from tracker.core.deliveries.delivery import Result
 from tracker.delivery.notifiers.slack.bot import Channel, SlackBot
 from tracker.http.client import http_client, tls_context
-from tracker.http.rate_limiter import Pace
+from tracker.http.rate_limiter import RateLimiter
 
 CREATED = delivery(1, "batch.created")
 
@@ -37,7 +37,7 @@ async def bot(tls):
 
         def make(api, *, token=TOKEN, name="#batches", timeout=5.0):
             channel = Channel(name=name, token=token, api=api)
-            return SlackBot(http, channel, Nowhere(), pace=Pace(1000), timeout=timeout, now=lambda: NOW)
+            return SlackBot(http, channel, Nowhere(), rate_limiter=RateLimiter(1000), timeout=timeout, now=lambda: NOW)
 
         yield make
 

@@ -11,14 +11,14 @@ from slack_standin import CHANNELS, SECRET, TOKEN, slack, slow_down
 
 from tracker.config import Config, Http, Secret, Storage
 from tracker.core.deliveries.delivery import Result
-from tracker.daemon.factory import Network, notifying
-from tracker.daemon.workers import post
+from tracker.daemon.factory import Network, open_notifier
+from tracker.daemon.workers import receiver_spec
 from tracker.delivery.notifiers.slack.configuration import SlackReceiver
 from tracker.delivery.notifiers.slack.digest import digest
 from tracker.delivery.notifiers.slack.incoming_webhook import SlackWebhook
 from tracker.delivery.notifiers.slack.messages import message
 from tracker.http.client import http_client, tls_context
-from tracker.http.rate_limiter import Pace
+from tracker.http.rate_limiter import RateLimiter
 
 CLOCK = 1e-3
 """Seconds that the loop's clock may round away."""
@@ -33,7 +33,9 @@ def tls():
 async def webhook(tls):
     """A webhook of a URL: `webhook(url)`."""
     async with http_client(tls) as http:
-        yield lambda url, pace=1000, timeout=5.0: SlackWebhook(http, url, pace=Pace(pace), timeout=timeout, now=lambda: NOW)
+        yield lambda url, rate_limiter=1000, timeout=5.0: SlackWebhook(
+            http, url, rate_limiter=RateLimiter(rate_limiter), timeout=timeout, now=lambda: NOW
+        )
 
 
 async def test_an_event_is_a_message(webhook):
@@ -112,7 +114,7 @@ async def test_what_slack_asks_for_holds_the_next_message_back(webhook, asked, s
 async def test_one_message_a_second(webhook):
     """Messages that come together go out at the pace of the channel."""
     async with slack() as standin:
-        hook = webhook(standin.hook_url, pace=1.0)
+        hook = webhook(standin.hook_url, rate_limiter=1.0)
         began = anyio.current_time()
         async with anyio.create_task_group() as group:
             for number in range(2):
@@ -140,8 +142,10 @@ async def test_messages_link_to_the_page_of_their_job(tls, kind):
             where = {"token": Secret(TOKEN), "channel": next(iter(CHANNELS)), "api": standin.api}
         receiver = SlackReceiver(name="team", **where)
         http = Http(external_url="https://ops.example.com/tracker", base_path="/tracker")
-        duty = post(Config(source=None, storage=Storage(Path("none")), http=http, accounts=(), receivers=(receiver,)), receiver)
-        async with notifying(receiver, Network(tls, external_url=duty.external_url), NoCards()) as notifier:
+        spec = receiver_spec(
+            Config(source=None, storage=Storage(Path("none")), http=http, accounts=(), receivers=(receiver,)), receiver
+        )
+        async with open_notifier(receiver, Network(tls, external_url=spec.external_url), NoCards()) as notifier:
             assert (await notifier.send([delivery(4, "batch.completed", "job-1", done=90)])).delivered
         ((_, payload),) = standin.posted()
     (link,) = payload["blocks"][-1]["elements"]

@@ -12,7 +12,7 @@ from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.jobs.job import Page
 from tracker.core.ports.provider import ListQuery
 from tracker.daemon.configuration import load
-from tracker.daemon.factory import Network, notifying, providing
+from tracker.daemon.factory import Network, open_notifier, open_provider
 from tracker.http.client import tls_context
 from tracker.http.tls import has_trust_store
 
@@ -47,9 +47,9 @@ def configured(tmp_path):
 
 async def asked(config, network):
     """What the account's API gives, and what becomes of a delivery to the receiver."""
-    async with providing(config.accounts[0], network) as provider:
+    async with open_provider(config.accounts[0], network) as provider:
         page = await provider.list_jobs(ListQuery(), 0, 1)
-    async with notifying(config.receivers[0], network, None) as notifier:
+    async with open_notifier(config.receivers[0], network, None) as notifier:
         return page, await notifier.send([DELIVERY])
 
 

@@ -13,7 +13,7 @@ from tracker.core.reconciliation.account_health import Health
 from tracker.metrics import Metrics
 from tracker.polling.poll_loop import Watcher, say_recorded
 from tracker.polling.poller import Poller
-from tracker.polling.recorder import Audience
+from tracker.polling.recorder import Callbacks
 from tracker.store.opening import open_store
 
 NOW = 1_795_500_000_000
@@ -49,8 +49,8 @@ async def watching(path, *answers):
     health, metrics = Health(["default"]), Metrics()
     metrics.configured({"default": 15.0}, [])
     async with open_store(path) as store:
-        audience = Audience(recorded=partial(say_recorded, "default"))
-        poller = Poller("default", Scripted(*answers), store, backfill=0.0, now=lambda: NOW, audience=audience)
+        callbacks = Callbacks(recorded=partial(say_recorded, "default"))
+        poller = Poller("default", Scripted(*answers), store, backfill=0.0, now=lambda: NOW, callbacks=callbacks)
         with capture_logs() as lines:
             watcher = Watcher(poller, 15.0, health, metrics, lambda: 0.5)
             watcher.lines, watcher.health, watcher.metrics = lines, health, metrics
@@ -84,9 +84,9 @@ async def test_each_answer_of_the_store_shows_that_the_sweep_gets_on(tmp_path):
     """Of a hundred accounts that begin at once each queues for the store again and again: that is no hang."""
     heard = []
     async with open_store(tmp_path / "tracker.db") as store:
-        audience = Audience(gets_on=lambda: heard.append("gets on"))
+        callbacks = Callbacks(beat=lambda: heard.append("gets on"))
         provider = Scripted(page(job("a", "RUNNING"), job("b", "QUEUED")))
-        await Poller("default", provider, Noted(store, heard), backfill=0.0, now=lambda: NOW, audience=audience).poll_once()
+        await Poller("default", provider, Noted(store, heard), backfill=0.0, now=lambda: NOW, callbacks=callbacks).poll_once()
     asked = heard[::2]
     assert {"checkpoint", "active_jobs", "creation_of_nth_newest", "count_created", "known_jobs", "record"} <= {*asked}
     assert heard[1::2] == ["gets on"] * len(asked)
@@ -153,7 +153,7 @@ async def test_an_early_success_is_followed_up_before_the_next_sweep(tmp_path):
             backfill=0.0,
             now=lambda: next(clock),
             settle_for=3600.0,
-            audience=Audience(recorded=partial(say_recorded, "default")),
+            callbacks=Callbacks(recorded=partial(say_recorded, "default")),
         )
         poller.provider.jobs = [early, whole]
         assert poller.next_follow_up() is None

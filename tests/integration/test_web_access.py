@@ -71,7 +71,7 @@ async def test_without_a_token_reading_is_open_and_writing_is_not(path):
             for method, url in asked:
                 answer = await app.client.request(method, url, headers=headers, content=b"{" * 10)
                 assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
-        assert app.crew.aside == []
+        assert app.supervisor.aside == []
 
 
 OTHERS = [
@@ -172,13 +172,13 @@ async def test_paths_play_no_tricks(app, target):
 )
 async def test_another_sites_page_changes_nothing(app, headers):
     """Whatever token or cookie it brings, what a browser says comes from another origin is refused; logging in and out too."""
-    own, before = str(app.client.base_url).rstrip("/"), [*app.crew.aside]
+    own, before = str(app.client.base_url).rstrip("/"), [*app.supervisor.aside]
     headers = {name: value.format(own=own) for name, value in headers.items()}
     for credentials in ({}, RIGHT, await logged_in(app)):
         for url in (WRITE, "/login", "/logout"):
             answer = await app.post(url, headers=credentials | headers, json=DEAD)
             assert (answer.status_code, answer.json()["detail"]) == (403, "another site's page sent this")
-    assert app.crew.aside == before
+    assert app.supervisor.aside == before
     assert (await app.post(WRITE, headers=RIGHT | {"origin": own, "sec-fetch-site": "same-origin"}, json=DEAD)).is_success
 
 

@@ -63,7 +63,7 @@ async def test_what_will_become_of_a_job(app):
     running = next(job for job in jobs if job["status"] == "RUNNING" and job["metadata"]["timeout_hours"])
     assert running["deadline_at"] == running["created_at"] + running["metadata"]["timeout_hours"] * 3600
     assert (running["rate"], running["eta"], running["outcome"]) == (None, None, None)
-    app.crew.known = {running["account"]: {running["id"]: tuple(Sample(SINCE + 60_000 * n, n) for n in range(4))}}
+    app.supervisor.known = {running["account"]: {running["id"]: tuple(Sample(SINCE + 60_000 * n, n) for n in range(4))}}
     again = (await app.get(f"/api/jobs/{running['id']}")).json()
     assert (again["rate"], again["eta"]) == (1 / 60, "2025-06-15T15:10:40.000Z")
     ended = [job for job in jobs if job["status"] == "SUCCESS"]

@@ -20,7 +20,7 @@ async def app(tmp_path_factory):
     async with surfaced(tmp_path_factory.mktemp("writes") / "tracker.db") as app:
         await fill(app.store, 2)
         yield app
-    assert app.crew.aside == [], "something was asked of a deliverer"
+    assert app.supervisor.aside == [], "something was asked of a deliverer"
 
 
 def problem(answer):
@@ -49,7 +49,7 @@ async def test_what_is_no_replay_is_refused(app, method, type_, content, status,
     """Another method, type, size or shape is told with its status, in a problem, and replays nothing."""
     refused = await app.client.request(method, REPLAY, headers=RIGHT | {"content-type": type_}, content=content)
     found, detail = problem(refused)
-    assert (found, app.crew.aside) == (status, [])
+    assert (found, app.supervisor.aside) == (status, [])
     assert told in detail
     assert ("allow" in refused.headers) is (status == 405)
 
@@ -92,7 +92,7 @@ async def test_a_body_that_nobody_measured(app):
 async def test_what_cannot_be_replayed_is_told(app, asked_for, told):
     """A choice that is none, or more than one, or out of bounds is 422 with what was found, and replays nothing."""
     status, detail = problem(await app.post(REPLAY, headers=RIGHT, json=asked_for))
-    assert (status, app.crew.aside) == (422, [])
+    assert (status, app.supervisor.aside) == (422, [])
     assert told in detail
 
 
@@ -105,7 +105,7 @@ async def test_replay_and_retry(path):
         assert len(dead) == 8
         first = dead[0]
         again = await app.post(f"/api/deliveries/pipeline/{first['seq']}/retry", headers=RIGHT, json={})
-        assert (again.json(), woken.is_set(), app.crew.aside) == ({"deliveries": 1, "enabled": False}, True, ["pipeline"])
+        assert (again.json(), woken.is_set(), app.supervisor.aside) == ({"deliveries": 1, "enabled": False}, True, ["pipeline"])
         assert (await app.post(REPLAY, headers=RIGHT, json=DEAD)).json() == {"deliveries": 7, "enabled": False}
         assert (await app.get("/api/deliveries?state=dead")).json()["data"] == []
 
@@ -138,7 +138,7 @@ async def test_a_receiver_that_there_is_not(app, url):
         await app.post(url, headers=RIGHT, json={"receiver": "nobody", "dead": True} if url == REPLAY else {})
     )
     assert (status, detail) == (404, "no receiver 'nobody' in the configuration; there are: pipeline, team")
-    assert app.crew.aside == []
+    assert app.supervisor.aside == []
 
 
 async def test_a_delivery_that_there_is_not(path):

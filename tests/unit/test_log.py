@@ -210,13 +210,13 @@ def test_journal_is_known_by_its_stream(tmp_path):
 def test_the_same_failure_is_said_now_and_then(stream):
     """Ours and a library's, through one count: what is kept back is said later, redacted, with its traceback and its number."""
     moments = [0.0]
-    repetition = log.configure(["canary"], stream=stream, now=lambda: moments[0]).repetition
+    throttle = log.configure(["canary"], stream=stream, now=lambda: moments[0]).throttle
     for number in range(3):
         structlog.get_logger().error("storage.failed", error=f"canary {number}", exc_info=ValueError("canary"))
         logging.getLogger("asyncio").error("task %s failed", number)
         structlog.get_logger().info("told", number=number)
     moments[0] = 600.0
-    repetition.tell_due()
+    throttle.tell_due()
     said = events(stream)
     assert [line["event"] for line in said] == [
         "storage.failed",

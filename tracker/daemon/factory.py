@@ -17,10 +17,10 @@ from tracker.delivery.notifiers.registry import NOTIFIER_KINDS
 from tracker.delivery.notifiers.secret_renewal import RenewingNotifier
 from tracker.http.client import HttpClient, http_client, tls_context
 from tracker.http.proxies import Proxies
-from tracker.http.rate_limiter import Pace
+from tracker.http.rate_limiter import RateLimiter
 from tracker.providers.mistral.client import Mistral
 from tracker.runtime.clock import now
-from tracker.runtime.heartbeat import Pulse
+from tracker.runtime.heartbeat import Heartbeat
 
 
 class Network(NamedTuple):
@@ -38,25 +38,25 @@ class Network(NamedTuple):
 
 
 @asynccontextmanager
-async def providing(
+async def open_provider(
     account: Account,
     network: Network | None = None,
-    pace: Pace | None = None,
+    rate_limiter: RateLimiter | None = None,
     answered: Callable[[str, str, float], None] = lambda _call, _code, _seconds: None,
     *,
-    pulse: Pulse | None = None,
+    heartbeat: Heartbeat | None = None,
 ) -> AsyncIterator[Mistral]:
-    """The account's API, within its budget, over connections of its own; `pulse` is of the loop that asks."""
+    """The account's API, within its budget, over connections of its own; `heartbeat` is of the loop that asks."""
     network = network or Network(tls_context())
     credentials = Credentials(
         {"api_key": account.api_key}, account.headers, owner={"account": account.name}, learned=network.learned
     )
-    async with _client(account, network, credentials, pulse) as http:
+    async with _client(account, network, credentials, heartbeat) as http:
         yield Mistral(
             http,
             account.base_url,
             credentials,
-            pace=pace or Pace(account.requests_per_second),
+            rate_limiter=rate_limiter or RateLimiter(account.requests_per_second),
             deadline=account.request_timeout,
             now=now,
             answered=answered,
@@ -64,31 +64,41 @@ async def providing(
 
 
 @asynccontextmanager
-async def notifying(
-    receiver: Receiver, network: Network, cards: Cards, pace: Pace | None = None, *, pulse: Pulse | None = None
+async def open_notifier(
+    receiver: Receiver,
+    network: Network,
+    cards: Cards,
+    rate_limiter: RateLimiter | None = None,
+    *,
+    heartbeat: Heartbeat | None = None,
 ) -> AsyncIterator[Notifier]:
     """What sends to the receiver, over connections of its own, at the pace of its kind where none is given."""
     kind = NOTIFIER_KINDS[receiver.kind]
     secrets, owner = receiver.secrets_by_key(), {"receiver": receiver.name}
     credentials = Credentials(secrets, receiver.headers, owner=owner, learned=network.learned)
-    pace = pace or message_pace(receiver)
-    async with _client(receiver, network, credentials, pulse) as http:
+    rate_limiter = rate_limiter or message_pace(receiver)
+    async with _client(receiver, network, credentials, heartbeat) as http:
         dependencies = Dependencies(
-            http=http, credentials=credentials, pace=pace, cards=cards, now=now, external_url=network.external_url
+            http=http,
+            credentials=credentials,
+            rate_limiter=rate_limiter,
+            cards=cards,
+            now=now,
+            external_url=network.external_url,
         )
         yield RenewingNotifier(lambda: kind.create(receiver, dependencies), credentials)
 
 
-def message_pace(receiver: Receiver, pulse: Pulse | None = None) -> Pace:
-    """How fast its kind may send messages; `pulse` is of the loop that delivers."""
-    return Pace(NOTIFIER_KINDS[receiver.kind].messages_per_second, pulse)
+def message_pace(receiver: Receiver, heartbeat: Heartbeat | None = None) -> RateLimiter:
+    """How fast its kind may send messages; `heartbeat` is of the loop that delivers."""
+    return RateLimiter(NOTIFIER_KINDS[receiver.kind].messages_per_second, heartbeat)
 
 
 def _client(
-    of: Account | Receiver, network: Network, identity: Credentials, pulse: Pulse | None
+    of: Account | Receiver, network: Network, identity: Credentials, heartbeat: Heartbeat | None
 ) -> AbstractAsyncContextManager[HttpClient]:
     tls = of.tls.context if of.tls else network.tls
-    return http_client(tls, proxies=network.proxies, pulse=pulse, identity=identity)
+    return http_client(tls, proxies=network.proxies, heartbeat=heartbeat, identity=identity)
 
 
 def limits(account: Account) -> TimeLimits:

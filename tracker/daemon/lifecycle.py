@@ -28,16 +28,16 @@ from tracker.core.reconciliation.account_health import Health
 from tracker.daemon.control import Control, announced
 from tracker.daemon.descriptors import shares_of_this_process
 from tracker.daemon.factory import subscription
-from tracker.daemon.supervisor import Crew
+from tracker.daemon.supervisor import Supervisor
 from tracker.daemon.systemd import Systemd
-from tracker.daemon.watchdog import Vigil
-from tracker.daemon.web_facade import Surfaces
-from tracker.daemon.workers import Means
+from tracker.daemon.watchdog import Watchdog
+from tracker.daemon.web_facade import WebFacade
+from tracker.daemon.workers import Dependencies
 from tracker.metrics import Metrics
 from tracker.runtime.clock import now
-from tracker.runtime.liveness import PATIENCE, Progress
+from tracker.runtime.liveness import PATIENCE, Liveness
 from tracker.runtime.task_groups import task_group
-from tracker.server.embedded import Address, reached_locally, serving_on
+from tracker.server.embedded import Address, open_server_on, reached_locally
 from tracker.store.opening import open_reader_pool, open_statistics, open_store
 from tracker.web.access.policy import Access
 from tracker.web.access.sessions import Sessions
@@ -97,13 +97,15 @@ class _Asked:
 class Daemon:
     """A daemon that runs: where it listens, what it runs by, and whom it tells."""
 
-    def __init__(self, config: Config, crew: Crew, vigil: Vigil, systemd: Systemd, addresses: Sequence[Address]) -> None:
+    def __init__(
+        self, config: Config, supervisor: Supervisor, watchdog: Watchdog, systemd: Systemd, addresses: Sequence[Address]
+    ) -> None:
         self.addresses = addresses
         self.systemd = systemd
         self._config = config
-        self._crew = crew
-        self._vigil = vigil
-        self._health, self._metrics = crew.means.health, crew.means.metrics
+        self._supervisor = supervisor
+        self._watchdog = watchdog
+        self._health, self._metrics = supervisor.dependencies.health, supervisor.dependencies.metrics
         self._log = structlog.get_logger()
 
     @property
@@ -116,7 +118,7 @@ class Daemon:
             await asked.wait()
             self.systemd.reloading()
             await self.reload_once(read)
-            self._vigil.look_once()
+            self._watchdog.look_once()
             self.systemd.ready()
 
     async def reload_once(self, read: Reading) -> None:
@@ -140,7 +142,7 @@ class Daemon:
             self._log.warning("configuration.insecure", **msgspec.structs.asdict(insecurity))
         receivers, accounts = ([each.name for each in of] for of in (self._config.receivers, self._config.accounts))
         try:
-            orphans = await self._crew.means.store.orphans(receivers, accounts)
+            orphans = await self._supervisor.dependencies.store.orphans(receivers, accounts)
         except StorageError as error:
             self._log.error("storage.failed", error=str(error))
             return
@@ -154,7 +156,7 @@ class Daemon:
 
     def _take_over(self, config: Config) -> None:
         self._config, difference = apply_changes(self._config, config)
-        self._crew.apply(self._config)
+        self._supervisor.apply(self._config)
         self._health.reload_error, self._health.restart_needed = None, difference.restart
         self._metrics.reloaded(now(), ok=True)
         self._log.info("reloaded", **_told(difference))
@@ -179,7 +181,7 @@ async def daemon(config: Config, service: SystemdService = NO_SERVICE, learned: 
     version, is_affected = statistics.engine()
     if is_affected:
         structlog.get_logger().debug("sqlite.affected", version=version, bug="WAL reset; one writer avoids it")
-    health, metrics, progress = Health(), Metrics(statistics), Progress(service.watchdog or PATIENCE)
+    health, metrics, liveness = Health(), Metrics(statistics), Liveness(service.watchdog or PATIENCE)
     systemd, shares = Systemd(service.notify), shares_of_this_process()
     opened = open_store(
         config.storage.path, map(subscription, config.receivers), notified=metrics.logged, used=metrics.storage.used
@@ -190,23 +192,23 @@ async def daemon(config: Config, service: SystemdService = NO_SERVICE, learned: 
         open_reader_pool(config.storage.path, readers=1) as apart,
         task_group() as group,
     ):
-        means = Means(store, health, metrics, progress, learned)
-        crew = Crew(group, means, config, shares.attempts)
-        vigil = Vigil(store, health, progress, systemd, service.watchdog)
+        dependencies = Dependencies(store, health, metrics, liveness, learned)
+        supervisor = Supervisor(group, dependencies, config, shares.attempts)
+        watchdog = Watchdog(store, health, liveness, systemd, service.watchdog)
         metrics.active.read_from(store.active_jobs_snapshot)
         metrics.started(now())
         control = secrets.token_urlsafe(32)
         broadcast = Broadcast(apart.reader, store.wakeups.log_grown, min(MOST_FOLLOWERS, shares.limits.connections // 2))
         group.start_soon(broadcast.run)
-        surfaces = Surfaces(means, crew, pool, broadcast)
+        web_facade = WebFacade(dependencies, supervisor, pool, broadcast)
         sessions = Sessions(secrets.token_urlsafe, anyio.current_time)
-        app = create_app(surfaces, _access(config.http, control), sessions, _site(config.http))
-        async with serving_on(app, [(each.host, each.port) for each in config.http.listen], shares.limits) as addresses:
+        app = create_app(web_facade, _access(config.http, control), sessions, _site(config.http))
+        async with open_server_on(app, [(each.host, each.port) for each in config.http.listen], shares.limits) as addresses:
             address = reached_locally(addresses)
             with announced(config.storage.path, Control(address.url, control)), closing(broadcast):
-                group.start_soon(vigil.run)
-                yield Daemon(config, crew, vigil, systemd, addresses)
-                await crew.leave()
+                group.start_soon(watchdog.run)
+                yield Daemon(config, supervisor, watchdog, systemd, addresses)
+                await supervisor.stop()
         group.cancel_scope.cancel()
 
 

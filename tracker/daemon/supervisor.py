@@ -14,11 +14,19 @@ from anyio.abc import TaskGroup
 from tracker.config import Account, Config, Secret
 from tracker.core.forecast.eta import Histories
 from tracker.daemon.factory import limits, subscription
-from tracker.daemon.worker_registry import Roster
-from tracker.daemon.workers import Delivering, Means, Post, Watch, Watching, post, watch
+from tracker.daemon.worker_registry import WorkerRegistry
+from tracker.daemon.workers import (
+    AccountSpec,
+    AccountWorker,
+    Dependencies,
+    ReceiverSpec,
+    ReceiverWorker,
+    account_spec,
+    receiver_spec,
+)
 from tracker.delivery.concurrency_limit import MAX_ATTEMPTS, ConcurrencyLimit
 from tracker.http.client import tls_context
-from tracker.http.rate_limiter import Pace
+from tracker.http.rate_limiter import RateLimiter
 from tracker.polling.time_checks import Janitor
 from tracker.runtime.clock import Steadiness, now
 
@@ -26,35 +34,35 @@ LEAVE_WITHIN: Final = 2.0
 """Seconds that what is under way gets when everybody goes; what is not settled by then the next daemon sends again."""
 
 
-class Crew:
+class Supervisor:
     """The loops at work."""
 
-    def __init__(self, group: TaskGroup, means: Means, config: Config, attempts: int = MAX_ATTEMPTS) -> None:
+    def __init__(self, group: TaskGroup, dependencies: Dependencies, config: Config, attempts: int = MAX_ATTEMPTS) -> None:
         """At most `attempts` deliveries are under way together."""
-        self.means = means
+        self.dependencies = dependencies
         self._config = config
         self._tls = tls_context()
         self._sharing = ConcurrencyLimit(attempts)
         self._settling: dict[str, anyio.Lock] = {}  # by receiver: one for all that work for it, one after the other
-        self._paces: dict[str, tuple[str, Secret, Pace]] = {}
+        self._rate_limiters: dict[str, tuple[str, Secret, RateLimiter]] = {}
         self._janitor = Janitor(
-            means.store,
-            means.health,
+            dependencies.store,
+            dependencies.health,
             {},
             now,
             config.storage.keep_deliveries,
             steady_since=Steadiness().since,
-            pulse=means.pulse("janitor"),
+            heartbeat=dependencies.heartbeat("janitor"),
         )
-        self._watchers = Roster(group, self._watcher)
-        self._deliverers = Roster(group, self._deliverer)
+        self._watchers = WorkerRegistry(group, self._watcher)
+        self._deliverers = WorkerRegistry(group, self._deliverer)
         self.apply(config)
         group.start_soon(self._janitor.run)
 
     def apply(self, config: Config) -> None:
         """Work by this configuration from now on. Its database and its `http` are not looked at."""
         self._config = config
-        store, health, metrics, *_ = self.means
+        store, health, metrics, *_ = self.dependencies
         store.subscribe(map(subscription, config.receivers))
         health.watch(account.name for account in config.accounts)
         metrics.configured(
@@ -63,8 +71,8 @@ class Crew:
             config.metrics.max_job_series,
         )
         self._janitor.set_limits({account.name: limits(account) for account in config.accounts}, config.storage.keep_deliveries)
-        self._watchers.assign({account.name: watch(config, account) for account in config.accounts})
-        self._deliverers.assign({receiver.name: post(config, receiver) for receiver in config.receivers})
+        self._watchers.assign({account.name: account_spec(config, account) for account in config.accounts})
+        self._deliverers.assign({receiver.name: receiver_spec(config, receiver) for receiver in config.receivers})
 
     @property
     def config(self) -> Config:
@@ -83,7 +91,7 @@ class Crew:
         return {}
 
     @asynccontextmanager
-    async def stepping_aside(self, receiver: str) -> AsyncIterator[None]:
+    async def paused(self, receiver: str) -> AsyncIterator[None]:
         """No attempt to the receiver is settled while the context lasts; then its circuit is read again."""
         async with self._settling_of(receiver):
             try:
@@ -93,32 +101,32 @@ class Crew:
                     if worker.deliverer:
                         worker.deliverer.command_changed()
 
-    async def left(self, receiver: str) -> None:
+    async def wait_stopped(self, receiver: str) -> None:
         """Wait until what is under way to a receiver that was taken out of the configuration is settled."""
-        await self._deliverers.left(receiver)
+        await self._deliverers.wait_stopped(receiver)
 
-    async def leave(self) -> None:
+    async def stop(self) -> None:
         """Let what is under way be settled, if that does not take long."""
         self._watchers.assign({})
         self._deliverers.assign({})
         with anyio.move_on_after(LEAVE_WITHIN):
-            await self._deliverers.ended()
+            await self._deliverers.wait_all_stopped()
 
-    def _watcher(self, duty: Watch) -> Watching:
-        return Watching(self.means, duty, self._tls, self._pace(duty.account))
+    def _watcher(self, spec: AccountSpec) -> AccountWorker:
+        return AccountWorker(self.dependencies, spec, self._tls, self._rate_limiter(spec.account))
 
-    def _deliverer(self, duty: Post) -> Delivering:
-        return Delivering(self.means, duty, self._tls, self._sharing, self._settling_of(duty.receiver.name))
+    def _deliverer(self, spec: ReceiverSpec) -> ReceiverWorker:
+        return ReceiverWorker(self.dependencies, spec, self._tls, self._sharing, self._settling_of(spec.receiver.name))
 
     def _settling_of(self, receiver: str) -> anyio.Lock:
         return self._settling.setdefault(receiver, anyio.Lock())
 
-    def _pace(self, account: Account) -> Pace:
+    def _rate_limiter(self, account: Account) -> RateLimiter:
         """One for each key: neither its budget nor a pause that the API asked for begins anew with a new configuration."""
-        known = self._paces.get(account.name)
+        known = self._rate_limiters.get(account.name)
         if known is None or known[:2] != (account.base_url, account.api_key):
-            pace = Pace(account.requests_per_second, self.means.pulse(f"account {account.name}"))
-            known = account.base_url, account.api_key, pace
-            self._paces[account.name] = known
+            rate_limiter = RateLimiter(account.requests_per_second, self.dependencies.heartbeat(f"account {account.name}"))
+            known = account.base_url, account.api_key, rate_limiter
+            self._rate_limiters[account.name] = known
         known[2].set_rate(account.requests_per_second)
         return known[2]

@@ -14,8 +14,8 @@ from tracker.core.ports.store import Store
 from tracker.core.queries.workload import Workload
 from tracker.core.reconciliation.account_health import Health
 from tracker.daemon.systemd import Systemd
-from tracker.runtime.heartbeat import Pulse
-from tracker.runtime.liveness import Progress
+from tracker.runtime.heartbeat import Heartbeat
+from tracker.runtime.liveness import Liveness
 from tracker.runtime.task_groups import task_group
 
 PROBE_EVERY: Final = 5.0
@@ -34,19 +34,19 @@ _JUST_AFTER: Final = 0.01
 """Seconds; at the very moment it is not too late yet."""
 
 
-class Vigil:
+class Watchdog:
     """Looks after a daemon as long as it runs."""
 
     def __init__(
-        self, store: Store, health: Health, progress: Progress, systemd: Systemd, watchdog: float | None = None
+        self, store: Store, health: Health, liveness: Liveness, systemd: Systemd, watchdog: float | None = None
     ) -> None:
         """`watchdog` is the seconds after which the manager takes a silent service for dead; None where it does not care."""
         self._store = store
         self._health = health
-        self._progress = progress
+        self._liveness = liveness
         self._systemd = systemd
         self._watchdog = watchdog
-        self._pulse = Pulse(progress.loop("storage"))
+        self._heartbeat = Heartbeat(liveness.loop("storage"))
         self._workload: Workload | None = None
         self._log = structlog.get_logger()
 
@@ -59,7 +59,7 @@ class Vigil:
 
     def look_once(self) -> None:
         """Find who hangs, and tell: whoever asks how the daemon is, and the manager."""
-        stuck = sorted(self._progress.overdue(anyio.current_time()))
+        stuck = sorted(self._liveness.overdue(anyio.current_time()))
         if stuck != self._health.stuck:
             self._say(stuck)
         self._health.stuck = stuck
@@ -78,7 +78,7 @@ class Vigil:
     def _next_look(self) -> float:
         """When the watchdog is to be fed, or somebody else may hang; there is nothing to be seen before."""
         now = anyio.current_time()
-        soonest = self._progress.quiet_until(now) + _JUST_AFTER
+        soonest = self._liveness.quiet_until(now) + _JUST_AFTER
         if self._health.stuck:
             soonest = min(soonest, now + LOOK_AGAIN)
         return soonest if self._watchdog is None else min(soonest, now + self._watchdog / FEEDS_PER_WATCHDOG)
@@ -90,12 +90,12 @@ class Vigil:
             self._log.warning("goes_on_again", loops=self._health.stuck)
 
     async def _probe(self) -> None:
-        with self._pulse.at_work():
+        with self._heartbeat.at_work():
             try:
                 while True:
                     await self.probe_once()
                     self.look_once()
-                    await self._pulse.sleep(PROBE_EVERY)
+                    await self._heartbeat.sleep(PROBE_EVERY)
             finally:
                 with anyio.move_on_after(LAST_PROBE, shield=True):  # it records the last sweeps
                     await self._store.probe(self._health.sweeps())

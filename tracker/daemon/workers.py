@@ -15,42 +15,42 @@ from tracker.config import Account, Config, Match, Receiver
 from tracker.config.secrets_in_use import Learned
 from tracker.core.ports.store import Store
 from tracker.core.reconciliation.account_health import Health
-from tracker.daemon.factory import Network, message_pace, notifying, providing, terms
+from tracker.daemon.factory import Network, message_pace, open_notifier, open_provider, terms
 from tracker.delivery.concurrency_limit import ConcurrencyLimit
 from tracker.delivery.deliverer import Deliverer
 from tracker.http.proxies import Proxies
-from tracker.http.rate_limiter import Pace
+from tracker.http.rate_limiter import RateLimiter
 from tracker.metrics import Metrics
 from tracker.polling.poll_loop import Watcher, say_recorded
 from tracker.polling.poller import Poller
-from tracker.polling.recorder import Audience
+from tracker.polling.recorder import Callbacks
 from tracker.providers.retrying import Patient
 from tracker.runtime.clock import now
-from tracker.runtime.heartbeat import Pulse
-from tracker.runtime.liveness import Progress
+from tracker.runtime.heartbeat import Heartbeat
+from tracker.runtime.liveness import Liveness
 
 
-class Means(NamedTuple):
+class Dependencies(NamedTuple):
     """What all who are at work share."""
 
     store: Store
     health: Health
     metrics: Metrics
-    progress: Progress | None = None
+    liveness: Liveness | None = None
     learned: Learned = lambda _secrets: None
 
-    def pulse(self, loop: str) -> Pulse:
-        return Pulse(self.progress.loop(loop) if self.progress else None)
+    def heartbeat(self, loop: str) -> Heartbeat:
+        return Heartbeat(self.liveness.loop(loop) if self.liveness else None)
 
 
-class Watch(NamedTuple):
+class AccountSpec(NamedTuple):
     """All that a watcher depends on: another one is another watcher."""
 
     account: Account
     proxies: Proxies | None
 
 
-class Post(NamedTuple):
+class ReceiverSpec(NamedTuple):
     """All that a deliverer depends on."""
 
     receiver: Receiver
@@ -58,43 +58,46 @@ class Post(NamedTuple):
     external_url: str | None = None
 
 
-def watch(config: Config, account: Account) -> Watch:
+def account_spec(config: Config, account: Account) -> AccountSpec:
     """Without the limits, which are the janitor's business."""
     watched = msgspec.structs.replace(account, stalled_after=0.0, timeout_hours=0.0, unreachable_after=0.0)
-    return Watch(watched, config.proxies)
+    return AccountSpec(watched, config.proxies)
 
 
-def post(config: Config, receiver: Receiver) -> Post:
+def receiver_spec(config: Config, receiver: Receiver) -> ReceiverSpec:
     """Without what the receiver wants to know, which is the outbox's business."""
     told = msgspec.structs.replace(receiver, events=(), match=Match(), group_wait=0.0)
-    return Post(told, config.proxies, config.http.external_url)
+    return ReceiverSpec(told, config.proxies, config.http.external_url)
 
 
-class Watching:
+class AccountWorker:
     """Watches an account until it is cancelled."""
 
-    def __init__(self, means: Means, duty: Watch, tls: ssl.SSLContext, pace: Pace) -> None:
-        self._means = means
-        self._duty = duty
+    def __init__(self, dependencies: Dependencies, spec: AccountSpec, tls: ssl.SSLContext, rate_limiter: RateLimiter) -> None:
+        self._dependencies = dependencies
+        self._spec = spec
         self._tls = tls
-        self._pace = pace
+        self._rate_limiter = rate_limiter
         self._scope = anyio.CancelScope()
         self.poller: Poller | None = None  # until it runs
 
-    def leave(self) -> None:
+    def stop(self) -> None:
         self._scope.cancel()
 
     async def run(self) -> None:
-        (account, proxies), (store, health, metrics, *_) = self._duty, self._means
+        (account, proxies), (store, health, metrics, *_) = self._spec, self._dependencies
         with self._scope:
-            pulse, answered = self._means.pulse(f"account {account.name}"), partial(metrics.accounts.answered, account.name)
-            network = Network(self._tls, proxies, self._means.learned)
-            async with providing(account, network, self._pace, answered, pulse=pulse) as provider:
-                patient = Patient(provider, random.random, pulse=pulse)
-                audience = Audience(
+            heartbeat, answered = (
+                self._dependencies.heartbeat(f"account {account.name}"),
+                partial(metrics.accounts.answered, account.name),
+            )
+            network = Network(self._tls, proxies, self._dependencies.learned)
+            async with open_provider(account, network, self._rate_limiter, answered, heartbeat=heartbeat) as provider:
+                patient = Patient(provider, random.random, heartbeat=heartbeat)
+                callbacks = Callbacks(
                     active=partial(metrics.has_active, account.name),
                     recorded=partial(say_recorded, account.name),
-                    gets_on=pulse.beat,
+                    beat=heartbeat.beat,
                 )
                 self.poller = Poller(
                     account.name,
@@ -104,37 +107,44 @@ class Watching:
                     now=now,
                     settle_for=account.settle_for,
                     direct=provider,
-                    audience=audience,
+                    callbacks=callbacks,
                 )
-                await Watcher(self.poller, account.poll_interval, health, metrics, random.random, pulse).run()
+                await Watcher(self.poller, account.poll_interval, health, metrics, random.random, heartbeat).run()
 
 
-class Delivering:
+class ReceiverWorker:
     """Delivers to a receiver until what is under way when it is told to leave has been settled."""
 
-    def __init__(self, means: Means, duty: Post, tls: ssl.SSLContext, sharing: ConcurrencyLimit, settling: anyio.Lock) -> None:
-        self._means = means
-        self._duty = duty
+    def __init__(
+        self,
+        dependencies: Dependencies,
+        spec: ReceiverSpec,
+        tls: ssl.SSLContext,
+        sharing: ConcurrencyLimit,
+        settling: anyio.Lock,
+    ) -> None:
+        self._dependencies = dependencies
+        self._spec = spec
         self._tls = tls
         self._sharing = sharing
         self._settling = settling
-        self._pulse = means.pulse(f"receiver {duty.receiver.name}")
-        self._pace = message_pace(duty.receiver, self._pulse)
-        self._left = False
+        self._heartbeat = dependencies.heartbeat(f"receiver {spec.receiver.name}")
+        self._rate_limiter = message_pace(spec.receiver, self._heartbeat)
+        self._stopped = False
         self.deliverer: Deliverer | None = None  # until it runs
 
-    def leave(self) -> None:
-        self._left = True
-        self._pace.close()
+    def stop(self) -> None:
+        self._stopped = True
+        self._rate_limiter.close()
         if self.deliverer:
-            self.deliverer.leave()
+            self.deliverer.stop()
 
     async def run(self) -> None:
-        if self._left:
+        if self._stopped:
             return
-        (receiver, proxies, external_url), (store, _, metrics, *_) = self._duty, self._means
-        network = Network(self._tls, proxies, self._means.learned, external_url)
-        async with notifying(receiver, network, store.cards, self._pace, pulse=self._pulse) as notifier:
+        (receiver, proxies, external_url), (store, _, metrics, *_) = self._spec, self._dependencies
+        network = Network(self._tls, proxies, self._dependencies.learned, external_url)
+        async with open_notifier(receiver, network, store.cards, self._rate_limiter, heartbeat=self._heartbeat) as notifier:
             self.deliverer = Deliverer(
                 receiver.name,
                 terms(receiver),
@@ -144,7 +154,7 @@ class Delivering:
                 now=now,
                 jitter=random.random,
                 settled=metrics.deliveries.settled,
-                pulse=self._pulse,
+                heartbeat=self._heartbeat,
                 sharing=self._sharing,
                 settling=self._settling,
             )

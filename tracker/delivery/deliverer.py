@@ -23,7 +23,7 @@ from tracker.core.ports.notifier import AttemptCancelled, Notifier
 from tracker.core.ports.outbox import Outbox
 from tracker.core.ports.wakeups import Signal, Wakeups
 from tracker.delivery.concurrency_limit import ConcurrencyLimit
-from tracker.runtime.heartbeat import Pulse
+from tracker.runtime.heartbeat import Heartbeat
 from tracker.runtime.task_groups import task_group
 
 LONGEST_SLEEP: Final = 3600.0
@@ -47,7 +47,7 @@ class Deliverer:
         now: Callable[[], int],
         jitter: Callable[[], float],
         settled: Callable[[Settlement], None] = lambda _settlement: None,
-        pulse: Pulse | None = None,
+        heartbeat: Heartbeat | None = None,
         sharing: ConcurrencyLimit | None = None,
         settling: anyio.Lock | None = None,
     ) -> None:
@@ -63,7 +63,7 @@ class Deliverer:
         self._now = now
         self._jitter = jitter
         self._told = settled
-        self._pulse = pulse or Pulse()
+        self._heartbeat = heartbeat or Heartbeat()
         self._sharing = sharing or ConcurrencyLimit()
         self._circuit: Circuit | None = None
         self._window = AdaptiveConcurrency()
@@ -79,7 +79,7 @@ class Deliverer:
 
     async def run(self) -> None:
         """Deliver until told to leave. An unreachable store is waited for: until it has what became of all sent, no more is."""
-        with self._pulse.at_work():
+        with self._heartbeat.at_work():
             async with self._attempts() as group:
                 while self._under_way or not self._leaving:
                     try:
@@ -87,9 +87,9 @@ class Deliverer:
                     except StorageError as error:
                         self._storage_failed = True
                         self._log.error("storage.failed", error=str(error))
-                        await self._pulse.sleep(PAUSE_AFTER_STORAGE_ERROR)
+                        await self._heartbeat.sleep(PAUSE_AFTER_STORAGE_ERROR)
 
-    def leave(self) -> None:
+    def stop(self) -> None:
         """Start no further attempt, and let `run` end once what came of those under way is settled."""
         self._leaving = True
         self._wakeups.wake_deliverers([self.receiver])
@@ -100,7 +100,7 @@ class Deliverer:
             await self._deliver(group, forever=False)
 
     @asynccontextmanager
-    async def stepping_aside(self) -> AsyncIterator[None]:
+    async def paused(self) -> AsyncIterator[None]:
         """Settle nothing while the context lasts, in which a command changes something, and then read the circuit again."""
         async with self._settling:
             try:
@@ -127,7 +127,7 @@ class Deliverer:
     async def _deliver(self, group: TaskGroup, *, forever: bool) -> None:
         while True:
             if not self._under_way:  # else only what becomes of an attempt shows that they get on
-                self._pulse.beat()
+                self._heartbeat.beat()
             await self._settle_ended()
             changed = self._wakeups.deliveries_changed(self.receiver)
             now = await self._follow_clock()
@@ -138,7 +138,7 @@ class Deliverer:
 
     async def _nap(self, changed: Signal, seconds: float) -> None:
         """Wait for a change. With nothing under way that may well take so long; else it is an attempt that is waited for."""
-        with self._pulse.waiting(seconds) if not self._under_way else nullcontext(), anyio.move_on_after(seconds):
+        with self._heartbeat.waiting(seconds) if not self._under_way else nullcontext(), anyio.move_on_after(seconds):
             await changed.wait()
 
     async def _follow_clock(self) -> int:
@@ -232,7 +232,7 @@ class Deliverer:
         settled = frozenset(settlement.delivery.seq for settlement in group)
         self._under_way -= settled
         self._before_command -= settled
-        self._pulse.beat()
+        self._heartbeat.beat()
         for settlement in group:
             stands = settlement.outcome.delivered or settlement.delivery.seq in applied
             self._say(settlement if stands else _replayed(settlement))

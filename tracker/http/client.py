@@ -20,7 +20,7 @@ from tracker.http.errors import explain
 from tracker.http.proxies import Proxies
 from tracker.http.proxy_connection import Proxied
 from tracker.http.tls import tls_context
-from tracker.runtime.heartbeat import Pulse
+from tracker.runtime.heartbeat import Heartbeat
 
 __all__ = ["Answer", "HttpClient", "Identity", "NoAnswer", "Request", "http_client", "tls_context"]
 
@@ -96,12 +96,12 @@ class HttpClient:
     """Requests over connections that are kept and re-used, each of which is a transport of httpx for itself."""
 
     def __init__(
-        self, connection: Callable[[], httpx.AsyncBaseTransport], pulse: Pulse, identity: Identity | None = None
+        self, connection: Callable[[], httpx.AsyncBaseTransport], heartbeat: Heartbeat, identity: Identity | None = None
     ) -> None:
         """`connection` makes one; it is closed when the `HttpClient` is left."""
         self.identity = identity or Anonymous()
         self._connection = connection
-        self._pulse = pulse
+        self._heartbeat = heartbeat
         self._idle: list[_Idle] = []  # the one that was used last is used next: it is the likeliest to be connected
         self._free = anyio.Semaphore(CONNECTIONS, fast_acquire=True)
         self._url = lru_cache(URLS)(httpx.URL)  # reading one costs as much as signing ten webhooks
@@ -113,7 +113,7 @@ class HttpClient:
         await self._close_idle(since=math.inf)
 
     async def send(self, request: Request) -> Answer | NoAnswer:
-        with self._pulse.waiting(request.deadline + BODY_GRACE), anyio.move_on_after(request.deadline) as deadline:
+        with self._heartbeat.waiting(request.deadline + BODY_GRACE), anyio.move_on_after(request.deadline) as deadline:
             try:
                 async with self._free, self._connected() as connection:
                     return await _exchange(connection, self._identified(request), self._url(request.url), deadline)
@@ -157,15 +157,15 @@ async def http_client(
     tls: ssl.SSLContext,
     *,
     proxies: Proxies | None = None,
-    pulse: Pulse | None = None,
+    heartbeat: Heartbeat | None = None,
     identity: Identity | None = None,
 ) -> AsyncIterator[HttpClient]:
-    """A client of its own connections, straight or by `proxies`; `pulse` is of the loop that asks, `identity` who that is.
+    """A client of its own connections, straight or by `proxies`; `heartbeat` is of the loop that asks, `identity` who that is.
 
     Share `tls` (see `tls_context`): making one costs as much as many requests.
     """
     connection = partial(Connection, tls) if proxies is None else partial(Proxied, proxies, tls)
-    async with HttpClient(connection, pulse or Pulse(), identity) as client:
+    async with HttpClient(connection, heartbeat or Heartbeat(), identity) as client:
         yield client
 
 

@@ -3,15 +3,15 @@
 import anyio
 
 from tracker.core.ports.notifier import AttemptCancelled
-from tracker.runtime.heartbeat import Pulse
+from tracker.runtime.heartbeat import Heartbeat
 
 
-class Pace:
+class RateLimiter:
     """Turns at most `rate` a second. Up to a second's worth may come at once; none comes before a pause is over."""
 
-    def __init__(self, rate: float, pulse: Pulse | None = None) -> None:
-        """`pulse` is of the loop whose requests they are."""
-        self._pulse = pulse or Pulse()
+    def __init__(self, rate: float, heartbeat: Heartbeat | None = None) -> None:
+        """`heartbeat` is of the loop whose requests they are."""
+        self._heartbeat = heartbeat or Heartbeat()
         self._next = 0.0  # when the next turn would be due if all came evenly
         self._paused_until = 0.0
         self._queue = anyio.Lock(fast_acquire=True)  # a turn that is due costs no round of the event loop
@@ -25,12 +25,12 @@ class Pace:
         self._burst = max(0.0, 1.0 - self._gap)
         self._next = min(self._next, self._last + self._gap + self._burst)
 
-    async def turn(self) -> None:
+    async def acquire(self) -> None:
         """Wait for a turn; whoever asked first has the first. Raises `AttemptCancelled` once the pace is closed."""
         async with self._queue:
             now = anyio.current_time()
             while (due := max(self._next - self._burst, self._paused_until)) > now and not self._closed.is_set():
-                with self._pulse.waiting(due - now), anyio.move_on_after(due - now):
+                with self._heartbeat.waiting(due - now), anyio.move_on_after(due - now):
                     await self._closed.wait()
                 now = anyio.current_time()
             if self._closed.is_set():

@@ -20,7 +20,7 @@ import structlog
 
 from tracker.core.text.escaping import escape_json, literal
 from tracker.core.text.redaction import Redaction
-from tracker.logs.throttling import TEMPLATE, Repetition
+from tracker.logs.throttling import TEMPLATE, LogThrottle
 
 _OURS: Final = ("timestamp", "level")  # made here, hence never a secret
 _UTC: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", re.ASCII)
@@ -32,7 +32,7 @@ class Log(NamedTuple):
     """What goes on with the log once it is configured: further secrets to take out, and what was kept back to be said."""
 
     redaction: Redaction
-    repetition: Repetition
+    throttle: LogThrottle
 
 
 def configure(
@@ -58,21 +58,21 @@ def configure(
     ]
     redaction = Redaction(secrets)
     renderer = _Renderer(redaction, console=stream.isatty() and not journal, journal=journal)
-    repetition = Repetition(now, lambda event: lines.write(renderer(None, "", event) + "\n"))
+    throttle = LogThrottle(now, lambda event: lines.write(renderer(None, "", event) + "\n"))
     structlog.configure(
-        processors=[*shared, repetition, renderer],
+        processors=[*shared, throttle, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(file=lines),
         cache_logger_on_first_use=False,
     )
     handler = _Handler(lines)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[_of_a_library, repetition, renderer])
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[_of_a_library, throttle, renderer])
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.captureWarnings(capture=True)
     logging.raiseExceptions = False  # what cannot be formatted is lost; the standard library would print it raw
-    return Log(redaction, repetition)
+    return Log(redaction, throttle)
 
 
 def is_journal(environ: Mapping[str, str], stream: TextIO | None = None) -> bool:

@@ -50,7 +50,7 @@ class _Failure(msgspec.Struct):
     kept: _Event | None = None
 
 
-class Repetition:
+class LogThrottle:
     """A processor of structlog's; the one that exceptions are rendered before, and secrets are taken out after."""
 
     def __init__(self, now: Callable[[], float], say: Callable[[_Event], None]) -> None:

@@ -18,7 +18,7 @@ from tracker.core.reconciliation.account_health import Health
 from tracker.core.reconciliation.sweep_report import Report
 from tracker.metrics import Metrics
 from tracker.polling.poller import Poller
-from tracker.runtime.heartbeat import Pulse
+from tracker.runtime.heartbeat import Heartbeat
 
 LONGEST_BACKOFF: Final = 60.0
 """Seconds between sweeps while the network, the server or the store fails: soon after it is well again we know."""
@@ -37,7 +37,7 @@ class Watcher:
         health: Health,
         metrics: Metrics,
         jitter: Callable[[], float],
-        pulse: Pulse | None = None,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
         """`interval` is seconds from the start of one sweep to the start of the next; `jitter` gives a number from 0 to 1."""
         self._poller = poller
@@ -45,19 +45,19 @@ class Watcher:
         self._health = health
         self._metrics = metrics
         self._jitter = jitter
-        self._pulse = pulse or Pulse()
+        self._heartbeat = heartbeat or Heartbeat()
         self._failures = 0
         self._storage_failures = 0
         self._unreadable: AbstractSet[str] = frozenset()
         self._log = structlog.get_logger().bind(account=poller.account)
 
     async def run(self) -> None:
-        with self._pulse.at_work():
+        with self._heartbeat.at_work():
             while True:
                 began = anyio.current_time()
                 delay = await self.sweep_once()
                 await self._follow_up_until(began + delay)
-                await self._pulse.sleep_until(began + delay)
+                await self._heartbeat.sleep_until(began + delay)
 
     async def follow_up_once(self) -> None:
         """Ask again for what cannot be complete. A store that fails is tried again by the next sweep."""
@@ -72,7 +72,7 @@ class Watcher:
             due = anyio.current_time() + seconds
             if due >= moment:
                 return
-            await self._pulse.sleep_until(due)
+            await self._heartbeat.sleep_until(due)
             await self.follow_up_once()
 
     async def sweep_once(self) -> float:

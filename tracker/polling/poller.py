@@ -21,7 +21,7 @@ from tracker.core.reconciliation.sweep_report import Report
 from tracker.core.reconciliation.unreadable_entries import Gaps
 from tracker.polling.missing_jobs import Unresolved
 from tracker.polling.pagination import Reading
-from tracker.polling.recorder import NOBODY, Audience, Recorder
+from tracker.polling.recorder import NO_CALLBACKS, Callbacks, Recorder
 from tracker.polling.sweep import Run
 from tracker.polling.write_batching import Gathering, gathering
 
@@ -51,7 +51,7 @@ class Poller:
         now: Callable[[], int],
         settle_for: float = 0.0,
         direct: Provider | None = None,
-        audience: Audience = NOBODY,
+        callbacks: Callbacks = NO_CALLBACKS,
     ) -> None:
         """`backfill` and `settle_for` are in seconds; `now` gives Unix milliseconds; `direct` is `provider` without retries."""
         self.account = account
@@ -59,7 +59,7 @@ class Poller:
         self._direct = direct or provider
         self.store = store
         self.now = now
-        self.recorder = Recorder(account, store, now, audience)
+        self.recorder = Recorder(account, store, now, callbacks)
         self._backfill = backfill
         self._settle_for = round(settle_for * 1000)
         self._memory = NOTHING  # until the store was asked which jobs the account has shown

@@ -14,37 +14,37 @@ from tracker.core.ports.store import Store
 T = TypeVar("T")
 
 
-class Audience(NamedTuple):
+class Callbacks(NamedTuple):
     """The callbacks of a poller.
 
     `active` is called with the active jobs at the start of each sweep; `recorded` is given
-    what was recorded, at once; `gets_on` is called whenever the store has answered.
+    what was recorded, at once; `beat` is called whenever the store has answered.
     """
 
     active: Callable[[Iterable[Job]], None] = lambda _jobs: None
     recorded: Callable[[Sequence[Change]], None] = lambda _changes: None
-    gets_on: Callable[[], None] = lambda: None
+    beat: Callable[[], None] = lambda: None
 
 
-NOBODY: Final = Audience()
+NO_CALLBACKS: Final = Callbacks()
 
 
 class Recorder:
     """The jobs of one account as the store has them. Every method with `await` raises `StorageError`."""
 
-    def __init__(self, account: str, store: Store, now: Callable[[], int], audience: Audience = NOBODY) -> None:
+    def __init__(self, account: str, store: Store, now: Callable[[], int], callbacks: Callbacks = NO_CALLBACKS) -> None:
         """`now` gives Unix milliseconds."""
         self.account = account
         self.store = store
         self.now = now
         self.histories: dict[str, History] = {}
-        self._audience = audience
+        self._callbacks = callbacks
         self._interning = Interning()
 
     async def active(self) -> dict[str, Known]:
         """The active jobs, by id."""
         known = await self.answered(self.store.active_jobs(self.account))
-        self._audience.active(each.job for each in known.values())
+        self._callbacks.active(each.job for each in known.values())
         return known
 
     async def known(self, ids: Collection[str]) -> Mapping[str, Known]:
@@ -54,7 +54,7 @@ class Recorder:
     async def record(self, changes: Sequence[Change], watermark: int | None = None) -> None:
         """Record these changes, and call back."""
         await self.answered(self.store.record(self.account, changes, watermark))
-        self._audience.recorded(changes)
+        self._callbacks.recorded(changes)
 
     def lean(self, changes: Sequence[Change]) -> list[Change]:
         """The changes, of jobs that can be kept for long."""
@@ -72,5 +72,5 @@ class Recorder:
     async def answered(self, answer: Awaitable[T]) -> T:
         """The store's answer, for which a hundred accounts may queue longer than a loop may be silent."""
         found = await answer
-        self._audience.gets_on()
+        self._callbacks.beat()
         return found

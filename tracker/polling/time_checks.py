@@ -11,7 +11,7 @@ from tracker.core.events.time_driven import Clocks, TimeLimits, overdue_events, 
 from tracker.core.events.types import BY_NAME
 from tracker.core.ports.store import Store
 from tracker.core.reconciliation.account_health import AccountHealth, Health
-from tracker.runtime.heartbeat import Pulse
+from tracker.runtime.heartbeat import Heartbeat
 
 LONGEST_PAUSE: Final = 10.0
 """Seconds between two looks."""
@@ -38,7 +38,7 @@ class Janitor:
         keep_deliveries: float,
         *,
         steady_since: Callable[[], int] = lambda: 0,
-        pulse: Pulse | None = None,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
         """`limits` are by account; `keep_deliveries` is in seconds.
 
@@ -49,7 +49,7 @@ class Janitor:
         self._now = now
         self._steady_since = steady_since
         self._jumped_at = 0
-        self._pulse = pulse or Pulse()
+        self._heartbeat = heartbeat or Heartbeat()
         self._pruned_at = 0
         self._looked_at: dict[str, int] = {}  # the sweep that the jobs of an account were looked at as of
         self._log = structlog.get_logger()
@@ -62,15 +62,15 @@ class Janitor:
 
     async def run(self) -> None:
         """Look for ever. A store that fails is tried again: who sweeps says so too."""
-        with self._pulse.at_work():
+        with self._heartbeat.at_work():
             while True:
                 try:
                     await self.look_once()
-                    with self._pulse.waiting(PRUNED_WITHIN):
+                    with self._heartbeat.waiting(PRUNED_WITHIN):
                         await self.prune_once()
                 except StorageError as error:
                     self._log.error("storage.failed", error=str(error))
-                await self._pulse.sleep(self._pause())
+                await self._heartbeat.sleep(self._pause())
 
     def _pause(self) -> float:
         shortest = min((min(each.stalled_after, each.unreachable_after) for each in self._limits.values()), default=3600.0)

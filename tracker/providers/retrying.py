@@ -9,7 +9,7 @@ from tracker.core.deliveries.retry_schedule import backoff
 from tracker.core.errors.provider_failure import Failure
 from tracker.core.jobs.job import Job, MalformedJob, Page
 from tracker.core.ports.provider import ListQuery, Provider
-from tracker.runtime.heartbeat import Pulse
+from tracker.runtime.heartbeat import Heartbeat
 
 T = TypeVar("T")
 
@@ -32,10 +32,10 @@ class Patient:
     """The Provider `provider`, asked again where its failure may pass."""
 
     def __init__(
-        self, provider: Provider, jitter: Callable[[], float], patience: Patience = USUAL, pulse: Pulse | None = None
+        self, provider: Provider, jitter: Callable[[], float], patience: Patience = USUAL, heartbeat: Heartbeat | None = None
     ) -> None:
-        """`jitter` gives a number from 0 to 1; `pulse` is of the loop that asks."""
-        self._pulse = pulse or Pulse()
+        """`jitter` gives a number from 0 to 1; `heartbeat` is of the loop that asks."""
+        self._heartbeat = heartbeat or Heartbeat()
         self._provider = provider
         self._jitter = jitter
         self._patience = patience
@@ -55,7 +55,7 @@ class Patient:
             wait = self._wait(answer, attempt)
             if wait > self._patience.longest:
                 return answer
-            await self._pulse.sleep(wait)
+            await self._heartbeat.sleep(wait)
             attempt += 1
 
     def _wait(self, failure: Failure, attempt: int) -> float:

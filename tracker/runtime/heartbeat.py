@@ -8,7 +8,7 @@ import anyio
 from tracker.runtime.liveness import Loop
 
 
-class Pulse:
+class Heartbeat:
     """What a loop tells of itself to `loop`; to nobody where that is none."""
 
     def __init__(self, loop: Loop | None = None) -> None:

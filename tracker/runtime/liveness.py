@@ -52,7 +52,7 @@ class Loop:
         return min(self._waits.values(), default=self._heard_at) if self._at_work > 0 else inf
 
 
-class Progress:
+class Liveness:
     """The loops, by what an operator calls them."""
 
     def __init__(self, patience: float = PATIENCE) -> None:

@@ -1,4 +1,4 @@
-"""Owns serving an ASGI application: an embedded uvicorn that listens before it says so and stops in bounded time.
+"""Serves an ASGI application: an embedded uvicorn that listens before it says so and stops in bounded time.
 
 Signals, logging and the task group stay with the caller: uvicorn's own signal handlers would end the process before
 anybody has cleaned up.
@@ -42,20 +42,20 @@ _PATROL: Final = 1.0
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, host: str, port: int, limits: Limits = DEFAULTS) -> AsyncIterator[Address]:
+async def open_server(app: ASGIApp, host: str, port: int, limits: Limits = DEFAULTS) -> AsyncIterator[Address]:
     """Serve `app` while the context lasts; port 0 takes a free one. Raises `ListenError` before anything starts.
 
     On leaving, requests get `limits.grace` to end; then their connections are reset and they are cancelled.
     """
-    async with serving_on(app, [(host, port)], limits) as (address,):
+    async with open_server_on(app, [(host, port)], limits) as (address,):
         yield address
 
 
 @asynccontextmanager
-async def serving_on(
+async def open_server_on(
     app: ASGIApp, hosts: Sequence[tuple[str, int]], limits: Limits = DEFAULTS
 ) -> AsyncIterator[Sequence[Address]]:
-    """As `serving`, at several hosts and ports; "::" takes IPv4 too, unless an IPv4 address has a port of its own there."""
+    """As `open_server`, at several hosts and ports; "::" takes IPv4 too, unless an IPv4 address has a port of its own there."""
     with ExitStack() as stack:
         listeners = [stack.enter_context(_listen(host, port, hosts)) for host, port in hosts]
         server = _Server(app, limits)
@@ -74,7 +74,7 @@ def reached_locally(addresses: Sequence[Address]) -> Address:
     return next(near, addresses[0])
 
 
-async def serve(
+async def serve_forever(
     app: ASGIApp,
     host: str,
     port: int,
@@ -82,8 +82,8 @@ async def serve(
     *,
     task_status: TaskStatus[Address] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve `app` until cancelled, for a task group: `address = await group.start(serve, app, host, port)`."""
-    async with serving(app, host, port, limits) as address:
+    """Serve `app` until cancelled, for a task group: `address = await group.start(serve_forever, app, host, port)`."""
+    async with open_server(app, host, port, limits) as address:
         task_status.started(address)
         await anyio.sleep_forever()
 

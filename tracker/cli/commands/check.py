@@ -21,7 +21,7 @@ from tracker.core.reconciliation.sweep_plan import PAGE_SIZE
 from tracker.core.text.escaping import plain
 from tracker.daemon.configuration import load
 from tracker.daemon.control import is_running
-from tracker.daemon.factory import Network, providing
+from tracker.daemon.factory import Network, open_provider
 from tracker.http.client import http_client, tls_context
 from tracker.store.opening import open_reader
 
@@ -86,7 +86,7 @@ async def _ask_all(config: Config) -> bool:
 
 async def _ask(config: Config, account: Account) -> bool:
     """Ask for a page of jobs, as many as one call gives; whether they came and all of them can be read."""
-    async with providing(account, Network(tls_context(), config.proxies)) as provider:
+    async with open_provider(account, Network(tls_context(), config.proxies)) as provider:
         answer = await provider.list_jobs(ListQuery(), page=0, page_size=PAGE_SIZE)
     went_well = isinstance(answer, Page) and not answer.malformed
     click.echo(f"account   {account.name}: {plain(_told(answer))}", err=not went_well)

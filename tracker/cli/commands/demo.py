@@ -26,7 +26,7 @@ from tracker.daemon.lifecycle import daemon
 from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
 from tracker.logs import setup as log
 from tracker.runtime.task_groups import task_group
-from tracker.server.embedded import serving
+from tracker.server.embedded import open_server
 from tracker.simulator.population import Population
 from tracker.simulator.server import Simulator
 from tracker.simulator.workspace import Workspace
@@ -80,8 +80,8 @@ async def _demo(console: Console, directory: Path, duration: float | None, popul
 async def _running(
     simulator: Simulator, receivers: Sequence[DemoReceiver], directory: Path
 ) -> AsyncIterator[tuple[Stage, Reader]]:
-    async with serving(simulator.app, "127.0.0.1", 0) as api, AsyncExitStack() as stack:
-        urls = [(await stack.enter_async_context(serving(receiver, "127.0.0.1", 0))).url for receiver in receivers]
+    async with open_server(simulator.app, "127.0.0.1", 0) as api, AsyncExitStack() as stack:
+        urls = [(await stack.enter_async_context(open_server(receiver, "127.0.0.1", 0))).url for receiver in receivers]
         config = _config(directory / "tracker.db", api.url, dict(zip([each.name for each in receivers], urls, strict=True)))
         file = directory / "demo.toml"
         file.write_text(f'[storage]\npath = "{config.storage.path}"\n', encoding="utf-8")

@@ -18,7 +18,7 @@ from tracker.core.errors.storage_error import StorageError
 from tracker.daemon import lifecycle as daemon
 from tracker.daemon.configuration import load
 from tracker.logs import setup as log
-from tracker.logs.throttling import Repetition
+from tracker.logs.throttling import LogThrottle
 from tracker.runtime.task_groups import task_group
 
 
@@ -40,7 +40,7 @@ def command(config: str | None, verbose: bool) -> None:
         try:
             anyio.run(_run, loaded, read, told, backend_options={"use_uvloop": True})
         finally:
-            told.repetition.tell_all()
+            told.throttle.tell_all()
     except* (StorageError, ListenError) as group:
         for error in group.exceptions:
             structlog.get_logger().critical("cannot run", error=str(error))
@@ -60,12 +60,12 @@ def _allow_files() -> None:
 async def _run(config: Config, read: daemon.Reading, told: log.Log) -> None:
     """The daemon, and beside it what says now and then what the log has kept back."""
     async with task_group() as group:
-        group.start_soon(_tell_now_and_then, told.repetition)
+        group.start_soon(_tell_now_and_then, told.throttle)
         await daemon.run(config, read, read_service(), told.redaction.add)
         group.cancel_scope.cancel()
 
 
-async def _tell_now_and_then(repetition: Repetition) -> None:
+async def _tell_now_and_then(throttle: LogThrottle) -> None:
     while True:
-        seconds = repetition.tell_due()
+        seconds = throttle.tell_due()
         await anyio.sleep(seconds)

@@ -22,7 +22,7 @@ from tracker.core.events.types import TYPES
 from tracker.core.queries.names import unknown_name
 from tracker.core.text.redaction import Redaction
 from tracker.daemon.configuration import load
-from tracker.daemon.factory import Network, notifying
+from tracker.daemon.factory import Network, open_notifier
 from tracker.http.client import tls_context
 from tracker.runtime.clock import now
 
@@ -87,7 +87,7 @@ async def _send(config: Config, receiver: Receiver, type_: str) -> tuple[Outcome
         body=encode_event(event),
     )
     network = Network(tls_context(), config.proxies, external_url=config.http.external_url)
-    async with notifying(receiver, network, _NoCards()) as notifier:
+    async with open_notifier(receiver, network, _NoCards()) as notifier:
         began_at = now()
         outcome = await notifier.send([delivery])
         return outcome, now() - began_at

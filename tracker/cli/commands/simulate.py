@@ -12,7 +12,7 @@ import click
 from tracker.cli.formatting.output import echo
 from tracker.core.text.escaping import literal
 from tracker.runtime.clock import now
-from tracker.server.embedded import Address, serving
+from tracker.server.embedded import Address, open_server
 from tracker.simulator.faults import JOB_FAULTS, KINDS, LASTING, TIME_FAULTS, Fault, Faults, parse
 from tracker.simulator.population import ENDS, Population
 from tracker.simulator.server import Simulator
@@ -154,7 +154,7 @@ def clock() -> float:
 
 async def _serve(simulator: Simulator, listen: Address, key: str) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async with serving(simulator.app, *listen) as address:
+        async with open_server(simulator.app, *listen) as address:
             echo(instructions(address.url, key))
             async for _ in signals:
                 break

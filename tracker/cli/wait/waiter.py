@@ -16,7 +16,7 @@ from tracker.core.errors.config_error import ConfigError
 from tracker.core.errors.storage_error import StorageError
 from tracker.daemon.configuration import load
 from tracker.daemon.control import is_running
-from tracker.daemon.factory import Network, providing
+from tracker.daemon.factory import Network, open_provider
 from tracker.http.client import HttpClient, tls_context
 from tracker.providers.retrying import Patient
 from tracker.runtime.task_groups import task_group
@@ -137,7 +137,7 @@ class Waiter:
             accounts = [each for each in config.accounts if self._account in (None, each.name)]
             network = Network(tls_context(), config.proxies)
             providers = {
-                each.name: Patient(await stack.enter_async_context(providing(each, network)), random) for each in accounts
+                each.name: Patient(await stack.enter_async_context(open_provider(each, network)), random) for each in accounts
             }
             self._interval = min(each.poll_interval for each in accounts)
             self._api = Api(providers, self._waiting)

@@ -10,7 +10,7 @@ from tracker.config.secrets_in_use import Credentials
 from tracker.core.ports.cards import Cards
 from tracker.core.ports.notifier import Notifier
 from tracker.http.client import HttpClient
-from tracker.http.rate_limiter import Pace
+from tracker.http.rate_limiter import RateLimiter
 
 R = TypeVar("R", bound=Receiver)
 
@@ -24,7 +24,7 @@ class Dependencies:
 
     http: HttpClient
     credentials: Credentials
-    pace: Pace
+    rate_limiter: RateLimiter
     cards: Cards
     now: Callable[[], int]
     external_url: str | None = None

@@ -17,7 +17,7 @@ from tracker.core.jobs.job import Job, Malformed, MalformedJob, Page, parse_job,
 from tracker.core.ports.provider import ListQuery
 from tracker.core.text.redaction import Redaction
 from tracker.http.client import Answer, HttpClient, NoAnswer, Request
-from tracker.http.rate_limiter import Pace
+from tracker.http.rate_limiter import RateLimiter
 
 PAUSE_UNASKED: Final = 1.0
 """Seconds that the whole account waits after a 429 that does not say how long."""
@@ -43,7 +43,7 @@ class Mistral:
         base_url: str,
         api_key: str | Credentials,
         *,
-        pace: Pace,
+        rate_limiter: RateLimiter,
         deadline: float,
         now: Callable[[], int],
         answered: Callable[[str, str, float], None] = lambda _call, _code, _seconds: None,
@@ -53,7 +53,7 @@ class Mistral:
         self._jobs_url = base_url.rstrip("/") + "/v1/batch/jobs"
         self._credentials = Credentials({"api_key": Secret(api_key)}) if isinstance(api_key, str) else api_key
         self._identify()
-        self._pace = pace
+        self._rate_limiter = rate_limiter
         self._deadline = deadline
         self._now = now
         self._answered = answered
@@ -100,7 +100,7 @@ class Mistral:
         return await self._ask(call, url, params)
 
     async def _ask(self, call: str, url: str, params: tuple[tuple[str, str], ...]) -> Answer | Failure:
-        await self._pace.turn()
+        await self._rate_limiter.acquire()
         began = anyio.current_time()
         answer = await self._http.send(
             Request(method="GET", url=url, params=params, headers=self._headers, deadline=self._deadline)
@@ -109,7 +109,7 @@ class Mistral:
         self._answered(call, code, anyio.current_time() - began)
         read = self._read(answer, listing=call == "list")
         if isinstance(read, Failure) and read.reason is Reason.RATE_LIMITED:
-            self._pace.pause(PAUSE_UNASKED if read.retry_after is None else read.retry_after)
+            self._rate_limiter.pause(PAUSE_UNASKED if read.retry_after is None else read.retry_after)
         return read
 
     def _read(self, answer: Answer | NoAnswer, *, listing: bool) -> Answer | Failure:

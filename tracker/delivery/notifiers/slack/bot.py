@@ -13,11 +13,11 @@ from tracker.core.text.redaction import Redaction
 from tracker.delivery.notifiers.http_outcome import outcome_of, shown
 from tracker.delivery.notifiers.slack.blocks import Payload
 from tracker.delivery.notifiers.slack.digest import digest
-from tracker.delivery.notifiers.slack.incoming_webhook import event_of, keeping_pace, post
+from tracker.delivery.notifiers.slack.incoming_webhook import event_of, pause_as_asked, post
 from tracker.delivery.notifiers.slack.link import with_link
 from tracker.delivery.notifiers.slack.messages import EventJson, card, job_of, thread
 from tracker.http.client import Answer, HttpClient, NoAnswer
-from tracker.http.rate_limiter import Pace
+from tracker.http.rate_limiter import RateLimiter
 
 API: Final = "https://slack.com/api"
 
@@ -67,13 +67,20 @@ class SlackBot:
     """
 
     def __init__(
-        self, http: HttpClient, channel: Channel, cards: Cards, *, pace: Pace, timeout: float, now: Callable[[], int]
+        self,
+        http: HttpClient,
+        channel: Channel,
+        cards: Cards,
+        *,
+        rate_limiter: RateLimiter,
+        timeout: float,
+        now: Callable[[], int],
     ) -> None:
         """Slack takes about one message a second; `timeout` (seconds) spans a call; `now` gives Unix milliseconds."""
         self._http = http
         self._channel = channel
         self._cards = cards
-        self._pace = pace
+        self._rate_limiter = rate_limiter
         self._timeout = timeout
         self._now = now
         self._sending = anyio.Lock()
@@ -125,11 +132,11 @@ class SlackBot:
         return None if isinstance(said, Outcome) and said.detail in _NO_CARD else said
 
     async def _call(self, method: str, payload: Payload) -> "_Message | Outcome":
-        await self._pace.turn()
+        await self._rate_limiter.acquire()
         url = f"{self._channel.api}/{method}"
         answer = await self._http.send(post(url, payload, self._timeout, authorization=f"Bearer {self._channel.token}"))
         said = self._read(answer)
-        return keeping_pace(self._pace, said) if isinstance(said, Outcome) else said
+        return pause_as_asked(self._rate_limiter, said) if isinstance(said, Outcome) else said
 
     def _read(self, answer: Answer | NoAnswer) -> "_Message | Outcome":
         secrets = (self._channel.token, *self._http.identity.secrets())

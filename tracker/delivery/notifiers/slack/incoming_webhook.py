@@ -12,7 +12,7 @@ from tracker.delivery.notifiers.slack.digest import digest
 from tracker.delivery.notifiers.slack.link import with_link
 from tracker.delivery.notifiers.slack.messages import EventJson
 from tracker.http.client import HttpClient, Request
-from tracker.http.rate_limiter import Pace
+from tracker.http.rate_limiter import RateLimiter
 
 BODY_LIMIT: Final = 256 * 1024
 """Bytes of an answer that are read at most; Slack answers a message with the message."""
@@ -34,7 +34,7 @@ class SlackWebhook:
         http: HttpClient,
         url: str,
         *,
-        pace: Pace,
+        rate_limiter: RateLimiter,
         timeout: float,
         now: Callable[[], int],
         external_url: str | None = None,
@@ -45,7 +45,7 @@ class SlackWebhook:
         """
         self._http = http
         self._url = url
-        self._pace = pace
+        self._rate_limiter = rate_limiter
         self._timeout = timeout
         self._now = now
         self._external_url = external_url
@@ -53,10 +53,10 @@ class SlackWebhook:
     async def send(self, deliveries: Sequence[Delivery]) -> Outcome:
         events = [event_of(delivery) for delivery in deliveries]
         payload = with_link(digest(events), events, self._external_url)
-        await self._pace.turn()
+        await self._rate_limiter.acquire()
         request = msgspec.structs.replace(post(self._url, payload, self._timeout), body_needed=False)
         answer = await self._http.send(request)
-        return keeping_pace(self._pace, outcome_of(answer, self._now(), self._url, self._http.identity.secrets()))
+        return pause_as_asked(self._rate_limiter, outcome_of(answer, self._now(), self._url, self._http.identity.secrets()))
 
 
 def post(url: str, payload: Payload, timeout: float, **headers: str) -> Request:
@@ -70,10 +70,10 @@ def post(url: str, payload: Payload, timeout: float, **headers: str) -> Request:
     )
 
 
-def keeping_pace(pace: Pace, outcome: Outcome) -> Outcome:
+def pause_as_asked(rate_limiter: RateLimiter, outcome: Outcome) -> Outcome:
     """`outcome`, after which nobody who waits for a turn has one before Slack is ready again."""
     unasked = outcome.result is Result.RATE_LIMITED and outcome.retry_after is None
-    pace.pause(PAUSE_UNASKED if unasked else outcome.pause_seconds)
+    rate_limiter.pause(PAUSE_UNASKED if unasked else outcome.pause_seconds)
     return outcome
 
 

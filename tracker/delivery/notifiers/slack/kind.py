@@ -16,17 +16,18 @@ MESSAGES_PER_SECOND: Final = 1.0
 
 
 def _create(receiver: SlackReceiver, dependencies: Dependencies) -> Notifier:
-    http, credentials, pace, now = dependencies.http, dependencies.credentials, dependencies.pace, dependencies.now
+    http, credentials, now = dependencies.http, dependencies.credentials, dependencies.now
+    rate_limiter = dependencies.rate_limiter
     if receiver.token is None:
         url, external_url = credentials["url"], dependencies.external_url
-        return SlackWebhook(http, url, pace=pace, timeout=receiver.timeout, now=now, external_url=external_url)
+        return SlackWebhook(http, url, rate_limiter=rate_limiter, timeout=receiver.timeout, now=now, external_url=external_url)
     channel = Channel(
         name=receiver.channel or "",
         token=credentials["token"],
         api=receiver.api,
         external_url=dependencies.external_url,
     )
-    return SlackBot(http, channel, dependencies.cards, pace=pace, timeout=receiver.timeout, now=now)
+    return SlackBot(http, channel, dependencies.cards, rate_limiter=rate_limiter, timeout=receiver.timeout, now=now)
 
 
 SLACK: Final = NotifierKind(

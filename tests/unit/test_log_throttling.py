@@ -3,7 +3,7 @@
 import pytest
 from structlog import DropEvent
 
-from tracker.logs.throttling import EVERY, MOST, TEMPLATE, Repetition
+from tracker.logs.throttling import EVERY, MOST, TEMPLATE, LogThrottle
 
 
 class Saying:
@@ -12,19 +12,19 @@ class Saying:
     def __init__(self):
         self.now = 1000.0
         self.lines = []
-        self.repetition = Repetition(lambda: self.now, self.lines.append)
+        self.throttle = LogThrottle(lambda: self.now, self.lines.append)
 
     def tell(self, event, level="warning", after=0.0, **values):
         self.now += after
         try:
-            self.lines.append(self.repetition(None, level, {"event": event, "level": level, "timestamp": self.now, **values}))
+            self.lines.append(self.throttle(None, level, {"event": event, "level": level, "timestamp": self.now, **values}))
         except DropEvent:
             return False
         return True
 
     def wait(self, seconds):
         self.now += seconds
-        self.repetition.tell_due()
+        self.throttle.tell_due()
 
     def told(self, *keys):
         """What each line says under `keys`."""
@@ -40,9 +40,9 @@ def test_the_same_failure_is_said_now_and_then(saying):
     """Of a failure every second for half an hour the first is said, then one line each ten minutes that stands for the rest."""
     for number in range(1800):
         saying.tell("delivery.failed", after=1.0, receiver="a", reason="server", seq=number, detail=f"HTTP 500 {number}")
-        saying.repetition.tell_due()
+        saying.throttle.tell_due()
     assert saying.told("seq", "times", "since") == [(0, None, None), (600, 600, 1002.0), (1200, 600, 1602.0)]
-    saying.repetition.tell_all()
+    saying.throttle.tell_all()
     assert sum(line.get("times", 1) for line in saying.lines) == 1800
 
 
@@ -157,16 +157,16 @@ def test_memory_is_bounded_and_what_is_forgotten_is_said(saying):
     saying.tell("delivery.failed", receiver="first", seq=2)
     for number in range(MOST + 50):
         saying.tell("delivery.failed", after=0.001, receiver=f"r{number}")
-    assert len(saying.repetition._failures) == MOST
+    assert len(saying.throttle._failures) == MOST
     assert ("first", 2) in saying.told("receiver", "seq")
     saying.wait(EVERY)
-    assert saying.repetition._failures == {}
+    assert saying.throttle._failures == {}
 
 
 def test_nothing_is_lost_at_the_end(saying):
     """A daemon that ends says what it had kept back."""
     saying.tell("delivery.failed", receiver="a", seq=1)
     saying.tell("delivery.failed", receiver="a", seq=2)
-    saying.repetition.tell_all()
-    saying.repetition.tell_all()
+    saying.throttle.tell_all()
+    saying.throttle.tell_all()
     assert saying.told("seq") == [(1,), (2,)]

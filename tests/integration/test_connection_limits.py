@@ -11,7 +11,7 @@ from served import LIFE, REQUEST, Stuck, ask, hello, not_reading
 from surfaced import surfaced
 
 from tracker.server.connection_limits import Limits, is_of_this_machine
-from tracker.server.embedded import serving
+from tracker.server.embedded import open_server
 
 SOON = Limits(arrival=0.3, answer=0.3)
 LONG = 20.0
@@ -67,14 +67,14 @@ async def test_a_request_that_does_not_arrive(sent):
         while (await receive())["type"] != "http.disconnect":
             pass
 
-    async with serving(app, "127.0.0.1", 0, SOON) as address, await anyio.connect_tcp(*address) as stream:
+    async with open_server(app, "127.0.0.1", 0, SOON) as address, await anyio.connect_tcp(*address) as stream:
         await stream.send(sent) if sent else None
         assert problem(await until_closed(stream)) == 408
 
 
 async def test_a_head_that_drips():
     """A byte now and then does not help: what counts is when the whole of it has arrived."""
-    async with serving(hello, "127.0.0.1", 0, SOON) as address, await anyio.connect_tcp(*address) as stream:
+    async with open_server(hello, "127.0.0.1", 0, SOON) as address, await anyio.connect_tcp(*address) as stream:
 
         async def drip():
             await stream.send(REQUEST[:-2])
@@ -97,7 +97,7 @@ async def _quietly(run):
 @pytest.mark.parametrize("after", [b"\r\n", b"G"])
 async def test_a_connection_that_is_kept_busy_with_nothing(after):
     """After an answer line breaks or half a request do not keep a connection for ever."""
-    async with serving(hello, "127.0.0.1", 0, SOON) as address, await anyio.connect_tcp(*address) as stream:
+    async with open_server(hello, "127.0.0.1", 0, SOON) as address, await anyio.connect_tcp(*address) as stream:
         await stream.send(REQUEST)
         await stream.receive()
         await stream.send(after)
@@ -125,7 +125,7 @@ async def test_an_answer_that_is_not_taken():
         finally:
             ended.set()
 
-    async with serving(app, "127.0.0.1", 0, SOON) as address:
+    async with open_server(app, "127.0.0.1", 0, SOON) as address:
         with not_reading(address), anyio.fail_after(LONG):
             await ended.wait()
 
@@ -133,7 +133,7 @@ async def test_an_answer_that_is_not_taken():
 async def test_too_large_a_head():
     """A head beyond its limit is 431, be it one endless header or many, and never more of it is kept."""
     for line in (b"x" * 1024, b"x: yyyyyyyyyyy\r\n" * 64):
-        async with serving(hello, "127.0.0.1", 0) as address, await anyio.connect_tcp(*address) as stream:
+        async with open_server(hello, "127.0.0.1", 0) as address, await anyio.connect_tcp(*address) as stream:
             await stream.send(b"GET / HTTP/1.1\r\n")
             for _ in range(16):
                 await stream.send(line)
@@ -145,14 +145,14 @@ async def test_too_large_a_head():
 )
 async def test_what_is_not_http(sent):
     """Another protocol is answered 400 and cut off."""
-    async with serving(hello, "127.0.0.1", 0) as address, await anyio.connect_tcp(*address) as stream:
+    async with open_server(hello, "127.0.0.1", 0) as address, await anyio.connect_tcp(*address) as stream:
         await stream.send(sent)
         assert problem(await until_closed(stream)) == 400
 
 
 async def test_a_wish_for_another_protocol():
     """Whoever would rather speak something else is answered in HTTP."""
-    async with serving(hello, "127.0.0.1", 0) as address:
+    async with open_server(hello, "127.0.0.1", 0) as address:
         for protocol in (b"websocket", b"h2c"):
             asked = REQUEST[:-2] + b"connection: upgrade\r\nupgrade: " + protocol + b"\r\n\r\n"
             assert b" 200 " in await ask(address, asked)
@@ -162,7 +162,7 @@ async def test_many_requests_at_once():
     """A few requests may wait behind one; who sends hundreds is cut off."""
     app = Stuck()
     with anyio.fail_after(LIFE):
-        async with serving(app, "127.0.0.1", 0) as address, await anyio.connect_tcp(*address) as stream:
+        async with open_server(app, "127.0.0.1", 0) as address, await anyio.connect_tcp(*address) as stream:
             await stream.send(REQUEST * 500)
             assert await until_closed(stream) == b""
             app.release.set()
@@ -173,7 +173,7 @@ async def test_a_body_that_nobody_reads():
     limits = Limits(arrival=3600.0, unread=100_000)
     head = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
     chunk = b"8000\r\n%s\r\n" % bytes(0x8000)
-    async with serving(hello, "127.0.0.1", 0, limits) as address:
+    async with open_server(hello, "127.0.0.1", 0, limits) as address:
         for _ in range(2):  # what was put up with before counts no more
             async with await anyio.connect_tcp(*address) as stream:
                 for _ in range(2):
@@ -193,7 +193,7 @@ async def test_a_body_that_nobody_reads():
 async def test_a_body_that_is_read_may_be_larger():
     """That limit is not one of bodies, which is the application's business."""
     asked = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 300000\r\n\r\n" + bytes(300_000)
-    async with serving(reading, "127.0.0.1", 0, Limits(unread=1000)) as address:
+    async with open_server(reading, "127.0.0.1", 0, Limits(unread=1000)) as address:
         assert b" 200 " in await ask(address, asked)
 
 
@@ -206,14 +206,14 @@ async def test_what_comes_behind_a_body_is_not_kept():
         seen.append(scope["headers"])
 
     asked = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx-late: 1\r\n\r\n"
-    async with serving(app, "127.0.0.1", 0) as address:
+    async with open_server(app, "127.0.0.1", 0) as address:
         assert b" 200 " in await ask(address, asked)
     assert seen == [[(b"host", b"x"), (b"transfer-encoding", b"chunked")]]
 
 
 async def test_idle_connections_make_room():
     """Where there are too many connections the one that was idle for longest goes, and every request is answered."""
-    async with serving(hello, "127.0.0.1", 0, Limits(connections=5)) as address, AsyncExitStack() as stack:
+    async with open_server(hello, "127.0.0.1", 0, Limits(connections=5)) as address, AsyncExitStack() as stack:
         idle = [await stack.enter_async_context(await anyio.connect_tcp(*address)) for _ in range(5)]
         for stream in idle[:1]:
             await stream.send(REQUEST)
@@ -229,7 +229,7 @@ AWAITED = b"POST /login HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n"
 
 async def test_requests_whose_body_does_not_come_make_room():
     """A request whose head is whole and whose body is not is no more than an idle connection: the oldest goes."""
-    async with serving(reading, "127.0.0.1", 0, Limits(connections=5)) as address, AsyncExitStack() as stack:
+    async with open_server(reading, "127.0.0.1", 0, Limits(connections=5)) as address, AsyncExitStack() as stack:
         slow = []
         for number in range(7):
             slow.append(await stack.enter_async_context(await anyio.connect_tcp(*address)))
@@ -260,7 +260,7 @@ async def all_at_work(**limits):
     """A server each of whose connections is at work, and its address."""
     app = Working()
     async with (
-        serving(app, "127.0.0.1", 0, Limits(connections=3, reserve=2, grace=0.1, **limits)) as address,
+        open_server(app, "127.0.0.1", 0, Limits(connections=3, reserve=2, grace=0.1, **limits)) as address,
         AsyncExitStack() as stack,
     ):
         for _ in range(3):
@@ -292,7 +292,7 @@ async def test_the_reserve_is_for_this_machine(monkeypatch):
 async def test_one_address_has_a_part_of_the_connections(monkeypatch):
     """Another machine that opens connections without end loses its own, the oldest first; those of others stay."""
     monkeypatch.setattr("tracker.server.connection_limits.is_of_this_machine", lambda _client, _server: False)
-    async with serving(hello, "127.0.0.1", 0, Limits(of_one_address=3)) as address, AsyncExitStack() as stack:
+    async with open_server(hello, "127.0.0.1", 0, Limits(of_one_address=3)) as address, AsyncExitStack() as stack:
         other = await stack.enter_async_context(await anyio.connect_tcp(*address, local_host="127.0.0.2"))
         many = [await stack.enter_async_context(await anyio.connect_tcp(*address)) for _ in range(8)]
         for each in many[:5]:
@@ -304,7 +304,7 @@ async def test_one_address_has_a_part_of_the_connections(monkeypatch):
 
 async def test_this_machine_has_every_connection():
     """A proxy on this machine asks for everybody: its connections are not counted as those of one client."""
-    async with serving(hello, "127.0.0.1", 0, Limits(of_one_address=1)) as address, AsyncExitStack() as stack:
+    async with open_server(hello, "127.0.0.1", 0, Limits(of_one_address=1)) as address, AsyncExitStack() as stack:
         many = [await stack.enter_async_context(await anyio.connect_tcp(*address)) for _ in range(5)]
         for each in many:
             await each.send(REQUEST)

@@ -6,7 +6,7 @@ import pytest
 from tracker.core.reconciliation.account_health import Health
 from tracker.daemon import watchdog
 from tracker.daemon.systemd import Systemd
-from tracker.runtime.liveness import Progress
+from tracker.runtime.liveness import Liveness
 from tracker.store.opening import open_store
 
 PATIENCE = 20.0
@@ -21,12 +21,12 @@ async def watched(tmp_path, monkeypatch):
     """What a vigil says, the loops that it looks after, and when it has looked (seconds); it probes the store once."""
     monkeypatch.setattr(watchdog, "PROBE_EVERY", 3600.0)
     monkeypatch.setattr(watchdog, "LOOK_AGAIN", 0.05)
-    health, progress, looks = Health(), Progress(PATIENCE), []
+    health, liveness, looks = Health(), Liveness(PATIENCE), []
     async with open_store(tmp_path / "tracker.db") as store, anyio.create_task_group() as group:
-        vigilant = watchdog.Vigil(store, health, progress, Systemd())
+        vigilant = watchdog.Watchdog(store, health, liveness, Systemd())
         look = vigilant.look_once
         monkeypatch.setattr(vigilant, "look_once", lambda: looks.append(anyio.current_time()) or look())
-        yield health, progress, looks, lambda: group.start_soon(vigilant.run)
+        yield health, liveness, looks, lambda: group.start_soon(vigilant.run)
         group.cancel_scope.cancel()
 
 
@@ -38,8 +38,8 @@ async def until(done):
 
 async def test_a_hang_is_found_when_it_is_one_and_so_is_its_end(watched):
     """Who hangs is named as soon as the patience is over, without a look in between, and no more soon after he goes on."""
-    health, progress, looks, start = watched
-    loop = progress.loop("one")
+    health, liveness, looks, start = watched
+    loop = liveness.loop("one")
     began = anyio.current_time()
     loop.begin(began - PATIENCE + SOON)
     start()

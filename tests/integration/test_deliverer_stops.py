@@ -16,8 +16,8 @@ from tracker.core.ports.notifier import AttemptCancelled
 from tracker.delivery.deliverer import Deliverer
 from tracker.delivery.notifiers.slack.incoming_webhook import SlackWebhook
 from tracker.http.client import http_client, tls_context
-from tracker.http.rate_limiter import Pace
-from tracker.runtime.heartbeat import Pulse
+from tracker.http.rate_limiter import RateLimiter
+from tracker.runtime.heartbeat import Heartbeat
 from tracker.runtime.liveness import Loop
 
 LIFE = 10.0
@@ -59,7 +59,7 @@ async def telling(path):
             bench.store.wakeups,
             now=bench.clock,
             jitter=lambda: 0.5,
-            pulse=Pulse(bench.loop),
+            heartbeat=Heartbeat(bench.loop),
         )
         with anyio.fail_after(LIFE):
             yield bench
@@ -72,7 +72,7 @@ async def leaving(bench):
     async with anyio.create_task_group() as group:
         group.start_soon(deliverer.run)
         await bench.slow.full.wait()
-        deliverer.leave()
+        deliverer.stop()
         yield
 
 
@@ -109,7 +109,7 @@ async def test_leaving_before_it_began_is_leaving(tmp_path):
     """A deliverer that is stopped before it runs sends nothing."""
     async with telling(tmp_path) as bench:
         leaving = bench.deliverer()
-        leaving.leave()
+        leaving.stop()
         await leaving.run()
         assert bench.slow.sent == []
 
@@ -123,7 +123,7 @@ async def test_idle_one_leaves_at_once(tmp_path):
             group.start_soon(leaving.run)
             while await states(bench) != ["delivered"] * 20 or bench.loop.expected_at < anyio.current_time() + 3000:
                 await anyio.wait_all_tasks_blocked()
-            leaving.leave()
+            leaving.stop()
 
 
 def failing(monkeypatch, outbox, step, times):
@@ -170,16 +170,16 @@ async def test_what_is_under_way_outlives_a_store_that_fails(tmp_path, monkeypat
 
 async def test_slack_message_that_waits_for_its_turn_is_withdrawn():
     """A message that had not gone out when its pace was closed never does, however long Slack had asked to be left in peace."""
-    pace = Pace(1)
-    pace.pause(3600)
+    rate_limiter = RateLimiter(1)
+    rate_limiter.pause(3600)
     async with slack() as standin, http_client(tls_context()) as http, anyio.create_task_group() as group:
-        webhook = SlackWebhook(http, standin.hook_url, pace=pace, timeout=5.0, now=lambda: 0)
-        group.start_soon(_close_once_blocked, pace)
+        webhook = SlackWebhook(http, standin.hook_url, rate_limiter=rate_limiter, timeout=5.0, now=lambda: 0)
+        group.start_soon(_close_once_blocked, rate_limiter)
         with anyio.fail_after(LIFE), pytest.raises(AttemptCancelled):
             await webhook.send([delivery(4, "batch.completed", done=90)])
         assert standin.calls == []
 
 
-async def _close_once_blocked(pace):
+async def _close_once_blocked(rate_limiter):
     await anyio.wait_all_tasks_blocked()
-    pace.close()
+    rate_limiter.close()

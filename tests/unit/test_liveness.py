@@ -2,26 +2,26 @@
 
 import pytest
 
-from tracker.runtime.liveness import Progress
+from tracker.runtime.liveness import Liveness
 
 
 @pytest.fixture
-def progress():
+def liveness():
     """Loops that get 60 seconds of patience."""
-    return Progress(60.0)
+    return Liveness(60.0)
 
 
 @pytest.fixture
-def loop(progress):
+def loop(liveness):
     """A loop at work since 100.0."""
-    loop = progress.loop("one")
+    loop = liveness.loop("one")
     loop.begin(100.0)
     return loop
 
 
 @pytest.fixture
-def overdue(progress):
-    return lambda now: list(progress.overdue(now))
+def overdue(liveness):
+    return lambda now: list(liveness.overdue(now))
 
 
 def test_silence_is_a_hang(loop, overdue):
@@ -54,31 +54,31 @@ def test_no_wait_hides_another(loop, overdue):
     assert overdue(3060.1) == ["one"]
 
 
-def test_who_is_not_at_work_is_not_missed(progress, loop, overdue):
+def test_who_is_not_at_work_is_not_missed(liveness, loop, overdue):
     """Before it begins and after it has ended nobody waits for a loop; one that takes over in between is."""
-    other = progress.loop("other")
+    other = liveness.loop("other")
     assert overdue(150.0) == []
     other.begin(140.0)
     assert overdue(1e9) == ["one", "other"]
     other.end()
     assert overdue(1e9) == ["one"]
-    assert progress.loop("one") is loop
+    assert liveness.loop("one") is loop
 
 
-def test_until_when_nobody_can_hang(progress, loop):
+def test_until_when_nobody_can_hang(liveness, loop):
     """Whoever looks then, and no earlier, misses nobody: also not one who begins, or ends a long wait, meanwhile."""
-    assert progress.quiet_until(100.0) == progress.quiet_until(130.0) == 160.0
+    assert liveness.quiet_until(100.0) == liveness.quiet_until(130.0) == 160.0
     long = loop.wait(140.0, 3600.0)
-    assert progress.quiet_until(140.0) == 200.0
+    assert liveness.quiet_until(140.0) == 200.0
     loop.go_on(long, 141.0)
-    assert progress.quiet_until(200.0) == 201.0
+    assert liveness.quiet_until(200.0) == 201.0
 
 
-def test_who_hangs_already_is_no_reason_to_look_again(progress, loop):
+def test_who_hangs_already_is_no_reason_to_look_again(liveness, loop):
     """Nor is one who is not at work."""
     loop.beat(100.0)
-    assert progress.quiet_until(170.0) == 230.0
-    progress.loop("other").begin(165.0)
-    assert progress.quiet_until(170.0) == 225.0
-    progress.loop("other").end()
-    assert progress.quiet_until(170.0) == 230.0
+    assert liveness.quiet_until(170.0) == 230.0
+    liveness.loop("other").begin(165.0)
+    assert liveness.quiet_until(170.0) == 225.0
+    liveness.loop("other").end()
+    assert liveness.quiet_until(170.0) == 230.0
