@@ -1,4 +1,4 @@
-"""Stores with receivers, and what becomes of their deliveries."""
+"""Deliveries of a store with receivers: claiming, attempting and reading them."""
 
 import msgspec
 from observations import SINCE

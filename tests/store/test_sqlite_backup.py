@@ -60,7 +60,7 @@ def refusal(database, target, kind=StorageError, **options):
 
 
 async def test_copy_is_whole_by_itself(log, target, tmp_path):
-    """The one file, alone in a directory that nobody may write to, is the log to the byte, for its owner alone."""
+    """The copy, one file in a read-only directory, has the log to the byte, and only its owner can read it."""
     assert back_up(log, target) == Contents(events=100, jobs=100, size=target.stat().st_size)
     assert names(target) == ["copy.db"]
     assert target.stat().st_mode & 0o777 == 0o600
@@ -102,7 +102,7 @@ async def test_what_is_written_meanwhile_neither_waits_nor_shows(log, target, mo
 
 
 async def test_what_a_killed_one_left_is_taken_over(log, target):
-    """A FILE.partial and its companions that nobody writes any more are in nobody's way, and gone afterwards."""
+    """A FILE.partial that a killed process left, with its companions, is replaced and gone afterwards."""
     for suffix in ("", "-wal", "-shm", "-journal"):
         target.with_name(f"copy.db.partial{suffix}").write_bytes(b"left over" * 1000)
     back_up(log, target)
@@ -133,7 +133,7 @@ async def test_what_is_there_is_replaced_only_when_asked(log, target):
 
 @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal", ".lock", ".control"])
 async def test_the_database_is_no_target(log, tmp_path, suffix):
-    """Neither the database nor what lies beside it is overwritten, by whatever name it is called."""
+    """Neither the database nor its companion files are overwritten, by whatever name."""
     own = log.with_name(log.name + suffix)
     link = tmp_path / "link"
     link.symlink_to(own)
@@ -146,7 +146,7 @@ async def test_the_database_is_no_target(log, tmp_path, suffix):
 
 
 async def test_places_that_take_no_copy(log, target):
-    """A directory, a device and a path without a directory are told as what they are, and nothing is left there."""
+    """The error names a directory, a device or a missing directory as such, and nothing is left there."""
     assert refusal(log, target.parent, UnfitTargetError).endswith("this is a directory, expected a file")
     said = refusal(log, Path("/dev/null"), UnfitTargetError, overwrite=True)
     assert said == "/dev/null: this is not a regular file, expected one, or none"
@@ -156,7 +156,7 @@ async def test_places_that_take_no_copy(log, target):
 
 
 async def test_no_room(log, target):
-    """A copy that finds no room is told with its size, and nothing is left of it."""
+    """The error of a copy that finds no room gives its size, and nothing is left of it."""
     target.write_bytes(b"precious")
     with no_file_grows_beyond(100_000):
         said = refusal(log, target, overwrite=True)
@@ -166,7 +166,7 @@ async def test_no_room(log, target):
 
 
 async def test_a_copy_that_is_not_what_the_log_says(log, target):
-    """A database whose jobs are not what its log says gives no copy, and the first difference is told."""
+    """A database whose jobs differ from its log gives no copy, and the error has the first difference."""
     with closing(sqlite3.connect(log, isolation_level=None)) as connection:
         connection.execute("UPDATE jobs SET status = 'FAILED' WHERE id IN ('job-1', 'job-2')")
     said = refusal(log, target)
@@ -176,7 +176,7 @@ async def test_a_copy_that_is_not_what_the_log_says(log, target):
 
 
 async def test_what_is_no_database_of_ours(target, tmp_path):
-    """Where there is no database, or another program's, that is told and there is no copy."""
+    """Where there is no database, or another program's, the error says so and there is no copy."""
     assert "there is no database" in refusal(tmp_path / "none.db", target)
     with closing(sqlite3.connect(tmp_path / "theirs.db")) as connection:
         connection.execute("CREATE TABLE theirs (x)")

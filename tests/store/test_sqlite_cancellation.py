@@ -47,7 +47,7 @@ class Halt:
 
 @pytest.mark.parametrize("statement", STATEMENTS)
 async def test_a_record_under_way_is_carried_out(store, path, statement):
-    """Whoever is cancelled while it records has recorded, whichever statement SQLite was at."""
+    """A task that is cancelled while it records has recorded, whichever statement SQLite was at."""
     async with Halt(store, statement) as halt, anyio.create_task_group() as group:
         group.start_soon(store.record, "default", seen_many(8), 100)
         await halt.reached.wait()

@@ -16,7 +16,7 @@ from tracker.store.sqlite.database.connect import connect
 
 
 async def test_thread_of_a_failed_connection_has_ended(tmp_path, monkeypatch):
-    """When the error is raised nobody is left who might speak to the loop later, however slowly threads are started and end."""
+    """When the error is raised, no thread is left that might call the loop later, however slowly threads start and end."""
     running = threading.Thread.run
 
     def run_slowly(thread):
@@ -41,7 +41,7 @@ async def test_connection_that_works(tmp_path):
 
 
 async def test_what_was_opened_for_a_task_that_was_cancelled_is_closed(tmp_path, monkeypatch):
-    """A connection that nobody waits for any more is closed at once, not when it is collected: from 3.13 on that warns."""
+    """A connection whose task was cancelled is closed at once, not when it is collected: from 3.13 on that warns."""
     opened, closed, loop, real = [], [], asyncio.get_running_loop(), sqlite3.connect
 
     class Noted(sqlite3.Connection):

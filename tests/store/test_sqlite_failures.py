@@ -1,4 +1,4 @@
-"""A disk that is full, a file that is taken away, another that locks it: told, nothing half, and well again afterwards."""
+"""A full disk, a file that is moved, another process that locks it: an error, nothing half, and recovery afterwards."""
 
 import shutil
 import sqlite3
@@ -28,7 +28,7 @@ async def store(path):
 
 
 async def test_a_full_database(store, path):
-    """SQLITE_FULL is told, leaves nothing of the record, and the next record works once there is room."""
+    """SQLITE_FULL is an error that leaves nothing of the record, and the next record works once there is room."""
     await store.checkpoint("default", CHECKPOINT)
     await store.record("default", [seen("before")], watermark=1)
     await store._database._connection.execute("PRAGMA max_page_count = 20")
@@ -65,7 +65,7 @@ async def test_probe_writes(store, path):
 
 
 async def test_probe_remembers_what_could_not_be_recorded(store):
-    """On a disk that has room for the probe and none for the events `probe` tells why, until a record has succeeded."""
+    """On a disk that has room for the probe and none for the events, `probe` says why until a record has succeeded."""
     await store._database._connection.execute("PRAGMA max_page_count = 20")
     with pytest.raises(StorageError):
         await store.record("default", [seen(f"big-{n}", metadata=BIG) for n in range(50)])
@@ -118,7 +118,7 @@ async def test_a_file_that_was_moved_away(store, path):
 
 
 async def test_a_moved_file_is_whole(store, path):
-    """Once the loss of its file was told, all that was recorded is in the file that was moved, without its WAL."""
+    """Once the loss of the file was reported, all that was recorded is in the moved file, without its WAL."""
     await store.record("default", seen_many(3))
     away = path.with_name("away.db")
     path.rename(away)
@@ -128,7 +128,7 @@ async def test_a_moved_file_is_whole(store, path):
 
 
 async def test_a_directory_takes_the_files_place(store, path):
-    """Where opening again fails that is told as the database's failure, as often as it is tried, and made up for later."""
+    """Where opening again fails, each attempt is an error of the database, and a later one succeeds."""
     await store.record("default", [seen("before")])
     away = path.with_name("away.db")
     path.rename(away)
@@ -143,7 +143,7 @@ async def test_a_directory_takes_the_files_place(store, path):
 
 
 async def test_another_database_takes_the_files_place(store, path):
-    """A file that is put in the place of ours, such as a backup, is told once, and read as it is from then on."""
+    """A file that is put in the place of ours, such as a backup, is reported once, and read as it is from then on."""
     await store.record("default", [seen("before")])
     other = path.with_name("other.db")
     migrate(other)
@@ -178,7 +178,7 @@ async def test_a_foreign_file_takes_the_files_place(store, path, making, said):
     assert path.read_bytes() == before
 
 
-async def test_a_damaged_job_is_told(path):
+async def test_a_damaged_job_is_an_error(path):
     """A job that cannot be read back is named, with what is wrong with it."""
     async with open_store(path) as store:
         await store.record("default", [seen()])

@@ -17,7 +17,7 @@ STATUSES = ("QUEUED", "RUNNING", "PAUSED'); --", "SUCCESS", "FAILED")
 
 
 async def test_counts_follow_every_change(path):
-    """Whatever becomes of jobs (new, moved on, deleted, back again, of a status nobody knows), the counts are exact."""
+    """Whatever becomes of jobs (new, changed, deleted, back again, of an unknown status), the counts are exact."""
     dice, changes, most = random.Random(5), {}, 0
     async with open_store(path) as store:
         for step in range(150):
@@ -52,7 +52,7 @@ async def test_a_record_that_fails_counts_nothing(path):
 
 
 async def test_a_job_that_is_taken_away_is_not_counted(path):
-    """Whoever deletes a row by hand takes it out of the count."""
+    """A row that is deleted by hand is no longer counted."""
     async with open_store(path) as store:
         await store.record("default", [seen("job-1"), seen("job-2")])
         taken_away = "DELETE FROM jobs WHERE id = 'job-1'"
@@ -69,7 +69,7 @@ async def test_a_job_that_is_taken_away_is_not_counted(path):
     ],
 )
 async def test_a_count_that_was_changed(path, sql, difference):
-    """`verify` tells a count that is not what the table has, with both."""
+    """`verify` reports a count that differs from the table, with both numbers."""
     first = seen("job-1")
     async with open_store(path) as store:
         await store.record("default", [first])

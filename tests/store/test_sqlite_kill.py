@@ -57,12 +57,12 @@ async def test_nothing_acknowledged_is_lost(path, request):
         log = await Sqlite(path.parent).log()
         assert [event["seq"] for event in log] == list(range(1, len(log) + 1))
         for earlier, count in acknowledged.items():
-            told = [event["data"]["id"] for event in log if event["data"]["id"].startswith(f"job-{earlier}-")]
-            assert told in (_told(earlier, count), _told(earlier, count + 1))  # the last may have had no time to say so
+            logged = [event["data"]["id"] for event in log if event["data"]["id"].startswith(f"job-{earlier}-")]
+            assert logged in (_ids(earlier, count), _ids(earlier, count + 1))  # the last may have had no time to say so
         assert verify(path).differences == ()
     async with open_store(path) as store:
         await store.record("default", [seen("after")])
 
 
-def _told(run, count):
+def _ids(run, count):
     return [f"job-{run}-{number}" for number in range(1, count + 1) for _ in range(3)]

@@ -113,8 +113,8 @@ async def test_a_refused_file_is_not_held(path):
         assert await store.probe() is None
 
 
-async def test_a_lock_that_cannot_be_made_is_told(path):
-    """Where the lock file cannot be opened, its name and the reason are told."""
+async def test_a_lock_that_cannot_be_made_is_an_error(path):
+    """Where the lock file cannot be opened, the error has its name and the reason."""
     path.with_name("tracker.db.lock").mkdir()
     assert await refusal(path) == f"{path}.lock: cannot be opened: Is a directory"
     assert not path.exists()

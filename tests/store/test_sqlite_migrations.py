@@ -119,7 +119,7 @@ async def test_a_foreign_database_is_refused(path, making):
     assert path.read_bytes() == before
 
 
-async def test_a_foreign_database_that_nobody_closed_is_refused(path):
+async def test_a_foreign_database_that_was_not_closed_is_refused(path):
     """A foreign file whose WAL holds more than the file does is left to its owner, WAL and all."""
     _killed_after(path, "PRAGMA journal_mode = WAL; CREATE TABLE theirs (x); INSERT INTO theirs VALUES (1);")
     wal = path.with_name("tracker.db-wal")
@@ -152,7 +152,7 @@ async def test_what_is_no_database_is_refused(path, content):
 
 
 async def test_an_empty_file_becomes_a_database(path):
-    """A file of no bytes, as somebody may have made to give it an owner, is made a database."""
+    """An empty file, as one made to set its owner, becomes a database."""
     path.touch()
     async with open_store(path) as store:
         assert await store.active_jobs("default") == {}
@@ -175,7 +175,7 @@ async def test_a_file_in_the_place_of_the_directory_is_refused(tmp_path):
 
 
 async def test_a_truncated_database_is_refused(older):
-    """A database of which the end is missing is refused when it is opened, or told when it is read; it never seems empty."""
+    """A truncated database is refused when it is opened, or an error when it is read; it never seems empty."""
     older.write_bytes(older.read_bytes()[:4096])
     with pytest.raises(StorageError, match="SQLite says: database disk image is malformed"):
         async with open_store(older) as store:

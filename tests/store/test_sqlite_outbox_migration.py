@@ -1,4 +1,4 @@
-"""A log from before there were deliveries: kept to the byte, told to nobody again, and delivered from then on."""
+"""A log from before there were deliveries: kept to the byte, not delivered again, and delivered from then on."""
 
 import sqlite3
 from contextlib import closing
@@ -30,8 +30,8 @@ async def old(path, tmp_path):
         yield path, connection.execute(EVENTS).fetchall()
 
 
-async def test_log_of_an_older_version_is_kept_and_told_to_nobody(old):
-    """Bringing the file up to date tells nobody what was logged before, changes no event, and counts the jobs."""
+async def test_log_of_an_older_version_is_kept_and_not_delivered(old):
+    """Bringing the file up to date delivers nothing that was logged before, changes no event, and counts the jobs."""
     path, events = old
     async with open_store(path, [EVERYTHING]) as store:
         assert await rows(store) == []

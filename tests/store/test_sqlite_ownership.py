@@ -108,7 +108,7 @@ FILES = ["", "-wal", "-shm", "-journal", ".lock"]
 @pytest.mark.parametrize("suffix", FILES, ids=lambda suffix: suffix or "database")
 @pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
 async def test_no_file_of_root_is_reached_through_a_link(state, victim, tmp_path, suffix, link):
-    """Whatever stands in the place of the database or what is beside it, root names it, and its own files stay as they were."""
+    """Whatever stands in the place of the database or its companions: the error names it, and no file of root changes."""
     database = state / "tracker.db"
     link(victim, database.with_name(database.name + suffix))
     before = victim.stat()
@@ -165,7 +165,7 @@ async def test_the_commands_say_what_is_wrong(state, victim, tmp_path, command):
 
 @pytest.mark.parametrize("does", [_restore, _replay], ids=["restore", "replay"])
 async def test_a_link_made_after_every_check_reaches_only_what_its_user_may_change(state, tmp_path, monkeypatch, does):
-    """A user who is quicker than the checks and puts a link where SQLite opens a file gains nothing by it."""
+    """A user who puts a link where SQLite opens a file, after the checks, gains nothing by it."""
     database, theirs = state / "tracker.db", tmp_path / "other.db"
     shutil.copy(database, theirs)
     theirs.chmod(0o600)
@@ -244,7 +244,7 @@ async def test_the_control_file_is_no_link_and_no_pipe(state, victim, link):
         assert not await is_running(state / "tracker.db", http)
 
 
-async def test_a_pipe_in_the_place_of_the_database_is_told(state):
+async def test_a_pipe_in_the_place_of_the_database_is_an_error(state):
     """A command that reads does not wait for the other end of a named pipe."""
     named_pipe(None, state / "tracker.db")
     with pytest.raises(StorageError, match="no regular file"):
@@ -252,7 +252,7 @@ async def test_a_pipe_in_the_place_of_the_database_is_told(state):
 
 
 async def test_an_absolute_path_needs_no_working_directory(tmp_path, monkeypatch):
-    """Where the working directory was removed an absolute path is taken all the same, and a relative one is told."""
+    """Where the working directory was removed, an absolute path works, and a relative one is an error."""
     (gone := tmp_path / "gone").mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()

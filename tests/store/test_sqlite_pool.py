@@ -16,8 +16,8 @@ async def written(path):
     return path
 
 
-async def test_a_slow_look_holds_up_nobody(written):
-    """While all readers but one are busy that one answers; what takes too long is ended, and its reader replaced."""
+async def test_slow_query_delays_no_other_reader(written):
+    """While all readers but one are busy, that one answers; a query that takes too long is ended, and its reader replaced."""
     slow = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     async with open_reader_pool(written, lease_seconds=1.0) as pool:
 
@@ -40,7 +40,7 @@ async def test_a_slow_look_holds_up_nobody(written):
 
 
 async def test_a_reader_that_fails_is_not_kept(written):
-    """After an error the next consumer gets a reader that was opened anew; a mistake of the consumer's costs nothing."""
+    """After an error the next consumer gets a new reader; an exception of the consumer's own costs none."""
     async with open_reader_pool(written) as pool:
         async with pool.reader() as first:
             pass

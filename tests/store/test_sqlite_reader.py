@@ -1,4 +1,4 @@
-"""What a reader over SQLite can do to the file, and what it hears of commits during a read."""
+"""What a reader over SQLite cannot do to the file, and a commit during its query."""
 
 import sqlite3
 
@@ -32,8 +32,8 @@ async def test_a_reader_cannot_write(store, reader):
             await reader._connection.execute(sql)
 
 
-async def test_a_commit_during_the_look_wakes(store, reader):
-    """A commit right after the rows were read, before the look has returned, is not lost."""
+async def test_commit_during_the_query_ends_the_wait(store, reader):
+    """A commit right after the rows were read, before the query has returned, is not lost."""
     original = reader._all
 
     async def commit_after_reading(sql, *parameters):

@@ -123,7 +123,7 @@ restore.restore(pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]), "MOMENT")
 
 
 async def test_killed_at_any_moment_it_leaves_the_old_one_or_the_new_one(path, saved):
-    """Whoever opens the database next finds all that was in it, its WAL too, or the backup; and so does another restore."""
+    """The next to open the database finds all that was in it, its WAL too, or the backup; and so does another restore."""
     originals = {suffix: path.with_name(path.name + suffix).read_bytes() for suffix in ("", "-wal")}
     left, found = 0, []
     while True:
@@ -186,7 +186,7 @@ async def test_never_under_a_running_daemon(path, saved):
 
 
 async def test_the_database_is_no_backup_of_itself(path, saved, tmp_path):
-    """To name the database itself is a mistake that is told."""
+    """Naming the database itself is an error that says so."""
     (tmp_path / "link.db").symlink_to(path)
     with pytest.raises(UnfitTargetError, match="this is the database itself"):
         restore(tmp_path / "link.db", path, MOMENT)

@@ -1,4 +1,4 @@
-"""The SQLite schema: a log that only grows, settings that keep it, and files that nobody else can read."""
+"""The SQLite schema: an append-only log, the settings that keep it, and files that only their owner can read."""
 
 import os
 import sqlite3
@@ -41,7 +41,7 @@ async def written(path):
     ],
 )
 async def test_the_log_is_append_only(written, sql, why):
-    """Whoever opens the file cannot change an event, take one away, or leave a gap."""
+    """No connection can change an event, remove one, or leave a gap."""
     with closing(sqlite3.connect(written, isolation_level=None)) as connection:
         before = connection.execute("SELECT * FROM events").fetchall()
         with pytest.raises(sqlite3.IntegrityError, match=why):
@@ -101,7 +101,7 @@ async def test_files_are_the_owners_alone(path, umask):
     assert modes["tracker.db"] == 0o600
 
 
-async def test_a_mode_that_somebody_chose_stays(written):
+async def test_chosen_file_mode_stays(written):
     """A file that was opened to its group is not closed again."""
     written.chmod(0o640)
     async with open_store(written):
@@ -171,7 +171,7 @@ async def test_the_job_of_an_event_that_is_not_there(written):
 
 
 async def test_backfilled_events_are_marked(path):
-    """What was over before the first contact is told apart in the log."""
+    """What had ended before the first contact is marked in the log."""
     old = msgspec.structs.replace(seen("old", status="SUCCESS"), backfilled=True)
     async with open_store(path) as store:
         await store.record("default", [old, seen("new")])

@@ -1,4 +1,4 @@
-"""What the store tells the metrics: of real files, also while they are written, locked, or gone."""
+"""The figures for the metrics: of real files, also while they are written, locked, or missing."""
 
 import sqlite3
 from contextlib import closing
@@ -42,7 +42,7 @@ async def test_missing_file_is_an_error_and_is_not_made(path, name):
 
 
 async def test_locked_file_is_an_error_soon(path, monkeypatch):
-    """A file that somebody holds for himself alone is waited for a moment, no longer."""
+    """A file that is locked exclusively is waited for briefly, no longer."""
     monkeypatch.setattr("tracker.store.sqlite.reading.statistics._LOCK_TIMEOUT", 0.01)
     migrate(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -65,7 +65,7 @@ async def test_reading_sees_what_is_committed_and_does_not_wait(path):
 
 
 class Interrupting(sqlite3.Connection):
-    """A connection between whose looks somebody else commits."""
+    """A connection between whose queries another one commits."""
 
     between = None
 
@@ -97,8 +97,8 @@ async def test_backlog_is_of_one_moment(path, monkeypatch):
     assert open_statistics(path).backlogs() == {"pipeline": Backlog(0, 1, None)}
 
 
-async def test_use_is_told(path):
-    """Whatever is done with the database is told once, as what it was and whether it went well."""
+async def test_use_and_its_failure_are_passed_on(path):
+    """Each use of the database is passed on once, with its kind and whether it succeeded."""
     used = []
     async with open_store(path, used=lambda use, well: used.append((use, well))) as store:
         used.clear()  # of the opening

@@ -55,7 +55,7 @@ async def test_a_missing_file(path, reading):
     ],
 )
 async def test_files_that_are_not_for_us(path, reading, making, said):
-    """Another program's file and one of a newer version are told as such."""
+    """The error says that a file is another program's, or of a newer version."""
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(making)
     before = path.read_bytes()
@@ -87,13 +87,13 @@ async def test_what_is_no_database(path, reading):
 
 
 async def test_a_directory(path, reading):
-    """A directory in the place of the file is told as such."""
+    """The error says that there is a directory in the place of the file."""
     path.mkdir()
     assert await refusal(reading, path) == "expected a database, found a directory"
 
 
 async def test_a_path_through_a_file(path, reading):
-    """A path that leads through a file is told with the system's reason."""
+    """The error of a path that leads through a file has the system's reason."""
     path.touch()
     assert await refusal(reading, path / "tracker.db") == "cannot be opened: Not a directory"
 
@@ -109,7 +109,7 @@ async def test_a_damaged_database(path, reading):
 
 
 async def test_a_damaged_job(path):
-    """A job whose JSON is not whole is told as the database's failure."""
+    """A job whose JSON is truncated is an error of the database."""
     async with open_store(path) as store:
         await store.record("default", [seen()])
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:

@@ -1,4 +1,4 @@
-"""`verify`: silent on a healthy log, and each kind of tampering told as what it is."""
+"""`verify`: no difference in a healthy log, and each kind of tampering reported as what it is."""
 
 import json
 import sqlite3
@@ -34,7 +34,7 @@ async def log(path):
 
 
 def in_two(change):
-    """`change` as it was told before one observation was one event: what counts, and what else changed."""
+    """`change` as it was logged before one observation was one event: what counts, and what else changed."""
     (event,) = change.events
     counted = {name: pair for name, pair in event.changes.items() if name in COUNTERS}
     other = {name: pair for name, pair in event.changes.items() if name not in COUNTERS}
@@ -44,7 +44,7 @@ def in_two(change):
 
 
 def tampered(path, sql, *parameters):
-    """Change the file as somebody can who is not stopped by the triggers that keep the log."""
+    """Change the file without the triggers that keep the log."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         kept = "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'events'"
         for (name,) in connection.execute(kept).fetchall():
@@ -72,8 +72,8 @@ async def test_an_empty_log(path):
     assert verify(path) == Verification(events=0, jobs=0, differences=())
 
 
-async def test_while_somebody_writes(log):
-    """`verify` reads a snapshot beside a daemon that writes."""
+async def test_while_a_daemon_writes(log):
+    """`verify` reads a snapshot while a daemon writes."""
     async with open_store(log) as store:
         await store.record("default", [seen("job-3")])
         assert verify(log) == Verification(events=10, jobs=4, differences=())
@@ -117,14 +117,14 @@ RUNNING_AGAIN = "UPDATE jobs SET status = 'RUNNING', active = 1 WHERE id = 'job-
     ],
 )
 async def test_a_table_that_was_changed(log, sql, differences):
-    """A row of the table that was changed, taken away or made up is told, column by column."""
+    """A row of the table that was changed, removed or made up is reported, column by column."""
     tampered(log, sql)
     assert verify(log).differences == tuple(differences)
 
 
 @pytest.mark.parametrize("data", ['replace(data, \'"model":"small"\', \'"model":"large"\')', "substr(data, 1, 30)"])
 async def test_a_jobs_data_that_was_changed(log, data):
-    """A change of a job's data is told with both sides, one that broke its JSON too."""
+    """A change of a job's data is reported with both sides, one that broke its JSON too."""
     tampered(log, f"UPDATE jobs SET data = {data} WHERE account = 'default' AND id = 'job-1'")  # noqa: S608 - of this file
     (difference,) = verify(log).differences
     assert difference.startswith("account default, job job-1: data: the log says {'id': 'job-1'")
@@ -143,7 +143,7 @@ async def test_a_jobs_data_that_was_changed(log, data):
     ],
 )
 async def test_a_column_unlike_its_body(log, column, value, was):
-    """Each column of an event that differs from the body is told: queries go by the one, everybody sees the other."""
+    """Each column of an event that differs from its body is reported: queries use the one, consumers get the other."""
     tampered(log, f"UPDATE events SET {column} = ? WHERE seq = 5", value)  # noqa: S608 - a name of the table above
     (difference,) = verify(log).differences
     assert difference.startswith(f"event 5: {column}: the column has {value!r}, the body ")
@@ -236,7 +236,7 @@ def _change(name, change):
     ],
 )
 async def test_an_event_that_was_edited(log, seq, edit, differences):
-    """An event whose body was edited is told by what it breaks: its own whole, or the chain with what is before and after."""
+    """An event whose body was edited is reported by what it breaks: its own consistency, or the chain of changes."""
     edit_body(log, seq, edit)
     found = verify(log).differences
     for expected in differences:
@@ -247,7 +247,7 @@ async def test_an_event_that_was_edited(log, seq, edit, differences):
     "body", ["", "{", "[]", "null", '{"seq": 5}', '{"changes": {"status": ' + "[" * 100_000, '{"data": 1e999}']
 )
 async def test_a_body_that_is_no_event(log, body):
-    """A body that is no event at all is told, and the rest is compared all the same."""
+    """A body that is no event is reported, and the rest is compared all the same."""
     tampered(log, "UPDATE events SET body = ? WHERE seq = 9", body)
     found = verify(log)
     assert (found.events, found.jobs) == (9, 3)
@@ -268,7 +268,7 @@ async def test_a_body_that_is_no_event(log, body):
     ],
 )
 async def test_an_event_that_was_taken_away(log, gone_seq, differences):
-    """A gap is told where it is, and so is what the job lacks by it; the last event is missed by the table."""
+    """A gap is reported where it is, with what the job lacks by it; a missing last event shows in the table."""
     tampered(log, "DELETE FROM events WHERE seq = ?", gone_seq)
     found = verify(log)
     assert found.events == 8
@@ -319,7 +319,7 @@ async def test_size_that_stands_for_a_value(path):
 
 
 async def test_a_record_that_lies_is_found(path):
-    """A program that records a state its events do not tell is found out, whatever it wrote in the table."""
+    """A program that records a state which its events do not report is found, whatever it wrote in the table."""
     first = seen(status="RUNNING")
     change = moved(first, status="SUCCESS")
     lying = msgspec.structs.replace(change, known=Known(msgspec.structs.replace(change.known.job, succeeded_requests=5)))
@@ -330,7 +330,7 @@ async def test_a_record_that_lies_is_found(path):
 
 
 async def test_a_damaged_index(log):
-    """What SQLite's own check finds is told too."""
+    """What SQLite's own check finds is reported too."""
     with closing(sqlite3.connect(log, isolation_level=None)) as connection:
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute(

@@ -97,8 +97,8 @@ async def test_cancelled_while_others_record(engine, store):
 
 
 @pytest.mark.parametrize("turns", range(5))
-async def test_a_cancelled_reading_harms_nobody(store, turns):
-    """Whoever reads next is given the answer to its own question."""
+async def test_a_cancelled_read_harms_no_other(store, turns):
+    """The task that reads next gets the answer to its own query."""
     await store.record("default", seen_many(3))
     await _cancelled_after(turns, store.known_jobs, "default", ["job-0"])
     assert list(await store.known_jobs("default", ["job-1"])) == ["job-1"]

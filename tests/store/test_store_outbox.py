@@ -128,7 +128,7 @@ async def test_next_due_with_an_endless_hold_is_the_retry(store):
 
 
 async def test_next_due_is_enough_to_deliver_everything(store):
-    """Whoever sleeps until `next_due` each time misses nothing: every delivery comes up, in its order."""
+    """A loop that sleeps until `next_due` each time misses nothing: every delivery comes up, in its order."""
     await store.record("default", [seen("a", status="RUNNING"), seen("b")])
     await attempt(store, 1, FAILED, at=SINCE + 10, wait=1000.0)
     now, order = SINCE + 10, []
@@ -141,14 +141,14 @@ async def test_next_due_is_enough_to_deliver_everything(store):
 
 
 async def test_each_receiver_has_its_own_deliveries(store):
-    """Filters decide who has one; what one receiver fails to take is nothing to another."""
+    """Filters decide which receivers get one; a failure of one receiver does not concern another."""
     first = seen("a")
     await store.record("default", [first, moved(first, status="SUCCESS")])
     assert await rows(store, "seq, type") == [(1, "batch.created"), (2, "batch.completed")]
     assert await rows(store, "seq, type", "other") == [(2, "batch.completed")]
     await attempt(store, 1, FAILED)
     assert await seqs(store, receiver="other") == [2]
-    assert await seqs(store, receiver="nobody") == []
+    assert await seqs(store, receiver="unknown") == []
 
 
 async def test_delay_lets_events_gather(engine):
@@ -195,7 +195,7 @@ async def test_failing_record_leaves_no_delivery(store):
     assert await rows(store) == [(1, "pending", 0), (2, "pending", 0)]
 
 
-async def test_failing_record_wakes_nobody_and_a_commit_wakes_those_it_is_for(store):
+async def test_failing_record_wakes_no_deliverer_and_a_commit_those_it_is_for(store):
     """`changed` is set by the commit of a delivery for that receiver, and by nothing else."""
     first = seen("a")
     pipeline, other = store.wakeups.deliveries_changed("pipeline"), store.wakeups.deliveries_changed("other")
@@ -211,8 +211,8 @@ async def test_failing_record_wakes_nobody_and_a_commit_wakes_those_it_is_for(st
         await other.wait()
 
 
-async def test_history_is_told_to_nobody(engine):
-    """What was over before the first contact is logged without a delivery; what a deletion says of it later is told."""
+async def test_history_is_not_delivered(engine):
+    """What had ended before the first contact is logged without a delivery; its later deletion is delivered."""
     async with engine.store([EVERYTHING]) as store:
         change = msgspec.structs.replace(seen("old", status="SUCCESS"), backfilled=True)
         await store.record("default", [change, seen("new")])

@@ -35,7 +35,7 @@ def store(with_receivers):
 
 
 async def recorded_progress(store, count):
-    """A running job of which `count` completed requests were told one by one: seqs 1, 2, and 3 to 2 + `count`."""
+    """A running job of which `count` completed requests were logged one by one: seqs 1, 2, and 3 to 2 + `count`."""
     change = seen(status="RUNNING", total_requests=100)
     await store.record("default", [change])
     steps = progress(change)
@@ -82,7 +82,7 @@ async def test_what_has_ended_is_settled_no_more(store, how):
 
 
 async def test_settling_is_all_or_nothing(store):
-    """Where an event cannot be logged, no delivery, attempt or circuit has changed, and nobody is woken."""
+    """Where an event cannot be logged, no delivery, attempt or circuit has changed, and no deliverer is woken."""
     await store.record("default", seen_many(3))
     await store.append([GONE])
     settlements = [attempted(each, DELIVERED, SINCE + 10) for each in await claimed(store)]
@@ -100,7 +100,7 @@ async def test_settling_is_all_or_nothing(store):
 
 
 async def test_events_of_a_settlement_are_deliveries_of_the_others(engine):
-    """That a receiver fails is logged with the attempts that showed it, and told to all but him."""
+    """That a receiver fails is logged with the attempts that showed it, and delivered to all other receivers."""
     both = [EVERYTHING, msgspec.structs.replace(EVERYTHING, receiver="other")]
     async with engine.store(both) as store:
         await store.record("default", [seen()])
@@ -225,8 +225,8 @@ async def test_newer_event_supersedes_progress_and_nothing_else(store):
     ]
 
 
-async def test_progress_is_superseded_by_what_its_own_receiver_is_told(engine):
-    """Whoever wants progress alone is still told the last of it when others are told the end of the job."""
+async def test_progress_is_superseded_by_what_its_own_receiver_gets(engine):
+    """A receiver of progress alone still gets the last of it when others get the end of the job."""
     counting = Subscription(receiver="counting", events=("batch.progress",))
     first = seen(status="RUNNING", total_requests=9)
     second = moved(first, completed_requests=1)

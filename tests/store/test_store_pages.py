@@ -54,7 +54,7 @@ async def all_events(reader, span, which, size):
 JOB_FILTERS = [
     JobFilter(),
     JobFilter(account="a"),
-    JobFilter(account="nobody"),
+    JobFilter(account="unknown"),
     JobFilter(active=True),
     JobFilter(active=False),
     JobFilter(statuses=("RUNNING",)),
@@ -76,7 +76,7 @@ JOB_FILTERS = [
     JobFilter(by_end=True, statuses=("FAILED",), created_after=SINCE // 1000 + 2),
     JobFilter(by_end=True, prefix="job-1", created_before=SINCE // 1000 + 6),
     JobFilter(by_end=True, model="mistral-*", created_after=SINCE // 1000),
-    JobFilter(by_end=True, account="nobody"),
+    JobFilter(by_end=True, account="unknown"),
 ]
 
 
@@ -90,7 +90,7 @@ async def test_pages_of_jobs_fit_together(world, which, bounded, monkeypatch):
     async with world.reader() as reader:
         everything = await reader.jobs()
         expected = sorted(filter(lambda job: wants(which, job), everything), key=order)
-        assert expected or not which.by_end or which.account == "nobody"
+        assert expected or not which.by_end or which.account == "unknown"
         for size in (1, 3, 500):
             assert await all_jobs(reader, which, size) == expected
         if expected:
@@ -100,7 +100,7 @@ async def test_pages_of_jobs_fit_together(world, which, bounded, monkeypatch):
 
 
 def wants(which, job):
-    """What the filter says, told once more in plain words."""
+    """What the filter means, written a second time."""
     terminal = job["deleted"] or job["status"] in ("SUCCESS", "FAILED")
     smaller = {"mistral-*": "mistral-", "mistral-[!s]*": "mistral-l", "a[[]b]c": "a[b]c"}
     return (
@@ -153,11 +153,11 @@ async def test_jobs_in_the_order_in_which_people_look_for_them(world):
             assert kinds == sorted(kinds)
 
 
-async def test_a_page_of_jobs_costs_a_bounded_look(world, monkeypatch):
+async def test_cost_of_a_page_of_jobs_is_bounded(world, monkeypatch):
     """A page that would have to read too much ends early, and says where to go on."""
     world.bound_pages(monkeypatch, decoded=4, batch=2)
     async with world.reader() as reader:
-        page = await reader.jobs_page(None, JobFilter(model="nobody's"), 5)
+        page = await reader.jobs_page(None, JobFilter(model="unknown"), 5)
         assert (page.jobs, page.next) == (
             [],
             JobKey(*[(await reader.jobs_page(None, JobFilter(), 4)).jobs[3][each] for each in ("created_at", "account", "id")]),
@@ -180,7 +180,7 @@ EVENT_FILTERS = [
     EventFilter(statuses=("FAILED", "UNHEARD_OF")),
     EventFilter(model="mistral-*", types=("*.created",), since=iso(SINCE + 3000)),
     EventFilter(job="job-05", statuses=("RUNNING",)),
-    EventFilter(model="nobody's"),
+    EventFilter(model="unknown"),
 ]
 
 
@@ -235,11 +235,11 @@ async def test_the_last_page_says_so(world):
     st.sampled_from(TYPES),
 )
 def test_types_are_matched_as_receivers_match_them(globs, type_):
-    """The types that a filter asks the engine for are those that a receiver with the same globs would be told."""
+    """The types that a filter asks the engine for are those that a receiver with the same globs would get."""
     wanted = EventFilter(types=globs).wanted_types()
-    told = Subscription(receiver="r", events=tuple(globs) or ("*",))
+    subscription = Subscription(receiver="r", events=tuple(globs) or ("*",))
     event = msgspec.structs.replace(seen().events[0], type=type_)
-    assert (wanted is None or type_ in wanted) is bool(list(fan_out([told], event)))
+    assert (wanted is None or type_ in wanted) is bool(list(fan_out([subscription], event)))
 
 
 DELIVERY_FILTERS = [
@@ -281,7 +281,7 @@ async def test_pages_of_deliveries_go_both_ways(world, which, bounded, monkeypat
         assert await reader.deliveries((0, ""), which, 1000) == expected
 
 
-async def test_what_a_receiver_was_not_told(world):
+async def test_backlog_of_a_receiver(world):
     """Pending and dead deliveries are counted for each receiver, with when the oldest pending one was observed."""
     async with world.reader() as reader:
         one, two = await reader.deliveries((0, ""), DeliveryFilter(receiver="one"), 1000), await reader.backlog("two")
@@ -289,7 +289,7 @@ async def test_what_a_receiver_was_not_told(world):
         first = json.loads((await reader.events(pending[0] - 1, EventFilter(), 1))[0][1])
         assert await reader.backlog("one") == (len(pending), 20, first["observed_at"])
         assert (two.pending > len(pending), two.dead) == (True, 0)
-        assert await reader.backlog("nobody") == (0, 0, None)
+        assert await reader.backlog("unknown") == (0, 0, None)
         assert await reader.circuits() == {"one": Circuit()}
 
 
@@ -315,7 +315,7 @@ async def test_a_job_of_two_accounts(world):
 
 
 async def test_a_job_seen_between_pages(engine):
-    """Jobs that come while somebody pages through the older ones neither move nor repeat them."""
+    """New jobs that are recorded between two pages neither move nor repeat the older ones."""
     async with engine.store() as store, engine.reader() as reader:
         await store.record("a", [seen(f"old-{number}", account="a", created_at=100 + number) for number in range(6)])
         first = await reader.jobs_page(None, JobFilter(), 3)

@@ -1,4 +1,4 @@
-"""The reader: the log and the jobs, while somebody writes and without a writer."""
+"""What any engine owes to the protocol `Reader`: the log and the jobs, with and without a writer."""
 
 import json
 
@@ -134,7 +134,7 @@ async def test_an_id_that_begins_many_others(store, reader):
 
 
 async def test_reading_does_not_hold_up_writing(store, reader):
-    """A reader that is open sees each record once it returned, and writing goes on beside it."""
+    """An open reader sees each record once that has returned, and does not delay writing."""
     for count in range(1, 6):
         await store.record("default", [seen(f"job-{count}")])
         assert await seqs(reader) == list(range(1, count + 1))
@@ -171,7 +171,7 @@ async def test_following_the_log(store, engine):
     assert found == list(range(1, 201))
 
 
-async def test_last_sweep_is_read_by_whoever_comes_later(engine):
+async def test_last_sweep_outlives_the_writer(engine):
     """A probe records when accounts were last swept whole; the newest of all is read, also once the writer is gone."""
     async with engine.store() as store:
         for account in ("a", "b"):
@@ -184,7 +184,7 @@ async def test_last_sweep_is_read_by_whoever_comes_later(engine):
         assert await reader.last_sweep() == SINCE + 5000
 
 
-async def test_jobs_are_looked_for_in_one_account(engine):
+async def test_jobs_are_searched_in_one_account(engine):
     """An account's job is found by the beginning of its ID, however many jobs of another account begin so."""
     async with engine.store() as store:
         await store.record("a", [seen(f"job-{number}", account="a") for number in range(30)])

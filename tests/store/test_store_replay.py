@@ -106,7 +106,7 @@ async def test_what_is_chosen(store, wanted, seqs):
     assert await rows(store, "other") == others
 
 
-async def test_range_reaches_what_was_told_to_nobody(store):
+async def test_range_reaches_history(store):
     """History that was logged before the first contact is delivered where a range asks for it."""
     old = msgspec.structs.replace(seen("old", status="SUCCESS", now=LATER), backfilled=True)
     await store.record("default", [old])
@@ -131,7 +131,7 @@ async def test_streams_are_those_that_order_is_kept_within(engine):
 
 @pytest.mark.parametrize(("failures", "kept"), [(1, FAILURES_TO_OPEN), (FAILURES_TO_OPEN + 3, FAILURES_TO_OPEN + 3)])
 async def test_disabled_receiver_is_enabled_to_be_probed(store, failures, kept):
-    """A receiver that said that it is gone is tried again, by one delivery first; that it was disabled is told, once."""
+    """A receiver that answered 410 is tried again, by one delivery first; the result says once that it was disabled."""
     quiet = {"quiet_until": LATER * 2, "asked_until": LATER * 2}
     gone = Circuit(failures=failures, since=SINCE, **quiet, reason="gone", detail="HTTP 410", disabled=True)
     await attempted(store, (await claimed(store))[2], Result.GONE, circuit=gone)
@@ -179,7 +179,7 @@ async def test_receiver_that_was_never_settled(store):
     [(Result.SERVER, (2, "pending", 0, LATER, None, None)), (Result.DELIVERED, (2, "delivered", 1))],
 )
 async def test_attempt_that_is_under_way_during_a_replay(store, result, row):
-    """Its failure is nothing to the delivery that starts anew, though it was the last of its schedule; its success is."""
+    """Its failure does not concern the delivery that starts again, though it was the last of its schedule; its success does."""
     await attempted(store, (await claimed(store))[2], Result.SERVER, more=1)
     under_way = (await claimed(store))[2]
     assert under_way.attempts == 1
@@ -205,7 +205,7 @@ async def test_first_attempt_that_is_under_way_during_a_replay_and_fails(store, 
 
 
 async def test_replayed_progress_is_sent_though_there_is_newer(engine):
-    """A range that was asked for is sent whole: the next event of a job supersedes only progress that nobody asked for."""
+    """A range that is replayed is sent whole: the next event of a job supersedes only progress that was not replayed."""
     async with engine.store([Subscription(receiver="pipeline", events=("batch.*",))]) as store:
         change = seen("job", status="RUNNING", now=SINCE)
         for number in (1, 2, 3):

@@ -21,7 +21,7 @@ async def test_figures_of_an_empty_store(engine):
     assert found == ([], {}, {}, 0)
 
 
-async def test_sizes_and_engine_are_told(engine):
+async def test_sizes_and_engine_are_known(engine):
     """The database has a size in bytes, its write-ahead log too, and the engine a version."""
     async with engine.store() as store:
         await store.record("default", [seen("a")])
@@ -65,12 +65,12 @@ async def test_backlogs_and_circuits(engine):
         assert figures.last_seq() == 3
 
 
-async def test_every_committed_event_is_told_once(engine):
-    """Whoever listens is told what sweeps, the janitor and deliverers log, once it is committed, and nothing else."""
-    told = []
+async def test_every_committed_event_is_passed_on_once(engine):
+    """The observer gets what sweeps, time checks and deliverers log, once it is committed, and nothing else."""
+    observed = []
     first = seen("a", status="RUNNING")
     async with engine.store(
-        [EVERYTHING], notified=lambda event, backfilled: told.append((event.seq, event.type, backfilled))
+        [EVERYTHING], notified=lambda event, backfilled: observed.append((event.seq, event.type, backfilled))
     ) as store:
         await store.record("default", [first])
         with pytest.raises(StorageError):
@@ -79,7 +79,7 @@ async def test_every_committed_event_is_told_once(engine):
         failing_event = plain_event("receiver.failing", "", {"receiver": "pipeline"}, SINCE)
         await attempt(store, 1, Result.DELIVERED, events=[failing_event])
         await store.record("default", [moved(first, status="SUCCESS")])
-    assert told == [
+    assert observed == [
         (1, "batch.created", False),
         (2, "batch.started", False),
         (3, "account.unreachable", False),

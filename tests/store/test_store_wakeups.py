@@ -45,7 +45,7 @@ async def test_deliverers_are_woken_by_name_or_all(with_receivers):
     """A signal is set once, for the receivers that are named, and for all where all are woken."""
     wakeups = with_receivers.wakeups
     pipeline, other = wakeups.deliveries_changed("pipeline"), wakeups.deliveries_changed("other")
-    wakeups.wake_deliverers(["pipeline", "nobody waits for this one"])
+    wakeups.wake_deliverers(["pipeline", "without a deliverer"])
     await come(pipeline)
     assert not await has_come(other)
     assert not await has_come(wakeups.deliveries_changed("pipeline"))
@@ -55,7 +55,7 @@ async def test_deliverers_are_woken_by_name_or_all(with_receivers):
 
 
 async def test_log_readers_are_woken(store):
-    """Everybody who waits for the log to grow is woken, and a signal that is taken afterwards is a new one."""
+    """All tasks that wait for the log to grow are woken, and a signal that is taken afterwards is a new one."""
     one, two = store.wakeups.log_grown(), store.wakeups.log_grown()
     store.wakeups.wake_log_readers()
     await come(one, two)

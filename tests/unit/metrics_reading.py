@@ -1,4 +1,4 @@
-"""Owns reading a page of metrics, and what active jobs it shows."""
+"""Owns reading a page of metrics, and setting the active jobs that it shows."""
 
 from prometheus_client.parser import text_string_to_metric_families
 

@@ -37,7 +37,7 @@ async def test_wait_that_began_later_than_now_begins_now(store):
 
 
 async def test_clock_that_is_set_back_step_by_step(store):
-    """What has begun anew by a clock that was still ahead, and waits since, is due once that is set back too."""
+    """A wait that began again by a clock that was still ahead is over once that clock is set back too."""
     await store.record("default", [seen()])
     circuit = msgspec.structs.replace(failing(FAILURES_TO_OPEN), since=AHEAD, quiet_until=AHEAD + 120_000)
     await attempt(store, 1, FAILED, at=AHEAD, wait=600.0, circuit=circuit)
@@ -123,7 +123,7 @@ async def test_attempts_of_others_say_nothing(store):
     assert await store.outbox.circuit("pipeline") == circuit
 
 
-async def test_nobody_else_is_concerned(store):
+async def test_other_receivers_are_not_concerned(store):
     """Other receivers have deliverers of their own; what has ended, and a receiver that never failed, stay as they are."""
     await store.record("default", [seen(status="SUCCESS", now=AHEAD)])
     await attempt(store, 1, DELIVERED, at=AHEAD)

@@ -103,7 +103,7 @@ class Trial:
             await self.store.record(account, [*changes, "no change"])
 
     async def both(self, account, changes):
-        """Two at once, as two pollers of one account might for a moment, and one who reads between them."""
+        """Two records at once, as by two pollers of one account, and a read between them."""
         async with anyio.create_task_group() as group:
             group.start_soon(self.store.record, account, changes[::2])
             group.start_soon(self.store.active_jobs, account)
@@ -127,7 +127,7 @@ async def test_memory_is_what_the_table_says(store, path, seed):
 
 
 async def test_what_was_read_stays_as_it_was(store):
-    """Whoever has read the active jobs is not given later changes under the hand."""
+    """Active jobs that were read do not change when later changes are recorded."""
     first = seen()
     await store.record("default", [first])
     before = await store.active_jobs("default")
@@ -136,7 +136,7 @@ async def test_what_was_read_stays_as_it_was(store):
 
 
 async def test_reading_again_asks_nothing(store):
-    """Once read, and after each change that was committed, the active jobs are told without a statement; after an error not."""
+    """Once read, and after each committed change, the active jobs need no statement; after an error they are read again."""
     first = seen()
     await store.record("default", [first])
     await store.active_jobs("default")
@@ -184,7 +184,7 @@ def test_what_is_alike_is_not_in_common():
 
 
 async def test_another_file_is_read_anew(store, path):
-    """Where another of the process's tasks is told that the file was replaced, what was remembered of it is forgotten."""
+    """Where another task of the process finds that the file was replaced, the cache of it is dropped."""
     await store.record("default", [seen()])
     assert await store.active_jobs("default")
     other = path.with_name("other.db")
