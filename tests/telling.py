@@ -59,7 +59,7 @@ class Telling:
             self.store.wakeups,
             now=self.clock,
             jitter=lambda: 0.5,
-            settled=lambda settlement: self.outcomes.append(settlement.outcome),
+            on_settled=lambda settlement: self.outcomes.append(settlement.outcome),
         )
 
     async def record(self, *jobs):

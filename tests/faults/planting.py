@@ -88,7 +88,7 @@ ONE_WAITS_FOR_THE_ATTEMPTS_OF_OTHERS = """
     import anyio
     from tracker.delivery.deliverer import Deliverer
     from tracker.delivery.notifiers.webhook.notifier import Webhook
-    start, send, under_way = Deliverer._start_due, Webhook.send, []
+    start, send, under_way = Deliverer._start_due_attempts, Webhook.send, []
     async def counted(self, message):
         under_way.append(message)
         try:
@@ -99,7 +99,7 @@ ONE_WAITS_FOR_THE_ATTEMPTS_OF_OTHERS = """
         while self.receiver == "well" and under_way:
             await anyio.sleep(0.01)
         await start(self, *arguments)
-    Webhook.send, Deliverer._start_due = counted, later
+    Webhook.send, Deliverer._start_due_attempts = counted, later
 """
 
 NO_CLOCK_IS_FOLLOWED = """

@@ -168,14 +168,14 @@ async def test_nothing_is_sent_again_while_nothing_can_be_written(tmp_path, monk
 
 async def test_all_receivers_together_are_asked_for_no_more_than_there_are(tmp_path):
     """Receivers that hang take what there is and no more; one that comes late has an attempt of its own in any case."""
-    hanging, sharing = Hanging(), ConcurrencyLimit(3 * MAX_CONCURRENCY // 2)
+    hanging, limit = Hanging(), ConcurrencyLimit(3 * MAX_CONCURRENCY // 2)
     expected = {"/0": MAX_CONCURRENCY, "/1": MAX_CONCURRENCY // 2, "/2": 1, "/3": 1}
     telling = Telling(tmp_path / "tracker.db", timeout=PATIENCE)
     async with open_server(hanging, "127.0.0.1", 0) as address, telling.to(**{path: address.url + path for path in expected}):
         await telling.record(*[a_job(f"job-{number}") for number in range(2 * MAX_CONCURRENCY)])
         async with anyio.create_task_group() as group:
             for path, deliverer in telling.deliverers.items():
-                deliverer._sharing = sharing
+                deliverer._concurrency_limit = limit
                 group.start_soon(deliverer.deliver_due)
                 with anyio.fail_after(PATIENCE):
                     await hanging.has(path, expected[path])
@@ -189,18 +189,18 @@ async def test_all_receivers_together_are_asked_for_no_more_than_there_are(tmp_p
 
 async def test_attempts_that_are_not_made_are_there_for_others(tmp_path):
     """A receiver counts with what it has under way, not with what it might have had, and once it is gone with nothing."""
-    hanging, sharing = Hanging(), ConcurrencyLimit(100)
+    hanging, limit = Hanging(), ConcurrencyLimit(100)
     telling = Telling(tmp_path / "tracker.db", timeout=PATIENCE)
     async with open_server(hanging, "127.0.0.1", 0) as address, telling.to(pipeline=address.url + "/0"):
         await telling.record(a_job("job-1"), a_job("job-2"))
-        telling.deliverers["pipeline"]._sharing = sharing
+        telling.deliverers["pipeline"]._concurrency_limit = limit
         async with anyio.create_task_group() as group:
             group.start_soon(telling.deliverers["pipeline"].run)
             with anyio.fail_after(PATIENCE):
                 await hanging.has("/0", 2)
-            assert sharing.take("another", 0, 100) == 98
+            assert limit.reserve("another", 0, 100) == 98
             group.cancel_scope.cancel()
-        assert sharing.take("another", 0, 100) == 100
+        assert limit.reserve("another", 0, 100) == 100
 
 
 class Hanging:

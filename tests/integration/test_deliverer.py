@@ -86,7 +86,7 @@ class Bench:
 
     async def due_next(self):
         """Set the clock to when the deliverer would wake by itself."""
-        self.now += round(await self.deliverer._seconds_to_next(self.now) * 1000)
+        self.now += round(await self.deliverer._seconds_until_due(self.now) * 1000)
 
 
 async def test_events_arrive_once_in_order_with_their_own_bytes(tmp_path):
@@ -161,9 +161,9 @@ async def test_poisoned_event_holds_back_its_job_for_a_while_and_no_other(tmp_pa
             await bench.log(job("a", "SUCCESS", 100), job("b", "SUCCESS", 100))
             await deliverer.deliver_due()
             first_failed = (await bench.store._database.fetch("SELECT min(first_failed_at) FROM deliveries"))[0][0]
-            assert ("batch.completed", "b") in _told(receiver)
-            assert ("batch.completed", "a") not in _told(receiver)
-            while ("batch.completed", "a") not in _told(receiver):
+            assert ("batch.completed", "b") in _received(receiver)
+            assert ("batch.completed", "a") not in _received(receiver)
+            while ("batch.completed", "a") not in _received(receiver):
                 await bench.due_next()
                 await deliverer.deliver_due()
             assert bench.now - first_failed == 150_000
@@ -364,5 +364,5 @@ async def test_order_per_job_holds_whatever_fails(tmp_path):
                 assert seqs == sorted(seqs)
 
 
-def _told(receiver):
+def _received(receiver):
     return [(event["type"], event["data"]["id"]) for event in receiver.got]

@@ -105,5 +105,5 @@ async def test_overload_counts_after_a_clock_was_set_back_too(tmp_path):
                 telling.now += passed
                 await telling.record(a_job(f"job-{number}"))
                 await telling.deliver()
-                rooms.append(telling.deliverers["pipeline"]._window.limit)
+                rooms.append(telling.deliverers["pipeline"]._concurrency.limit)
     assert rooms == [8, 4, 2, 1]

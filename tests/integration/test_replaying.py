@@ -131,9 +131,9 @@ async def two_under_way(database, told=lambda _settlement: None):
     async with open_store(database, [ENDS]) as store, anyio.create_task_group() as group:
         await log_ends(store, "a", "b")
         notifier = Notifier()
-        terms = DeliveryPolicy(retry=(3600.0,), hold=900.0)
+        policy = DeliveryPolicy(retry=(3600.0,), hold=900.0)
         deliverer = Deliverer(
-            "pipeline", terms, notifier, store.outbox, store.wakeups, now=now, jitter=lambda: 0.5, settled=told
+            "pipeline", policy, notifier, store.outbox, store.wakeups, now=now, jitter=lambda: 0.5, on_settled=told
         )
         group.start_soon(deliverer.run)
         await notifier.began.wait()

@@ -37,10 +37,10 @@ class Bench:
         subscription = Subscription(receiver=RECEIVER, events=("*",), delay=GROUP_WAIT)
         async with http_client(tls_context()) as http, open_store(self.path, [subscription]) as self.store:
             await self.store.checkpoint("default", Checkpoint(since=0, horizon=0))
-            terms = DeliveryPolicy(retry=(5.0, 60.0), hold=900.0, digest=3)
+            policy = DeliveryPolicy(retry=(5.0, 60.0), hold=900.0, digest=3)
             notifier = self.webhook(http) if kind == "webhook" else self.bot(http)
             self.deliverer = Deliverer(
-                RECEIVER, terms, notifier, self.store.outbox, self.store.wakeups, now=lambda: self.now, jitter=lambda: 0.5
+                RECEIVER, policy, notifier, self.store.outbox, self.store.wakeups, now=lambda: self.now, jitter=lambda: 0.5
             )
             yield
 

@@ -12,7 +12,7 @@ from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.events.time_driven import TimeLimits
 from tracker.core.ports.cards import Cards
 from tracker.core.ports.notifier import Notifier
-from tracker.delivery.notifiers.notifier_kind import Dependencies
+from tracker.delivery.notifiers.notifier_kind import NotifierDependencies
 from tracker.delivery.notifiers.registry import NOTIFIER_KINDS
 from tracker.delivery.notifiers.secret_renewal import RenewingNotifier
 from tracker.http.client import HttpClient, http_client, tls_context
@@ -78,7 +78,7 @@ async def open_notifier(
     credentials = Credentials(secrets, receiver.headers, owner=owner, learned=network.learned)
     rate_limiter = rate_limiter or message_pace(receiver)
     async with _client(receiver, network, credentials, heartbeat) as http:
-        dependencies = Dependencies(
+        dependencies = NotifierDependencies(
             http=http,
             credentials=credentials,
             rate_limiter=rate_limiter,
@@ -113,6 +113,6 @@ def subscription(receiver: Receiver) -> Subscription:
     return Subscription(receiver=receiver.name, events=receiver.events, match=receiver.match, delay=receiver.group_wait)
 
 
-def terms(receiver: Receiver) -> DeliveryPolicy:
+def delivery_policy(receiver: Receiver) -> DeliveryPolicy:
     digest = NOTIFIER_KINDS[receiver.kind].largest_without_digest
     return DeliveryPolicy(retry=receiver.retry, hold=receiver.hold, digest=digest)

@@ -42,8 +42,8 @@ class Supervisor:
         self.dependencies = dependencies
         self._config = config
         self._tls = tls_context()
-        self._sharing = ConcurrencyLimit(attempts)
-        self._settling: dict[str, anyio.Lock] = {}  # by receiver: one for all that work for it, one after the other
+        self._concurrency_limit = ConcurrencyLimit(attempts)
+        self._settle_locks: dict[str, anyio.Lock] = {}  # by receiver: one for all that work for it, one after the other
         self._rate_limiters: dict[str, tuple[str, Secret, RateLimiter]] = {}
         self._janitor = Janitor(
             dependencies.store,
@@ -93,7 +93,7 @@ class Supervisor:
     @asynccontextmanager
     async def paused(self, receiver: str) -> AsyncIterator[None]:
         """No attempt to the receiver is settled while the context lasts; then its circuit is read again."""
-        async with self._settling_of(receiver):
+        async with self._settle_lock(receiver):
             try:
                 yield
             finally:  # also where it failed: COMMIT may have committed nevertheless
@@ -116,10 +116,12 @@ class Supervisor:
         return AccountWorker(self.dependencies, spec, self._tls, self._rate_limiter(spec.account))
 
     def _deliverer(self, spec: ReceiverSpec) -> ReceiverWorker:
-        return ReceiverWorker(self.dependencies, spec, self._tls, self._sharing, self._settling_of(spec.receiver.name))
+        return ReceiverWorker(
+            self.dependencies, spec, self._tls, self._concurrency_limit, self._settle_lock(spec.receiver.name)
+        )
 
-    def _settling_of(self, receiver: str) -> anyio.Lock:
-        return self._settling.setdefault(receiver, anyio.Lock())
+    def _settle_lock(self, receiver: str) -> anyio.Lock:
+        return self._settle_locks.setdefault(receiver, anyio.Lock())
 
     def _rate_limiter(self, account: Account) -> RateLimiter:
         """One for each key: neither its budget nor a pause that the API asked for begins anew with a new configuration."""

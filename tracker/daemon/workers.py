@@ -15,7 +15,7 @@ from tracker.config import Account, Config, Match, Receiver
 from tracker.config.secrets_in_use import Learned
 from tracker.core.ports.store import Store
 from tracker.core.reconciliation.account_health import Health
-from tracker.daemon.factory import Network, message_pace, open_notifier, open_provider, terms
+from tracker.daemon.factory import Network, delivery_policy, message_pace, open_notifier, open_provider
 from tracker.delivery.concurrency_limit import ConcurrencyLimit
 from tracker.delivery.deliverer import Deliverer
 from tracker.http.proxies import Proxies
@@ -120,14 +120,14 @@ class ReceiverWorker:
         dependencies: Dependencies,
         spec: ReceiverSpec,
         tls: ssl.SSLContext,
-        sharing: ConcurrencyLimit,
-        settling: anyio.Lock,
+        concurrency_limit: ConcurrencyLimit,
+        settle_lock: anyio.Lock,
     ) -> None:
         self._dependencies = dependencies
         self._spec = spec
         self._tls = tls
-        self._sharing = sharing
-        self._settling = settling
+        self._concurrency_limit = concurrency_limit
+        self._settle_lock = settle_lock
         self._heartbeat = dependencies.heartbeat(f"receiver {spec.receiver.name}")
         self._rate_limiter = message_pace(spec.receiver, self._heartbeat)
         self._stopped = False
@@ -147,15 +147,15 @@ class ReceiverWorker:
         async with open_notifier(receiver, network, store.cards, self._rate_limiter, heartbeat=self._heartbeat) as notifier:
             self.deliverer = Deliverer(
                 receiver.name,
-                terms(receiver),
+                delivery_policy(receiver),
                 notifier,
                 store.outbox,
                 store.wakeups,
                 now=now,
                 jitter=random.random,
-                settled=metrics.deliveries.settled,
+                on_settled=metrics.deliveries.settled,
                 heartbeat=self._heartbeat,
-                sharing=self._sharing,
-                settling=self._settling,
+                concurrency_limit=self._concurrency_limit,
+                settle_lock=self._settle_lock,
             )
             await self.deliverer.run()

@@ -1,4 +1,4 @@
-"""Owns how many attempts all receivers together have under way: of a thousand there would be more than there may be files."""
+"""Owns the concurrency limit of all receivers together: a thousand with many attempts each would use up the open files."""
 
 from typing import Final
 
@@ -6,21 +6,21 @@ MAX_ATTEMPTS: Final = 512
 
 
 class ConcurrencyLimit:
-    """Shares out attempts. Each receiver may have one in any case: those that hang must not keep the others from theirs."""
+    """Shares attempts among receivers. Each may have one in any case, so that hanging receivers do not block others."""
 
-    def __init__(self, most: int = MAX_ATTEMPTS) -> None:
-        self._most = most
-        self._under_way: dict[str, int] = {}  # by receiver, and what it is about to begin
+    def __init__(self, max_attempts: int = MAX_ATTEMPTS) -> None:
+        self._max_attempts = max_attempts
+        self._under_way: dict[str, int] = {}  # by receiver, with the reserved ones
 
-    def take(self, receiver: str, under_way: int, wanted: int) -> int:
-        """How many of the wanted attempts a receiver may begin beside those that it has under way; they count from now on."""
-        self.tell(receiver, under_way)
-        taken = max(0, min(wanted, max(self._most - sum(self._under_way.values()), 1 - under_way)))
-        self.tell(receiver, under_way + taken)
-        return taken
+    def reserve(self, receiver: str, under_way: int, wanted: int) -> int:
+        """How many of the `wanted` attempts a receiver may start in addition to those under way; they count from now on."""
+        self.record(receiver, under_way)
+        reserved = max(0, min(wanted, max(self._max_attempts - sum(self._under_way.values()), 1 - under_way)))
+        self.record(receiver, under_way + reserved)
+        return reserved
 
-    def tell(self, receiver: str, under_way: int) -> None:
-        """How many the receiver has under way now; who has none is forgotten: names come and go."""
+    def record(self, receiver: str, under_way: int) -> None:
+        """Record how many attempts the receiver has under way; a receiver without any is forgotten."""
         if under_way:
             self._under_way[receiver] = under_way
         else:

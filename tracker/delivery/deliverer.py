@@ -1,6 +1,6 @@
-"""Owns the right half of the flow: the deliveries of one receiver, claimed, sent side by side, and settled in groups.
+"""Owns the delivery to one receiver: deliveries are claimed, sent concurrently, and settled in groups.
 
-What is due later is slept for; a commit wakes. A process that is killed between sending and settling sends again.
+The loop sleeps until a delivery is due; a commit wakes it. After a kill between sending and settling the same is sent again.
 """
 
 import math
@@ -26,8 +26,8 @@ from tracker.delivery.concurrency_limit import ConcurrencyLimit
 from tracker.runtime.heartbeat import Heartbeat
 from tracker.runtime.task_groups import task_group
 
-LONGEST_SLEEP: Final = 3600.0
-"""Seconds; what is further away is looked at again."""
+MAX_SLEEP: Final = 3600.0
+"""Seconds; after that the loop looks again."""
 
 PAUSE_AFTER_STORAGE_ERROR: Final = 1.0
 """Seconds."""
@@ -39,49 +39,49 @@ class Deliverer:
     def __init__(  # noqa: PLR0913 - each is used as it is
         self,
         receiver: str,
-        terms: DeliveryPolicy,
+        policy: DeliveryPolicy,
         notifier: Notifier,
         outbox: Outbox,
         wakeups: Wakeups,
         *,
         now: Callable[[], int],
         jitter: Callable[[], float],
-        settled: Callable[[Settlement], None] = lambda _settlement: None,
+        on_settled: Callable[[Settlement], None] = lambda _settlement: None,
         heartbeat: Heartbeat | None = None,
-        sharing: ConcurrencyLimit | None = None,
-        settling: anyio.Lock | None = None,
+        concurrency_limit: ConcurrencyLimit | None = None,
+        settle_lock: anyio.Lock | None = None,
     ) -> None:
-        """`now` gives Unix milliseconds, `jitter` a number from 0 to 1; `settled` is told of each attempt.
+        """`now` gives Unix milliseconds, `jitter` a number from 0 to 1; `on_settled` is called with each attempt.
 
-        `settling` is held while attempts are settled; whoever changes the receiver's deliveries meanwhile holds it instead.
+        `settle_lock` is held while attempts are settled, and by a command while it changes the receiver's deliveries.
         """
         self.receiver = receiver
-        self._terms = terms
+        self._policy = policy
         self._notifier = notifier
         self._outbox = outbox
         self._wakeups = wakeups
         self._now = now
         self._jitter = jitter
-        self._told = settled
+        self._on_settled = on_settled
         self._heartbeat = heartbeat or Heartbeat()
-        self._sharing = sharing or ConcurrencyLimit()
+        self._concurrency_limit = concurrency_limit or ConcurrencyLimit()
         self._circuit: Circuit | None = None
-        self._window = AdaptiveConcurrency()
-        self._latest = math.inf  # what the clock said last; who knows what it said before
+        self._concurrency = AdaptiveConcurrency()
+        self._last_now = math.inf  # so that the first reading counts as a clock that was set back
         self._under_way: set[int] = set()
         self._ended: list[list[Settlement]] = []  # by message
-        self._settling = settling or anyio.Lock()
-        self._before_command: frozenset[int] = frozenset()  # what was under way when a command changed something
-        self._failure: StorageError | None = None  # of an attempt, for the loop to tell
+        self._settle_lock = settle_lock or anyio.Lock()
+        self._before_command: frozenset[int] = frozenset()  # what was under way at the last command
+        self._failure: StorageError | None = None  # of an attempt, which the loop raises
         self._storage_failed = False
-        self._leaving = False
+        self._stopping = False
         self._log = structlog.get_logger().bind(receiver=receiver)
 
     async def run(self) -> None:
-        """Deliver until told to leave. An unreachable store is waited for: until it has what became of all sent, no more is."""
+        """Deliver until stopped. If the store fails, nothing more is sent until the ended attempts are settled."""
         with self._heartbeat.at_work():
             async with self._attempts() as group:
-                while self._under_way or not self._leaving:
+                while self._under_way or not self._stopping:
                     try:
                         await self._deliver(group, forever=True)
                     except StorageError as error:
@@ -90,102 +90,99 @@ class Deliverer:
                         await self._heartbeat.sleep(PAUSE_AFTER_STORAGE_ERROR)
 
     def stop(self) -> None:
-        """Start no further attempt, and let `run` end once what came of those under way is settled."""
-        self._leaving = True
+        """Start no further attempt. `run` ends when those under way are settled."""
+        self._stopping = True
         self._wakeups.wake_deliverers([self.receiver])
 
     async def deliver_due(self) -> None:
-        """Deliver what is due, and what becomes due meanwhile, until nothing is due and nothing under way."""
+        """Deliver until nothing is due and nothing is under way."""
         async with self._attempts() as group:
             await self._deliver(group, forever=False)
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
-        """Settle nothing while the context lasts, in which a command changes something, and then read the circuit again."""
-        async with self._settling:
+        """Settle nothing while a command changes the receiver's deliveries, and then read the circuit again."""
+        async with self._settle_lock:
             try:
                 yield
-            finally:  # also where it failed: COMMIT may have committed nevertheless
+            finally:  # also after an error: the commit may have happened
                 self.command_changed()
 
     def command_changed(self) -> None:
-        """Read the circuit again. An attempt that is under way and fails says nothing of the receiver after the command."""
+        """Read the circuit again. Failures of attempts that are under way do not count after the command."""
         self._circuit = None
         self._before_command = frozenset(self._under_way)
         self._wakeups.wake_deliverers([self.receiver])
 
     @asynccontextmanager
     async def _attempts(self) -> AsyncIterator[TaskGroup]:
-        """For attempts, which outlive what fails in the store: one that is cancelled may have arrived, and would come again."""
+        """A task group for attempts. It outlives errors of the store: a cancelled attempt may have arrived already."""
         try:
             async with task_group() as group:
                 yield group
         finally:
             self._under_way.clear()
-            self._sharing.tell(self.receiver, 0)
+            self._concurrency_limit.record(self.receiver, 0)
 
     async def _deliver(self, group: TaskGroup, *, forever: bool) -> None:
         while True:
-            if not self._under_way:  # else only what becomes of an attempt shows that they get on
+            if not self._under_way:  # else only the end of an attempt is a sign of progress
                 self._heartbeat.beat()
             await self._settle_ended()
             changed = self._wakeups.deliveries_changed(self.receiver)
-            now = await self._follow_clock()
-            await self._start_due(group, now)
-            if not self._under_way and (self._leaving or not forever):
+            now = await self._read_clock()
+            await self._start_due_attempts(group, now)
+            if not self._under_way and (self._stopping or not forever):
                 return
-            await self._nap(changed, await self._seconds_to_next(now))
+            await self._wait_for_change(changed, await self._seconds_until_due(now))
 
-    async def _nap(self, changed: Signal, seconds: float) -> None:
-        """Wait for a change. With nothing under way that may well take so long; else it is an attempt that is waited for."""
+    async def _wait_for_change(self, changed: Signal, seconds: float) -> None:
+        """Wait for a change; with nothing under way the watchdog does not count the wait."""
         with self._heartbeat.waiting(seconds) if not self._under_way else nullcontext(), anyio.move_on_after(seconds):
             await changed.wait()
 
-    async def _follow_clock(self) -> int:
-        """What time it is; where the clock was set back, nothing waits until it is as late again."""
+    async def _read_clock(self) -> int:
+        """The time. If the clock was set back, deliveries do not wait until it is as late again."""
         now = self._now()
-        if now < self._latest:
-            self._window = AdaptiveConcurrency(
-                width=self._window.width
-            )  # when it was narrowed, by the clock of before, says nothing now
-            async with self._settling:
+        if now < self._last_now:
+            self._concurrency = AdaptiveConcurrency(width=self._concurrency.width)  # `reduced_at` is by the old clock
+            async with self._settle_lock:
                 waiting = await self._outbox.roll_back_clock(self.receiver, now)
                 self._circuit = await self._outbox.circuit(self.receiver)
             if waiting:
                 self._log.warning("clock.set_back", deliveries=waiting)
-        self._latest = now
+        self._last_now = now
         return now
 
-    async def _start_due(self, group: TaskGroup, now: int) -> None:
-        if self._circuit is None:  # a command has changed it, and wakes
+    async def _start_due_attempts(self, group: TaskGroup, now: int) -> None:
+        if self._circuit is None:  # a command has changed it, and wakes this loop
             return
-        under_way = self._attempts_at_most
-        room = self._sharing.take(self.receiver, under_way, self._known_circuit.limit(now, self._window.limit) - under_way)
-        if not room:
+        under_way = self._attempts_under_way
+        wanted = self._known_circuit.limit(now, self._concurrency.limit) - under_way
+        allowed = self._concurrency_limit.reserve(self.receiver, under_way, wanted)
+        if not allowed:
             return
-        claimed = await self._outbox.claim(self.receiver, now, self._terms.hold, room, self._under_way)
-        if self._storage_failed:  # and what could not be settled has been by now
+        claimed = await self._outbox.claim(self.receiver, now, self._policy.hold, allowed, self._under_way)
+        if self._storage_failed:  # what could not be settled has been by now
             self._storage_failed = False
             self._log.info("storage.works_again")
-        for message in await self._messages(claimed):
-            if self._leaving:
+        for message in await self._group_into_messages(claimed):
+            if self._stopping:
                 return
             self._under_way.update(delivery.seq for delivery in message)
             group.start_soon(self._attempt, message)
-        self._sharing.tell(self.receiver, self._attempts_at_most)
+        self._concurrency_limit.record(self.receiver, self._attempts_under_way)
 
-    async def _messages(self, claimed: Sequence[Delivery]) -> list[Sequence[Delivery]]:
-        """What goes out together: everything that has gathered, if it is a burst; else each by itself."""
-        if claimed and self._terms.digest:
-            gathered = await self._outbox.digest_candidates(self.receiver, self._now(), self._terms.hold, self._under_way)
-            if len(gathered) > self._terms.digest:
+    async def _group_into_messages(self, claimed: Sequence[Delivery]) -> list[Sequence[Delivery]]:
+        """The deliveries of each message: all that have gathered if they are a burst, else each alone."""
+        if claimed and self._policy.digest:
+            gathered = await self._outbox.digest_candidates(self.receiver, self._now(), self._policy.hold, self._under_way)
+            if len(gathered) > self._policy.digest:
                 return [gathered]
         return [[delivery] for delivery in claimed]
 
     async def _attempt(self, message: Sequence[Delivery]) -> None:
-        if any(
-            attempt.outcome.pause_seconds for attempt, *_ in self._ended
-        ):  # since it was claimed: it will wait like all others
+        if any(attempt.outcome.pause_seconds for attempt, *_ in self._ended):  # the receiver has asked for a pause meanwhile
             self._under_way.difference_update(delivery.seq for delivery in message)
             return
         began_at = self._now()
@@ -196,14 +193,14 @@ class Deliverer:
             self._under_way.difference_update(delivery.seq for delivery in message)
         else:
             ended_at = self._now()
-            jitter = self._jitter()  # one for all: what went out together is due again together
-            self._ended.append([settle(each, outcome, self._terms.retry, (began_at, ended_at), jitter) for each in message])
+            jitter = self._jitter()  # one for all: the deliveries of a message are due again together
+            self._ended.append([settle(each, outcome, self._policy.retry, (began_at, ended_at), jitter) for each in message])
         self._wakeups.wake_deliverers([self.receiver])
 
     async def _settle_ended(self) -> None:
-        """Settle what has ended, and what ends meanwhile: while one group is committed the next one gathers."""
+        """Settle the attempts that have ended, and those that end meanwhile as the next group."""
         while self._ended or self._circuit is None:
-            async with self._settling:
+            async with self._settle_lock:
                 if self._circuit is None:
                     self._circuit = await self._outbox.circuit(self.receiver)
                 if self._ended:
@@ -216,28 +213,28 @@ class Deliverer:
         messages, self._ended = self._ended, []
         group = [settlement for message in messages for settlement in message]
         before = circuit = self._known_circuit
-        window = self._window
+        concurrency = self._concurrency
         for attempt, *_ in messages:
             if attempt.delivery.seq in self._before_command and not attempt.outcome.delivered:
                 continue
-            circuit = circuit.after(attempt.outcome, attempt.ended_at, self._terms.retry[0], self._jitter())
-            window = window.after(attempt)
+            circuit = circuit.after(attempt.outcome, attempt.ended_at, self._policy.retry[0], self._jitter())
+            concurrency = concurrency.after(attempt)
         try:
-            applied = await self._outbox.settle(self.receiver, group, circuit, self._turning_points(before, circuit))
+            applied = await self._outbox.settle(self.receiver, group, circuit, self._circuit_events(before, circuit))
         except BaseException:
             self._ended = messages + self._ended
-            self._circuit = None  # whether it was committed is for the file to say
+            self._circuit = None  # the file says whether it was committed
             raise
-        self._circuit, self._window = circuit, window
+        self._circuit, self._concurrency = circuit, concurrency
         settled = frozenset(settlement.delivery.seq for settlement in group)
         self._under_way -= settled
         self._before_command -= settled
         self._heartbeat.beat()
         for settlement in group:
-            stands = settlement.outcome.delivered or settlement.delivery.seq in applied
-            self._say(settlement if stands else _replayed(settlement))
+            is_applied = settlement.outcome.delivered or settlement.delivery.seq in applied
+            self._report(settlement if is_applied else _replayed(settlement))
 
-    def _turning_points(self, before: Circuit, after: Circuit) -> list[Event]:
+    def _circuit_events(self, before: Circuit, after: Circuit) -> list[Event]:
         if before.is_open == after.is_open:
             return []
         type_, of = ("receiver.failing", after) if after.is_open else ("receiver.recovered", before)
@@ -246,8 +243,8 @@ class Deliverer:
         (self._log.warning if after.is_open else self._log.info)(type_, reason=of.reason, detail=of.detail)
         return [plain_event(type_, "", data, self._now())]
 
-    def _say(self, settlement: Settlement) -> None:
-        self._told(settlement)
+    def _report(self, settlement: Settlement) -> None:
+        self._on_settled(settlement)
         delivery, outcome = settlement.delivery, settlement.outcome
         about = {**stream_labels(delivery.stream), "seq": delivery.seq, "event_id": delivery.event_id, "type": delivery.type}
         about["attempt"] = delivery.attempts + 1
@@ -260,17 +257,17 @@ class Deliverer:
         else:
             self._log.warning("delivery.failed", **about, again_at=iso(settlement.due_at))
 
-    async def _seconds_to_next(self, looked_at: int) -> float:
-        """Until something is due that was not when it was last looked: that may be by now."""
-        if self._attempts_at_most >= self._window.limit:  # an attempt that ends makes room, and wakes
-            return LONGEST_SLEEP
-        due = await self._outbox.next_due(self.receiver, looked_at, self._terms.hold)
-        moments = [at for at in (due, self._known_circuit.quiet_until) if at is not None and at > looked_at]
-        return min(max(min(moments) - self._now(), 0) / 1000 if moments else LONGEST_SLEEP, LONGEST_SLEEP)
+    async def _seconds_until_due(self, checked_at: int) -> float:
+        """Seconds until something is due that was not due at `checked_at` (Unix milliseconds); it may be due already."""
+        if self._attempts_under_way >= self._concurrency.limit:  # the end of an attempt wakes this loop
+            return MAX_SLEEP
+        due = await self._outbox.next_due(self.receiver, checked_at, self._policy.hold)
+        times = [at for at in (due, self._known_circuit.quiet_until) if at is not None and at > checked_at]
+        return min(max(min(times) - self._now(), 0) / 1000 if times else MAX_SLEEP, MAX_SLEEP)
 
     @property
-    def _attempts_at_most(self) -> int:
-        """A message may be of any number of deliveries, but no more are sent side by side."""
+    def _attempts_under_way(self) -> int:
+        """At most `MAX_CONCURRENCY`: a message may have any number of deliveries, and is one attempt."""
         return min(len(self._under_way), MAX_CONCURRENCY)
 
     @property
@@ -279,5 +276,5 @@ class Deliverer:
 
 
 def _replayed(settlement: Settlement) -> Settlement:
-    """How it stands where a command has made the delivery pending again while it was under way: due at once."""
+    """The settlement of a delivery that a replay made pending again while it was under way: due at once."""
     return msgspec.structs.replace(settlement, state="pending", due_at=settlement.ended_at)

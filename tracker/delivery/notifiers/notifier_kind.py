@@ -16,7 +16,7 @@ R = TypeVar("R", bound=Receiver)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dependencies:
+class NotifierDependencies:
     """What a notifier may use. `credentials` has the receiver's secrets as they are now, by their keys.
 
     `now` gives Unix milliseconds; `external_url` is where the pages are that messages link to.
@@ -38,6 +38,6 @@ class NotifierKind(Generic[R]):
     """
 
     receiver: type[R]
-    create: Callable[[R, Dependencies], Notifier]
+    create: Callable[[R, NotifierDependencies], Notifier]
     messages_per_second: float = math.inf
     largest_without_digest: int = 0

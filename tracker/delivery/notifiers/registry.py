@@ -1,4 +1,4 @@
-"""Owns the table of notifier kinds: a new kind is a package beside this file, and a line here."""
+"""Owns the table of notifier kinds: a new kind is a package in this folder, and a line here."""
 
 from collections.abc import Mapping
 from typing import Any, Final

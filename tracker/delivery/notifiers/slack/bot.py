@@ -1,4 +1,4 @@
-"""Owns Slack's bot: one message for each job, its card, that is updated in place, and what happened to it in its thread."""
+"""Owns Slack's bot: each job has one message, its card, which is updated in place, and its events in the thread below."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -22,7 +22,7 @@ from tracker.http.rate_limiter import RateLimiter
 API: Final = "https://slack.com/api"
 
 _UNREADABLE: Final = "unreadable_answer"
-_LONGEST_ERROR: Final = 100
+_MAX_ERROR: Final = 100
 
 _RESULTS: Final[Mapping[str, Result]] = {
     _UNREADABLE: Result.SERVER,
@@ -33,20 +33,20 @@ _RESULTS: Final[Mapping[str, Result]] = {
     "internal_error": Result.SERVER,
     "request_timeout": Result.SERVER,
     "service_unavailable": Result.SERVER,
-    "team_added_to_org": Result.SERVER,  # it moves just now
+    "team_added_to_org": Result.SERVER,  # the workspace is being moved
 }
-"""What Slack's errors mean; all others say that it does not take this message, or none from us."""
+"""Results by Slack's errors; all others mean that Slack refuses this message, or all of ours."""
 
 _NO_CARD: Final = ("message_not_found", "channel_not_found", "cant_update_message", "edit_window_closed")
-"""A card that cannot be updated any more is posted anew."""
+"""Errors after which a card is posted again, as it cannot be updated any more."""
 
-_NOT_OF_AN_UPDATE: Final = ("mrkdwn", "unfurl_links", "unfurl_media")
+_NOT_IN_UPDATES: Final = ("mrkdwn", "unfurl_links", "unfurl_media")
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True):
     """Where a bot posts: `name` is a channel's name or id, `token` the bot's, which no representation shows.
 
-    `external_url` is where the pages are that its messages link to.
+    Messages link to the pages at `external_url`.
     """
 
     name: str
@@ -61,9 +61,9 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
 class SlackBot:
     """The `Notifier` of a channel.
 
-    Calls that can be repeated come first, and the one that adds a message comes last, so that an attempt which fails half-way
-    leaves no copy when it is made again. Slack's API answers 200 to what it does not take, too, and says so in the body: here a
-    2xx is success only by its whole body. One call is under way at a time: the pace allows no more, and a job gets one card.
+    Calls that can be repeated come first, and the one that adds a message comes last, so that repeating an attempt that
+    failed half-way adds no second message. Slack's API also answers errors with 200 and names them in the body, so a 2xx is a
+    success only by its whole body. One call is under way at a time, so that a job gets one card.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class SlackBot:
         timeout: float,
         now: Callable[[], int],
     ) -> None:
-        """Slack takes about one message a second; `timeout` (seconds) spans a call; `now` gives Unix milliseconds."""
+        """`timeout` (seconds) is for one call; `now` gives Unix milliseconds. Slack's limit is about one message a second."""
         self._http = http
         self._channel = channel
         self._cards = cards
@@ -87,76 +87,76 @@ class SlackBot:
 
     async def send(self, deliveries: Sequence[Delivery]) -> Outcome:
         async with self._sending:
-            said = await self._tell(deliveries)
-        return said if isinstance(said, Outcome) else Outcome(result=Result.DELIVERED, status=200)
+            result = await self._deliver(deliveries)
+        return result if isinstance(result, Outcome) else Outcome(result=Result.DELIVERED, status=200)
 
-    async def _tell(self, deliveries: Sequence[Delivery]) -> "_Message | Outcome":
+    async def _deliver(self, deliveries: Sequence[Delivery]) -> "_Message | Outcome":
         latest = {delivery.stream: delivery for delivery in deliveries}
         events = [event_of(delivery) for delivery in deliveries]
         if len(latest) == 1 and job_of(events[-1]):
-            return await self._tell_of_job(deliveries[-1], events)
+            return await self._deliver_for_job(deliveries[-1], events)
         for delivery in latest.values():
-            kept = await self._kept(delivery)
-            if kept and isinstance(shown := await self._show(kept, delivery), Outcome):
+            stored = await self._stored_card(delivery)
+            if stored and isinstance(shown := await self._update_card(stored, delivery), Outcome):
                 return shown
         return await self._post(with_link(digest(events), events, self._channel.external_url))
 
-    async def _tell_of_job(self, latest: Delivery, events: Sequence[EventJson]) -> "_Message | Outcome":
-        kept = await self._kept(latest)
-        shown = await self._show(kept, latest)
-        news = events if kept else events[1:]  # the card itself tells what came first
-        if isinstance(shown, Outcome) or not news:
+    async def _deliver_for_job(self, latest: Delivery, events: Sequence[EventJson]) -> "_Message | Outcome":
+        stored = await self._stored_card(latest)
+        shown = await self._update_card(stored, latest)
+        new_events = events if stored else events[1:]  # the new card shows the first event
+        if isinstance(shown, Outcome) or not new_events:
             return shown
-        return await self._call("chat.postMessage", {"channel": shown.channel, "thread_ts": shown.ts, **thread(news)})
+        return await self._call("chat.postMessage", {"channel": shown.channel, "thread_ts": shown.ts, **thread(new_events)})
 
-    async def _show(self, kept: "_Card | None", delivery: Delivery) -> "_Message | Outcome":
-        """Have the job's card show what `delivery` tells; one that shows something later stays as it is."""
-        if kept and kept.seq > delivery.seq:
-            return kept.message
+    async def _update_card(self, stored: "_Card | None", delivery: Delivery) -> "_Message | Outcome":
+        """Update the job's card, or post it; a card that shows a later event stays as it is."""
+        if stored and stored.seq > delivery.seq:
+            return stored.message
         payload = self._card(delivery)
-        said = await self._update(kept.message, payload) if kept else None
-        if said is None:
-            said = await self._post(payload)
-        if isinstance(said, _Message):
-            text = msgspec.json.encode(_Card(message=said, seq=delivery.seq)).decode()
+        result = await self._update_message(stored.message, payload) if stored else None
+        if result is None:
+            result = await self._post(payload)
+        if isinstance(result, _Message):
+            text = msgspec.json.encode(_Card(message=result, seq=delivery.seq)).decode()
             await self._cards.put(delivery.receiver, delivery.stream, text)
-        return said
+        return result
 
     async def _post(self, payload: Payload) -> "_Message | Outcome":
         return await self._call("chat.postMessage", {"channel": self._channel.name, **payload})
 
-    async def _update(self, message: "_Message", payload: Payload) -> "_Message | Outcome | None":
-        """Update a message; None where it is there no more."""
-        update = {name: value for name, value in payload.items() if name not in _NOT_OF_AN_UPDATE}
-        said = await self._call("chat.update", {"channel": message.channel, "ts": message.ts, **update})
-        return None if isinstance(said, Outcome) and said.detail in _NO_CARD else said
+    async def _update_message(self, message: "_Message", payload: Payload) -> "_Message | Outcome | None":
+        """Update a message; None if it does not exist any more."""
+        update = {name: value for name, value in payload.items() if name not in _NOT_IN_UPDATES}
+        result = await self._call("chat.update", {"channel": message.channel, "ts": message.ts, **update})
+        return None if isinstance(result, Outcome) and result.detail in _NO_CARD else result
 
     async def _call(self, method: str, payload: Payload) -> "_Message | Outcome":
         await self._rate_limiter.acquire()
         url = f"{self._channel.api}/{method}"
         answer = await self._http.send(post(url, payload, self._timeout, authorization=f"Bearer {self._channel.token}"))
-        said = self._read(answer)
-        return pause_as_asked(self._rate_limiter, said) if isinstance(said, Outcome) else said
+        result = self._read_answer(answer)
+        return pause_as_asked(self._rate_limiter, result) if isinstance(result, Outcome) else result
 
-    def _read(self, answer: Answer | NoAnswer) -> "_Message | Outcome":
+    def _read_answer(self, answer: Answer | NoAnswer) -> "_Message | Outcome":
         secrets = (self._channel.token, *self._http.identity.secrets())
         outcome = outcome_of(answer, self._now(), secrets=secrets)
         if isinstance(answer, Answer) and outcome.delivered:
-            said = _said(answer.body)
-            if isinstance(said, _Message):
-                return said
+            parsed = _parse_answer(answer.body)
+            if isinstance(parsed, _Message):
+                return parsed
             outcome = Outcome(
-                result=_RESULTS.get(said, Result.REFUSED),
-                detail=Redaction(secrets)(said),
+                result=_RESULTS.get(parsed, Result.REFUSED),
+                detail=Redaction(secrets)(parsed),
                 status=answer.status,
                 answer=shown(answer.body, "", secrets),
                 retry_after=requested_wait(answer.headers, self._now()),
             )
         return outcome
 
-    async def _kept(self, delivery: Delivery) -> "_Card | None":
-        kept = await self._cards.get(delivery.receiver, delivery.stream)
-        return None if kept is None else msgspec.json.decode(kept, type=_Card)
+    async def _stored_card(self, delivery: Delivery) -> "_Card | None":
+        stored = await self._cards.get(delivery.receiver, delivery.stream)
+        return None if stored is None else msgspec.json.decode(stored, type=_Card)
 
     def _card(self, delivery: Delivery) -> Payload:
         event = event_of(delivery)
@@ -165,14 +165,14 @@ class SlackBot:
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a message is. The channel is its id, whatever name it was posted to: updates take no other."""
+    """Where a message is. `channel` is the channel's id, which updates need instead of its name."""
 
     channel: str
     ts: str
 
 
 class _Card(msgspec.Struct, frozen=True, kw_only=True):
-    """A job's card, and the seq of the event that it shows."""
+    """A job's card, and the `seq` of the event that it shows."""
 
     message: _Message
     seq: int
@@ -185,12 +185,12 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True):
     channel: str = ""
 
 
-def _said(body: bytes) -> _Message | str:
-    """The message that was posted or updated, or Slack's name for what is wrong."""
+def _parse_answer(body: bytes) -> _Message | str:
+    """The message that was posted or updated, or Slack's name of the error."""
     try:
         answer = msgspec.json.decode(body, type=_Answer)
     except (msgspec.MsgspecError, ValueError):
         return _UNREADABLE
     if answer.ok and answer.ts and answer.channel:
         return _Message(channel=answer.channel, ts=answer.ts)
-    return answer.error[:_LONGEST_ERROR]
+    return answer.error[:_MAX_ERROR]

@@ -1,4 +1,4 @@
-"""Owns Slack's incoming webhook: one clear message for each event, and how a message is sent to Slack at all."""
+"""Owns Slack's incoming webhook: one message for each event or burst, and the request that posts a message."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -15,9 +15,9 @@ from tracker.http.client import HttpClient, Request
 from tracker.http.rate_limiter import RateLimiter
 
 BODY_LIMIT: Final = 256 * 1024
-"""Bytes of an answer that are read at most; Slack answers a message with the message."""
+"""Bytes of an answer that are read, at most; Slack's answer repeats the message."""
 
-PAUSE_UNASKED: Final = 1.0
+DEFAULT_PAUSE: Final = 1.0
 """Seconds without a message after a 429 that does not say how long."""
 
 _HEADERS: Final = {"content-type": "application/json; charset=utf-8"}
@@ -39,9 +39,9 @@ class SlackWebhook:
         now: Callable[[], int],
         external_url: str | None = None,
     ) -> None:
-        """Slack takes about one message a second; `timeout` (seconds) spans an exchange; `now` gives Unix milliseconds.
+        """`timeout` (seconds) is for the whole exchange; `now` gives Unix milliseconds.
 
-        `external_url` is where the pages are that messages link to.
+        Messages link to the pages at `external_url`. Slack's limit is about one message a second.
         """
         self._http = http
         self._url = url
@@ -71,9 +71,9 @@ def post(url: str, payload: Payload, timeout: float, **headers: str) -> Request:
 
 
 def pause_as_asked(rate_limiter: RateLimiter, outcome: Outcome) -> Outcome:
-    """`outcome`, after which nobody who waits for a turn has one before Slack is ready again."""
-    unasked = outcome.result is Result.RATE_LIMITED and outcome.retry_after is None
-    rate_limiter.pause(PAUSE_UNASKED if unasked else outcome.pause_seconds)
+    """Pause `rate_limiter` for as long as Slack asks for, and return `outcome`."""
+    is_unspecified = outcome.result is Result.RATE_LIMITED and outcome.retry_after is None
+    rate_limiter.pause(DEFAULT_PAUSE if is_unspecified else outcome.pause_seconds)
     return outcome
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from tracker.core.ports.notifier import Notifier
-from tracker.delivery.notifiers.notifier_kind import Dependencies, NotifierKind
+from tracker.delivery.notifiers.notifier_kind import NotifierDependencies, NotifierKind
 from tracker.delivery.notifiers.slack.bot import Channel, SlackBot
 from tracker.delivery.notifiers.slack.configuration import SlackReceiver
 from tracker.delivery.notifiers.slack.incoming_webhook import SlackWebhook
@@ -15,7 +15,7 @@ MESSAGES_PER_SECOND: Final = 1.0
 """Slack's limit for a channel."""
 
 
-def _create(receiver: SlackReceiver, dependencies: Dependencies) -> Notifier:
+def _create(receiver: SlackReceiver, dependencies: NotifierDependencies) -> Notifier:
     http, credentials, now = dependencies.http, dependencies.credentials, dependencies.now
     rate_limiter = dependencies.rate_limiter
     if receiver.token is None:
