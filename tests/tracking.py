@@ -75,7 +75,7 @@ class Installation:
         async with anyio.create_task_group() as group:
             group.start_soon(daemon.read_log)
             try:
-                await daemon.says("ready")
+                await daemon.says("process.started")
                 yield daemon
             finally:
                 if process.returncode is None:
@@ -109,7 +109,7 @@ class Daemon:
 
     @property
     def url(self) -> str:
-        return next(line["url"] for line in self.lines if line["event"] == "ready")
+        return next(line["url"] for line in self.lines if line["event"] == "process.started")
 
     async def read_log(self) -> None:
         left = b""

@@ -52,7 +52,7 @@ async def test_several_addresses(tmp_path):
         several = installation.config.read_text().replace('"127.0.0.1:0"', '["127.0.0.2:0", "127.0.0.1:0"]')
         installation.config.write_text(several)
         async with installation.running() as daemon, httpx.AsyncClient() as client:
-            ready = await daemon.says("ready")
+            ready = await daemon.says("process.started")
             assert (ready["url"].startswith("http://127.0.0.2:"), len(ready["also"])) == (True, 1)
             for url in (ready["url"], *ready["also"]):
                 assert (await client.get(f"{url}/api/jobs")).status_code == 200

@@ -22,8 +22,8 @@ async def test_signal_ends_it_within_five_seconds_with_status_0(tmp_path, number
                 await client.get("/healthz")
             with anyio.fail_after(5):
                 assert await daemon.stop(number) == 0
-    told = [line["event"] for line in daemon.lines if line["event"] != "backfilled"]  # by the sweep that was under way
-    assert told[-2:] == ["stopping", "stopped"]
+    told = [line["event"] for line in daemon.lines if line["event"] != "account.backfilled"]  # by the sweep that was under way
+    assert told[-2:] == ["process.stopping", "process.stopped"]
 
 
 async def test_readiness_waits_for_every_account_and_the_store(tmp_path):
@@ -49,7 +49,7 @@ async def test_ready_means_swept_or_known_to_fail(tmp_path, fault, reason):
                     pass
             assert answer.json()["accounts"]["default"]["failure"] == reason
             if reason:
-                assert (await daemon.says("account.failing"))["reason"] == reason
+                assert (await daemon.says("sweep.failed"))["reason"] == reason
 
 
 async def test_second_daemon_on_one_database_is_refused(tmp_path):
@@ -78,7 +78,7 @@ async def test_loop_that_dies_takes_the_process_with_it(tmp_path):
         died = await installation.command("run")
     assert died.returncode == 1
     last = json.loads(died.stderr.splitlines()[-1])
-    assert (last["event"], last["level"]) == ("died", "critical")
+    assert (last["event"], last["level"]) == ("process.crashed", "critical")
     assert "ZeroDivisionError: planted" in last["exception"]
 
 
@@ -153,7 +153,12 @@ async def test_quiet_day_is_quiet(tmp_path):
             await installation.wait_for_events(lambda events: len(events) > 10 and simulator.requests["list"] > 10)
             assert await daemon.stop(signal.SIGTERM) == 0
     said = [(line["level"], line["event"]) for line in daemon.lines if not line["event"].startswith("batch.")]
-    assert said == [("info", "ready"), ("info", "backfilled"), ("info", "stopping"), ("info", "stopped")]
+    assert said == [
+        ("info", "process.started"),
+        ("info", "account.backfilled"),
+        ("info", "process.stopping"),
+        ("info", "process.stopped"),
+    ]
     ends = {"batch.completed", "batch.failed", "batch.expired", "batch.cancelled"}
     assert {line["event"] for line in daemon.lines if line["event"].startswith("batch.")} <= ends
 
@@ -168,10 +173,10 @@ async def test_failure_that_goes_on_is_one_line_until_the_end(tmp_path):
         with anyio.fail_after(30):
             while sweeps < 4:
                 sweeps = float((await client.get("/metrics")).text.partition(failed)[2].partition("\n")[0])
-        said = [line for line in daemon.lines if line["event"] == "account.failing"]
+        said = [line for line in daemon.lines if line["event"] == "sweep.failed"]
         assert await daemon.stop(signal.SIGTERM) == 0
     assert [line["failed_sweeps"] for line in said] == [1]
-    (first, rest) = [line for line in daemon.lines if line["event"] == "account.failing"]
+    (first, rest) = [line for line in daemon.lines if line["event"] == "sweep.failed"]
     assert first == said[0]
     assert rest["times"] == rest["failed_sweeps"] - 1 >= sweeps - 1
 

@@ -251,7 +251,7 @@ async def test_replay_beside_a_daemon_and_after_it_was_killed(tmp_path):
             done = await installation.command("replay", "--receiver", "pipeline", "--dead")
             assert (done.returncode, done.stdout) == (0, "1 delivery to pipeline pending again; they are on their way\n")
             assert [event["seq"] for event in await receiver.wait_for(2)] == [5, 3]
-            assert (await daemon.says("replayed"))["deliveries"] == 1
+            assert (await daemon.says("deliveries.replayed"))["deliveries"] == 1
             unknown = await installation.command("replay", "--receiver", "nobody", "--dead")
             assert (unknown.returncode, "there are: pipeline, other" in unknown.stderr) == (2, True)
             daemon.process.send_signal(signal.SIGKILL)

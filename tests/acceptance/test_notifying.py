@@ -73,7 +73,7 @@ async def test_waiting_is_no_hang(tmp_path):
                     await manager.hears(lambda message: message == "WATCHDOG=1", len(manager.told))
             fed = manager.feedings()[began:]
             assert fed[-1] - fed[0] > 3 * PATIENCE
-            assert not any(line["event"] == "stuck" for line in daemon.lines)
+            assert not any(line["event"] == "watchdog.stuck" for line in daemon.lines)
             assert await daemon.stop(signal.SIGTERM) == 0
         group.cancel_scope.cancel()
 
@@ -101,7 +101,7 @@ async def test_hang_leaves_the_watchdog_unfed(tmp_path, module, what, loop):
             await hook.wait_for(1)
             await manager.hears(lambda message: message == "WATCHDOG=1")
             switch.touch()
-            assert (await daemon.says("stuck"))["loops"] == [loop]
+            assert (await daemon.says("watchdog.stuck"))["loops"] == [loop]
             await manager.hears(lambda message: f"{loop} hangs" in message)
             fed = manager.feedings()
             await anyio.sleep(PATIENCE)

@@ -69,7 +69,7 @@ def _toml(value):
     return json.dumps(value)
 
 
-async def reload(installation, daemon, text, event="reloaded"):
+async def reload(installation, daemon, text, event="configuration.reloaded"):
     """Have the daemon read `text` in the place of its file, and return what it says of that."""
     said = len(daemon.lines)
     installation.config.write_text(text)
@@ -220,7 +220,7 @@ async def test_what_needs_a_restart_is_named(tmp_path):
         text = installation.config.read_text().replace("tracker.db", "another.db").replace("127.0.0.1:0", "127.0.0.1:1")
         async with installation.running() as daemon, httpx.AsyncClient(base_url=daemon.url) as client:
             assert (await reload(installation, daemon, text + receiver("hook", hook.url)))["added"] == ["receiver hook"]
-            assert (await daemon.says("restart.needed"))["to_change"] == ["storage.path", "http.listen"]
+            assert (await daemon.says("configuration.restart_needed"))["to_change"] == ["storage.path", "http.listen"]
             await hook.wait_for(1)
             assert (await client.get("/healthz")).status_code == 200
             await daemon.stop(signal.SIGTERM)
@@ -234,7 +234,7 @@ async def test_invalid_file_leaves_the_old_one_in_force(tmp_path):
         sound = installation.config.read_text()
         missing = receiver("hook", "https://example.com/", secret={"file": str(tmp_path / "missing")})
         async with installation.running() as daemon, httpx.AsyncClient(base_url=daemon.url) as client:
-            failed = await reload(installation, daemon, sound + "nonsense = 1\n" + missing, "reload.failed")
+            failed = await reload(installation, daemon, sound + "nonsense = 1\n" + missing, "configuration.reload_failed")
             assert "accounts[0].nonsense: unknown key" in failed["mistakes"][0]
             assert f"the file {tmp_path / 'missing'} cannot be read" in failed["mistakes"][1]
             page = (await client.get("/metrics")).text
@@ -255,10 +255,10 @@ async def test_what_is_answered_while_it_stops_is_not_sent_again(tmp_path):
         async with installation.running() as daemon:
             await hook.wait_for(3)
             daemon.process.send_signal(signal.SIGTERM)
-            await daemon.says("stopping")
+            await daemon.says("process.stopping")
             await anyio.sleep(0.5)  # by then one that did not wait would have ended
             hook.open.set()
-            await daemon.says("stopped")
+            await daemon.says("process.stopped")
         before = hook.copies()
         async with installation.running() as daemon:
             await hook.wait_for(len(hook.got) + 3)

@@ -136,7 +136,7 @@ async def test_no_secret_is_anywhere(tmp_path):
                     surfaces[command] = done.stdout + done.stderr
                 surfaces["arguments"] = (tmp_path / f"/proc/{daemon.process.pid}/cmdline").read_text()
                 (tmp_path / "crash").touch()
-                await daemon.says("died")
+                await daemon.says("process.crashed")
                 assert await daemon.process.wait() == 1
         for command in WITHOUT_A_DAEMON:
             done = await installation.command(*command.split())
@@ -198,7 +198,7 @@ def _installed(folder, api, receiver):
 
 async def _everything_happened(installation, daemon):
     """A failed sweep, and for each receiver a refused delivery."""
-    await daemon.says("account.failing")
+    await daemon.says("sweep.failed")
     for receiver in ("pipeline", "team", "board"):
         await daemon.says("delivery.failed", receiver=receiver)
     await installation.wait_for_events(lambda events: len(events) > 20)

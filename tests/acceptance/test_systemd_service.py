@@ -126,7 +126,7 @@ def test_reload_changes_the_running_service(service):
     another = '[[accounts]]\nname = "another"\napi_key = { credential = "mistral-api-key" }\nbase_url = "http://127.0.0.1:1"\n'
     service.write(CONFIG, service.config + another)
     service.run("systemctl", "reload", UNIT)
-    assert says(service, "reloaded")[1]["added"] == ["account another"]
+    assert says(service, "configuration.reloaded")[1]["added"] == ["account another"]
     service.wait_until(lambda: status(service).endswith("account another: network"))
     service.write(CONFIG, service.config + "nonsense = 1\n")
     service.run("systemctl", "reload", UNIT)
@@ -174,7 +174,7 @@ def test_stop_takes_seconds_and_is_a_success(service):
     service.run("systemctl", "stop", UNIT)
     assert time.monotonic() - began < 10
     assert (6, f"{UNIT}.service: Deactivated successfully.") in service.journal(UNIT)
-    assert [line["event"] for _, line in lines(service)][-2:] == ["stopping", "stopped"]
+    assert [line["event"] for _, line in lines(service)][-2:] == ["process.stopping", "process.stopped"]
 
 
 def test_journal_knows_priorities(service):
@@ -182,7 +182,7 @@ def test_journal_knows_priorities(service):
     service.write(CONFIG, service.config + "nonsense = 1\n")
     service.wait_until(lambda: ready(service))
     service.run("systemctl", "reload", UNIT)
-    says(service, "reload.failed")
+    says(service, "configuration.reload_failed")
     levels = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
     told = lines(service)
     assert {"error", "info"} <= {line["level"] for _, line in told}

@@ -186,7 +186,7 @@ async def test_job_that_was_only_just_submitted(tmp_path):
     async with simulated() as simulator:
         installation = Installation(tmp_path, simulator.url, poll_interval="1h")
         async with installation.running() as daemon:
-            await daemon.says("ready")
+            await daemon.says("process.started")
             (job_id,) = begin(simulator, created=0.0)
             end(simulator, job_id)
             done = await installation.command("wait", job_id, NOBODY, "--json")

@@ -77,7 +77,7 @@ async def test_nobody_is_led_elsewhere(tmp_path, status):
         async with loopback(elsewhere) as api, loopback(elsewhere) as receiver:
             installation = with_receiver(tmp_path, api.url, receiver.url)
             async with installation.running() as daemon:
-                line = await daemon.says("account.failing")
+                line = await daemon.says("sweep.failed")
                 assert line["detail"].startswith(
                     f"HTTP {status}; it leads to {second.url}/v1/batch/jobs, which is not followed"
                 )

@@ -207,7 +207,7 @@ async def nothing_is_late(folder, bug=""):
         await anyio.sleep(LOOK)
         await it.set(0.0)
         it.simulator.faults = Faults(parse("500:1"))
-        await it.daemon.says("account.failing", after=len(it.daemon.lines))
+        await it.daemon.says("sweep.failed", after=len(it.daemon.lines))
         await it.set(AHEAD)
         await anyio.sleep(LOOK)
         it.simulator.faults = Faults()

@@ -80,7 +80,7 @@ async def test_whatever_the_api_answers(tmp_path):
 
 def tells(account: str, told: str, line: dict) -> bool:
     """Whether the line says that of what went wrong with the account."""
-    said = {"account.failing": "detail", "job.malformed": "reason"}.get(line["event"])
+    said = {"sweep.failed": "detail", "job.malformed": "reason"}.get(line["event"])
     return said is not None and line["account"] == account and told in line[said]
 
 

@@ -56,7 +56,7 @@ class Life:
         self._reloads += 1
         self.daemon.process.send_signal(signal.SIGHUP)
         with anyio.fail_after(30):
-            while sum(line["event"] == "reloaded" for line in self.daemon.lines) < self._reloads:  # noqa: ASYNC110 - of a list
+            while sum(line["event"] == "configuration.reloaded" for line in self.daemon.lines) < self._reloads:  # noqa: ASYNC110 - of a list
                 await anyio.sleep(0.01)
 
     def _sample(self) -> None:

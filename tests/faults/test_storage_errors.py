@@ -57,7 +57,7 @@ class Trial:
             await _until(client, lambda reasons: not reasons)
             await self.arrived("batch.completed", len(self.ended))
             await self.arrived("batch.started", len(self.jobs) + len(self.ended))
-            await daemon.says("storage.works_again")
+            await daemon.says("storage.recovered")
             assert await daemon.stop(signal.SIGTERM) == 0
         self.check()
         return reasons[0]
@@ -165,7 +165,7 @@ async def test_storage_that_cannot_be_written_at_the_start_ends_it(tmp_path):
                 with broken:
                     done = await installation.command("run")
                 last = json.loads(done.stderr.splitlines()[-1])
-                assert (done.returncode, last["event"]) == (1, "cannot run"), last
+                assert (done.returncode, last["event"]) == (1, "process.start_failed"), last
                 assert str(installation.database) in last["error"]
             async with installation.running() as daemon:
                 await installation.wait_for_events(lambda events: len(events) > 5)

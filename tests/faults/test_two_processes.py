@@ -91,7 +91,7 @@ class Begun:
 
     @property
     def is_ready(self):
-        return '"ready"' in self.said
+        return '"process.started"' in self.said
 
     async def listen(self):
         with anyio.fail_after(WITHIN):

@@ -172,7 +172,7 @@ async def test_daemon_warns_and_moves(tmp_path):
             await running.warn()
             await running.reload_once(lambda: running._config)
         warned = [line["event"] for line in lines if line["log_level"] == "warning"]
-        assert warned == ["config.doubtful", "deliveries.orphaned", "jobs.orphaned"] * 2
+        assert warned == ["configuration.doubtful", "deliveries.orphaned", "jobs.orphaned"] * 2
         (line,) = [line for line in lines if line["event"] == "deliveries.orphaned"][:1]
         assert (line["receiver"], line["pending"], line["dead"]) == ("former", 3, 0)
         assert await ask_to_move(database, "former", Move(to="pipelin")) == Refused(

@@ -136,8 +136,8 @@ async def test_failing_account_is_told_and_its_recovery_too(tmp_path):
     assert waits[-2:] == [15.0, 15.0]
     keys = ("log_level", "event", "account", "failed_sweeps")
     told = [tuple(line[key] for key in keys) for line in watcher.lines if line["log_level"] != "debug"]
-    failing = [("warning", "account.failing", "default", number) for number in (1, 2)]
-    assert told == [*failing, ("info", "account.works_again", "default", 2)]
+    failing = [("warning", "sweep.failed", "default", number) for number in (1, 2)]
+    assert told == [*failing, ("info", "sweep.recovered", "default", 2)]
 
 
 async def test_an_early_success_is_followed_up_before_the_next_sweep(tmp_path):
@@ -190,7 +190,7 @@ async def test_what_cannot_be_read_is_said_and_its_recovery_too(tmp_path):
         await watcher.sweep_once()
         assert b"batchtracker_job_unreadable{" not in watcher.metrics.render()
     said = [(line["event"], line["what"]) for line in watcher.lines if "what" in line]
-    assert said == [("unreadable", "job bad"), ("unreadable.recovered", "job bad")]
+    assert said == [("entry.unreadable", "job bad"), ("entry.recovered", "job bad")]
 
 
 async def test_batch_that_came_to_nothing_is_a_warning(tmp_path):
@@ -257,7 +257,7 @@ async def test_first_contact_is_one_line(tmp_path):
         await watcher.sweep_once()
         await watcher.sweep_once()
     told = [line for line in watcher.lines if line["log_level"] != "debug"]
-    assert [(line["event"], line["jobs"]) for line in told] == [("backfilled", 50)]
+    assert [(line["event"], line["jobs"]) for line in told] == [("account.backfilled", 50)]
 
 
 async def test_store_that_works_again_is_told(tmp_path):
@@ -270,4 +270,4 @@ async def test_store_that_works_again_is_told(tmp_path):
         for _ in range(3):
             await watcher.sweep_once()
     told = [line["event"] for line in watcher.lines if line["log_level"] != "debug"]
-    assert told == ["storage.failed", "storage.works_again"]
+    assert told == ["storage.failed", "storage.recovered"]

@@ -35,11 +35,11 @@ def events(stream):
 def test_one_json_object_a_line(stream):
     """Each event is one line of JSON with its name, level, UTC time and values, in the order of telling."""
     log.configure([], stream=stream)
-    structlog.get_logger().bind(account="default").info("ready", url="http://127.0.0.1:9471")
+    structlog.get_logger().bind(account="default").info("process.started", url="http://127.0.0.1:9471")
     structlog.get_logger().warning("job.malformed", reason="no id")
     ready, malformed = events(stream)
     assert ready.pop("timestamp").endswith("Z")
-    assert ready == {"event": "ready", "level": "info", "account": "default", "url": "http://127.0.0.1:9471"}
+    assert ready == {"event": "process.started", "level": "info", "account": "default", "url": "http://127.0.0.1:9471"}
     assert (malformed["event"], malformed["level"], malformed["reason"]) == ("job.malformed", "warning", "no id")
 
 
@@ -74,8 +74,8 @@ def test_any_value_is_json(stream, value, logged):
 def test_debug_only_when_verbose(stream, verbose, told):
     """`--verbose` adds the debug level, and nothing else does."""
     log.configure([], stream=stream, verbose=verbose)
-    structlog.get_logger().debug("sweep")
-    structlog.get_logger().info("ready")
+    structlog.get_logger().debug("sweep.completed")
+    structlog.get_logger().info("process.started")
     assert [event["level"] for event in events(stream)] == told
 
 
@@ -98,7 +98,7 @@ def test_journal_is_never_multi_line():
     try:
         fail(ValueError("two\nlines"))
     except ValueError:
-        structlog.get_logger().exception("died")
+        structlog.get_logger().exception("process.crashed")
     (line,) = terminal.getvalue().splitlines()
     assert json.loads(line.removeprefix("<3>"))["exception"].endswith("ValueError: two\nlines")
 
@@ -114,7 +114,7 @@ def test_traceback_is_inside_the_line(stream):
             error.add_note("a note")
             raise error from cause
     except ValueError:
-        structlog.get_logger().critical("died", exc_info=True)
+        structlog.get_logger().critical("process.crashed", exc_info=True)
     (line,) = events(stream)
     assert "exc_info" not in line
     for part in (
@@ -174,15 +174,15 @@ def test_configured_again_the_last_one_counts():
 def test_standard_error_of_the_moment(capsys):
     """Without a stream it is the standard error of now, not that of the import."""
     log.configure([])
-    structlog.get_logger().info("ready")
-    assert json.loads(capsys.readouterr().err)["event"] == "ready"
+    structlog.get_logger().info("process.started")
+    assert json.loads(capsys.readouterr().err)["event"] == "process.started"
 
 
 def test_full_disk_ends_nothing():
     """A log on a full disk loses lines; who tells them goes on."""
     full = open("/dev/full", "w", encoding="utf-8", buffering=1)  # noqa: PTH123, SIM115 - a device, whose closing fails too
     log.configure([], stream=full)
-    structlog.get_logger().info("ready")
+    structlog.get_logger().info("process.started")
     logging.getLogger("other").warning("theirs")
     with pytest.raises(OSError, match="No space left"):
         full.close()

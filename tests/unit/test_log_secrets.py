@@ -164,7 +164,7 @@ def test_line_stays_whole(secret):
     """A secret so short that it is everywhere, or none at all, cannot break the line or its level and time."""
     stream = io.StringIO()
     log.configure([secret], stream=stream)
-    structlog.get_logger().info("ready", value='{"e": "\\\\", "info": "Z", }')
+    structlog.get_logger().info("process.started", value='{"e": "\\\\", "info": "Z", }')
     line = json.loads(stream.getvalue())
     assert line["level"] == "info"
     assert line["timestamp"].endswith("Z")

@@ -57,9 +57,9 @@ def seen(terminal):
 
 def test_readable(terminal):
     """A person reads level, event and values, not JSON; words with blanks are quoted."""
-    structlog.get_logger().info("ready", url="http://127.0.0.1:9471", text="two words", number=1, name="é")
+    structlog.get_logger().info("process.started", url="http://127.0.0.1:9471", text="two words", number=1, name="é")
     (line,) = seen(terminal)
-    assert "[info     ] ready " in line
+    assert "[info     ] process.started " in line
     assert line.endswith("name=é number=1 text='two words' url=http://127.0.0.1:9471")
     assert terminal.getvalue() != line + "\n"
 
@@ -68,7 +68,7 @@ def test_no_colours_elsewhere():
     """What is not a terminal gets no escape sequences."""
     stream = io.StringIO()
     log.configure([], stream=stream)
-    structlog.get_logger().info("ready", text="\x1b[31m")
+    structlog.get_logger().info("process.started", text="\x1b[31m")
     assert "\x1b" not in stream.getvalue()
     assert json.loads(stream.getvalue())["text"] == "\x1b[31m"
 
@@ -98,9 +98,9 @@ def test_hostile_value_stays_in_its_line(terminal, tell, hostile):
 @pytest.mark.parametrize("key", ["exception", "stack"])
 def test_hostile_traceback_is_told_apart(terminal, key, hostile):
     """In a traceback or a stack, whose lines are many, each line is indented: none can pass for an event."""
-    structlog.get_logger().error("died", **{key: f"Traceback\n{hostile}"})
+    structlog.get_logger().error("process.crashed", **{key: f"Traceback\n{hostile}"})
     first, *others = seen(terminal)
-    assert "[error    ] died" in first
+    assert "[error    ] process.crashed" in first
     assert len(others) >= 2
     assert all(line.startswith("  ") for line in others)
 
@@ -110,7 +110,7 @@ def test_traceback_is_readable(terminal):
     try:
         int("x")
     except ValueError:
-        structlog.get_logger().exception("died", account="default")
+        structlog.get_logger().exception("process.crashed", account="default")
     first, second, *_, last = seen(terminal)
     assert first.endswith("account=default")
     assert second == "  Traceback (most recent call last):"

@@ -86,20 +86,20 @@ def test_ten_thousand_dead_deliveries_are_two_lines_that_count_them(saying):
 def test_the_end_is_told_with_what_was_kept_back(saying):
     """Once it works again the count comes first; the next outage is counted anew, and what was told is not told again."""
     for _ in range(5):
-        saying.tell("account.failing", after=15.0, account="a", reason="server")
-    saying.tell("account.works_again", "info", account="a")
+        saying.tell("sweep.failed", after=15.0, account="a", reason="server")
+    saying.tell("sweep.recovered", "info", account="a")
     saying.wait(EVERY)
-    assert saying.told("event", "times") == [("account.failing", None), ("account.failing", 4), ("account.works_again", None)]
-    assert saying.tell("account.failing", account="a", reason="server")
+    assert saying.told("event", "times") == [("sweep.failed", None), ("sweep.failed", 4), ("sweep.recovered", None)]
+    assert saying.tell("sweep.failed", account="a", reason="server")
 
 
 def test_an_outage_that_comes_and_goes_is_not_said_each_time(saying):
     """Neither the blips within the ten minutes nor their ends are said, but their number, and that it works again."""
     for _ in range(10):
-        saying.tell("account.failing", after=15.0, account="a", reason="network")
-        saying.tell("account.works_again", "info", after=15.0, account="a")
+        saying.tell("sweep.failed", after=15.0, account="a", reason="network")
+        saying.tell("sweep.recovered", "info", after=15.0, account="a")
     saying.wait(EVERY)
-    expected = [("account.failing", None, None), ("account.works_again", None, None), ("account.failing", 9, True)]
+    expected = [("sweep.failed", None, None), ("sweep.recovered", None, None), ("sweep.failed", 9, True)]
     assert saying.told("event", "times", "works_again") == expected
 
 
@@ -116,10 +116,10 @@ def test_a_blip_that_becomes_an_outage_is_said(saying):
 def test_one_end_does_not_end_anothers_outage(saying):
     """That one account works again says nothing of another."""
     for account in ("a", "b"):
-        saying.tell("account.failing", account=account, reason="server")
-        saying.tell("account.failing", account=account, reason="server")
-    saying.tell("account.works_again", "info", account="a")
-    assert saying.told("event", "account")[2:] == [("account.failing", "a"), ("account.works_again", "a")]
+        saying.tell("sweep.failed", account=account, reason="server")
+        saying.tell("sweep.failed", account=account, reason="server")
+    saying.tell("sweep.recovered", "info", account="a")
+    assert saying.told("event", "account")[2:] == [("sweep.failed", "a"), ("sweep.recovered", "a")]
 
 
 def test_the_one_store_fails_once_for_all(saying):
@@ -127,14 +127,14 @@ def test_the_one_store_fails_once_for_all(saying):
     for who in ({"account": "a"}, {"receiver": "b"}, {}):
         saying.tell("storage.failed", "error", **who)
     for who in ({"account": "a"}, {"receiver": "b"}):
-        saying.tell("storage.works_again", "info", **who)
-    assert saying.told("event", "times") == [("storage.failed", None), ("storage.failed", 2), ("storage.works_again", None)]
+        saying.tell("storage.recovered", "info", **who)
+    assert saying.told("event", "times") == [("storage.failed", None), ("storage.failed", 2), ("storage.recovered", None)]
 
 
 @pytest.mark.parametrize(
     ("event", "level"),
-    [("batch.failed", "warning"), ("reload.failed", "error"), ("restart.needed", "warning"), ("ready", "info"),
-     ("delivered", "debug"), ("died", "critical")],
+    [("batch.failed", "warning"), ("configuration.reload_failed", "error"), ("configuration.restart_needed", "warning"),
+     ("process.started", "info"), ("delivery.succeeded", "debug"), ("process.crashed", "critical")],
 )  # fmt: skip
 def test_what_is_no_repetition_is_always_said(saying, event, level):
     """What happens to a batch, what answers somebody, what is no failure, and the end of all, are said each time."""

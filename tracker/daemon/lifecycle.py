@@ -65,19 +65,19 @@ async def run(config: Config, read: Reading, service: SystemdService = NO_SERVIC
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async with daemon(config, service, learned) as running, task_group() as group:
             also = {"also": [each.url for each in running.addresses[1:]]} if running.addresses[1:] else {}
-            log.info("ready", url=running.address.url, **also, database=str(config.storage.path), version=__version__)
+            log.info("process.started", url=running.address.url, **also, database=str(config.storage.path), version=__version__)
             running.systemd.ready()
             await running.warn()
             asked = _Asked()
             group.start_soon(running.reload_whenever, asked, read)
             async for number in signals:
                 if number != signal.SIGHUP:
-                    log.info("stopping", signal=signal.Signals(number).name)
+                    log.info("process.stopping", signal=signal.Signals(number).name)
                     running.systemd.stopping()
                     break
                 asked.ask()
             group.cancel_scope.cancel()
-    log.info("stopped")
+    log.info("process.stopped")
 
 
 class _Asked:
@@ -137,7 +137,7 @@ class Daemon:
     async def warn(self) -> None:
         """Log what in the configuration in force can hardly be meant or is insecure, and what it leaves in the database."""
         for doubt in implausible_settings(self._config):
-            self._log.warning("config.doubtful", about=doubt)
+            self._log.warning("configuration.doubtful", about=doubt)
         for insecurity in await anyio.to_thread.run_sync(security_warnings, self._config):
             self._log.warning("configuration.insecure", **msgspec.structs.asdict(insecurity))
         receivers, accounts = ([each.name for each in of] for of in (self._config.receivers, self._config.accounts))
@@ -159,14 +159,14 @@ class Daemon:
         self._supervisor.apply(self._config)
         self._health.reload_error, self._health.restart_needed = None, difference.restart
         self._metrics.reloaded(now(), ok=True)
-        self._log.info("reloaded", **_told(difference))
+        self._log.info("configuration.reloaded", **_told(difference))
         if difference.restart:
-            self._log.warning("restart.needed", to_change=difference.restart)
+            self._log.warning("configuration.restart_needed", to_change=difference.restart)
 
     def _reload_failed(self, mistakes: list[str]) -> None:
         self._health.reload_error = mistakes[0]
         self._metrics.reloaded(now(), ok=False)
-        self._log.error("reload.failed", mistakes=mistakes, in_force="the configuration of before")
+        self._log.error("configuration.reload_failed", mistakes=mistakes, in_force="the configuration of before")
 
 
 def _told(difference: Difference) -> dict[str, tuple[str, ...]]:
@@ -180,7 +180,7 @@ async def daemon(config: Config, service: SystemdService = NO_SERVICE, learned: 
     statistics = open_statistics(config.storage.path)
     version, is_affected = statistics.engine()
     if is_affected:
-        structlog.get_logger().debug("sqlite.affected", version=version, bug="WAL reset; one writer avoids it")
+        structlog.get_logger().debug("storage.engine_affected", version=version, bug="WAL reset; one writer avoids it")
     health, metrics, liveness = Health(), Metrics(statistics), Liveness(service.watchdog or PATIENCE)
     systemd, shares = Systemd(service.notify), shares_of_this_process()
     opened = open_store(

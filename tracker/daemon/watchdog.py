@@ -85,9 +85,9 @@ class Watchdog:
 
     def _say(self, stuck: list[str]) -> None:
         if stuck:
-            self._log.critical("stuck", loops=stuck)
+            self._log.critical("watchdog.stuck", loops=stuck)
         else:
-            self._log.warning("goes_on_again", loops=self._health.stuck)
+            self._log.warning("watchdog.recovered", loops=self._health.stuck)
 
     async def _probe(self) -> None:
         with self._heartbeat.at_work():

@@ -54,7 +54,7 @@ class WebFacade:
         async with self._supervisor.paused(which.receiver):
             replayed = await store.replay(which, now())
         store.wakeups.wake_deliverers([which.receiver])
-        structlog.get_logger().info("replayed", **msgspec.to_builtins(which), **msgspec.to_builtins(replayed))
+        structlog.get_logger().info("deliveries.replayed", **msgspec.to_builtins(which), **msgspec.to_builtins(replayed))
         return replayed
 
     async def move(self, old: str, new: str) -> Moved:
@@ -76,5 +76,5 @@ class WebFacade:
         async with self._supervisor.paused(receiver):
             enabled = await store.enable_receiver(receiver, now())
         store.wakeups.wake_deliverers([receiver])
-        structlog.get_logger().info("enabled", receiver=receiver, was_disabled=enabled)
+        structlog.get_logger().info("receiver.enabled", receiver=receiver, was_disabled=enabled)
         return enabled

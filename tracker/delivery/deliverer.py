@@ -165,7 +165,7 @@ class Deliverer:
         claimed = await self._outbox.claim(self.receiver, now, self._policy.hold, allowed, self._under_way)
         if self._storage_failed:  # what could not be settled has been by now
             self._storage_failed = False
-            self._log.info("storage.works_again")
+            self._log.info("storage.recovered")
         for message in await self._group_into_messages(claimed):
             if self._stopping:
                 return
@@ -249,7 +249,7 @@ class Deliverer:
         about = {**stream_labels(delivery.stream), "seq": delivery.seq, "event_id": delivery.event_id, "type": delivery.type}
         about["attempt"] = delivery.attempts + 1
         if outcome.delivered:
-            self._log.debug("delivered", **about)
+            self._log.debug("delivery.succeeded", **about)
             return
         about |= {"reason": outcome.result.value, "detail": outcome.detail}
         if settlement.state == "dead":

@@ -21,17 +21,17 @@ TEMPLATE: Final = "_template"
 """The key of what a library's message is made from: two messages of one template are the same."""
 
 _LEVELS: Final = ("warning", "error")
-_ALWAYS: Final = ("batch.", "configuration.", "reload.", "restart.")
+_ALWAYS: Final = ("batch.", "configuration.")
 """What such a line tells happened once, or answers what somebody did."""
 
 _ONE_FOR_ALL: Final = ("storage.failed",)
 """Failures of what there is only one of: whoever runs into it says so."""
 
 _ENDS: Final[Mapping[str, str]] = {
-    "account.works_again": "account.failing",
+    "sweep.recovered": "sweep.failed",
     "account.recovered": "account.unreachable",
     "receiver.recovered": "receiver.failing",
-    "storage.works_again": "storage.failed",
+    "storage.recovered": "storage.failed",
 }
 """What says that something works again, and what said that it had failed."""
 

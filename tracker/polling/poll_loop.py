@@ -89,7 +89,7 @@ class Watcher:
         except StorageError as error:
             return self._backs_off(self._storage_failed(error))
         if self._storage_failures:
-            self._log.info("storage.works_again")
+            self._log.info("storage.recovered")
         self._storage_failures = 0
         now = self._poller.now()
         self._health.storage_error = None
@@ -122,26 +122,26 @@ class Watcher:
 
     def _say(self, report: Report) -> None:
         if report.backfilled:
-            self._log.info("backfilled", jobs=report.backfilled)
+            self._log.info("account.backfilled", jobs=report.backfilled)
         for job in report.malformed:
             self._log.warning("job.malformed", job=job.id, reason=job.reason)
         self._say_unreadable(report)
         if report.failure:
             about = {"reason": report.failure.reason, "detail": report.failure.detail, "failed_sweeps": self._failures + 1}
-            self._log.warning("account.failing", **about)
+            self._log.warning("sweep.failed", **about)
         elif report.failure is None and self._failures:
-            self._log.info("account.works_again", failed_sweeps=self._failures)
-        self._log.debug("sweep", shown=report.shown, events=report.events, stale=report.stale)
+            self._log.info("sweep.recovered", failed_sweeps=self._failures)
+        self._log.debug("sweep.completed", shown=report.shown, events=report.events, stale=report.stale)
 
     def _say_unreadable(self, report: Report) -> None:
         """What could not be read while the rest could; a malformed job has been said already."""
         unreadable = {each.what: each for each in report.unreadable}
         for what in self._unreadable - unreadable.keys():
-            self._log.info("unreadable.recovered", what=what)
+            self._log.info("entry.recovered", what=what)
         malformed = {job.id for job in report.malformed}
         for each in report.unreadable:
             if each.job is None or each.job not in malformed:
-                self._log.warning("unreadable", what=each.what, reason=each.failure.reason, detail=each.failure.detail)
+                self._log.warning("entry.unreadable", what=each.what, reason=each.failure.reason, detail=each.failure.detail)
         self._unreadable = unreadable.keys()
 
 

@@ -44,7 +44,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     `created`, `cancel_at` and `deleted_at` are moments. `validated` (from then on `total_requests` is known),
     `fails_after` and `timeout` count seconds from the creation. `queued`, `running` (the time that all requests
-    take) and `cancelling` last so many seconds. Of all requests `failures` would fail. `rate_limiter` bends the progress: above
+    take) and `cancelling` last so many seconds. Of all requests `failures` would fail. `pace` bends the progress: above
     1 it begins slowly, below 1 it ends slowly. `validating_as` is a status outside the schema, shown from the start
     until the input is validated. `mine` is what `created_by_me` asks for.
 
@@ -70,7 +70,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     queued: float = 5.0
     validated: float = 7.0
     running: float = 60.0
-    rate_limiter: float = 1.0
+    pace: float = 1.0
     timeout: float = 24 * 3600.0
 
     fails_after: float | None = None
@@ -207,7 +207,7 @@ def _count(plan: Plan, at: float) -> tuple[int, int, int]:
         return 0, 0, 0
     fewer = max(1, plan.requests // 100) if _is_over(plan, plan.total_falls_after, at) else 0
     total = max(0, plan.requests - fewer)
-    completed = min(total, int(plan.requests * _share(plan, at) ** plan.rate_limiter))
+    completed = min(total, int(plan.requests * _share(plan, at) ** plan.pace))
     failed = completed * plan.failures // max(plan.requests, 1)
     return total, completed - failed, failed
 

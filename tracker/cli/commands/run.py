@@ -43,10 +43,10 @@ def command(config: str | None, verbose: bool) -> None:
             told.throttle.tell_all()
     except* (StorageError, ListenError) as group:
         for error in group.exceptions:
-            structlog.get_logger().critical("cannot run", error=str(error))
+            structlog.get_logger().critical("process.start_failed", error=str(error))
         sys.exit(1)
     except* Exception:  # noqa: BLE001 - the end of the process, told with its traceback
-        structlog.get_logger().critical("died", exc_info=True)
+        structlog.get_logger().critical("process.crashed", exc_info=True)
         sys.exit(1)
 
 

@@ -54,7 +54,7 @@ def _columns(width: int) -> tuple[str, ...]:
 def _cells(line: Line, now: int) -> dict[str, RenderableType]:
     job = line.job
     history = () if is_terminal(job["status"]) else line.history
-    ends_at, rate_limiter = eta(history, job["total_requests"]), rate(history, job["total_requests"])
+    ends_at, pace = eta(history, job["total_requests"]), rate(history, job["total_requests"])
     colour = text.colour(job)
     return {
         "status": terminal.status(job),
@@ -67,7 +67,7 @@ def _cells(line: Line, now: int) -> dict[str, RenderableType]:
             finished_style=colour,
         ),
         "progress": text.progress(job),
-        "rate": Text("" if rate_limiter is None else text.rate(rate_limiter), style="dim"),
+        "rate": Text("" if pace is None else text.rate(pace), style="dim"),
         "time": _time(job, ends_at, now),
     }
 
