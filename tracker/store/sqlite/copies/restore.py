@@ -11,8 +11,8 @@ from tracker.store.sqlite.database.schema import check_any_version, migrate
 from tracker.store.sqlite.files.atomic_file import atomic_file
 from tracker.store.sqlite.files.displaced_database import displace, undo_displacement
 from tracker.store.sqlite.files.lock import hold_database_file, hold_lock_file
+from tracker.store.sqlite.files.ownership import prepared_path
 from tracker.store.sqlite.files.privileges import as_owner_of
-from tracker.store.sqlite.writing.store import prepared_path
 
 
 def restore(backup: Path, database: Path, moment: str) -> Restored:

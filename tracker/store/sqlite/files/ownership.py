@@ -50,6 +50,19 @@ def real_path(path: Path) -> Path:
     return found
 
 
+def prepared_path(path: Path) -> Path:
+    """The file's real path, its directory created where it is missing.
+
+    Raises `StorageError` where that fails, and where a link on the way was made by another user.
+    """
+    real = real_path(path)
+    try:
+        real.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{real.parent}: cannot be made: {error.strerror}") from error
+    return real
+
+
 def open_or_create(path: Path) -> int:
     """A descriptor to read and write the file, created for its owner alone where it is missing; links are not followed.
 

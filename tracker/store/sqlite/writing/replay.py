@@ -1,4 +1,4 @@
-"""Owns replaying: deliveries that ended, or never were, made pending again, and a receiver that was disabled enabled."""
+"""Owns replaying: deliveries are made pending again, or made at all, and a disabled receiver is enabled."""
 
 import sqlite3
 from typing import Any, Final
@@ -28,7 +28,7 @@ _RANGE_OF_TIME: Final = _RANGE % "observed_at >= ?3 AND (?4 IS NULL OR observed_
 _DUE_NOW: Final = """
 UPDATE deliveries INDEXED BY deliveries_due SET due_at = ?1
 WHERE receiver = ?2 AND state = 'pending' AND due_at > ?1 AND attempts > 0"""
-"""What waits for its next attempt; what gathers before its first one does not wait for the receiver."""
+"""Deliveries that wait for a retry; one that waits for others to gather does not wait for the receiver."""
 
 _CIRCUIT: Final = "SELECT failures, quiet_until, asked_until, disabled FROM receivers WHERE name = ?"
 _SET_CIRCUIT: Final = "UPDATE receivers SET failures = ?2, quiet_until = ?3, asked_until = ?4, disabled = ?5 WHERE name = ?1"
@@ -44,17 +44,17 @@ async def replay(database: Database, which: Replay, now: int) -> ReplayResult:
 
     def work(connection: sqlite3.Connection) -> ReplayResult:
         deliveries = connection.execute(sql, (now, which.receiver, *parameters)).rowcount
-        enabled = _try_again(connection, which.receiver) if deliveries or which.dead else False
+        enabled = _probe_now(connection, which.receiver) if deliveries or which.dead else False
         return ReplayResult(deliveries=deliveries, enabled=enabled)
 
     return await database.write("replaying deliveries", work)
 
 
 async def enable(database: Database, receiver: str, now: int) -> bool:
-    """Have a receiver that is failing or disabled tried again at once; whether it was disabled. Raises `StorageError`."""
+    """Probe a receiver that is failing or disabled at once; whether it was disabled. Raises `StorageError`."""
 
     def work(connection: sqlite3.Connection) -> bool:
-        disabled = _try_again(connection, receiver)
+        disabled = _probe_now(connection, receiver)
         connection.execute(_DUE_NOW, (now, receiver))
         return disabled
 
@@ -71,8 +71,8 @@ def _statement(which: Replay) -> tuple[Any, ...]:
     return (_DEAD,)
 
 
-def _try_again(connection: sqlite3.Connection, receiver: str) -> bool:
-    """Have the receiver probed now, if it is failing or disabled; whether it was disabled."""
+def _probe_now(connection: sqlite3.Connection, receiver: str) -> bool:
+    """Let the receiver be probed now, if it is failing or disabled; whether it was disabled."""
     for failures, quiet_until, asked_until, disabled in connection.execute(_CIRCUIT, (receiver,)).fetchall():
         before = Circuit(failures=failures, quiet_until=quiet_until, asked_until=asked_until, disabled=bool(disabled))
         after = before.probed_now()

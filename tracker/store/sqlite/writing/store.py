@@ -4,11 +4,8 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, Final
-
-import msgspec
 
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.deliveries.replay import Replay, ReplayResult
@@ -16,7 +13,7 @@ from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import Event, iso, parse_iso
 from tracker.core.events.job_diff import Change, Known
 from tracker.core.events.time_driven import ActiveJobStatus
-from tracker.core.jobs.job import COUNTERS, Job
+from tracker.core.jobs.job import Job
 from tracker.core.ports.store import NOT_SWEPT, Checkpoint, DatabaseUse, EventObserver, UseObserver
 from tracker.core.ports.wakeups import Wakeups
 from tracker.core.queries.orphans import Dropped, Moved, Orphans
@@ -26,11 +23,14 @@ from tracker.store.sqlite.database.connection import Database
 from tracker.store.sqlite.database.schema import MIGRATIONS, ensure_file, migrate
 from tracker.store.sqlite.files.displaced_database import undo_displacement
 from tracker.store.sqlite.files.lock import hold_database_file, hold_lock_file
-from tracker.store.sqlite.files.ownership import real_path
-from tracker.store.sqlite.reading.orphans import drop, move, read_orphans
+from tracker.store.sqlite.files.ownership import prepared_path
+from tracker.store.sqlite.reading.orphans import read_orphans
 from tracker.store.sqlite.writing.active_jobs_cache import ActiveJobsCache, Draft
+from tracker.store.sqlite.writing.cards import SqliteCards
 from tracker.store.sqlite.writing.event_log import Appended, EventLog, LogEntry
 from tracker.store.sqlite.writing.job_codec import stored_job
+from tracker.store.sqlite.writing.jobs_table import write_jobs
+from tracker.store.sqlite.writing.orphans import drop, move
 from tracker.store.sqlite.writing.outbox import SqliteOutbox
 from tracker.store.sqlite.writing.overdue_queries import (
     ACTIVE_JOB_STATUSES,
@@ -41,7 +41,6 @@ from tracker.store.sqlite.writing.overdue_queries import (
     is_current,
 )
 from tracker.store.sqlite.writing.replay import enable, replay
-from tracker.store.sqlite.writing.slack_cards import SqliteCards
 
 _MAX_IDS_PER_QUERY: Final = 10_000
 """SQLite takes up to 32,766 parameters."""
@@ -51,22 +50,7 @@ SELECT status, sum(jobs) FROM job_counts WHERE account IN (SELECT value FROM jso
 
 _INSERT_ACCOUNT: Final = "INSERT INTO accounts (name, since, horizon) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 
-_UPSERT_JOB: Final = """
-INSERT INTO jobs (account, id, status, active, deleted, created_at, first_seen_at, observed_at, seq, data)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (account, id) DO UPDATE SET status = excluded.status, active = excluded.active, deleted = excluded.deleted,
-  created_at = excluded.created_at, observed_at = excluded.observed_at, seq = excluded.seq, data = excluded.data
-WHERE seq < excluded.seq"""
-
-_PROGRESS_OF_JOB: Final = """
-UPDATE jobs SET observed_at = ?8, seq = ?9, data = ?10 WHERE account = ?1 AND id = ?2 AND seq < ?9"""
-"""As the other with the same row, where counters alone are different: most of what happens, and no index has to know."""
-
-_COUNTERS: Final = frozenset(COUNTERS)
-
-_encode: Final = msgspec.json.Encoder().encode
-
-_SWEPT: Final = "UPDATE accounts SET swept_at = ?2 WHERE name = ?1 AND swept_at IS NOT ?2"
+_SET_SWEPT_AT: Final = "UPDATE accounts SET swept_at = ?2 WHERE name = ?1 AND swept_at IS NOT ?2"
 
 _REWRITE_HEADER: Final = f"PRAGMA user_version = {len(MIGRATIONS)}"
 """Writes the first page and changes nothing in it."""
@@ -82,7 +66,7 @@ class SqliteStore:
         self._database = database
         self._log = log
         self._active = ActiveJobsCache()
-        self._unrecorded: str | None = None  # why the last record failed; None where it did not
+        self._record_error: str | None = None  # why the last record failed; None where it did not
 
     def subscribe(self, subscriptions: Iterable[Subscription]) -> None:
         self._log.subscribe(subscriptions)
@@ -132,9 +116,9 @@ class SqliteStore:
         try:
             await self._record(account, changes, watermark)
         except StorageError as error:
-            self._unrecorded = str(error)
+            self._record_error = str(error)
             raise
-        self._unrecorded = None
+        self._record_error = None
 
     async def append(self, events: Sequence[Event]) -> list[Event]:
         def work(connection: sqlite3.Connection) -> tuple[list[Event], Appended]:
@@ -183,16 +167,15 @@ class SqliteStore:
 
         def work(connection: sqlite3.Connection) -> None:
             connection.execute(_REWRITE_HEADER)
-            connection.executemany(_SWEPT, swept.items())
+            connection.executemany(_SET_SWEPT_AT, swept.items())
 
         try:
             await self._database.write("probing", work, DatabaseUse.PROBE)
         except StorageError as error:
             return str(error)
-        return self._unrecorded
+        return self._record_error
 
     async def workload(self, accounts: Iterable[str]) -> Workload:
-        """How many jobs of these accounts, and deliveries to today's receivers, are not over. Raises `StorageError`."""
         counts = dict(await self._database.fetch(_JOBS_BY_STATUS, json.dumps([*accounts])))
         deliveries = await self.outbox.count_open()
         return Workload(
@@ -207,7 +190,7 @@ class SqliteStore:
             draft = self._active.change(connection, account)
             entries = [LogEntry(event, change.known.job.id, change.backfilled) for change in changes for event in change.events]
             appended = self._log.append(connection, entries)
-            _write_jobs(connection, changes, appended.first_seq)
+            write_jobs(connection, changes, appended.first_seq)
             if watermark is not None:
                 connection.execute("UPDATE accounts SET watermark = ? WHERE name = ?", (watermark, account))
             return draft, appended
@@ -243,41 +226,5 @@ async def open_sqlite_store(
             await database.close()
 
 
-def prepared_path(path: Path) -> Path:
-    """The file's real path, its directory created where it is missing.
-
-    Raises `StorageError` where that fails, and where a link on the way was made by another user.
-    """
-    real = real_path(path)
-    try:
-        real.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"{real.parent}: cannot be made: {error.strerror}") from error
-    return real
-
-
 def _known(rows: list[Any]) -> dict[str, Known]:
     return {id_: Known(stored_job(id_, data), bool(deleted)) for id_, deleted, data in rows}
-
-
-def _write_jobs(connection: sqlite3.Connection, changes: Sequence[Change], first_seq: int) -> None:
-    last_seqs = accumulate((len(change.events) for change in changes), initial=first_seq - 1)
-    rows: dict[bool, list[tuple[Any, ...]]] = {True: [], False: []}
-    for change, seq in zip(changes, islice(last_seqs, 1, None), strict=True):
-        rows[_is_progress(change)].append(_job_row(change, seq))
-    connection.executemany(_UPSERT_JOB, rows[False])
-    if connection.executemany(_PROGRESS_OF_JOB, rows[True]).rowcount < len(rows[True]):
-        connection.executemany(_UPSERT_JOB, rows[True])  # the table may not have a job that another file had
-
-
-def _is_progress(change: Change) -> bool:
-    return all(event.type == "batch.progress" and event.changes.keys() <= _COUNTERS for event in change.events)
-
-
-def _job_row(change: Change, seq: int) -> tuple[Any, ...]:
-    known, job = change.known, change.known.job
-    first, last = change.events[0].observed_at, change.events[-1].observed_at
-    data = _encode(job.to_data()).decode()
-    return (
-        change.account, job.id, job.status, known.active, known.deleted, job.created_at, first, last, seq, data
-    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Owns where Slack's cards are: which message shows which job, so that it can be updated in place after a restart too."""
+"""Owns the table of cards: which message of a receiver shows which job."""
 
 from typing import Final
 
