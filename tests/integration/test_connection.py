@@ -208,7 +208,7 @@ EARLY = b"HTTP/1.1 103 Early Hints\r\n\r\n"
         (EARLY * MOST_INTERIM + answer(b"late"), None),
         (
             EARLY * (MOST_INTERIM + 1) + answer(b"late"),
-            f"the answer is not valid HTTP: more interim answers than anybody has use for{PORT}",
+            f"the answer is not valid HTTP: too many interim answers{PORT}",
         ),
         (answer(b"late", 200, "x: " + "x" * (LONGEST_HEAD // 2)), None),
         (answer(b"late", 200, "x: " + "x" * LONGEST_HEAD * 6), f"the answer is not valid HTTP: Receive buffer too long{PORT}"),

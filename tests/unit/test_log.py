@@ -216,7 +216,7 @@ def test_the_same_failure_is_said_now_and_then(stream):
         logging.getLogger("asyncio").error("task %s failed", number)
         structlog.get_logger().info("told", number=number)
     moments[0] = 600.0
-    throttle.tell_due()
+    throttle.flush_due()
     said = events(stream)
     assert [line["event"] for line in said] == [
         "storage.failed",

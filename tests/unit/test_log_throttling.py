@@ -24,7 +24,7 @@ class Saying:
 
     def wait(self, seconds):
         self.now += seconds
-        self.throttle.tell_due()
+        self.throttle.flush_due()
 
     def told(self, *keys):
         """What each line says under `keys`."""
@@ -40,9 +40,9 @@ def test_the_same_failure_is_said_now_and_then(saying):
     """Of a failure every second for half an hour the first is said, then one line each ten minutes that stands for the rest."""
     for number in range(1800):
         saying.tell("delivery.failed", after=1.0, receiver="a", reason="server", seq=number, detail=f"HTTP 500 {number}")
-        saying.throttle.tell_due()
+        saying.throttle.flush_due()
     assert saying.told("seq", "times", "since") == [(0, None, None), (600, 600, 1002.0), (1200, 600, 1602.0)]
-    saying.throttle.tell_all()
+    saying.throttle.flush_all()
     assert sum(line.get("times", 1) for line in saying.lines) == 1800
 
 
@@ -167,6 +167,6 @@ def test_nothing_is_lost_at_the_end(saying):
     """A daemon that ends says what it had kept back."""
     saying.tell("delivery.failed", receiver="a", seq=1)
     saying.tell("delivery.failed", receiver="a", seq=2)
-    saying.throttle.tell_all()
-    saying.throttle.tell_all()
+    saying.throttle.flush_all()
+    saying.throttle.flush_all()
     assert saying.told("seq") == [(1,), (2,)]

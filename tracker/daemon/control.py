@@ -1,6 +1,6 @@
-"""Owns how a command reaches the running daemon: a file beside the database says where it listens, and the token that it takes.
+"""How a command reaches the running daemon: a file next to the database holds its URL and a token that it accepts.
 
-The file lives as long as the daemon, and longer where that was killed: then nobody answers, or somebody else does.
+The daemon removes the file when it stops. A killed daemon leaves it: then nothing answers at the URL, or another program does.
 """
 
 import os
@@ -64,7 +64,7 @@ class NotReached(msgspec.Struct, frozen=True):
 
 
 def control_file(database: Path) -> Path:
-    """`DATABASE.control`, beside the file itself and not beside a link to it."""
+    """`DATABASE.control`, in the directory of the file itself, not of a link to it."""
     real = Path(os.path.realpath(database))
     return real.with_name(real.name + ".control")
 
@@ -155,7 +155,7 @@ def _content(file: Path) -> bytes:
 
 
 def _is_alive(process: int) -> bool:
-    """Whether there is such a process, or nobody knows: a daemon that was killed leaves its file, and its port to others."""
+    """Whether the process exists, or its id is unknown. A killed daemon leaves its file, and its port to others."""
     if process > 0:  # to 0 one would signal oneself
         with suppress(PermissionError):  # it is another user's
             try:
@@ -172,7 +172,7 @@ def _reachable(url: str) -> str:
 
 
 def _write(file: Path, content: bytes) -> None:
-    """Whole or not at all, so that nobody reads half of it; readable by nobody else at any time."""
+    """Write the whole file or nothing, so that no reader sees half of it. At no time can another user read it."""
     new = file.with_name(file.name + ".new")
     new.unlink(missing_ok=True)
     try:

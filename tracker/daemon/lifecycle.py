@@ -1,6 +1,6 @@
-"""Owns the daemon's life: started, told by signals, given another configuration, stopped.
+"""The daemon's lifecycle: start, signals, reload of the configuration, stop.
 
-`run` is serve until told to stop. A loop that dies takes the process with it; nothing goes on half.
+`run` serves until a signal stops it. A loop that crashes ends the process; no part continues without the others.
 """
 
 import secrets
@@ -46,10 +46,10 @@ from tracker.web.app import create_app
 from tracker.web.stream.broadcast import MOST_FOLLOWERS, Broadcast
 
 READ_WITHIN: Final = 10.0
-"""Seconds that reading the configuration anew may take: a secret's file may lie where nobody answers."""
+"""Seconds that a reload may spend on reading the configuration: a secret's file may be on a file system that hangs."""
 
 Reading = Callable[[], Config]
-"""Reads the configuration anew; raises `ConfigError`."""
+"""Reads the configuration again; raises `ConfigError`."""
 
 
 def _keep(_secrets: Iterable[str]) -> None:
@@ -81,7 +81,7 @@ async def run(config: Config, read: Reading, service: SystemdService = NO_SERVIC
 
 
 class _Asked:
-    """Whether somebody has asked; asked often meanwhile, once is enough."""
+    """A pending request for a reload; several requests in the meantime count as one."""
 
     def __init__(self) -> None:
         self._event = anyio.Event()
@@ -170,8 +170,8 @@ class Daemon:
 
 
 def _told(difference: Difference) -> dict[str, tuple[str, ...]]:
-    told = {"added": difference.added, "changed": difference.changed, "removed": difference.removed}
-    return {how: names for how, names in told.items() if names}
+    changes = {"added": difference.added, "changed": difference.changed, "removed": difference.removed}
+    return {how: names for how, names in changes.items() if names}
 
 
 @asynccontextmanager

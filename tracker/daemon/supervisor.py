@@ -1,7 +1,7 @@
-"""Owns who is at work: a watcher for each account, a deliverer for each receiver, and what another configuration changes.
+"""The supervisor: one worker for each account and each receiver, and what a new configuration changes about them.
 
-Whoever that does not concern goes on undisturbed. A watcher is cancelled, which may be done at any moment, for what it writes
-it writes whole; a deliverer settles first what it has under way, so that its successor does not send it again.
+Workers that a new configuration does not concern keep running. An account's worker is cancelled, which is safe at any moment:
+its writes are atomic. A receiver's worker first settles its attempts under way, so that its successor does not send them again.
 """
 
 from collections.abc import AsyncIterator
@@ -31,11 +31,11 @@ from tracker.polling.time_checks import Janitor
 from tracker.runtime.clock import Steadiness, now
 
 LEAVE_WITHIN: Final = 2.0
-"""Seconds that what is under way gets when everybody goes; what is not settled by then the next daemon sends again."""
+"""Seconds that attempts under way get when the daemon stops; what is not settled by then, the next daemon sends again."""
 
 
 class Supervisor:
-    """The loops at work."""
+    """Starts and stops the workers."""
 
     def __init__(self, group: TaskGroup, dependencies: Dependencies, config: Config, attempts: int = MAX_ATTEMPTS) -> None:
         """At most `attempts` deliveries are under way together."""
@@ -60,7 +60,7 @@ class Supervisor:
         group.start_soon(self._janitor.run)
 
     def apply(self, config: Config) -> None:
-        """Work by this configuration from now on. Its database and its `http` are not looked at."""
+        """Use this configuration from now on. Its `storage.path` and its `http` are ignored."""
         self._config = config
         store, health, metrics, *_ = self.dependencies
         store.subscribe(map(subscription, config.receivers))
@@ -124,7 +124,7 @@ class Supervisor:
         return self._settle_locks.setdefault(receiver, anyio.Lock())
 
     def _rate_limiter(self, account: Account) -> RateLimiter:
-        """One for each key: neither its budget nor a pause that the API asked for begins anew with a new configuration."""
+        """One limiter for each key: a new configuration resets neither its budget nor a pause that the API asked for."""
         known = self._rate_limiters.get(account.name)
         if known is None or known[:2] != (account.base_url, account.api_key):
             rate_limiter = RateLimiter(account.requests_per_second, self.dependencies.heartbeat(f"account {account.name}"))

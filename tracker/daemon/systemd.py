@@ -1,4 +1,4 @@
-"""Owns what the service manager is told: one datagram a message, as sd_notify(3) describes it."""
+"""Notifications to the service manager: one datagram a message, as sd_notify(3) describes it."""
 
 import socket
 import time
@@ -13,9 +13,9 @@ _SEND_WITHIN: Final = 1.0
 
 
 class Systemd:
-    """Tells the manager at `address` (of $NOTIFY_SOCKET) how the service is; nobody where there is none.
+    """Notifies the manager at `address` (of $NOTIFY_SOCKET) of the service's state; does nothing without one.
 
-    What cannot be told is lost: the service goes on, and the manager will notice what it misses.
+    A notification that cannot be sent is lost: the service continues, and the manager notices what it misses.
     """
 
     def __init__(self, address: str | None = None) -> None:
@@ -23,25 +23,25 @@ class Systemd:
         self._status: str | None = None
 
     def ready(self) -> None:
-        self._tell("READY=1")
+        self._notify("READY=1")
 
     def reloading(self) -> None:
-        self._tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        self._notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        self._tell("STOPPING=1", "STATUS=stopping")
+        self._notify("STOPPING=1", "STATUS=stopping")
 
     def alive(self) -> None:
         """Feed the watchdog."""
-        self._tell("WATCHDOG=1")
+        self._notify("WATCHDOG=1")
 
     def status(self, status: str) -> None:
-        """Say how things are, where that has changed."""
+        """Send the status if it has changed."""
         if status != self._status:
             self._status = status
-            self._tell(f"STATUS={_one_line(status)}")
+            self._notify(f"STATUS={_one_line(status)}")
 
-    def _tell(self, *fields: str) -> None:
+    def _notify(self, *fields: str) -> None:
         if not self._address:
             return
         address = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address

@@ -1,7 +1,7 @@
-"""Owns the vigil: whether the store answers and every loop gets on, and what the service manager is told of it.
+"""The watchdog: checks that the store answers and that every loop beats, and notifies the service manager.
 
-The watchdog is fed only while nobody hangs. A store that answers with an error does not hang: a restart would not help, and
-a daemon that is not ready says why.
+systemd's watchdog is fed only while no loop hangs. A store that answers with an error does not hang: a restart would not
+help, and a daemon that is not ready says why.
 """
 
 from typing import Final
@@ -25,7 +25,7 @@ LAST_PROBE: Final = 1.0
 """Seconds that the last probe of a daemon that stops may take."""
 
 LOOK_AGAIN: Final = 2.0
-"""Seconds between two looks while somebody hangs: he may go on again."""
+"""Seconds between two checks while a loop hangs: it may recover."""
 
 FEEDS_PER_WATCHDOG: Final = 3
 """One that comes late is not the end."""
@@ -35,7 +35,7 @@ _JUST_AFTER: Final = 0.01
 
 
 class Watchdog:
-    """Looks after a daemon as long as it runs."""
+    """Checks a daemon as long as it runs."""
 
     def __init__(
         self, store: Store, health: Health, liveness: Liveness, systemd: Systemd, watchdog: float | None = None
@@ -55,13 +55,13 @@ class Watchdog:
             group.start_soon(self._probe)
             while True:
                 self.look_once()
-                await anyio.sleep_until(self._next_look())
+                await anyio.sleep_until(self._next_check_at())
 
     def look_once(self) -> None:
-        """Find who hangs, and tell: whoever asks how the daemon is, and the manager."""
+        """Find the loops that hang, and report them to the health and the service manager."""
         stuck = sorted(self._liveness.overdue(anyio.current_time()))
         if stuck != self._health.stuck:
-            self._say(stuck)
+            self._log_stuck(stuck)
         self._health.stuck = stuck
         self._systemd.status(self._health.status(self._workload))
         if self._watchdog is not None and not stuck:
@@ -75,15 +75,15 @@ class Watchdog:
         except StorageError as error:
             self._health.storage_error = str(error)
 
-    def _next_look(self) -> float:
-        """When the watchdog is to be fed, or somebody else may hang; there is nothing to be seen before."""
+    def _next_check_at(self) -> float:
+        """When the watchdog is due, or another loop may turn out to hang; an earlier check finds nothing new."""
         now = anyio.current_time()
         soonest = self._liveness.quiet_until(now) + _JUST_AFTER
         if self._health.stuck:
             soonest = min(soonest, now + LOOK_AGAIN)
         return soonest if self._watchdog is None else min(soonest, now + self._watchdog / FEEDS_PER_WATCHDOG)
 
-    def _say(self, stuck: list[str]) -> None:
+    def _log_stuck(self, stuck: list[str]) -> None:
         if stuck:
             self._log.critical("watchdog.stuck", loops=stuck)
         else:

@@ -1,4 +1,4 @@
-"""Owns who works on what: one worker at a time for each name, and the next one only when the one before has ended."""
+"""The worker registry: one worker at a time for each name; a successor starts when its predecessor has ended."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
@@ -9,69 +9,69 @@ from anyio.abc import TaskGroup
 
 
 class Worker(Protocol):
-    """What works until it is told to leave."""
+    """Runs until it is stopped."""
 
     async def run(self) -> None:
-        """Work; return soon once `stop` was called, were it before `run`."""
+        """Run; return soon after `stop` was called, even if that was before `run`."""
 
     def stop(self) -> None:
-        """End the work."""
+        """Stop the worker."""
 
 
 S = TypeVar("S")
 W = TypeVar("W", bound=Worker)
 
 
-class _Shift(msgspec.Struct, Generic[S, W], eq=False):
+class _Run(msgspec.Struct, Generic[S, W], eq=False):
     spec: S
     worker: W
     ended: anyio.Event
 
 
 class WorkerRegistry(Generic[S, W]):
-    """Workers by name, each for its duty. A worker that raises takes the group with it."""
+    """Workers by name, each with its spec. A worker that raises ends the group."""
 
     def __init__(self, group: TaskGroup, start_worker: Callable[[S], W]) -> None:
         self._group = group
         self._start_worker = start_worker
         self._specs: dict[str, S] = {}
-        self._shifts: dict[str, list[_Shift[S, W]]] = {}  # that have not ended, the newest last
+        self._runs: dict[str, list[_Run[S, W]]] = {}  # that have not ended, the newest last
 
     def assign(self, specs: Mapping[str, S]) -> None:
-        """Have these done from now on, and nothing else; who has the same duty as before does not notice."""
+        """Run exactly these specs from now on. A worker whose spec is unchanged keeps running."""
         for name in [name for name, spec in self._specs.items() if name not in specs or specs[name] != spec]:
             del self._specs[name]
-            for shift in self._shifts.get(name, ()):
-                shift.worker.stop()
+            for run in self._runs.get(name, ()):
+                run.worker.stop()
         for name, spec in specs.items():
             if name not in self._specs:
                 self._specs[name] = spec
-                self._start(name, _Shift(spec, self._start_worker(spec), anyio.Event()))
+                self._start(name, _Run(spec, self._start_worker(spec), anyio.Event()))
 
     def workers(self, name: str) -> Sequence[W]:
-        """Those that work under this name: some may be leaving, or have not begun."""
-        return [shift.worker for shift in self._shifts.get(name, ())]
+        """The workers of this name, the newest last: some may be stopping, or not have begun."""
+        return [run.worker for run in self._runs.get(name, ())]
 
     async def wait_stopped(self, name: str) -> None:
-        """Wait for the end of those that work under this name now."""
-        for shift in [*self._shifts.get(name, ())]:
-            await shift.ended.wait()
+        """Wait until the present workers of this name have ended."""
+        for run in [*self._runs.get(name, ())]:
+            await run.ended.wait()
 
     async def wait_all_stopped(self) -> None:
-        """Wait for the end of all who work now."""
-        for shift in [shift for shifts in self._shifts.values() for shift in shifts]:
-            await shift.ended.wait()
+        """Wait until all present workers have ended."""
+        for run in [run for runs in self._runs.values() for run in runs]:
+            await run.ended.wait()
 
-    def _start(self, name: str, shift: _Shift[S, W]) -> None:
-        shifts = self._shifts.setdefault(name, [])
-        self._group.start_soon(self._work, name, shift, shifts[-1].ended if shifts else None)
-        shifts.append(shift)
+    def _start(self, name: str, run: _Run[S, W]) -> None:
+        runs = self._runs.setdefault(name, [])
+        self._group.start_soon(self._run_worker, name, run, runs[-1].ended if runs else None)
+        runs.append(run)
 
-    async def _work(self, name: str, shift: _Shift[S, W], before: anyio.Event | None) -> None:
+    async def _run_worker(self, name: str, run: _Run[S, W], before: anyio.Event | None) -> None:
         if before is not None:
             await before.wait()
-        await shift.worker.run()
-        self._shifts[name].remove(shift)
-        if not self._shifts[name]:
-            del self._shifts[name]
-        shift.ended.set()
+        await run.worker.run()
+        self._runs[name].remove(run)
+        if not self._runs[name]:
+            del self._runs[name]
+        run.ended.set()

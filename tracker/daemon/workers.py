@@ -1,6 +1,6 @@
-"""Owns the two kinds of workers: who watches an account, who delivers to a receiver, and what each of them depends on.
+"""The two kinds of workers, one for an account and one for a receiver, and their specs and dependencies.
 
-They are the only ones that roll dice.
+No other module uses randomness.
 """
 
 import random
@@ -31,7 +31,7 @@ from tracker.runtime.liveness import Liveness
 
 
 class Dependencies(NamedTuple):
-    """What all who are at work share."""
+    """What all workers share."""
 
     store: Store
     health: Health
@@ -44,14 +44,14 @@ class Dependencies(NamedTuple):
 
 
 class AccountSpec(NamedTuple):
-    """All that a watcher depends on: another one is another watcher."""
+    """All that an account's worker depends on: another spec needs another worker."""
 
     account: Account
     proxies: Proxies | None
 
 
 class ReceiverSpec(NamedTuple):
-    """All that a deliverer depends on."""
+    """All that a receiver's worker depends on."""
 
     receiver: Receiver
     proxies: Proxies | None
@@ -59,15 +59,15 @@ class ReceiverSpec(NamedTuple):
 
 
 def account_spec(config: Config, account: Account) -> AccountSpec:
-    """Without the limits, which are the janitor's business."""
+    """Without the limits, which the time checks use."""
     watched = msgspec.structs.replace(account, stalled_after=0.0, timeout_hours=0.0, unreachable_after=0.0)
     return AccountSpec(watched, config.proxies)
 
 
 def receiver_spec(config: Config, receiver: Receiver) -> ReceiverSpec:
-    """Without what the receiver wants to know, which is the outbox's business."""
-    told = msgspec.structs.replace(receiver, events=(), match=Match(), group_wait=0.0)
-    return ReceiverSpec(told, config.proxies, config.http.external_url)
+    """Without the filter of events, which the outbox applies."""
+    delivered = msgspec.structs.replace(receiver, events=(), match=Match(), group_wait=0.0)
+    return ReceiverSpec(delivered, config.proxies, config.http.external_url)
 
 
 class AccountWorker:
@@ -113,7 +113,7 @@ class AccountWorker:
 
 
 class ReceiverWorker:
-    """Delivers to a receiver until what is under way when it is told to leave has been settled."""
+    """Delivers to a receiver until it is stopped and its attempts under way are settled."""
 
     def __init__(
         self,

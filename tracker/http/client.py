@@ -79,7 +79,7 @@ class Identity(Protocol):
         """Headers of every request, names in lower case; those of the request itself win."""
 
     def secrets(self) -> Iterable[str]:
-        """What a server may quote and nobody is to be shown."""
+        """What a server may quote and no output may show."""
 
 
 class Anonymous:
@@ -146,7 +146,7 @@ class HttpClient:
 
 
 class _Idle(NamedTuple):
-    """A connection that nobody uses, and the loop's time when it was last used."""
+    """An idle connection, and the event loop's time when it was last used."""
 
     connection: httpx.AsyncBaseTransport
     at: float

@@ -29,9 +29,9 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 class Connection(httpx.AsyncBaseTransport):
-    """Kept from one request to the next, unless the server hangs up meanwhile or says what nobody asked for.
+    """Kept from one request to the next, unless the server hangs up or sends something unasked in between.
 
-    Whoever has a request fail closes it.
+    After a failed request the caller closes it.
     """
 
     def __init__(self, tls: ssl.SSLContext) -> None:
@@ -99,7 +99,7 @@ class Connection(httpx.AsyncBaseTransport):
         for _ in range(MOST_INTERIM + 1):
             if isinstance(head := await self._next(stream), h11.Response):
                 return head
-        raise httpx.RemoteProtocolError("more interim answers than anybody has use for")
+        raise httpx.RemoteProtocolError("too many interim answers")
 
     async def _data(self, stream: ByteStream) -> AsyncIterator[bytes]:
         with _failing_as_httpx():
@@ -135,7 +135,7 @@ def _conversation() -> h11.Connection:
 
 
 def _is_quiet(stream: ByteStream, socket: SocketType) -> bool:
-    """Whether nothing has come that was not asked for, be it the end; nobody reads from a stream that is idle."""
+    """Whether nothing unasked has come, not even the end of the stream; an idle stream is not read."""
     if socket.fileno() < 0:
         return False
     readable = select.poll()  # not kept: once the socket is closed its number may be another's

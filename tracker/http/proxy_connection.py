@@ -50,7 +50,7 @@ class Proxied(httpx.AsyncBaseTransport):
         return httpx.AsyncHTTPTransport(
             verify=self._tls,
             proxy=httpx.Proxy(proxy, ssl_context=self._tls if proxy.startswith("https") else None),
-            limits=httpx.Limits(max_keepalive_connections=0),  # what nobody asked for would answer the next request
+            limits=httpx.Limits(max_keepalive_connections=0),  # an unasked answer would answer the next request
             trust_env=False,
         )
 

@@ -1,4 +1,4 @@
-"""Owns the pace of one account's requests: its budget, and the pauses that the API asked for."""
+"""The rate limiter of one account's requests: its budget, and the pauses that the API asked for."""
 
 import anyio
 
@@ -7,7 +7,7 @@ from tracker.runtime.heartbeat import Heartbeat
 
 
 class RateLimiter:
-    """Turns at most `rate` a second. Up to a second's worth may come at once; none comes before a pause is over."""
+    """Allows `rate` requests a second. A second's worth may come at once; none comes before a pause is over."""
 
     def __init__(self, rate: float, heartbeat: Heartbeat | None = None) -> None:
         """`heartbeat` is of the loop whose requests they are."""
@@ -26,7 +26,7 @@ class RateLimiter:
         self._next = min(self._next, self._last + self._gap + self._burst)
 
     async def acquire(self) -> None:
-        """Wait for a turn; whoever asked first has the first. Raises `AttemptCancelled` once the pace is closed."""
+        """Wait for a turn, first come, first served. Raises `AttemptCancelled` once the limiter is closed."""
         async with self._queue:
             now = anyio.current_time()
             while (due := max(self._next - self._burst, self._paused_until)) > now and not self._closed.is_set():

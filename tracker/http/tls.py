@@ -54,7 +54,7 @@ class Tls:
 
 def tls_context(authorities: bytes = _NONE) -> "ssl.SSLContext":
     """A context that trusts `authorities` (PEM or DER) alone, or by default the system's trust store."""
-    import ssl  # noqa: PLC0415 - long to load, and most commands ask nobody
+    import ssl  # noqa: PLC0415 - long to load, and most commands make no request
 
     if authorities:
         context = ssl.create_default_context(cadata=_as_cadata(authorities))

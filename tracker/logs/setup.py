@@ -22,7 +22,7 @@ from tracker.core.text.escaping import escape_json, literal
 from tracker.core.text.redaction import Redaction
 from tracker.logs.throttling import TEMPLATE, LogThrottle
 
-_OURS: Final = ("timestamp", "level")  # made here, hence never a secret
+_OURS: Final = ("timestamp", "level")  # made here, so never a secret
 _UTC: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", re.ASCII)
 _KEYS: Final = (*_OURS, "event", "exception")
 _PRIORITIES: Final = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}  # syslog's, as the journal reads them
@@ -115,11 +115,11 @@ class _Renderer:
         self._journal = journal
         self._pretty = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback) if console else None
 
-    def __call__(self, logger: Any, method: str, told: MutableMapping[str, Any]) -> str:
-        level = str(told.get("level", "info"))
+    def __call__(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
+        level = str(event.get("level", "info"))
         clean = {
             key if key in _KEYS else self._redact(str(key)): value if key in _OURS else self._clean(value)
-            for key, value in told.items()
+            for key, value in event.items()
         }
         line = str(self._pretty(logger, method, _harmless(clean))) if self._pretty else escape_json(json.dumps(clean))
         return f"<{_PRIORITIES.get(level, 6)}>{line}" if self._journal else line
@@ -173,7 +173,7 @@ def _local(time: str) -> str:
 
 
 def _of_a_library(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """What the standard library's logging was told, and by whom."""
+    """An event of the standard library's logging, with the name of its logger."""
     record: logging.LogRecord = event["_record"]
     bare = structlog.stdlib.ProcessorFormatter.remove_processors_meta(None, "", event)
     template = str(bare["event"] if record.msg == "%s" else record.msg).partition("\n")[0]

@@ -1,4 +1,4 @@
-"""Owns the metrics: what the loops count, what is read when somebody asks, and the page that is made of both."""
+"""The metrics: what the loops count, what is read at each scrape, and the page made of both."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final

@@ -25,7 +25,7 @@ _decode = msgspec.json.Decoder(_Observed).decode
 
 
 class DeliveryMetrics:
-    """What is told of a receiver that is not configured is not counted."""
+    """Receivers that are not configured are not counted."""
 
     def __init__(self) -> None:
         self._receivers: frozenset[str] = frozenset()

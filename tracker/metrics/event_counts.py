@@ -64,7 +64,7 @@ class ChangeMetrics:
             self._start_at_zero(account)
 
     def swept_whole(self, account: str) -> None:
-        """From now on how late an event is says how late we are: what happened before, nobody could have noticed."""
+        """From now on an event's lag measures the tracker: what happened before could not be noticed."""
         self._whole.add(account)
 
     def has_model(self, account: str, model: str | None) -> None:

@@ -11,7 +11,7 @@ Family = TypeVar("Family", Counter, Gauge, Histogram)
 
 
 class Families:
-    """Counters, gauges and histograms. One that has labels is told each time by all of them, in their order."""
+    """Counters, gauges and histograms. A labelled one takes all its labels each time, in their order."""
 
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]

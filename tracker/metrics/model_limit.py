@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 MODELS: Final = 100
-"""Of an account; their names are whatever somebody submitted."""
+"""Of an account; a submitted job may name any model."""
 
 OTHER: Final = "other"
 LONGEST: Final = 256

@@ -1,4 +1,4 @@
-"""Owns the page that is scraped: its parts one after the other, one that fails left out whole, counted and told once."""
+"""The page that Prometheus scrapes: its parts in order. A part that fails is left out, counted, and logged once."""
 
 from collections.abc import Callable, Mapping
 

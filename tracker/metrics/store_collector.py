@@ -1,4 +1,4 @@
-"""Owns what is said of the store's content: read when somebody asks, in the thread that renders, each part by itself."""
+"""Metrics of the store's content: read at each scrape, in the rendering thread, each part by itself."""
 
 import platform
 from collections.abc import Iterable, Iterator, Mapping

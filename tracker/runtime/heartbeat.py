@@ -1,4 +1,4 @@
-"""Owns how a loop tells that it gets on: on the event loop's clock, which never jumps."""
+"""The heartbeat of a loop, on the event loop's clock, which never jumps."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,14 +9,14 @@ from tracker.runtime.liveness import Loop
 
 
 class Heartbeat:
-    """What a loop tells of itself to `loop`; to nobody where that is none."""
+    """Reports a loop's heartbeats and waits to `loop`; without one they are discarded."""
 
     def __init__(self, loop: Loop | None = None) -> None:
         self._loop = loop or Loop()
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """The loop works while the context lasts: from now on it has to be heard of."""
+        """The loop runs while the context lasts: it must beat from now on."""
         self._loop.begin(anyio.current_time())
         try:
             yield
@@ -25,12 +25,12 @@ class Heartbeat:
 
     @contextmanager
     def waiting(self, seconds: float) -> Iterator[None]:
-        """What the context waits for takes so many seconds at most."""
+        """The context waits for something that takes at most `seconds`."""
         wait = self._loop.wait(anyio.current_time(), seconds)
         try:
             yield
         finally:
-            self._loop.go_on(wait, anyio.current_time())
+            self._loop.end_wait(wait, anyio.current_time())
 
     def beat(self) -> None:
         self._loop.beat(anyio.current_time())

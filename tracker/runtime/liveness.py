@@ -1,7 +1,7 @@
-"""Owns the proof of progress: each loop says when it will be heard of again, and who is not heard of in time hangs.
+"""Liveness: each loop announces when it will beat again; a loop that does not beat in time hangs.
 
-A loop that waits for something that ends by a known moment (a request's deadline, a turn, its next look) says so, however
-long that is. One that waits for nothing it has told of, were it a lock that nobody gives back, has to be heard of within
+A loop that waits for something that ends by a known moment (a request's deadline, a turn, its next look) announces it, however
+long that is. A loop without an announced wait, such as one that waits for a lock that is never released, must beat within
 `patience`. So the longest legitimate wait is no hang, and a hang is found long before.
 
 Times are seconds of a clock that never jumps.
@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from math import inf
 
 PATIENCE = 60.0
-"""Seconds, where nobody says otherwise: far longer than any step takes that tells of nothing."""
+"""Seconds, by default: far longer than any step without an announced wait takes."""
 
 
 class Loop:
-    """How one loop gets on. It is asked about only while it is at work."""
+    """The liveness of one loop. It counts only while the loop is at work."""
 
     def __init__(self) -> None:
         self._at_work = 0
@@ -31,17 +31,17 @@ class Loop:
         self._at_work -= 1
 
     def beat(self, now: float) -> None:
-        """It is heard of."""
+        """The loop is alive."""
         self._heard_at = now
 
     def wait(self, now: float, seconds: float) -> int:
-        """It waits for something that takes `seconds` at most; the number is for `go_on`. Several waits may overlap."""
+        """It waits for something that takes `seconds` at most; the number is for `end_wait`. Several waits may overlap."""
         self.beat(now)
         self._numbered += 1
         self._waits[self._numbered] = now + seconds
         return self._numbered
 
-    def go_on(self, wait: int, now: float) -> None:
+    def end_wait(self, wait: int, now: float) -> None:
         """That wait is over, one way or another."""
         self.beat(now)
         del self._waits[wait]
@@ -64,10 +64,10 @@ class Liveness:
         return self._loops.setdefault(name, Loop())
 
     def overdue(self, now: float) -> Iterator[str]:
-        """Those that hang: `patience` ago they were to be heard of."""
+        """The loops that hang: their heartbeat was due more than `patience` ago."""
         return (name for name, loop in self._loops.items() if now > loop.expected_at + self._patience)
 
     def quiet_until(self, now: float) -> float:
-        """Until when nobody can be found to hang who is not `overdue` now: what is told from now on gives longer."""
+        """Until when no further loop can become `overdue`: heartbeats from now on only extend that."""
         expected = [at for loop in self._loops.values() if (at := loop.expected_at + self._patience) >= now]
         return min([now + self._patience, *expected])

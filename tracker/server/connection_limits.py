@@ -93,7 +93,7 @@ class Connection(HttpToolsProtocol):
         self._awaited_since = self.loop.time()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._is_in_head:  # nobody needs what comes behind a body
+        if self._is_in_head:  # headers after a body are not used
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:

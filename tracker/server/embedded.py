@@ -1,7 +1,7 @@
 """Serves an ASGI application: an embedded uvicorn that listens before it says so and stops in bounded time.
 
 Signals, logging and the task group stay with the caller: uvicorn's own signal handlers would end the process before
-anybody has cleaned up.
+the caller has cleaned up.
 """
 
 import socket
@@ -117,7 +117,7 @@ class _Server(uvicorn.Server):
             await self._pause()
 
     async def _pause(self) -> None:
-        """Until connections are to be patrolled, or there is one: nobody is looked after where nobody is."""
+        """Wait until connections must be checked again, or until there is one: without connections nothing is checked."""
         if self.server_state.connections:
             with anyio.move_on_after(_PATROL):
                 await self._stopping.wait()
@@ -204,14 +204,14 @@ def _config(app: ASGIApp, connection: Callable[..., Connection], limits: Limits)
 
 def _listen(host: str, port: int, others: Sequence[tuple[str, int]] = ()) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    beside = any(":" not in other and its_port == port for other, its_port in others)
-    both = host == "::" and not beside and socket.has_dualstack_ipv6()
+    conflicts = any(":" not in other and its_port == port for other, its_port in others)
+    both = host == "::" and not conflicts and socket.has_dualstack_ipv6()
     try:
         listener = socket.create_server((host, port), family=family, dualstack_ipv6=both)
     except OSError as error:
         reason = str(error.strerror).partition(" (while")[0]  # Python's text repeats the address
         raise ListenError(f"cannot listen on {host} port {port}: {reason}") from None
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it; or an answer may wait 40 ms
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # milliseconds; whoever has vanished is not waited for a quarter of an hour
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # milliseconds; a vanished client is not awaited for a quarter of an hour
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
     return listener

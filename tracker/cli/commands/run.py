@@ -40,7 +40,7 @@ def command(config: str | None, verbose: bool) -> None:
         try:
             anyio.run(_run, loaded, read, told, backend_options={"use_uvloop": True})
         finally:
-            told.throttle.tell_all()
+            told.throttle.flush_all()
     except* (StorageError, ListenError) as group:
         for error in group.exceptions:
             structlog.get_logger().critical("process.start_failed", error=str(error))
@@ -67,5 +67,5 @@ async def _run(config: Config, read: daemon.Reading, told: log.Log) -> None:
 
 async def _tell_now_and_then(throttle: LogThrottle) -> None:
     while True:
-        seconds = throttle.tell_due()
+        seconds = throttle.flush_due()
         await anyio.sleep(seconds)
