@@ -1,1 +1,1 @@
-"""Storage: the event log, the outbox and reading, with a package for each engine."""
+"""Storage: what opens a store, a reader or statistics, and a package for each engine that nothing else imports."""

@@ -28,7 +28,7 @@ def restore(backup: Path, database: Path, moment: str) -> Restored:
 
 def verify(database: Path) -> Verification:
     """Rebuild every job from the log and compare it with the table; raises `StorageError` where it cannot be read."""
-    from tracker.store.sqlite.proof.verify import verify as verify_sqlite
+    from tracker.store.sqlite.verification.verify import verify as verify_sqlite
 
     return verify_sqlite(database)
 

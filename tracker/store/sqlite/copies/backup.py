@@ -17,7 +17,7 @@ from tracker.store.sqlite.database.schema import IDENTITY, check, existing_file_
 from tracker.store.sqlite.files.atomic_file import COMPANIONS, atomic_file
 from tracker.store.sqlite.files.ownership import real_path
 from tracker.store.sqlite.files.privileges import as_at_start, as_owner_of
-from tracker.store.sqlite.proof.verify import verify
+from tracker.store.sqlite.verification.verify import verify
 
 _PAGES_AT_ONCE: Final = 2048
 """8 MiB; Ctrl-C waits for one step at most."""

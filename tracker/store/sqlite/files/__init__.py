@@ -1,1 +1,1 @@
-"""The database as a file: locks, owners, rights, replacement in one step."""
+"""The database as a file: lock, ownership, privileges, atomic replacement."""

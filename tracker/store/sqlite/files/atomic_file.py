@@ -11,12 +11,12 @@ from tracker.core.errors.storage_error import StorageError
 from tracker.store.sqlite.files.ownership import give_to_owner_of, open_checked
 
 COMPANIONS: Final = ("-journal", "-wal", "-shm")
-"""The files that SQLite may keep beside a database; beside another database they would be taken for its own."""
+"""The files that SQLite may keep next to a database; next to another database they would be taken for its own."""
 
 
 @contextmanager
 def atomic_file(target: Path, owner: os.stat_result | None = None) -> Iterator[tuple[Path, Callable[[], None]]]:
-    """The empty NAME.partial beside `target`, for its owner alone, and the function that renames it to `target`.
+    """The empty NAME.partial next to `target`, for its owner alone, and the function that renames it to `target`.
 
     Without that call the file is removed. What root creates is given to the owner of the file of status `owner`. A process that
     was killed leaves its NAME.partial behind; the next one takes it over. Raises `StorageError` where another process is

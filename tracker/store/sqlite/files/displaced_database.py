@@ -12,11 +12,11 @@ from typing import Final
 from tracker.store.sqlite.files.atomic_file import COMPANIONS, sync_directory
 
 _BESIDE: Final = ("-journal", "-wal")
-"""The files that a database which was not closed needs beside it."""
+"""The files that a database which was not closed needs next to it."""
 
 
 def displace(database: Path, moment: str) -> Path | None:
-    """Give the database, if there is one, a second name, which is returned, and leave no companion file beside the first.
+    """Give the database, if there is one, a second name, which is returned, and leave no companion file next to the first.
 
     The database that takes its place would be read together with them. Until it has the name, `undo_displacement` undoes this.
     """

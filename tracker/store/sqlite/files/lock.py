@@ -38,7 +38,7 @@ def hold_lock_file(database: Path) -> Iterator[None]:
 def hold_database_file(database: Path) -> Iterator[None]:
     """Hold the database file itself while the context lasts, if there is one; raises `InUseError` as `hold_lock_file` does.
 
-    Raises `StorageError` where it, or what SQLite keeps beside it, may be the work of another user; see `ownership`.
+    Raises `StorageError` where it, or what SQLite keeps next to it, may be the work of another user; see `ownership`.
 
     A process that uses a hard link to the file, or comes after its lock file was deleted, finds `DATABASE.lock` free.
     Nothing in the process may have the database open when the context ends: closing a file ends SQLite's locks on it, too.

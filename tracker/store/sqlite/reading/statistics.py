@@ -31,7 +31,7 @@ class SqliteStatistics:
     """The `Statistics` of core.ports on SQLite."""
 
     def __init__(self, path: Path) -> None:
-        self._path = Path(os.path.realpath(path))  # its log lies beside the file itself, not beside a link to it
+        self._path = Path(os.path.realpath(path))  # its log lies next to the file itself, not next to a link to it
 
     def jobs(self) -> Iterable[tuple[str, str, bool, int]]:
         return [(account, status, bool(deleted), jobs) for account, status, deleted, jobs in self._read(_JOBS)[0]]

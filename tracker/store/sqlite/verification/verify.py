@@ -11,7 +11,7 @@ import msgspec
 from tracker.core.errors.storage_error import StorageError
 from tracker.store.reports import Verification
 from tracker.store.sqlite.database.schema import IDENTITY, check, existing_file_uri
-from tracker.store.sqlite.proof.rebuild import EVENTS, LogRebuilder, RebuiltJob
+from tracker.store.sqlite.verification.rebuild import EVENTS, LogRebuilder, RebuiltJob
 
 _JOBS: Final = "SELECT account, id, status, active, deleted, created_at, first_seen_at, observed_at, seq, data FROM jobs"
 

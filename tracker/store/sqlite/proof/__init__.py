@@ -1,1 +1,0 @@
-"""The proof that the jobs are what the log says."""
