@@ -12,8 +12,8 @@ from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.delivery import Outcome, Result, settle
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.reconciliation.account_health import Health
+from tracker.daemon.dependencies import Dependencies
 from tracker.daemon.web_facade import WebFacade
-from tracker.daemon.workers import Dependencies
 from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
 from tracker.metrics import Metrics
 from tracker.server.embedded import DEFAULTS, open_server

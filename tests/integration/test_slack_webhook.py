@@ -12,7 +12,7 @@ from slack_standin import CHANNELS, SECRET, TOKEN, slack, slow_down
 from tracker.config import Config, Http, Secret, Storage
 from tracker.core.deliveries.delivery import Result
 from tracker.daemon.factory import Network, open_notifier
-from tracker.daemon.workers import receiver_spec
+from tracker.daemon.specs import receiver_spec
 from tracker.delivery.notifiers.slack.configuration import SlackReceiver
 from tracker.delivery.notifiers.slack.digest import digest
 from tracker.delivery.notifiers.slack.incoming_webhook import SlackWebhook

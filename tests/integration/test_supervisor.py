@@ -12,8 +12,8 @@ from tracker.config import Account, Config, Http, Listen, Match, Secret, Storage
 from tracker.config.model import Header
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.reconciliation.account_health import Health
+from tracker.daemon.dependencies import Dependencies
 from tracker.daemon.supervisor import Supervisor
-from tracker.daemon.workers import Dependencies
 from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
 from tracker.http.proxies import Proxies
 from tracker.http.tls import Tls

@@ -26,13 +26,13 @@ from tracker.core.errors.config_error import ConfigError
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.reconciliation.account_health import Health
 from tracker.daemon.control import Control, announced
+from tracker.daemon.dependencies import Dependencies
 from tracker.daemon.descriptors import shares_of_this_process
 from tracker.daemon.factory import subscription
 from tracker.daemon.supervisor import Supervisor
 from tracker.daemon.systemd import Systemd
 from tracker.daemon.watchdog import Watchdog
 from tracker.daemon.web_facade import WebFacade
-from tracker.daemon.workers import Dependencies
 from tracker.metrics import Metrics
 from tracker.runtime.clock import now
 from tracker.runtime.liveness import PATIENCE, Liveness

@@ -13,17 +13,11 @@ from anyio.abc import TaskGroup
 
 from tracker.config import Account, Config, Secret
 from tracker.core.forecast.eta import Histories
+from tracker.daemon.dependencies import Dependencies
 from tracker.daemon.factory import limits, subscription
+from tracker.daemon.specs import AccountSpec, ReceiverSpec, account_spec, receiver_spec
 from tracker.daemon.worker_registry import WorkerRegistry
-from tracker.daemon.workers import (
-    AccountSpec,
-    AccountWorker,
-    Dependencies,
-    ReceiverSpec,
-    ReceiverWorker,
-    account_spec,
-    receiver_spec,
-)
+from tracker.daemon.workers import AccountWorker, ReceiverWorker
 from tracker.delivery.concurrency_limit import MAX_ATTEMPTS, ConcurrencyLimit
 from tracker.http.client import tls_context
 from tracker.http.rate_limiter import RateLimiter

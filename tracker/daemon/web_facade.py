@@ -1,28 +1,45 @@
-"""Owns what the surfaces are given of the daemon: what they read, and the few things that they may have done."""
+"""The web facade: what the web may read of the daemon, and the few actions that it may request."""
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
 
 from tracker.config import Config
 from tracker.core.deliveries.replay import Replay, ReplayResult
+from tracker.core.forecast.eta import Histories
 from tracker.core.forecast.job_forecast import Outlook, outlook
 from tracker.core.ports.reader import Reader, ReaderPool
 from tracker.core.queries.orphans import Dropped, Moved
 from tracker.core.reconciliation.account_health import Health
-from tracker.daemon.supervisor import Supervisor
-from tracker.daemon.workers import Dependencies
+from tracker.daemon.dependencies import Dependencies
 from tracker.runtime.clock import now
 from tracker.web.stream.broadcast import Broadcast
+
+
+class Workers(Protocol):
+    """What the facade needs of the supervisor."""
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+
+    def histories(self, account: str) -> Histories:
+        """The progress samples of the account's running jobs, by id."""
+
+    def paused(self, receiver: str) -> AbstractAsyncContextManager[None]:
+        """No attempt to the receiver is settled while the context lasts."""
+
+    async def wait_stopped(self, receiver: str) -> None:
+        """Wait until the workers of a receiver that was removed have ended."""
 
 
 class WebFacade:
     """The `Tracker` of web.tracker."""
 
-    def __init__(self, dependencies: Dependencies, supervisor: Supervisor, pool: ReaderPool, broadcast: Broadcast) -> None:
+    def __init__(self, dependencies: Dependencies, supervisor: Workers, pool: ReaderPool, broadcast: Broadcast) -> None:
         self.broadcast = broadcast
         self._dependencies = dependencies
         self._supervisor = supervisor

@@ -1,4 +1,4 @@
-"""The two kinds of workers, one for an account and one for a receiver, and their specs and dependencies.
+"""The two kinds of workers, one for an account and one for a receiver.
 
 No other module uses randomness.
 """
@@ -6,68 +6,20 @@ No other module uses randomness.
 import random
 import ssl
 from functools import partial
-from typing import NamedTuple
 
 import anyio
-import msgspec
 
-from tracker.config import Account, Config, Match, Receiver
-from tracker.config.secrets_in_use import Learned
-from tracker.core.ports.store import Store
-from tracker.core.reconciliation.account_health import Health
+from tracker.daemon.dependencies import Dependencies
 from tracker.daemon.factory import Network, delivery_policy, message_pace, open_notifier, open_provider
+from tracker.daemon.specs import AccountSpec, ReceiverSpec
 from tracker.delivery.concurrency_limit import ConcurrencyLimit
 from tracker.delivery.deliverer import Deliverer
-from tracker.http.proxies import Proxies
 from tracker.http.rate_limiter import RateLimiter
-from tracker.metrics import Metrics
 from tracker.polling.poll_loop import Watcher, say_recorded
 from tracker.polling.poller import Poller
 from tracker.polling.recorder import Callbacks
 from tracker.providers.retrying import Patient
 from tracker.runtime.clock import now
-from tracker.runtime.heartbeat import Heartbeat
-from tracker.runtime.liveness import Liveness
-
-
-class Dependencies(NamedTuple):
-    """What all workers share."""
-
-    store: Store
-    health: Health
-    metrics: Metrics
-    liveness: Liveness | None = None
-    learned: Learned = lambda _secrets: None
-
-    def heartbeat(self, loop: str) -> Heartbeat:
-        return Heartbeat(self.liveness.loop(loop) if self.liveness else None)
-
-
-class AccountSpec(NamedTuple):
-    """All that an account's worker depends on: another spec needs another worker."""
-
-    account: Account
-    proxies: Proxies | None
-
-
-class ReceiverSpec(NamedTuple):
-    """All that a receiver's worker depends on."""
-
-    receiver: Receiver
-    proxies: Proxies | None
-    external_url: str | None = None
-
-
-def account_spec(config: Config, account: Account) -> AccountSpec:
-    """Without the limits, which the time checks use."""
-    watched = msgspec.structs.replace(account, stalled_after=0.0, timeout_hours=0.0, unreachable_after=0.0)
-    return AccountSpec(watched, config.proxies)
-
-
-def receiver_spec(config: Config, receiver: Receiver) -> ReceiverSpec:
-    """Without the filter of events, which the outbox applies."""
-    delivered = msgspec.structs.replace(receiver, events=(), match=Match(), group_wait=0.0)
-    return ReceiverSpec(delivered, config.proxies, config.http.external_url)
 
 
 class AccountWorker:
