@@ -9,7 +9,7 @@ from surfaced import CONTROL, RIGHT, TOKEN, surfaced
 
 from tracker.web.access.login_throttling import AT_ONCE, Attempts
 from tracker.web.access.sessions import LIFETIME
-from tracker.web.api.health import Trial
+from tracker.web.api.health import StoreProbe
 
 READ = ("/", "/metrics", "/api/jobs", "/api/events", "/api/openapi.json", "/nothing")
 WRITE = "/api/replay"
@@ -330,7 +330,7 @@ async def test_probes_without_a_token_cost_few_commits(path):
             trials.append(1)
             return "full"
 
-        trial = Trial(SimpleNamespace(health=app.health, probe=probe))
+        trial = StoreProbe(SimpleNamespace(health=app.health, probe=probe))
         for _ in range(20):
             await trial.run(not_within=3600.0)
         assert (len(trials), app.health.storage_error) == (1, "full")

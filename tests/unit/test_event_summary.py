@@ -82,8 +82,8 @@ def test_other_changes_are_named():
     )
     assert summary.summarize_job_event("batch.updated", job(), {}) == "Batch updated"
     paused = job(status="PAUSED")
-    assert summary.summarize_job_event("batch.unrecognized", paused, {}) == "Batch has a status that nobody knows: PAUSED"
-    assert summary.summarize_status(paused) == "Batch has a status that nobody knows: PAUSED"
+    assert summary.summarize_job_event("batch.unrecognized", paused, {}) == "Batch has an unknown status: PAUSED"
+    assert summary.summarize_status(paused) == "Batch has an unknown status: PAUSED"
 
 
 @pytest.mark.parametrize(

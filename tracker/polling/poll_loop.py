@@ -24,7 +24,7 @@ LONGEST_BACKOFF: Final = 60.0
 """Seconds between sweeps while the network, the server or the store fails: soon after it is well again we know."""
 
 LONGEST_BACKOFF_REFUSED: Final = 300.0
-"""Seconds between sweeps while the account is refused: somebody has to act first."""
+"""Seconds between sweeps while the account is refused: an operator has to act first."""
 
 
 class Watcher:

@@ -29,7 +29,7 @@ from tracker.core.jobs.status import (
 )
 
 BEYOND_THE_SCHEMA: Final = {"priority_tier": "standard"}
-"""What every job has though nobody announced it."""
+"""A property of every job that the schema does not have."""
 
 
 class Step(NamedTuple):

@@ -1,6 +1,6 @@
 """Owns reading what a client sends: the parameters of a list, the body of a creation, and what is wrong with them.
 
-Limits are those of Mistral's public API description; a mistake is told in the shape of its 422.
+Limits are those of Mistral's public API description; an invalid value is answered in the shape of its 422.
 """
 
 import json

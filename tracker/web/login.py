@@ -19,10 +19,10 @@ LoginPage = Callable[[Request, str, str], str]
 
 
 def login_routes(access: Access, sessions: Sessions, attempts: Attempts, site: Site, page: LoginPage) -> list[Route]:
-    def refused(request: Request, status: int, told: str, next_: str, headers: dict[str, str]) -> Response:
+    def refused(request: Request, status: int, message: str, next_: str, headers: dict[str, str]) -> Response:
         if "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(page(request, next_, told), status, headers)
-        return problem(status, told, headers)
+            return HTMLResponse(page(request, next_, message), status, headers)
+        return problem(status, message, headers)
 
     def show(request: Request) -> Response:
         return HTMLResponse(page(request, _own(request.query_params.get("next", "/")), ""))
@@ -32,7 +32,7 @@ def login_routes(access: Access, sessions: Sessions, attempts: Attempts, site: S
             return show(request)
         fields = await form(request)
         next_, address, now = _own(fields.get("next", "/")), request.client.host if request.client else "", anyio.current_time()
-        if access.knows(fields.get("token", "").strip()):  # first: what others get wrong keeps nobody out who has it right
+        if access.knows(fields.get("token", "").strip()):  # first: wrong tokens of others lock no one out who has the right one
             return RedirectResponse(next_, 303, {"set-cookie": cookie(sessions.begin(), site)})
         if wait := attempts.wait(address, now):
             headers = {"retry-after": str(int(wait) + 1)}

@@ -20,7 +20,7 @@ from tracker.core.queries.filters import DeliveryFilter
 from tracker.store.opening import open_reader
 
 SHOWN: Final = 100
-"""Deliveries in a table that nobody asked to be longer."""
+"""The default number of deliveries in a table."""
 
 _WHOLE: Final = 150
 """Columns from which on whole IDs and years are shown."""

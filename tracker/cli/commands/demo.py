@@ -1,4 +1,4 @@
-"""Owns `batch-tracker demo`: the simulated API and the daemon in one process, and what one sees of them."""
+"""Owns `batch-tracker demo`: the simulated API and the daemon in one process, and the live view of them."""
 
 import signal
 import tempfile
@@ -58,8 +58,8 @@ def command(duration: float | None, jobs: int, seed: int) -> None:
     console = terminal.console()
     with tempfile.TemporaryDirectory(prefix="batch-tracker-") as directory:
         log.configure((), stream=(Path(directory) / "daemon.log").open("w", encoding="utf-8"))
-        told = anyio.run(_demo, console, Path(directory), duration, Population(seed, SPEED), jobs)
-    console.print(told)
+        summary = anyio.run(_demo, console, Path(directory), duration, Population(seed, SPEED), jobs)
+    console.print(summary)
 
 
 async def _demo(console: Console, directory: Path, duration: float | None, population: Population, jobs: int) -> str:

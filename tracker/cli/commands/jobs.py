@@ -22,7 +22,7 @@ from tracker.runtime.clock import now
 from tracker.store.opening import open_reader
 
 SHOWN: Final = 100
-"""Jobs in a table that nobody asked to be longer."""
+"""The default number of jobs in a table."""
 
 _PAGE: Final = 500
 _ANY: Final = 2**63 - 1

@@ -28,44 +28,44 @@ from tracker.runtime.task_groups import task_group
 def command(config: str | None, verbose: bool) -> None:
     """Watch the accounts and log every change of their jobs, until SIGTERM or Ctrl-C; SIGHUP reloads the configuration."""
     loaded = refuse_short_keys(load(config))
-    _allow_files()
-    told = log.configure(loaded.secrets(), verbose=verbose, journal=log.is_journal(os.environ))  # noqa: TID251 - JOURNAL_STREAM is the process's
+    _raise_file_limit()
+    logging = log.configure(loaded.secrets(), verbose=verbose, journal=log.is_journal(os.environ))  # noqa: TID251 - JOURNAL_STREAM is the process's
 
     def read() -> Config:
-        read_anew = refuse_short_keys(load(config))
-        told.redaction.add(read_anew.secrets())
-        return read_anew
+        reloaded = refuse_short_keys(load(config))
+        logging.redaction.add(reloaded.secrets())
+        return reloaded
 
     try:
         try:
-            anyio.run(_run, loaded, read, told, backend_options={"use_uvloop": True})
+            anyio.run(_run, loaded, read, logging, backend_options={"use_uvloop": True})
         finally:
-            told.throttle.flush_all()
+            logging.throttle.flush_all()
     except* (StorageError, ListenError) as group:
         for error in group.exceptions:
             structlog.get_logger().critical("process.start_failed", error=str(error))
         sys.exit(1)
-    except* Exception:  # noqa: BLE001 - the end of the process, told with its traceback
+    except* Exception:  # noqa: BLE001 - the process ends: its traceback is logged
         structlog.get_logger().critical("process.crashed", exc_info=True)
         sys.exit(1)
 
 
-def _allow_files() -> None:
-    """As many open files as the process may have: a hundred busy receivers need more than the usual soft limit."""
+def _raise_file_limit() -> None:
+    """Raise the soft limit of open files to the hard one: a hundred busy receivers need more than the usual soft limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):  # some systems promise more than they grant
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _run(config: Config, read: daemon.Reading, told: log.Log) -> None:
-    """The daemon, and beside it what says now and then what the log has kept back."""
+async def _run(config: Config, read: daemon.Reading, logging: log.Log) -> None:
+    """Run the daemon, and flush the throttled log lines when they are due."""
     async with task_group() as group:
-        group.start_soon(_tell_now_and_then, told.throttle)
-        await daemon.run(config, read, read_service(), told.redaction.add)
+        group.start_soon(_flush_when_due, logging.throttle)
+        await daemon.run(config, read, read_service(), logging.redaction.add)
         group.cancel_scope.cancel()
 
 
-async def _tell_now_and_then(throttle: LogThrottle) -> None:
+async def _flush_when_due(throttle: LogThrottle) -> None:
     while True:
         seconds = throttle.flush_due()
         await anyio.sleep(seconds)

@@ -29,7 +29,7 @@ from tracker.runtime.clock import now
 _WORDS: Final = {
     Result.DELIVERED: "delivered",
     Result.GONE: "refused with {detail}: it says that it is gone, and would be disabled",
-    Result.RATE_LIMITED: "refused with {detail}: it has been asked too often",
+    Result.RATE_LIMITED: "refused with {detail}: it is rate limited",
     Result.REFUSED: "refused with {detail}",
     Result.REDIRECTED: "refused with {detail}: it leads elsewhere, and redirects are not followed",
     Result.SERVER: "failed with {detail}",
@@ -59,7 +59,7 @@ def _known_type(_ctx: click.Context, _parameter: click.Parameter, given: str) ->
 )
 @config_option
 def command(name: str, type_: str, config: str | None) -> None:
-    """Send a test event to a receiver and tell what happened.
+    """Send a test event to a receiver and show the result.
 
     It is about a job that does not exist, marked by `"test": true` in its data and by an ID that begins with evt_test_. It is
     signed as any other, and not logged.
@@ -69,8 +69,8 @@ def command(name: str, type_: str, config: str | None) -> None:
     if receiver is None:
         raise ConfigError(unknown_receiver(name, [each.name for each in loaded.receivers]))
     outcome, took = anyio.run(_send, loaded, receiver, type_)
-    told = Redaction(loaded.secrets())(_told(outcome, took))  # an answer may repeat what it was asked
-    (echo if outcome.delivered else echo_error)(f"{name}: {told}")
+    result = Redaction(loaded.secrets())(_in_words(outcome, took))  # an answer may repeat the request
+    (echo if outcome.delivered else echo_error)(f"{name}: {result}")
     sys.exit(not outcome.delivered)
 
 
@@ -103,7 +103,7 @@ class _NoCards:
         pass
 
 
-def _told(outcome: Outcome, took: int) -> str:
+def _in_words(outcome: Outcome, took: int) -> str:
     words = _WORDS[outcome.result].format(detail=text.plain(outcome.detail))
     line = text.plain(next(iter(outcome.answer.strip().splitlines()), ""))[:_LONGEST_LINE]
     return f"{words} in {took} ms" if outcome.delivered else f"{words}\n  it says: {line}" if line else words

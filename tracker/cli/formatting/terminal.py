@@ -49,7 +49,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def is_watched(console: Console) -> bool:
-    """Whether somebody sees the terminal, and it can be drawn on: in CI, or on a dumb one, lines serve better."""
+    """Whether the output is an interactive terminal that can be redrawn: in CI, or on a dumb one, lines serve better."""
     in_ci = "CI" in os.environ  # noqa: TID251 - what it says is of this process, not of its configuration
     return console.is_terminal and not console.is_dumb_terminal and not in_ci
 

@@ -35,7 +35,7 @@ def run_to_exit(command: Callable[[], int | None]) -> NoReturn:
         _exit(error, 2)
     except CommandError as error:
         _exit(error, error.status)
-    except Exception as error:  # noqa: BLE001 - the end of the process, told with its traceback
+    except Exception as error:  # noqa: BLE001 - the process ends: its traceback is shown
         if _is_closed_pipe(error):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in the buffer goes nowhere
             sys.exit(1)

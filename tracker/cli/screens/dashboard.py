@@ -39,8 +39,8 @@ class Foot(NamedTuple):
         names = min(_LONGEST_NAME, max(cell_len(name) for _, name, _ in self.lines))
         foot = Text("\n", no_wrap=True, overflow="ellipsis")
         return foot.join(
-            Text.assemble((f" {kind:<{kinds}}  ", "dim"), set_cell_size(name, names), "  " if names else "", told)
-            for kind, name, told in self.lines
+            Text.assemble((f" {kind:<{kinds}}  ", "dim"), set_cell_size(name, names), "  " if names else "", detail)
+            for kind, name, detail in self.lines
         )
 
 

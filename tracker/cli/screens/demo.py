@@ -80,7 +80,7 @@ class LiveView:
 
     def show(self, events: Sequence[str], jobs: Sequence[Mapping[str, Any]], receivers: Sequence[DemoReceiver] = ()) -> None:
         self.board.note(events)
-        self._live.update(self.picture(jobs, [(receiver.name, receiver.told()) for receiver in receivers]), refresh=True)
+        self._live.update(self.picture(jobs, [(receiver.name, receiver.summary()) for receiver in receivers]), refresh=True)
 
     def picture(self, jobs: Sequence[Mapping[str, Any]], receivers: Sequence[tuple[str, str]] = ()) -> RenderableType:
         """The whole view; `receivers` are names and how they go."""
@@ -96,7 +96,7 @@ class LiveView:
     def _foot(self, receivers: Sequence[tuple[str, str]]) -> Foot:
         return Foot(
             [
-                *((name, "", Text(told)) for name, told in receivers),
+                *((name, "", Text(summary)) for name, summary in receivers),
                 ("page", "", Text(self._stage.page, style="underline")),
                 ("more", "", Text(f"batch-tracker --config {self._stage.config} events --follow")),
                 ("end", "", Text("Ctrl-C; nothing is kept")),

@@ -19,7 +19,7 @@ class DemoReceiver:
         self.name = name
         self.events: Counter[str] = Counter()
         self.refused = 0
-        self.arrived: deque[str] = deque(maxlen=100)  # what nobody has shown yet
+        self.arrived: deque[str] = deque(maxlen=100)  # what the view has not shown yet
         self._last = ""
         self._seen: set[str] = set()
         self._key = key
@@ -28,9 +28,9 @@ class DemoReceiver:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        await Response(status_code=self._take(request, await request.body()))(scope, receive, send)
+        await Response(status_code=self._receive(request, await request.body()))(scope, receive, send)
 
-    def _take(self, request: Request, body: bytes) -> int:
+    def _receive(self, request: Request, body: bytes) -> int:
         if self._clock() < self._well_from:
             self.refused += 1
             return 503
@@ -54,8 +54,8 @@ class DemoReceiver:
         expected = signature_headers([self._key], sent.get("webhook-id", ""), int(at), body)["webhook-signature"]
         return compare_digest(sent.get("webhook-signature", ""), expected)
 
-    def told(self) -> str:
-        """How it goes, in a line."""
+    def summary(self) -> str:
+        """The state of the receiver, in one line."""
         received = self.events.total()
         if not received:
             return f"answers 503 for a while: {self.refused} attempts" if self.refused else "waiting"

@@ -184,9 +184,9 @@ class Top:
             state = "disabled" if circuit.disabled else "failing" if circuit.is_open else "ok"
             since = f"  since {text.moment(iso(circuit.since))[5:]}" if circuit.is_open and circuit.since else ""
             why = f": {text.plain(circuit.reason)} {text.plain(circuit.detail)}" if circuit.is_open else ""
-            told = Text.assemble((state, _COLOURS[state]), f"  {backlog.pending:,} pending")
-            told = told.append(f"  {backlog.dead:,} dead", "red") if backlog.dead else told
-            lines.append(("receiver", name, told.append(f"{since}{why}")))
+            line = Text.assemble((state, _COLOURS[state]), f"  {backlog.pending:,} pending")
+            line = line.append(f"  {backlog.dead:,} dead", "red") if backlog.dead else line
+            lines.append(("receiver", name, line.append(f"{since}{why}")))
         return lines
 
     def _of_accounts(self, counts: Mapping[str, Mapping[str, int]]) -> list[tuple[str, str, Text]]:

@@ -24,7 +24,7 @@ class View(Protocol):
         """Its `result` is known."""
 
     def note(self, words: str) -> None:
-        """Something else that whoever waits should know."""
+        """A notice for the person who waits."""
 
     def tick(self, waiting: "Waiting") -> None:
         """Time has passed."""
@@ -60,7 +60,7 @@ class Awaited:
 
 
 class Waiting:
-    """All jobs that are waited for; the view is told of each change."""
+    """All jobs that are waited for; the view is notified of each change."""
 
     def __init__(self, given: Sequence[str], view: View) -> None:
         self.all = [Awaited(each) for each in dict.fromkeys(given)]

@@ -63,7 +63,7 @@ class Waiter:
         return await is_running(self._database, self._http)
 
     async def _look_up(self) -> None:
-        """What the log says is over is over, and whole IDs and accounts are known from it, whoever wrote it and when."""
+        """What the log says has ended has ended, and the log gives whole IDs and accounts, also where no daemon runs now."""
         with suppress(StorageError):
             async with open_reader(self._database) as reader:
                 await Log(reader, self._waiting, self._account).look_up()

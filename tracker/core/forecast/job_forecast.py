@@ -12,7 +12,7 @@ from tracker.core.jobs.status import RUNNING, is_terminal
 
 
 class Outlook(msgspec.Struct, frozen=True, kw_only=True):
-    """`deadline_at` is Unix seconds, `rate` requests a second, `eta` ISO 8601; None for what nobody can say."""
+    """`deadline_at` is Unix seconds, `rate` requests a second, `eta` ISO 8601; None where it is unknown."""
 
     deadline_at: int | None = None
     rate: float | None = None

@@ -13,7 +13,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class Interning:
-    """Nobody changes what a job holds."""
+    """The values of a job are immutable, so they can be shared."""
 
     def __init__(self) -> None:
         self._values: dict[Any, Any] = {}

@@ -1,6 +1,6 @@
 """Owns how much of a job is kept: what is too large is shortened the same way each time, so that a job equals itself.
 
-Of `errors` the first 20 are kept, the most frequent first; a property that nobody knows and that is over 8 KiB is replaced by
+Of `errors` the first 20 are kept, the most frequent first; an unknown property that is over 8 KiB is replaced by
 its size. The whole job is at most 32 KiB of JSON: where it is more, texts are cut and lists, metadata and unknown properties
 are kept as far as they fit, with properties beside them that count what is missing. Where that is not enough, less is kept.
 """
@@ -102,7 +102,7 @@ def _without(job: Job, name: str, kept: Any, missing: int) -> Job:
 
 
 def _shortened(job: Job, most: int) -> Job:
-    """`job` with at most so many bytes for each property, and twice as many for all errors, and for all that nobody knows."""
+    """`job` with at most so many bytes for each property, and twice as many for all errors, and for all unknown properties."""
     values: dict[str, Any] = {name: _text(getattr(job, name), most // 8) for name in _TEXTS}
     values |= {name: _or_its_size(value, most) for name in _ANY if (value := getattr(job, name)) is not msgspec.UNSET}
     job = msgspec.structs.replace(job, **values)

@@ -1,4 +1,4 @@
-"""Owns which jobs, events and deliveries somebody wants to see, and what of that is decided one by one.
+"""Owns the filters of jobs, events and deliveries, and which of their conditions are checked row by row.
 
 Globs are those of a receiver's `match`: `*`, `?`, `[abc]`, `[!abc]`, case and all.
 """
@@ -40,7 +40,7 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def passes_over(self) -> bool:
-        """Whether whoever goes through the jobs by the index that fits best may meet some that it does not want."""
+        """Whether a scan by the best index may return jobs that the filter excludes."""
         if self.by_end:
             has_bounds = self.created_after is not None or self.created_before is not None
             return bool(self.prefix) or has_bounds or (self.account is not None and bool(self.statuses))
@@ -80,7 +80,7 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def looks_inside(self) -> bool:
-        """Whether it takes more than the columns of the log to tell."""
+        """Whether the filter needs more than the columns of the log."""
         return bool(self.statuses) or self.model is not None
 
     def wanted_types(self) -> frozenset[str] | None:
@@ -122,7 +122,7 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def passes_over(self) -> bool:
-        """Whether whoever goes through what is open, or what a receiver was told, may meet many that it does not want."""
+        """Whether a scan of open deliveries, or of one receiver's, may return many that the filter excludes."""
         return self.job is None and bool(self.states)
 
 

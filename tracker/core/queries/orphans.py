@@ -1,6 +1,6 @@
 """Owns what a changed configuration leaves behind: deliveries of receivers and active jobs of accounts that it lacks now.
 
-Nobody sends such deliveries and nobody looks at such jobs again. A command moves or drops the deliveries.
+Such deliveries are not sent and such jobs are not polled again. A command moves or drops the deliveries.
 """
 
 from collections.abc import Collection, Iterator, Mapping

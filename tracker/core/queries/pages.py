@@ -64,7 +64,7 @@ class DeliveryPage(NamedTuple):
 
 
 class Backlog(NamedTuple):
-    """What a receiver was not told: how many are pending and dead, and when the oldest pending one's event was observed."""
+    """The undelivered events of a receiver, pending and dead, and when the event of the oldest pending one was observed."""
 
     pending: int
     dead: int

@@ -81,20 +81,20 @@ class Health:
         return self._broken() + [f"account {name}: not swept yet" for name, state in self.accounts.items() if not state.known]
 
     def status(self, workload: Workload | None) -> str:
-        """How everything is, in one line: the numbers, and whatever somebody should look at."""
-        told = [str(workload)] if workload else ["starting"]
-        told += self._broken()
-        told += [f"account {name}: {state.failure.reason}" for name, state in self.accounts.items() if state.failure]
-        told += [
+        """The state of the daemon in one line: the numbers, and every problem."""
+        parts = [str(workload)] if workload else ["starting"]
+        parts += self._broken()
+        parts += [f"account {name}: {state.failure.reason}" for name, state in self.accounts.items() if state.failure]
+        parts += [
             f"account {name}: {sum(each.jobs for each in state.unreadable)} unreadable"
             for name, state in self.accounts.items()
             if state.unreadable
         ]
         if self.reload_error:
-            told.append(f"reload failed: {self.reload_error}")
+            parts.append(f"reload failed: {self.reload_error}")
         if self.restart_needed:
-            told.append(f"restart needed for {', '.join(self.restart_needed)}")
-        return "; ".join(told)
+            parts.append(f"restart needed for {', '.join(self.restart_needed)}")
+        return "; ".join(parts)
 
     def _broken(self) -> list[str]:
         storage = [f"storage: {self.storage_error}"] if self.storage_error else []

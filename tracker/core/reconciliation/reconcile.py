@@ -104,7 +104,7 @@ class Sweep:
         self.newest: int | None = None
         self.stale = 0
         self.clock_ahead = clock_ahead
-        self.knows_clock = False  # whether an answer of this sweep has told the provider's time
+        self.knows_clock = False  # whether an answer of this sweep gave the provider's time
         self._checkpoint = checkpoint
         self._oldest_of_interest = min(window, checkpoint.horizon)
         self._memory = memory

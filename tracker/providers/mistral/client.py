@@ -35,7 +35,7 @@ _READ_OF_AN_ERROR: Final = 4096
 
 
 class Mistral:
-    """The `Provider` of one account. Every request waits for its turn and is told to `answered` with call, code and seconds."""
+    """The `Provider` of one account. Every request waits for its turn; `answered` gets call, code and seconds."""
 
     def __init__(  # noqa: PLR0913 - each is used as it is
         self,

@@ -50,7 +50,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 def client_of(request: Request) -> str:
     """Who a request is from, for sharing out what there is: a session, else an address, or the network of an IPv6 one.
 
-    What a proxy on this machine says of its client is believed: nobody but programs of this machine could make it up.
+    What a proxy on this machine says of its client is believed: only programs of this machine could forge it.
     """
     if request.scope["state"]["session"]:
         return request.cookies[COOKIE]

@@ -19,7 +19,7 @@ class Sessions:
     """The sessions of this daemon's life. Kept are digests, so that finding one takes no time that tells of its name."""
 
     def __init__(self, fresh: Callable[[], str], now: Callable[[], float]) -> None:
-        """`fresh` gives a name that nobody can guess, `now` seconds of a clock that is never set back."""
+        """`fresh` gives an unguessable name, `now` seconds of a clock that is never set back."""
         self._fresh = fresh
         self._now = now
         self._until: OrderedDict[bytes, float] = OrderedDict()

@@ -1,4 +1,4 @@
-"""Owns /api/deliveries: what was told to whom, attempt by attempt, and having it told again."""
+"""Owns /api/deliveries: the deliveries with their attempts, and their replay."""
 
 from typing import Annotated, Final, Literal
 

@@ -16,11 +16,11 @@ from tracker.web.daemon_interface import Tracker
 from tracker.web.endpoints.endpoint import Answer, Operation, json_response
 
 FRESH: Final = 1.0
-"""Seconds for which those who may not read are told what the last trial of the store gave: each costs a commit."""
+"""Seconds for which requests without a token get the result of the last probe of the store: each probe costs a commit."""
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """What whoever scrapes understands."""
+    """Which encodings the scraper accepts."""
 
     accept_encoding: str = msgspec.field(default="", name="accept-encoding")
 
@@ -52,8 +52,8 @@ class Readiness(msgspec.Struct, frozen=True):
     accounts: dict[str, AccountState] | UnsetType = UNSET
 
 
-class Trial:
-    """Trying the store, which costs a commit: one at a time, however many ask."""
+class StoreProbe:
+    """Probes the store, which costs a commit: one probe at a time, however many requests wait for it."""
 
     def __init__(self, tracker: Tracker) -> None:
         self._tracker = tracker
@@ -61,7 +61,7 @@ class Trial:
         self._ended_at = -inf
 
     async def run(self, not_within: float) -> None:
-        """Try it, unless that was done within so many seconds."""
+        """Probe the store, unless the last probe ended less than `not_within` seconds ago."""
         async with self._alone:
             if anyio.current_time() - self._ended_at >= not_within:
                 self._tracker.health.storage_error = await self._tracker.probe()
@@ -72,11 +72,11 @@ def operations(tracker: Tracker) -> list[Operation]:
     async def healthz() -> Response:
         return json_response(Alive())
 
-    trial = Trial(tracker)
+    store_probe = StoreProbe(tracker)
 
     async def readyz(caller: Caller) -> Response:
         health = tracker.health
-        await trial.run(not_within=0.0 if caller.may_read else FRESH)
+        await store_probe.run(not_within=0.0 if caller.may_read else FRESH)
         reasons = health.not_ready_because()
         found = Readiness("not ready" if reasons else "ready")
         if caller.may_read:

@@ -26,11 +26,11 @@ from tracker.web.stream.broadcast import Broadcast
 from tracker.web.stream.subscriber import Following
 
 MOST_OF_ONE: Final = 64
-"""Streams of one client, so that none takes the places of all."""
+"""Streams of one client, so that one client cannot take all of them."""
 
 _HEADERS: Final = {"content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no"}
 _HELLO: Final = b"retry: 2000\n: hello\n\n"
-"""How long a browser waits before it comes again, in milliseconds; said at once, so that it knows that it is connected."""
+"""The milliseconds until a browser reconnects; sent at once, so that the browser knows that it is connected."""
 
 
 class StreamQuery(Which, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class StreamQuery(Which, frozen=True, kw_only=True):
 
 
 class LastSeen(msgspec.Struct, frozen=True):
-    """The `id` of the last event that arrived, as a browser sends it that comes again; it outdoes `after`."""
+    """The `id` of the last event that arrived, as a browser sends it when it reconnects; it overrides `after`."""
 
     last_event_id: Annotated[str, Meta(pattern="^[0-9]{0,18}$")] = msgspec.field(default="", name="last-event-id")
 
@@ -72,20 +72,20 @@ def operations(tracker: Tracker) -> list[Operation]:
 
 
 def reset(after: int, last_seq: int) -> bytes:
-    """What a consumer is sent whose place is beyond the log's end: the log was replaced by an older one, such as a backup."""
+    """The message for a cursor beyond the log's end: the log was replaced by an older one, such as a backup."""
     data = msgspec.json.encode({"object": "reset", "after": after, "last_seq": last_seq})
     return b"id: %d\nevent: reset\ndata: %s\n\n" % (last_seq, data)
 
 
 class Places:
-    """The places for those who follow, of which one client has a part at most."""
+    """Limits how many streams are open, in total and per client."""
 
     def __init__(self, broadcast: Broadcast) -> None:
         self._broadcast = broadcast
         self._of: Counter[str] = Counter()
 
     def refusal(self, client: str) -> Response | None:
-        """The answer where there is no place for the client."""
+        """The answer where the client gets no stream; None where it does."""
         most = self._broadcast.most_followers
         if self._broadcast.followers >= most:
             return problem(503, f"there are {most} streams already, which is the limit", {"retry-after": "10"})
@@ -97,7 +97,7 @@ class Places:
 
     @contextmanager
     def taken(self, client: str) -> Iterator[None]:
-        """One of them is taken while the context lasts."""
+        """Count one stream of the client while the context lasts."""
         self._broadcast.followers += 1
         self._of[client] += 1
         try:
@@ -105,11 +105,11 @@ class Places:
         finally:
             self._broadcast.followers -= 1
             self._of[client] -= 1
-            self._of += Counter()  # who has none is forgotten
+            self._of += Counter()  # a client without streams is forgotten
 
 
 class Stream(Response):
-    """Sends what somebody follows until he goes, or all is over. Who does not read is cut off by the server."""
+    """Sends events until the client disconnects or the daemon stops. The server disconnects a client that does not read."""
 
     def __init__(self, places: Places, client: str, following: Following, first: bytes = _HELLO) -> None:
         super().__init__(headers=_HEADERS)
@@ -134,12 +134,12 @@ class Stream(Response):
 
     async def _send_all(self, send: Send, is_still_welcome: Callable[[], bool]) -> None:
         piece = self._first
-        while piece and is_still_welcome():  # a session ends, and somebody may log out
+        while piece and is_still_welcome():  # a session can end: it expires, or its user logs out
             await send({"type": "http.response.body", "body": piece, "more_body": True})
             await checkpoint()  # where the connection takes everything, or is gone, sending waits for nothing
             try:
                 piece = await self._following.piece()
-            except StorageError as error:  # he comes again, and then is told why, or goes on
+            except StorageError as error:  # the client reconnects, and then gets the error or goes on
                 structlog.get_logger().warning("stream.ended", error=str(error))
                 return
 

@@ -1,4 +1,4 @@
-"""Owns what a request asks for: its query and its body as values, each mistake told by name."""
+"""Owns the parsing of requests: query and body as values; each mistake names its parameter."""
 
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -113,11 +113,11 @@ def _converted(values: Mapping[str, Any], type_: type[Asked]) -> Asked:
     except msgspec.ValidationError as error:
         where = _AT.search(str(error))
         name = where[1] if where else ""
-        told = _AT.sub("", str(error)).replace("Expected", "expected", 1)
-        if told.startswith(_NO_CHOICE):
+        message = _AT.sub("", str(error)).replace("Expected", "expected", 1)
+        if message.startswith(_NO_CHOICE):
             raise Refusal(422, f"{name}: {_wrong_choice(values[name], choices_of(type_, name))}") from None
         found = f"found {values[name]!r}, " if name in values else ""
-        raise Refusal(422, f"{name}: {found}{told}" if name else told) from None
+        raise Refusal(422, f"{name}: {found}{message}" if name else message) from None
 
 
 def choices_of(type_: type[msgspec.Struct], name: str) -> list[str]:

@@ -40,7 +40,7 @@ async def job_page(reader: Reader, tracker: Tracker, found: Sequence[dict[str, A
     moment_now = now() / 1000
     drawn = chart(list(points(events)), job["created_at"], moment(job["eta"]).timestamp() if job["eta"] else None)
     entries = timeline(events)
-    told = await reader.deliveries_page(None, DeliveryFilter(job=job["id"]), MOST_DELIVERIES, newest_first=True)
+    page = await reader.deliveries_page(None, DeliveryFilter(job=job["id"]), MOST_DELIVERIES, newest_first=True)
     return {
         "job": job,
         "several_jobs": [each for each in found if each["account"] != account],
@@ -57,7 +57,7 @@ async def job_page(reader: Reader, tracker: Tracker, found: Sequence[dict[str, A
         "errors": error_sentences(job),
         "errors_title": _errors_title(job),
         "unexplained": job["status"] == FAILED or (is_terminal(job["status"]) and job["failed_requests"] > 0),
-        "deliveries": [each for each in told.deliveries if each["account"] == account],
+        "deliveries": [each for each in page.deliveries if each["account"] == account],
         "raw": _raw(job),
     }
 

@@ -143,8 +143,8 @@ def _part(jobs: Sequence[Mapping[str, Any]], following: object, tracker: Tracker
 
 def _pills(counts: Mapping[str, int], wanted: Asked, query: QueryParams) -> list[Pill]:
     def href(**changed: str | None) -> str:
-        anew: dict[str, str | None] = {"status": None, "active": None, "after": None, "active_after": None}
-        return link("/", query, **anew | changed)
+        cleared: dict[str, str | None] = {"status": None, "active": None, "after": None, "active_after": None}
+        return link("/", query, **cleared | changed)
 
     known = {status: many for status, many in counts.items() if status != "deleted"}
     shown = [status for status in in_order({*known, *wanted.statuses}) if known.get(status) or status in wanted.statuses]
@@ -160,7 +160,7 @@ def _pills(counts: Mapping[str, int], wanted: Asked, query: QueryParams) -> list
 
 
 def in_order(statuses: Iterable[str]) -> list[str]:
-    """The statuses in the order of a job's life, those that nobody knows among the active ones."""
+    """The statuses in the order of a job's life, unknown ones among the active ones."""
     known = {*statuses}
     return [each for each in (*ACTIVE, *sorted(known - {*ACTIVE, *TERMINAL}), *TERMINAL) if each in known]
 

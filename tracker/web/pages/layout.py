@@ -1,4 +1,4 @@
-"""Owns the frame of every page: whose it is, how the daemon is, what somebody has to know, and the HTML as an answer."""
+"""Owns the layout of every page: its head, the daemon's state, the banners, and the HTML as a response."""
 
 from typing import Any, Final
 
@@ -82,19 +82,19 @@ def overall(health: Health, trouble: DeliveryTrouble = NO_TROUBLE) -> Sign:
 
 
 def problems(health: Health, trouble: DeliveryTrouble = NO_TROUBLE) -> list[Sign]:
-    """What somebody has to know on every page."""
-    told = [Sign("alert", f"Not ready: {reason}", "warn") for reason in health.not_ready_because()]
+    """The banners of every page: each problem that needs a person."""
+    banners = [Sign("alert", f"Not ready: {reason}", "warn") for reason in health.not_ready_because()]
     failing = [(name, state.failure) for name, state in health.accounts.items() if state.failure]
-    told += [
+    banners += [
         Sign("alert", f"Account {name} cannot be read ({failure.reason.value.replace('_', ' ')}): {failure.detail}", "bad")
         for name, failure in failing
     ]
-    told += [
+    banners += [
         Sign("alert", f"Account {name}: {state.unreadable[0].what} cannot be read, or only in part", "warn")
         for name, state in health.accounts.items()
         if state.unreadable
     ]
-    return [*told, *trouble.signs()]
+    return [*banners, *trouble.signs()]
 
 
 def _of_accounts(trouble: DeliveryTrouble) -> list[Sign]:

@@ -1,4 +1,4 @@
-"""Owns the pages `/receivers` and `/receivers/{name}`: who is told, what waits, what was given up."""
+"""Owns the pages `/receivers` and `/receivers/{name}`: where events go, what is pending, what is dead."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -22,28 +22,28 @@ STATES: Final = ("pending", "dead", "delivered", "superseded")
 
 
 async def receivers_page(reader: Reader, tracker: Tracker) -> dict[str, Any]:
-    """What `receivers.html` shows: all of them, those that need somebody first."""
+    """What `receivers.html` shows: all of them, those that need attention first."""
     circuits = await reader.circuits()
     shown = []
     for receiver in tracker.config.receivers:
-        told = await _told(reader, receiver, circuits)
+        summary = await _summary(reader, receiver, circuits)
         dead = DeliveryFilter(receiver=receiver.name, states=("dead",))
-        letters = await reader.deliveries_page(None, dead, LETTERS, newest_first=True) if told["dead"] else None
-        shown.append({**told, "letters": letters.deliveries if letters else []})
+        letters = await reader.deliveries_page(None, dead, LETTERS, newest_first=True) if summary["dead"] else None
+        shown.append({**summary, "letters": letters.deliveries if letters else []})
     return {"receivers": sorted(shown, key=lambda each: (each["state"] == "ok", not each["dead"]))}
 
 
 async def receiver_page(reader: Reader, receiver: Receiver, query: QueryParams) -> dict[str, Any]:
     """What `receiver.html` shows: its deliveries, by state."""
-    told = await _told(reader, receiver, await reader.circuits())
+    summary = await _summary(reader, receiver, await reader.circuits())
     states = tuple(state for state in query.getlist("state") if state in STATES)
     place = decoded(query.get("before"), DeliveryKey)
     which = DeliveryFilter(receiver=receiver.name, states=states)
     page = await reader.deliveries_page(place, which, PAGE, newest_first=True)
     path = f"/receivers/{receiver.name}"
-    counts = {"pending": told["pending"], "dead": told["dead"]}
+    counts = {"pending": summary["pending"], "dead": summary["dead"]}
     return {
-        "receiver": told,
+        "receiver": summary,
         "deliveries": page.deliveries,
         "older": link(path, query, before=encoded(page.next)) if page.next else None,
         "first": link(path, query, before=None),
@@ -55,5 +55,5 @@ async def receiver_page(reader: Reader, receiver: Receiver, query: QueryParams) 
     }
 
 
-async def _told(reader: Reader, receiver: Receiver, circuits: Mapping[str, Circuit]) -> dict[str, Any]:
+async def _summary(reader: Reader, receiver: Receiver, circuits: Mapping[str, Circuit]) -> dict[str, Any]:
     return msgspec.structs.asdict(await receiver_state(reader, receiver, circuits))

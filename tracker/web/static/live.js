@@ -1,4 +1,4 @@
-// Owns keeping a page alive: one stream says that something has happened, the server says anew how the page looks.
+// Owns keeping a page alive: one stream says that something has happened, the server renders the page again.
 
 import { tell } from "./clock.js";
 import { Feed } from "./feed.js";
@@ -45,7 +45,7 @@ export async function fetched(address, version) {
   return new DOMParser().parseFromString(await answer.text(), "text/html");
 }
 
-// One look after another, never two at once, and none while nobody looks.
+// One refresh after another, never two at once, and none while the page is hidden.
 function looking(view, stream) {
   let running = false;
   let wanted = false;

@@ -1,6 +1,6 @@
 // Owns changing what is there into what it shall be, touching nothing that is the same: no flicker, focus and scrolling stay.
 
-const HELD = "form.filters"; // what somebody may be typing into
+const HELD = "form.filters"; // what a person may be typing into
 
 export function morph(is, shall) {
   if (shall.hasAttribute("data-same") || is.isEqualNode(shall) || is.matches(HELD)) return;

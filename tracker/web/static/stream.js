@@ -1,7 +1,7 @@
 // Owns the connection to /api/stream, and showing how it is: live, reconnecting, or offline and since when.
 
-const PATIENCE = 8000; // milliseconds until a lost connection is told
-const UNWATCHED = 60000; // milliseconds that a page nobody looks at keeps its connection
+const PATIENCE = 8000; // milliseconds until a lost connection is shown
+const UNWATCHED = 60000; // milliseconds that a hidden page keeps its connection
 const LONGEST = 15000;
 
 const SIGNS = {
@@ -41,7 +41,7 @@ export class Stream {
       this.lost();
       if (source.readyState !== EventSource.CLOSED) return; // the browser tries by itself, from the last event on
       this.again();
-      this.onchange(); // a look may tell why: who has to log in anew is led there
+      this.onchange(); // a refresh shows why: an expired session leads to the login
     };
   }
 

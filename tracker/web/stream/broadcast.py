@@ -1,7 +1,7 @@
-"""Owns the newest of the log, read once for all who follow it: one query for a commit, each event put into bytes once.
+"""Owns the newest events, read once for all subscribers: one query for a commit, each event encoded once.
 
-Whoever follows has nothing here but a place in the log. There are no queues: one who is slow falls behind what is kept, and
-then reads the log itself.
+A subscriber has nothing here but a position in the log. There are no queues: a slow subscriber falls behind what is kept,
+and then reads the log itself.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ MOST_FOLLOWERS: Final = 256
 """Half of the connections that there may be."""
 
 MOST_KEPT: Final = 4 * 1024 * 1024
-"""Bytes of the newest events; who is further behind reads the log."""
+"""Bytes of the newest events; a subscriber that is further behind reads the log."""
 
 PAUSE_AFTER_STORAGE_ERROR: Final = 1.0
 """Seconds."""
@@ -41,12 +41,12 @@ class Message(NamedTuple):
 
 
 class Broadcast:
-    """What was logged last, for those who follow. `run` reads it as it comes."""
+    """The newest events, for the subscribers. `run` reads them as they are committed."""
 
     def __init__(
         self, reader: Callable[[], AbstractAsyncContextManager[Reader]], grown: Callable[[], Signal], most_followers: int = 256
     ) -> None:
-        """`reader` lends one that nobody else uses, `grown` gives what the next commit that logs anything sets."""
+        """`reader` lends a reader for exclusive use, `grown` gives the signal of the next commit that logs anything."""
         self._reader = reader
         self._grown = grown
         self._kept: list[Message] = []
@@ -59,7 +59,7 @@ class Broadcast:
         self.closed = False
 
     async def run(self) -> None:
-        """Read for ever what is logged, and wake who follows. A log that cannot be read is waited for."""
+        """Read what is logged until it is cancelled, and wake the subscribers. Wait while the log cannot be read."""
         while True:
             grown = self._grown()
             try:
@@ -71,7 +71,7 @@ class Broadcast:
                 await grown.wait()
 
     async def read_once(self) -> None:
-        """Take up what was logged since; where nobody follows, only how far the log goes."""
+        """Read what was logged since; without subscribers, only the end of the log."""
         async with self._reader() as reader:
             if not self.followers:
                 self._begin_at(await reader.last_seq())
@@ -80,12 +80,12 @@ class Broadcast:
                 self._keep([message(seq, body) for seq, body in events])
 
     def close(self) -> None:
-        """Let everybody end who follows."""
+        """End all subscribers."""
         self.closed = True
         self._wake()
 
     def changed(self) -> anyio.Event:
-        """What is set once there is more, or all is over; ask for it before you look."""
+        """The event that is set once there is more, or the daemon stops; get it before you read."""
         return self._changed
 
     def after(self, seq: int) -> Sequence[Message]:
@@ -115,6 +115,6 @@ class Broadcast:
 
 
 def message(seq: int, body: str) -> Message:
-    """The event as a server-sent one, in one line: also of one that an earlier version logged unescaped."""
+    """The event as a server-sent event on one line, also where an earlier version logged it unescaped."""
     facts = read_facts(body)
     return Message(seq, facts, f"id: {seq}\nevent: {facts.type}\ndata: {escape_json(body)}\n\n".encode())
