@@ -2,6 +2,9 @@
 
 Signals, logging and the task group stay with the caller: uvicorn's own signal handlers would end the process before
 the caller has cleaned up.
+
+It overrides `Server.capture_signals` and `main_loop` and extends `HttpToolsProtocol`, names that uvicorn does not promise to
+keep. So pyproject.toml binds uvicorn below the next minor version, and tests/unit/test_uvicorn_bound.py checks these names.
 """
 
 import socket
