@@ -48,9 +48,9 @@ async def test_a_week_of_every_fault(tmp_path):
     faults = [fault for fault in parse("any:0.4") if fault.kind not in KEEPS_WAITING]
     for _ in range(4):
         async with days.running():
-            await days.end_wait(1.75 * DAY, faults)
+            await days.go_on(1.75 * DAY, faults)
     async with days.running():
-        await days.end_wait(3 * HOUR)
+        await days.go_on(3 * HOUR)
     events, types = await checked(days)
     assert set(days.simulator.faulted) >= set(ANY) - set(KEEPS_WAITING)
     assert len(events) > 500
@@ -72,8 +72,8 @@ async def test_a_day_of_one_fault(tmp_path, kind):
     """Each fault by itself, as often as it may be: the same."""
     days = Days(tmp_path / "tracker.db", jobs=4)
     async with days.running():
-        await days.end_wait(14 * HOUR, alone(kind))
-        await days.end_wait(3 * HOUR)
+        await days.go_on(14 * HOUR, alone(kind))
+        await days.go_on(3 * HOUR)
     await checked(days)
     assert days.simulator.faulted[kind] > 0
 
@@ -83,8 +83,8 @@ async def test_a_day_of_odd_jobs(tmp_path, kind):
     """Jobs that are all odd in one way, of an API that now and then is stale: the same."""
     days = Days(tmp_path / "tracker.db", jobs=4, faults=[Fault(kind, 1.0)])
     async with days.running():
-        await days.end_wait(14 * HOUR, parse("stale:0.1"))
-        await days.end_wait(3 * HOUR)
+        await days.go_on(14 * HOUR, parse("stale:0.1"))
+        await days.go_on(3 * HOUR)
     events, _ = await checked(days)
     assert len(events) > 30
 
@@ -94,10 +94,10 @@ async def test_hours_without_jobs(tmp_path):
     """For a sweep, and for two hours, the API has no jobs, as with another key: none is deleted, no end is lost."""
     days = Days(tmp_path / "tracker.db", jobs=6, every=10 * MINUTE)
     async with days.running():
-        await days.end_wait(6 * HOUR)
+        await days.go_on(6 * HOUR)
         for seconds in (MINUTE, 2 * HOUR):
-            await days.end_wait(seconds, parse("no-jobs:1"))
-            await days.end_wait(3 * HOUR)
+            await days.go_on(seconds, parse("no-jobs:1"))
+            await days.go_on(3 * HOUR)
     events, _ = await checked(days)
     assert days.simulator.faulted["no-jobs"] > 10
     assert len(events) > 50
@@ -107,18 +107,18 @@ async def test_a_day_without_an_api_and_a_key_that_is_revoked(tmp_path):
     """A day of nothing and half a day of 401 are told once each, with the reason, cost few requests, and lose nothing."""
     days = Days(tmp_path / "tracker.db", jobs=6, every=10 * MINUTE)
     async with days.running():
-        await days.end_wait(6 * HOUR)
+        await days.go_on(6 * HOUR)
     with nobody() as url:
         async with days.running(url):
-            await days.end_wait(DAY)
+            await days.go_on(DAY)
     async with days.running():
-        await days.end_wait(6 * HOUR)
+        await days.go_on(6 * HOUR)
         before = days.simulator.requests.total()
         days.simulator._api_keys = ("another",)
-        await days.end_wait(DAY / 2)
+        await days.go_on(DAY / 2)
         assert days.simulator.requests.total() - before <= DAY / 2 / (10 * MINUTE * 0.75) + 3, "no more than there are waits"
         days.simulator._api_keys = ()
-        await days.end_wait(6 * HOUR)
+        await days.go_on(6 * HOUR)
     events, _ = await checked(days)
     both = [(type_, reason) for reason in ("network", "unauthorised") for type_ in (UNREACHABLE, RECOVERED)]
     assert outages(events) == both
@@ -159,8 +159,8 @@ async def test_a_week_of(tmp_path, kind):
     days = Days(tmp_path / "tracker.db", jobs=20, every=MINUTE if kind == "any" else 15 * MINUTE)
     faults = parse("any:0.2") if kind == "any" else alone(kind)
     async with days.running():
-        await days.end_wait(7 * DAY, faults)
-        await days.end_wait(3 * HOUR)
+        await days.go_on(7 * DAY, faults)
+        await days.go_on(3 * HOUR)
     events, _ = await checked(days, believing=kind in ("stale", "any"))
     spoilt = f"{days.simulator.faulted.total()} of {days.simulator.requests.total()} requests spoilt"
     misled = f"{len(days.misled)} misled, {days.believed} times believed"

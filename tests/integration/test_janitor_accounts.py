@@ -24,11 +24,11 @@ def told(world):
 async def test_an_outage_counts_from_a_jump_of_the_clock(world):
     """Where the clock jumped four minutes after the first failure, it is told five minutes after that, once."""
     async with world.running():
-        await world.end_wait(MINUTE, MINUTE)
+        await world.go_on(MINUTE, MINUTE)
         world.fail("500")
-        await world.end_wait(4 * MINUTE, MINUTE)
+        await world.go_on(4 * MINUTE, MINUTE)
         world.jump()
-        await world.end_wait(10 * MINUTE, MINUTE)
+        await world.go_on(10 * MINUTE, MINUTE)
     assert told(world) == [(10, UNREACHABLE)]
 
 
@@ -45,11 +45,11 @@ async def test_an_outage_counts_from_a_jump_of_the_clock(world):
 async def test_the_reason_is_told(world, kind, reason, detail):
     """Whatever the API does, after five minutes of it the log says what it is, since when, and later that it is over."""
     async with world.running():
-        await world.end_wait(MINUTE, MINUTE)
+        await world.go_on(MINUTE, MINUTE)
         world.fail(kind)
-        await world.end_wait(20 * MINUTE, MINUTE)
+        await world.go_on(20 * MINUTE, MINUTE)
         world.fail()
-        await world.end_wait(5 * MINUTE, MINUTE)
+        await world.go_on(5 * MINUTE, MINUTE)
         unreachable, recovered = await world.log(*TIME_ALONE)
     assert told(world) == [(7, UNREACHABLE), (22, RECOVERED)]
     assert unreachable["data"]["detail"].startswith(detail)
@@ -64,18 +64,18 @@ async def test_restarts_in_between(world):
     """An outage that was told is not told again by a daemon that starts in it, and its end is, by one that starts after it."""
     async with world.running():
         world.fail("500")
-        await world.end_wait(10 * MINUTE, MINUTE)
+        await world.go_on(10 * MINUTE, MINUTE)
     for _ in range(2):
         async with world.running():
             await world.look()
-            await world.end_wait(10 * MINUTE, MINUTE)
+            await world.go_on(10 * MINUTE, MINUTE)
     world.fail()
     async with world.running():
         await world.look()
         assert told(world) == [(6, UNREACHABLE)], "nobody has looked yet"
-        await world.end_wait(MINUTE, MINUTE)
+        await world.go_on(MINUTE, MINUTE)
     async with world.running():
-        await world.end_wait(MINUTE, MINUTE)
+        await world.go_on(MINUTE, MINUTE)
     assert told(world) == [(6, UNREACHABLE), (31, RECOVERED)]
 
 
@@ -85,9 +85,9 @@ async def test_each_outage_by_itself(world):
     async with world.running():
         for lasts in (6, 4, 6):
             world.fail("500")
-            await world.end_wait(lasts * MINUTE, MINUTE)
+            await world.go_on(lasts * MINUTE, MINUTE)
             world.fail()
-            await world.end_wait(2 * MINUTE, MINUTE)
+            await world.go_on(2 * MINUTE, MINUTE)
     assert told(world) == [(6, UNREACHABLE), (7, RECOVERED), (20, UNREACHABLE), (21, RECOVERED)]
     assert verify(world.path).differences == ()
 
@@ -96,9 +96,9 @@ async def test_they_are_counted(world):
     """The counter of events in the log counts those that no sweep brought."""
     world.add(1, running=500 * HOUR)
     async with world.running():
-        await world.end_wait(2 * HOUR, 10 * MINUTE)
+        await world.go_on(2 * HOUR, 10 * MINUTE)
         world.fail("500")
-        await world.end_wait(10 * MINUTE, MINUTE)
+        await world.go_on(10 * MINUTE, MINUTE)
         counted = world.metrics.render().decode()
     for type_ in (UNREACHABLE, "batch.stalled"):
         assert f'batchtracker_events_total{{account="default",type="{type_}"}} 1.0' in counted

@@ -22,7 +22,7 @@ async def test_the_end_is_foretold(world):
     world.add(1, **STEADY)
     for _ in range(2):
         async with world.running():
-            await world.end_wait(5 * MINUTE, 30)
+            await world.go_on(5 * MINUTE, 30)
     events = await world.log("batch.progress")
     assert ["eta" in event for event in events] == [False] * 3 + [True] * 6 + [False] * 4 + [True] * 6
     for event in events:
@@ -36,8 +36,8 @@ async def test_what_is_over_is_forgotten(world):
     """The memory has the jobs that are running, and none that has ended."""
     ids = world.add(3, **STEADY)
     async with world.running():
-        await world.end_wait(MINUTE, 30)
+        await world.go_on(MINUTE, 30)
         assert sorted(world.poller.recorder.histories) == ids
         world.end(ids[:2])
-        await world.end_wait(MINUTE, 30)
+        await world.go_on(MINUTE, 30)
         assert sorted(world.poller.recorder.histories) == ids[2:]

@@ -26,7 +26,7 @@ async def test_once_per_episode(world, restart_every):
     (id_,) = world.add(1, **SLOW)
     for _ in range(round(12 * HOUR / restart_every)):
         async with world.running():
-            await world.end_wait(restart_every, QUARTER)
+            await world.go_on(restart_every, QUARTER)
     stalls = [at / HOUR for at, type_, _ in world.told if type_ == "batch.stalled"]
     assert stalls == [1.25, 4, 7, 10]  # first seen after a quarter of an hour, moved after 3, 6 and 9
     assert [(at / HOUR, job) for at, type_, job in world.told if type_ == "batch.deadline"] == [(8, id_)]
@@ -37,9 +37,9 @@ async def test_a_stall_counts_from_a_jump_of_the_clock(world):
     """Where the clock jumped an hour after the job was first seen, it is told an hour after that."""
     world.add(1, **SLOW)
     async with world.running():
-        await world.end_wait(HOUR, QUARTER)
+        await world.go_on(HOUR, QUARTER)
         world.jump()
-        await world.end_wait(2 * HOUR, QUARTER)
+        await world.go_on(2 * HOUR, QUARTER)
     assert [(at / HOUR, type_) for at, type_, _ in world.told] == [(2, "batch.stalled")]
 
 
@@ -48,7 +48,7 @@ async def test_of_many_each_is_told(world, monkeypatch):
     monkeypatch.setattr("tracker.store.sqlite.writing.store.STATUSES_PER_PAGE", 2)
     ids = world.add(5, **SLOW)
     async with world.running():
-        await world.end_wait(2 * HOUR, QUARTER)
+        await world.go_on(2 * HOUR, QUARTER)
         store, seen, after = world.poller.store, [], ""
         while standings := await store.active_job_statuses("default", after):
             assert len(standings) <= 2
@@ -62,7 +62,7 @@ async def test_what_the_log_has(world):
     """The events are in the log as they were returned, of the job as it was, and as the published schema has them."""
     world.add(1, **SLOW)
     async with world.running():
-        await world.end_wait(8 * HOUR, QUARTER)
+        await world.go_on(8 * HOUR, QUARTER)
         progress, logged = await world.log("batch.progress"), await world.log(*TIME_ALONE)
     assert [event["type"] for event in logged] == [type_ for _, type_, _ in world.told]
     last_stall = logged[-2]
@@ -76,11 +76,11 @@ async def test_a_job_that_was_over_is_not_told(world):
     """A job that ended, or was deleted, is never said to stand still or to be late afterwards."""
     ended, deleted = world.add(2, **SLOW)
     async with world.running():
-        await world.end_wait(HOUR, QUARTER)
+        await world.go_on(HOUR, QUARTER)
         world.end([ended])
         plan = world.workspace.plans[deleted]
         world.workspace.plans[deleted] = msgspec.structs.replace(plan, deleted_at=world.at)
-        await world.end_wait(10 * HOUR, QUARTER)
+        await world.go_on(10 * HOUR, QUARTER)
         ends = await world.log("batch.failed", "batch.deleted")
     assert {event["type"] for event in ends} == {"batch.failed", "batch.deleted"}
     assert [told for told in world.told if told[2] == ended] == []
@@ -92,18 +92,18 @@ async def test_a_job_that_moved_while_nobody_looked(world):
     (moves,) = world.add(1, **SLOW)
     (stands,) = world.add(1, **SLOW | {"running": 500 * HOUR})
     async with world.running():
-        await world.end_wait(QUARTER, QUARTER)
+        await world.go_on(QUARTER, QUARTER)
     world.at += 5 * HOUR
     async with world.running():
         await world.look()
         assert world.told == [], "nobody has looked yet"
         world.fail("500")
-        await world.end_wait(QUARTER, QUARTER)
+        await world.go_on(QUARTER, QUARTER)
         assert world.told == [], "a look that failed is none"
         world.fail()
-        await world.end_wait(QUARTER, QUARTER)
+        await world.go_on(QUARTER, QUARTER)
         assert [(type_, job) for _, type_, job in world.told] == [("batch.stalled", stands)]
-        await world.end_wait(1.5 * HOUR, QUARTER)
+        await world.go_on(1.5 * HOUR, QUARTER)
     assert [(at / HOUR, type_, job) for at, type_, job in world.told[1:]] == [(7, "batch.stalled", moves)]
 
 
@@ -111,11 +111,11 @@ async def test_an_outage_is_no_stall(world):
     """While the API cannot be reached, nobody knows whether a job stands still, so nobody says it."""
     world.add(1, **SLOW | {"requests": 30})
     async with world.running():
-        await world.end_wait(45 * MINUTE, QUARTER)
+        await world.go_on(45 * MINUTE, QUARTER)
         world.fail("500")
-        await world.end_wait(5 * HOUR, QUARTER)
+        await world.go_on(5 * HOUR, QUARTER)
         world.fail()
-        await world.end_wait(QUARTER, QUARTER)
+        await world.go_on(QUARTER, QUARTER)
     assert {type_ for _, type_, _ in world.told} == {"account.unreachable", "account.recovered"}
 
 
@@ -124,6 +124,6 @@ async def test_the_metadata_names_the_timeout(world):
     (short,) = world.add(1, **SLOW)
     (long,) = world.add(1, metadata={"timeout_hours": "20"}, **SLOW)
     async with world.running():
-        await world.end_wait(17 * HOUR, HOUR)
+        await world.go_on(17 * HOUR, HOUR)
     late = [(at / HOUR, job) for at, type_, job in world.told if type_ == "batch.deadline"]
     assert late == [(8, short), (16, long)]

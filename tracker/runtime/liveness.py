@@ -35,13 +35,13 @@ class Loop:
         self._heard_at = now
 
     def wait(self, now: float, seconds: float) -> int:
-        """It waits for something that takes `seconds` at most; the number is for `end_wait`. Several waits may overlap."""
+        """It waits for something that takes `seconds` at most; the number is for `go_on`. Several waits may overlap."""
         self.beat(now)
         self._numbered += 1
         self._waits[self._numbered] = now + seconds
         return self._numbered
 
-    def end_wait(self, wait: int, now: float) -> None:
+    def go_on(self, wait: int, now: float) -> None:
         """That wait is over, one way or another."""
         self.beat(now)
         del self._waits[wait]
