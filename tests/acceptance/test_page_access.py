@@ -138,7 +138,7 @@ async def test_replay_asks_for_the_token_and_needs_no_script(browser, shown):
         await page.fill("input[name=token]", shown.control)
         await page.click("main button")
         await page.wait_for_url("**/receivers")
-        await page.wait_for_selector("text=nothing is held up")
+        await page.wait_for_selector("dl > div:has(dt:text-is('Waiting')) dd:text-is('0')")
         before = len(shown.receiver.got)
         dead = await page.locator("button:has-text('Retry')").count()
         await page.click("button:has-text('Retry') >> nth=0")

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from msgspec.structs import replace
 from observations import SINCE, seen
 from surfaced import ACCOUNTS, surfaced
 
@@ -49,6 +50,26 @@ async def test_receiver_in_trouble(tmp_path, circuit, banners, path):
         assert await shown(app, path) == (("ok", "ready"), [])
         await app.store.outbox.settle("team", [], circuit)
         assert await shown(app, path) == (("warn", "in trouble") if banners else ("ok", "ready"), banners)
+
+
+@pytest.mark.parametrize("path", ["/receivers", "/receivers/team"])
+async def test_next_attempt_is_never_in_the_past(tmp_path, path):
+    """An attempt that is due is "overdue by" some time on both pages, and its time is marked for the script of the page."""
+    async with surfaced(tmp_path / "tracker.db") as app:
+        await app.store.outbox.settle("team", [], replace(FAILING, quiet_until=SINCE))
+        page = (await app.get(path, headers={"accept": "text/html"})).text
+    (attempt,) = re.findall(r"next attempt (<time.*?</time>)", page, re.DOTALL)
+    assert "data-coming" in attempt
+    assert re.search(r">overdue by \d+d", attempt)
+    assert " ago" not in attempt
+
+
+async def test_zero_counts_are_said_once(tmp_path):
+    """A receiver with nothing pending and nothing dead shows two zeros, without a sentence that repeats them."""
+    async with surfaced(tmp_path / "tracker.db") as app:
+        page = (await app.get("/receivers", headers={"accept": "text/html"})).text
+    assert re.search(r"<dt>Waiting</dt><dd>0</dd>", page)
+    assert re.search(r"<dt>Dead letters</dt><dd>0</dd>", page)
 
 
 async def test_dead_delivery(tmp_path):

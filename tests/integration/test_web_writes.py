@@ -111,7 +111,7 @@ async def test_replay_and_retry(path):
 
 
 async def test_enabling_a_receiver(path):
-    """A receiver that said it was gone is tried again at once; what it was not told stays as it is."""
+    """A receiver that answered 410 is enabled and tried again at once; its pending and dead deliveries stay."""
     async with surfaced(path) as app:
         await fill(app.store)
         gone = Circuit(failures=9, since=1, quiet_until=2**41, reason="gone", detail="HTTP 410", disabled=True)

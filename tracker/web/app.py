@@ -8,8 +8,7 @@ from tracker.web.access.login_throttling import Attempts
 from tracker.web.access.policy import Access
 from tracker.web.access.sessions import Sessions
 from tracker.web.access.site import DIRECT, BelowPath, Site
-from tracker.web.api import deliveries, events, jobs, orphans, receivers, stream
-from tracker.web.api import health as state
+from tracker.web.api import deliveries, events, health, jobs, orphans, receivers, stream
 from tracker.web.api.openapi import openapi_route
 from tracker.web.daemon_interface import Tracker
 from tracker.web.guard import Guard
@@ -24,7 +23,7 @@ def create_app(tracker: Tracker, access: Access, sessions: Sessions, site: Site 
     """The application, reached as `site` says, for those that `access` lets in and for those who have logged in."""
     operations = [
         operation
-        for of in (state, jobs, events, stream, deliveries, receivers, orphans)
+        for of in (health, jobs, events, stream, deliveries, receivers, orphans)
         for operation in of.operations(tracker)
     ]
     attempts, static = Attempts(), Static()
@@ -40,8 +39,8 @@ def create_app(tracker: Tracker, access: Access, sessions: Sessions, site: Site 
         exception_handlers=mistakes(frame),
     )
     app.router.redirect_slashes = False  # a path is as it is
-    # That compression tells by its length what is beside what an attacker sends (BREACH) tells nothing here: no answer holds a
-    # token, a cookie or anything else that is secret beside what its reader asks for.
+    # Compression is safe from BREACH here: no response holds a token, a cookie or another secret next to text that a client
+    # chose, so the length of a compressed response reveals none.
     compressed = GZipMiddleware(app, minimum_size=1000, compresslevel=4)
     guard = Guard(compressed, access, sessions, attempts, site)
     return BelowPath(guard, site.base_path) if site.base_path else guard

@@ -70,7 +70,7 @@ REPLAY: Final[Schema] = {
         {"required": [way], "properties": {way: {"const": True} if way == "dead" else {"type": "integer"}}} for way in SELECTORS
     ],
 }
-"""What a `Replay` is beside what its types say."""
+"""The rules for a `Replay` that its types do not express."""
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,4 +1,4 @@
-"""Owns the operation: a route, what it takes and what it answers, declared once for the router and for the OpenAPI document."""
+"""Owns the operation: a route with its parameters and responses, declared once for the router and the OpenAPI document."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
@@ -18,7 +18,7 @@ _NOTHING: Final = MappingProxyType[Any, Any]({})
 
 
 class Answer(NamedTuple):
-    """What a 200 holds: a type, or a JSON Schema; `said` tells what it is."""
+    """The body of a response: a type, or a JSON Schema; `said` is its description."""
 
     of: type[msgspec.Struct] | Schema
     said: str
@@ -26,9 +26,10 @@ class Answer(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """`handle` is given a value of each type that it `takes`, in that order.
+    """`handle` gets one value of each type in `takes`, in that order.
 
-    `problems` are the statuses of the errors that it may answer beside those that any operation may, `otherwise` what else.
+    `problems` are the error statuses of this operation, in addition to those of every operation; `otherwise` holds its other
+    responses by status.
     """
 
     method: Literal["GET", "POST"]

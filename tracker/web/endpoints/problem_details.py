@@ -1,4 +1,4 @@
-"""Owns problems: every error of the surfaces as application/problem+json (RFC 9457)."""
+"""Owns problem details: every error of the API and the pages as application/problem+json (RFC 9457)."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -36,14 +36,14 @@ class BeyondTheLog(Problem, frozen=True, kw_only=True):
 
 
 def beyond_the_log(after: int, last_seq: int) -> Response:
-    """The answer to a consumer whose place is behind the log's end: it would wait, and miss what is logged until then."""
+    """The answer to a consumer whose place is behind the log's end: it would wait, and miss the events logged until then."""
     detail = f"after: found {after}, but the log ends at {last_seq}; was it replaced by a backup? Go on from {last_seq}"
     body = BeyondTheLog(HTTPStatus(409).phrase, 409, detail, last_seq=last_seq)
     return Response(msgspec.json.encode(body), 409, media_type=MEDIA_TYPE)
 
 
 class Refusal(HTTPException):
-    """Raised where a request cannot be served: the status, what to tell, and headers that belong to it."""
+    """Raised where a request cannot be served: the status, the detail, and the headers of the response."""
 
 
 async def refused(request: Request, error: Exception) -> Response:

@@ -15,7 +15,7 @@ from tracker.web.pages.jobs import in_order
 _SIGNS: Final = {
     True: Sign("ok", "watched", "ok"),
     False: Sign("alert", "failing", "bad"),
-    None: Sign("queued", "not looked at yet", "mute"),
+    None: Sign("queued", "not polled yet", "mute"),
 }
 
 _PARTIAL: Final = Sign("alert", "partly unreadable", "warn")

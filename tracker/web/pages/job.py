@@ -19,10 +19,10 @@ from tracker.web.pages.jobs import with_outlook
 from tracker.web.pages.links import encoded_query
 from tracker.web.pages.timeline import points, timeline
 
-MOST_EVENTS: Final = 5000
-MOST_LINES: Final = 200
-MOST_DELIVERIES: Final = 100
-LONGEST_JSON: Final = 100_000
+MAX_EVENTS: Final = 5000
+MAX_TIMELINE_LINES: Final = 200
+MAX_DELIVERIES: Final = 100
+MAX_JSON_CHARACTERS: Final = 100_000
 """Characters."""
 
 _OURS: Final = ("account", "deleted", "first_seen_at", "observed_at", "seq", "outcome", "deadline_at", "rate", "eta")
@@ -40,7 +40,7 @@ async def job_page(reader: Reader, tracker: Tracker, found: Sequence[dict[str, A
     moment_now = now() / 1000
     drawn = chart(list(points(events)), job["created_at"], moment(job["eta"]).timestamp() if job["eta"] else None)
     entries = timeline(events)
-    page = await reader.deliveries_page(None, DeliveryFilter(job=job["id"]), MOST_DELIVERIES, newest_first=True)
+    page = await reader.deliveries_page(None, DeliveryFilter(job=job["id"]), MAX_DELIVERIES, newest_first=True)
     return {
         "job": job,
         "several_jobs": [each for each in found if each["account"] != account],
@@ -51,8 +51,8 @@ async def job_page(reader: Reader, tracker: Tracker, found: Sequence[dict[str, A
         "chart_width": WIDTH,
         "chart_height": HEIGHT,
         "chart_words": _in_words(drawn, moment_now) if drawn else "",
-        "entries": entries[: -MOST_LINES - 1 : -1],
-        "cut": len(entries) > MOST_LINES or len(events) >= MOST_EVENTS,
+        "entries": entries[: -MAX_TIMELINE_LINES - 1 : -1],
+        "cut": len(entries) > MAX_TIMELINE_LINES or len(events) >= MAX_EVENTS,
         "properties": list(_properties(job)),
         "errors": error_sentences(job),
         "errors_title": _errors_title(job),
@@ -65,7 +65,7 @@ async def job_page(reader: Reader, tracker: Tracker, found: Sequence[dict[str, A
 async def _events(reader: Reader, job: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The newest events of the job, in the log's order."""
     which = EventFilter(job=job["id"], account=job["account"])
-    page = await reader.events_page(Span(newest_first=True), which, MOST_EVENTS)
+    page = await reader.events_page(Span(newest_first=True), which, MAX_EVENTS)
     return [json.loads(body) for _, body in reversed(page.events)]
 
 
@@ -116,5 +116,5 @@ def _shown(value: Any) -> str:
 
 def _raw(job: Mapping[str, Any]) -> str:
     text = json.dumps({name: value for name, value in job.items() if name not in _OURS}, ensure_ascii=False, indent=2)
-    more = len(text) - LONGEST_JSON
-    return text if more <= 0 else f"{text[:LONGEST_JSON]}\n… and {number(more)} characters more"
+    more = len(text) - MAX_JSON_CHARACTERS
+    return text if more <= 0 else f"{text[:MAX_JSON_CHARACTERS]}\n… and {number(more)} characters more"

@@ -16,8 +16,8 @@ from tracker.web.daemon_interface import Tracker
 from tracker.web.pages.jobs import Pill
 from tracker.web.pages.links import decoded, encoded, link
 
-LETTERS: Final = 10
-PAGE: Final = 50
+MAX_DEAD_LETTERS: Final = 10
+PAGE_SIZE: Final = 50
 STATES: Final = ("pending", "dead", "delivered", "superseded")
 
 
@@ -28,7 +28,7 @@ async def receivers_page(reader: Reader, tracker: Tracker) -> dict[str, Any]:
     for receiver in tracker.config.receivers:
         summary = await _summary(reader, receiver, circuits)
         dead = DeliveryFilter(receiver=receiver.name, states=("dead",))
-        letters = await reader.deliveries_page(None, dead, LETTERS, newest_first=True) if summary["dead"] else None
+        letters = await reader.deliveries_page(None, dead, MAX_DEAD_LETTERS, newest_first=True) if summary["dead"] else None
         shown.append({**summary, "letters": letters.deliveries if letters else []})
     return {"receivers": sorted(shown, key=lambda each: (each["state"] == "ok", not each["dead"]))}
 
@@ -39,7 +39,7 @@ async def receiver_page(reader: Reader, receiver: Receiver, query: QueryParams) 
     states = tuple(state for state in query.getlist("state") if state in STATES)
     place = decoded(query.get("before"), DeliveryKey)
     which = DeliveryFilter(receiver=receiver.name, states=states)
-    page = await reader.deliveries_page(place, which, PAGE, newest_first=True)
+    page = await reader.deliveries_page(place, which, PAGE_SIZE, newest_first=True)
     path = f"/receivers/{receiver.name}"
     counts = {"pending": summary["pending"], "dead": summary["dead"]}
     return {
