@@ -161,7 +161,7 @@ def test_wait_that_asks_the_api_says_nothing_raw(capsys):
     lines.seen(awaited)
     api = Api({}, type("Waiting", (), {"view": lines})())
     for reason in Reason:
-        api._failed("default", Failure(reason, ACTS))
+        api._record_failure("default", Failure(reason, ACTS))
     said = capsys.readouterr()
     assert_harmless(said.out + said.err)
     assert said.err.count("account default") == len(Reason)

@@ -11,7 +11,7 @@ from matrix import matrix
 from steered import begin, end
 from tracking import COMMAND, Installation, simulated
 
-from tracker.cli.wait.api_source import ONE_BY_ONE
+from tracker.cli.wait.api_source import MAX_SINGLE_REQUESTS
 
 WAYS = ("success", "partial", "all_failed", "empty", "failed", "expired", "cancelled")
 NOBODY = "99999999-9999-4999-9999-999999999999"
@@ -136,7 +136,7 @@ async def test_without_a_daemon_many_are_listed_and_progress_is_told_seldom(tmp_
                 await waited.says(each, "stdout")
             assert await waited.status() == 0
     assert simulator.requests["get"] <= 2 * len(ids)
-    assert simulator.requests["list"] >= len(ids) - ONE_BY_ONE
+    assert simulator.requests["list"] >= len(ids) - MAX_SINGLE_REQUESTS
     assert waited.said["stderr"].count("RUNNING") == len(ids), "nothing has changed: nothing is said"
 
 

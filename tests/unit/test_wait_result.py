@@ -4,7 +4,8 @@ import pytest
 
 from tracker.cli.wait import api_source
 from tracker.cli.wait.api_source import Api
-from tracker.cli.wait.result import exit_status, result_lines, summary
+from tracker.cli.wait.exit_status import exit_status
+from tracker.cli.wait.result import result_lines, summary
 from tracker.cli.wait.state import Awaited, Waiting
 from tracker.cli.wait.view import Lines
 from tracker.core.errors.provider_failure import Failure, Reason
@@ -125,6 +126,6 @@ async def test_missing_job_is_believed_late_if_it_was_there(monkeypatch, is_know
     for passed in (0, 3, 57, 60):
         monkeypatch.setattr(api_source, "now", lambda passed=passed: at + passed * 1000)
         if job.result is None:
-            await api.look([job])
+            await api.poll_once([job])
             assert (job.result is not None) == (passed >= seconds), passed
     assert job.result == result

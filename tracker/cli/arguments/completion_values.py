@@ -14,8 +14,8 @@ import click
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-MOST: Final = 50
-"""IDs that are offered; with more of them one types more of it."""
+MAX_JOB_IDS: Final = 50
+"""The number of IDs that are offered at most; typing more characters narrows them."""
 
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9 ._-]", re.ASCII)
@@ -67,7 +67,7 @@ def _job_ids(ctx: click.Context, prefix: str, *, active: bool | None) -> "list[C
 
     async def read() -> Sequence[dict[str, Any]]:
         async with open_reader(database_path(_config(ctx))) as reader:
-            return (await reader.jobs_page(None, JobFilter(prefix=prefix, active=active), MOST)).jobs
+            return (await reader.jobs_page(None, JobFilter(prefix=prefix, active=active), MAX_JOB_IDS)).jobs
 
     with suppress(ConfigError, StorageError, OSError):
         return [

@@ -31,8 +31,8 @@ SHOWN_UNREADABLE: Final = 3
 
 @click.command(epilog=examples("check --online", "check --running"))
 @config_option
-@click.option("--online", is_flag=True, help="Ask each account's API once.")
-@click.option("--running", is_flag=True, help="Look only whether a daemon has the database, and answers.")
+@click.option("--online", is_flag=True, help="Send one request to the API of each account.")
+@click.option("--running", is_flag=True, help="Check only that a daemon has the database and answers.")
 def command(config: str | None, online: bool, running: bool) -> None:
     """Check the configuration, and warn of what is insecure about it; with --online one call per account too.
 

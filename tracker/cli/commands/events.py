@@ -44,7 +44,7 @@ _CUTS: Final = ((100, 0), (70, len("2025-")), (0, len("2025-06-25 ")))
 )
 @config_option
 @json_option
-@click.option("--after", default=0, metavar="SEQ", help="Show only events after this seq.")
+@click.option("--after", default=0, metavar="SEQ", help="Show only events whose seq is greater than SEQ.")
 @click.option(
     "--type",
     "types",
@@ -69,8 +69,8 @@ _CUTS: Final = ((100, 0), (70, len("2025-")), (0, len("2025-06-25 ")))
     "--since", metavar="TIME", callback=moment, help="Show only events observed since: ISO 8601, or an age such as 2h or 7d."
 )
 @click.option("--until", metavar="TIME", callback=moment, help="Show only events observed before this time.")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Show only the last N.")
-@click.option("--follow", "-f", is_flag=True, help="Go on with new events until Ctrl-C.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Show only the last N events.")
+@click.option("--follow", "-f", is_flag=True, help="Show new events too, as they are logged, until Ctrl-C.")
 def command(config: str | None, as_json: bool, after: int, limit: int | None, follow: bool, **asked: Any) -> None:
     """List the log in its order, one event a line."""
     which = _filter(**asked)

@@ -40,7 +40,7 @@ _SEEN = ("first_seen_at", "observed_at")
 @click.argument("job_id", metavar="ID", shell_complete=job_ids)
 @config_option
 @json_option
-@click.option("--account", metavar="NAME", shell_complete=accounts, help="Look only in this account.")
+@click.option("--account", metavar="NAME", shell_complete=accounts, help="Show only a job of this account.")
 def command(job_id: str, config: str | None, as_json: bool, account: str | None) -> None:
     """Show one job, why it went wrong if it did, and its timeline.
 

@@ -11,7 +11,8 @@ from tracker.cli.arguments.options import config_option, duration
 from tracker.cli.formatting import terminal
 from tracker.cli.formatting.output import echo_error
 from tracker.cli.process.interrupt import until_signal
-from tracker.cli.wait.result import exit_status, summary
+from tracker.cli.wait.exit_status import exit_status
+from tracker.cli.wait.result import summary
 from tracker.cli.wait.state import TIMED_OUT, Waiting
 from tracker.cli.wait.view import Bars, Lines
 from tracker.cli.wait.waiter import Waiter
@@ -48,7 +49,7 @@ Exit status:
     "--account",
     metavar="NAME",
     shell_complete=accounts,
-    help="Look only in this account; without it the accounts are tried in turn.",
+    help="Wait only for jobs of this account; without it, each account is tried in turn.",
 )
 @click.option("--timeout", metavar="TIME", callback=duration("0s", "365d"), help='Wait at most this long, such as "2h30m".')
 @click.option("--allow-partial", is_flag=True, help="Count a job as a success also where only some of its requests succeeded.")

@@ -87,7 +87,7 @@ def colour_of_event(event: Mapping[str, Any]) -> str:
 
 
 def details(event: Mapping[str, Any]) -> str:
-    """What there is to say of it beside its type."""
+    """The details of an event, without its type."""
     return ", ".join(_details(event))
 
 

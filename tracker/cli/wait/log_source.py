@@ -16,10 +16,10 @@ from tracker.core.ports.reader import Reader
 from tracker.core.queries.filters import EventFilter
 from tracker.core.queries.pages import Span
 
-STILL_THERE: Final = 2.0
-"""Seconds between looks whether the daemon lives: its death is no commit."""
+DAEMON_CHECK_SECONDS: Final = 2.0
+"""Seconds between checks that the daemon runs: its end makes no commit that would wake us."""
 
-_ADDED: Final = ("account", "deleted", "first_seen_at", "observed_at", "seq", "outcome")
+_LOG_FIELDS: Final = ("account", "deleted", "first_seen_at", "observed_at", "seq", "outcome")
 
 
 class Log:
@@ -41,42 +41,42 @@ class Log:
                 raise AmbiguousJobError(awaited.given, [(job["account"], job["id"]) for job in found])
             if found:
                 awaited.history = awaited.history or await recalled(self._reader, found[0])
-                self._waiting.see(awaited, found[0], milliseconds(found[0]["observed_at"]))
+                self._waiting.record_job(awaited, found[0], milliseconds(found[0]["observed_at"]))
 
-    async def _tell_of_accounts(self, accounts: Iterable[str]) -> None:
-        """Say which of them cannot be reached: nothing will happen before that has passed."""
+    async def _show_unreachable_accounts(self, accounts: Iterable[str]) -> None:
+        """Show which of these accounts are unreachable: their jobs make no visible progress until they recover."""
         log = Span(before=self._after + 1, newest_first=True)
         for account in accounts:
             last = await self._reader.events_page(log, EventFilter(types=ACCOUNT_TYPES, account=account), 1)
             for event in (json.loads(body) for _, body in last.events):
                 if event["type"] == UNREACHABLE:
-                    self._note(event)
+                    self._show_account_event(event)
 
-    async def follow(self, daemon_lives: Callable[[], Awaitable[bool]]) -> None:
-        """Take what the log says, until all is over or the daemon is gone."""
-        await self._tell_of_accounts({each.account for each in self._waiting.outstanding if each.account})
+    async def follow(self, is_daemon_running: Callable[[], Awaitable[bool]]) -> None:
+        """Process the events of the log until every job is over or the daemon has stopped."""
+        await self._show_unreachable_accounts({each.account for each in self._waiting.outstanding if each.account})
         while self._waiting.outstanding:
-            await self._take_news()
-            with anyio.move_on_after(STILL_THERE) as nothing_new:
+            await self._process_events()
+            with anyio.move_on_after(DAEMON_CHECK_SECONDS) as nothing_new:
                 await self._reader.wait_for_change()
-            if nothing_new.cancelled_caught and not await daemon_lives():
+            if nothing_new.cancelled_caught and not await is_daemon_running():
                 return
 
-    async def _take_news(self) -> None:
+    async def _process_events(self) -> None:
         while page := await self._reader.events(self._after, EventFilter()):
             for self._after, body in page:
-                self._take(json.loads(body))
+                self._process_event(json.loads(body))
 
-    def _take(self, event: dict[str, Any]) -> None:
+    def _process_event(self, event: dict[str, Any]) -> None:
         if event["type"].startswith("account."):
             if self._account in (None, event["account"]):
-                self._note(event)
+                self._show_account_event(event)
         elif event["type"].startswith("batch.") and self._account in (None, event["account"]):
             for awaited in self._waiting.matching(event["data"]["id"], event["account"]):
-                self._waiting.see(awaited, _job_of(event, awaited), milliseconds(event["observed_at"]))
+                self._waiting.record_job(awaited, _job_of(event, awaited), milliseconds(event["observed_at"]))
 
-    def _note(self, event: dict[str, Any]) -> None:
-        self._waiting.view.note(f"account {text.plain(event['account'])}: {text.event_words(event)}")
+    def _show_account_event(self, event: dict[str, Any]) -> None:
+        self._waiting.view.show_notice(f"account {text.plain(event['account'])}: {text.event_words(event)}")
 
 
 def _job_of(event: dict[str, Any], awaited: Awaited) -> dict[str, Any]:
@@ -84,4 +84,4 @@ def _job_of(event: dict[str, Any], awaited: Awaited) -> dict[str, Any]:
     first_seen_at = (awaited.job or {}).get("first_seen_at", event["observed_at"])
     deleted = event["type"] == "batch.deleted"
     values = (event["account"], deleted, first_seen_at, event["observed_at"], event["seq"], event.get("outcome"))
-    return {**event["data"], **dict(zip(_ADDED, values, strict=True))}
+    return {**event["data"], **dict(zip(_LOG_FIELDS, values, strict=True))}

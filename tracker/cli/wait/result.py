@@ -1,4 +1,4 @@
-"""Owns what `wait` came to: the lines on each job, the summary and the exit status."""
+"""Owns the result of `wait` as text: the lines on each job, and the summary."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -11,21 +11,8 @@ from tracker.core.events.summary import format_duration, summarize_status
 from tracker.core.jobs.job import Job, read_job, time_of
 from tracker.core.jobs.request_errors import error_sentences
 
-TIMED_OUT_STATUS: Final = 124
-"""As coreutils' `timeout` has it."""
-
 _FILES: Final = ("output_file", "error_file")
 _SUCCEEDED: Final = "success"
-
-
-def exit_status(jobs: Collection[Awaited], good: Collection[str]) -> int:
-    """0 where every result is `good`; else 2 if a job is unknown, else 1 if one ended otherwise, else 124: not over in time."""
-    bad = {each.result for each in jobs if each.result not in good}
-    if UNKNOWN in bad:
-        return 2
-    if bad - {TIMED_OUT}:
-        return 1
-    return TIMED_OUT_STATUS if bad else 0
 
 
 def summary(jobs: Collection[Awaited], good: Collection[str], timeout: float | None) -> Iterator[str]:

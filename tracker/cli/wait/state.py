@@ -15,16 +15,16 @@ _RESULTS: Final[Mapping[str, str]] = {FAILED: "failed", TIMEOUT_EXCEEDED: "expir
 
 
 class View(Protocol):
-    """Who waits with us."""
+    """Shows the progress and results of a wait."""
 
     def seen(self, awaited: "Awaited") -> None:
-        """Something is known of it that was not before."""
+        """The job has changed, and is not over."""
 
     def ended(self, awaited: "Awaited") -> None:
         """Its `result` is known."""
 
-    def note(self, words: str) -> None:
-        """A notice for the person who waits."""
+    def show_notice(self, words: str) -> None:
+        """Show a notice, such as that the daemon has stopped."""
 
     def tick(self, waiting: "Waiting") -> None:
         """Time has passed."""
@@ -70,7 +70,7 @@ class Waiting:
     def outstanding(self) -> list[Awaited]:
         return [each for each in self.all if each.result is None]
 
-    def see(self, awaited: Awaited, job: dict[str, Any], at: int) -> None:
+    def record_job(self, awaited: Awaited, job: dict[str, Any], at: int) -> None:
         """Take what was observed at `at` (Unix milliseconds); a terminal state is final, and a job that is over stays so."""
         if awaited.result is not None:
             return

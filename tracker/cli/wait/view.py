@@ -15,8 +15,8 @@ from tracker.cli.wait.result import result_lines
 from tracker.cli.wait.state import TIMED_OUT, UNKNOWN, Awaited, Waiting
 from tracker.runtime.clock import now
 
-STEP: Final = 10
-"""A line of plain text for every so many per cent."""
+PROGRESS_STEP: Final = 10
+"""Per cent of progress between two lines of plain text."""
 
 
 class Lines:
@@ -25,7 +25,7 @@ class Lines:
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self._as_json = as_json
         self._quiet = quiet
-        self._said: dict[str, tuple[str, int]] = {}  # by ID: its status, and how many steps it had got
+        self._printed: dict[str, tuple[str, int]] = {}  # by ID: its status, and how many steps it had got
 
     def __enter__(self) -> Self:
         return self
@@ -40,23 +40,23 @@ class Lines:
         job = awaited.job
         if job is None or self._quiet:
             return
-        said = job["status"], _share(job["completed_requests"], job["total_requests"]) // STEP
-        if self._said.get(awaited.id) != said:
-            self._said[awaited.id] = said
-            self._tell(_standing(awaited.id, job))
+        said = job["status"], _percent(job["completed_requests"], job["total_requests"]) // PROGRESS_STEP
+        if self._printed.get(awaited.id) != said:
+            self._printed[awaited.id] = said
+            self._print_notice(_progress_line(awaited.id, job))
 
     def ended(self, awaited: Awaited) -> None:
         if not self._quiet:
-            self._result(awaited)
+            self._print_result(awaited)
 
-    def note(self, words: str) -> None:
+    def show_notice(self, words: str) -> None:
         if not self._quiet:
-            self._tell(words)
+            self._print_notice(words)
 
-    def _tell(self, line: str) -> None:
+    def _print_notice(self, line: str) -> None:
         output.echo_error("\n".join(output.wrapped([line], indent="")))
 
-    def _result(self, awaited: Awaited) -> None:
+    def _print_result(self, awaited: Awaited) -> None:
         if self._as_json:
             output.echo_json(awaited.to_json())
         else:
@@ -89,12 +89,12 @@ class Bars(Lines):
     def seen(self, awaited: Awaited) -> None:
         pass  # the next tick shows it
 
-    def _tell(self, line: str) -> None:
+    def _print_notice(self, line: str) -> None:
         self._console.print(Text(line, style="dim"))
 
-    def _result(self, awaited: Awaited) -> None:
+    def _print_result(self, awaited: Awaited) -> None:
         if not sys.stdout.isatty():
-            super()._result(awaited)
+            super()._print_result(awaited)
             return
         if self._as_json:
             self._console.print(Text(output.json_line(awaited.to_json())), soft_wrap=True)
@@ -106,11 +106,11 @@ class Bars(Lines):
             self._console.print(Text(other), soft_wrap=True)
 
 
-def _standing(job_id: str, job: Mapping[str, Any]) -> str:
+def _progress_line(job_id: str, job: Mapping[str, Any]) -> str:
     """How a job stands, its ID whole where that fits the line."""
     stands = f"  {text.plain(job['status'])}  {text.progress(job)}"
     return text.plain(job_id if len(job_id) + len(stands) <= output.WIDTH else job_id[:8]) + stands
 
 
-def _share(done: int, total: int) -> int:
+def _percent(done: int, total: int) -> int:
     return done * 100 // total if total else 0

@@ -22,16 +22,16 @@ from tracker.providers.retrying import Patient
 from tracker.runtime.task_groups import task_group
 from tracker.store.opening import open_reader
 
-GRACE: Final = 60.0
+UNSEEN_GRACE_SECONDS: Final = 60.0
 """Seconds that a job may be missing from the log, where the API cannot be asked: the daemon sees it with a sweep."""
 
-ASK_AGAIN: Final = 3.0
-"""Seconds after which an API that has no such job is asked again."""
+RECHECK_SECONDS: Final = 3.0
+"""Seconds until a job that the API did not find is requested again."""
 
-COME_BACK: Final = 2.0
-"""Seconds between looks whether the daemon is back, where there is nothing else to do."""
+RESTART_CHECK_SECONDS: Final = 2.0
+"""Seconds between checks whether the daemon is back, while the API cannot be polled."""
 
-LONGEST_BACKOFF: Final = 60.0
+MAX_BACKOFF_SECONDS: Final = 60.0
 
 
 class Waiter:
@@ -51,86 +51,86 @@ class Waiter:
     async def run(self) -> None:
         """Return once all is over. Raises `ConfigError`, `RefusedError`, `AmbiguousJobError` and `StorageError`."""
         async with AsyncExitStack() as stack:
-            if not await self._daemon_lives():
-                await self._look_up()
+            if not await self._is_daemon_running():
+                await self._read_log_once()
             while self._waiting.outstanding:
-                if await self._daemon_lives():
-                    await self._by_the_log(stack)
+                if await self._is_daemon_running():
+                    await self._follow_log(stack)
                 else:
-                    await self._by_the_api(stack)
+                    await self._poll_api(stack)
 
-    async def _daemon_lives(self) -> bool:
+    async def _is_daemon_running(self) -> bool:
         return await is_running(self._database, self._http)
 
-    async def _look_up(self) -> None:
-        """What the log says has ended has ended, and the log gives whole IDs and accounts, also where no daemon runs now."""
+    async def _read_log_once(self) -> None:
+        """Read from the log which jobs have ended, and whole IDs and accounts, also while no daemon runs."""
         with suppress(StorageError):
             async with open_reader(self._database) as reader:
                 await Log(reader, self._waiting, self._account).look_up()
 
-    async def _by_the_log(self, stack: AsyncExitStack) -> None:
+    async def _follow_log(self, stack: AsyncExitStack) -> None:
         self._has_followed = True
         async with open_reader(self._database) as reader, task_group() as group:
             log = Log(reader, self._waiting, self._account)
             await log.look_up()
-            group.start_soon(self._seek, stack)
-            await log.follow(self._daemon_lives)
+            group.start_soon(self._poll_for_missing_jobs, stack)
+            await log.follow(self._is_daemon_running)
             group.cancel_scope.cancel()
         if self._waiting.outstanding:
-            self._waiting.view.note("the daemon has stopped")
+            self._waiting.view.show_notice("the daemon has stopped")
 
-    async def _seek(self, stack: AsyncExitStack) -> None:
-        """Ask the API for what the log does not have: the daemon may not have seen it yet, or it never will."""
+    async def _poll_for_missing_jobs(self, stack: AsyncExitStack) -> None:
+        """Poll the API for the jobs that the log lacks: the daemon may not have seen them yet, or may never see them."""
         with suppress(ConfigError, RefusedError):
-            api = await self._connected(stack)
+            api = await self._connect(stack)
             delay = 0.0
-            while strays := self._strays():
-                await api.look(strays)
-                delay = ASK_AGAIN if any(each.missed for each in strays) else self._interval
+            while missing := self._jobs_not_in_log():
+                await api.poll_once(missing)
+                delay = RECHECK_SECONDS if any(each.missed for each in missing) else self._interval
                 await anyio.sleep(delay)
             return
-        await anyio.sleep(GRACE)
-        for awaited in self._strays():
+        await anyio.sleep(UNSEEN_GRACE_SECONDS)
+        for awaited in self._jobs_not_in_log():
             self._waiting.end(awaited, UNKNOWN)
 
-    def _strays(self) -> list[Awaited]:
+    def _jobs_not_in_log(self) -> list[Awaited]:
         return [each for each in self._waiting.outstanding if each.job is None or "seq" not in each.job]
 
-    async def _by_the_api(self, stack: AsyncExitStack) -> None:
+    async def _poll_api(self, stack: AsyncExitStack) -> None:
         try:
-            api = await self._connected(stack)
+            api = await self._connect(stack)
         except ConfigError as error:
             if not self._has_followed:
                 raise ConfigError(f"no daemon has {self._database}, and to ask the API instead:\n{error}") from error
-            self._waiting.view.note("waiting for the daemon to come back, as the API cannot be asked without a key")
-            await self._until_daemon_is_back()
+            self._waiting.view.show_notice("waiting for the daemon to come back, as the API cannot be asked without a key")
+            await self._wait_for_daemon()
             return
-        self._waiting.view.note("no daemon is running: asking the API itself")
-        await self._ask(api)
+        self._waiting.view.show_notice("no daemon is running: asking the API itself")
+        await self._poll_until_daemon_runs(api)
 
-    async def _ask(self, api: Api) -> None:
+    async def _poll_until_daemon_runs(self, api: Api) -> None:
         failures = 0
         while True:
             began = anyio.current_time()
-            failures = 0 if await api.look(self._waiting.outstanding) else failures + 1
+            failures = 0 if await api.poll_once(self._waiting.outstanding) else failures + 1
             if not self._waiting.outstanding:
                 return
             await anyio.sleep_until(began + self._delay(failures, self._waiting.outstanding))
-            if await self._daemon_lives():
-                self._waiting.view.note("the daemon is back: following its log")
+            if await self._is_daemon_running():
+                self._waiting.view.show_notice("the daemon is back: following its log")
                 return
 
     def _delay(self, failures: int, outstanding: Sequence[Awaited]) -> float:
         if failures:
-            return backoff(self._interval, failures, max(self._interval, LONGEST_BACKOFF), random())  # noqa: S311 - jitter
+            return backoff(self._interval, failures, max(self._interval, MAX_BACKOFF_SECONDS), random())  # noqa: S311 - jitter
         usual = jittered(self._interval, random())  # noqa: S311 - jitter
-        return min(usual, ASK_AGAIN) if any(each.missed for each in outstanding) else usual
+        return min(usual, RECHECK_SECONDS) if any(each.missed for each in outstanding) else usual
 
-    async def _until_daemon_is_back(self) -> None:
-        while not await self._daemon_lives():  # noqa: ASYNC110 - another process's start is no event
-            await anyio.sleep(COME_BACK)
+    async def _wait_for_daemon(self) -> None:
+        while not await self._is_daemon_running():  # noqa: ASYNC110 - another process's start is no event
+            await anyio.sleep(RESTART_CHECK_SECONDS)
 
-    async def _connected(self, stack: AsyncExitStack) -> Api:
+    async def _connect(self, stack: AsyncExitStack) -> Api:
         """The API, with the keys of the configuration; connected once. Raises `ConfigError`."""
         if self._api is None:
             config = load(self._config)
