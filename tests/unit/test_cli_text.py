@@ -98,8 +98,8 @@ def hostile_events():
 @pytest.mark.parametrize("event", list(hostile_events()), ids=lambda event: event["type"])
 def test_nothing_of_a_job_steers_the_terminal(event):
     """Escape sequences, line breaks and direction marks of the API's values come out as harmless marks."""
-    told = text.event_words(event) + text.subject(event, short=False)
-    assert told.isprintable()
+    words = text.event_words(event) + text.subject(event, short=False)
+    assert words.isprintable()
     if event["type"].startswith("batch."):
         assert text.status(event["data"]).isprintable()
 

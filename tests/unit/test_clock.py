@@ -38,7 +38,7 @@ def test_a_jump_is_seen_at_the_next_read(by):
 
 
 def test_time_that_passes_is_no_jump():
-    """However long nobody looks, and though the clock is hurried on or slowed down meanwhile."""
+    """The interval between two readings may be long, and the clock may be slewed either way meanwhile."""
     clocks = Clocks()
     for seconds in (0.0, 1.0, 3600.0, 100 * DAY):
         clocks.pass_(seconds)

@@ -55,7 +55,7 @@ def test_the_reason_of_a_status(status, reason):
     ],
 )
 def test_which_failures_pass(reason, passing):
-    """The same request may succeed a moment later, or will not until somebody does something."""
+    """The same request may succeed a moment later, or fails until an operator acts."""
     assert Failure(reason, "detail").passing is passing
 
 

@@ -47,7 +47,7 @@ def test_a_failure_keeps_the_last_success_and_a_success_ends_the_failure():
 
 
 def test_an_outage_lasts_from_the_first_failure_on():
-    """It began when the first sweep in a row failed, and is told with what the last one failed of."""
+    """An outage begins with the first failed sweep in a row, and is reported with the last sweep's failure."""
     health = Health(["one"])
     assert health.accounts["one"].outage is None
     for at, failure in ((NOW, None), (NOW + 1, DOWN), (NOW + 2, REFUSED)):
@@ -94,7 +94,7 @@ def test_who_hangs_is_not_ready():
 
 
 def test_status_is_the_numbers_and_what_is_wrong():
-    """One line: how much there is, then whatever somebody should look at; accounts by reason, for details may be long."""
+    """One line gives the totals, then every problem; accounts appear by reason, because details may be long."""
     health = Health(["one", "two"])
     assert health.status(None) == "starting"
     workload = Workload(running=3, queued=12, pending=0, dead=0)

@@ -78,7 +78,7 @@ def test_a_property_without_a_value_costs_nothing(name):
 @pytest.mark.parametrize("name", BEYOND_THE_SCHEMA)
 @pytest.mark.parametrize("value", [None, "", "ag_1", 0, [], {}, [{"message": "no such model", "count": 3}]])
 def test_what_is_sent_beyond_the_schema_is_kept_as_it_came(name, value):
-    """agent_id, errors and outputs may be anything, and null is told apart from absent."""
+    """agent_id, errors and outputs may be anything, and null differs from absent."""
     sent = parse_job(body(**{name: value}))
     assert getattr(sent, name) == value
     assert sent.to_data() == ANSWER | {name: value}
@@ -98,7 +98,7 @@ def test_what_was_not_sent_beyond_the_schema_is_not_made_up(name):
 )
 @pytest.mark.parametrize("name", ["priority", "", "schlüssel", "extra", "ids", "Status"])
 def test_an_unknown_property_is_kept(name, value):
-    """A property that nobody knows is in `extra` and in to_data as it came, whatever its name and value."""
+    """An unknown property is in `extra` and in to_data as it came, whatever its name and value."""
     read = parse_job(body(**{name: value}))
     assert read.extra == {name: value}
     assert read.to_data() == ANSWER | {name: value}

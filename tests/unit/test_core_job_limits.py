@@ -119,7 +119,7 @@ def test_what_is_missing_of_files_and_metadata_is_counted(name):
 
 
 def test_many_unknown_properties_are_kept_as_far_as_they_fit():
-    """Of ten thousand properties that nobody knows some are kept, and the others are counted."""
+    """Of ten thousand unknown properties some are kept, and the others are counted."""
     kept = bounded(job(**{f"new {number}": number for number in range(10_000)}))
     assert size_of(kept) <= LARGEST_JOB
     assert kept.extra["properties_omitted"] == 10_001 - len(kept.extra)

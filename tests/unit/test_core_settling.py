@@ -60,9 +60,9 @@ def test_it_is_logged_as_it_is_when_it_has_waited_long_enough(known, seen_again)
     """After `settle_for` what was shown last is the truth, be it shown once more or not."""
     early = job(**(DONE | {"output_file": None}))
     sweeps = Sweeps(*known, every=5_000, settle_for=15_000)
-    told = [sweeps([early])] + [sweeps(*([[early]] if seen_again else [])) for _ in range(3)]
-    assert told[:3] == [[]] * 3
-    assert told[3][-1] == "batch.completed"
+    types = [sweeps([early])] + [sweeps(*([[early]] if seen_again else [])) for _ in range(3)]
+    assert types[:3] == [[]] * 3
+    assert types[3][-1] == "batch.completed"
     assert sweeps.known[ID].job.status == "SUCCESS"
     assert sweeps.doubts == NOTHING
 

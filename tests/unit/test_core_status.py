@@ -62,7 +62,7 @@ def test_what_a_status_is(status, terminal, recognized, event):
 @pytest.mark.parametrize("before", TERMINAL)
 @pytest.mark.parametrize("after", [*ACTIVE, *TERMINAL, "PAUSED", "ARCHIVED", ""])
 def test_terminal_is_final(before, after):
-    """Nothing follows a terminal status, not even one that nobody knows."""
+    """Nothing follows a terminal status, not even an unknown status."""
     assert not may_follow(before, after)
 
 

@@ -73,8 +73,8 @@ def test_an_answer_behind_the_one_before_confirms_nothing():
 def test_what_lies_behind_has_to_be_confirmed_for_five_seconds(every, sweeps_needed):
     """However often an account is polled, the first answer that is believed comes 5 s after the first doubt."""
     sweeps = Sweeps(job(), every=every)
-    told = [sweeps([job(total_requests=990, completed_requests=901 + number)]) for number in range(sweeps_needed)]
-    assert told == [[]] * (sweeps_needed - 1) + [["batch.progress"]]
+    types = [sweeps([job(total_requests=990, completed_requests=901 + number)]) for number in range(sweeps_needed)]
+    assert types == [[]] * (sweeps_needed - 1) + [["batch.progress"]]
 
 
 def test_a_replica_that_lags_makes_no_job_step_back():
@@ -103,7 +103,7 @@ def test_a_clock_that_is_set_back_begins_the_doubt_again():
 
 
 def test_a_restart_costs_a_sweep():
-    """Without the memory of the sweep before a stale answer is doubted anew, and nothing else happens."""
+    """Without the previous sweep's memory a stale answer is doubted again, and nothing else happens."""
     sweeps = Sweeps(job())
     assert sweeps([job(status="QUEUED")]) == []
     sweeps.restart()

@@ -1,4 +1,4 @@
-"""Where a job's story begins and ends: history that is nobody's business, and jobs that the API no longer has."""
+"""Where a job's log begins and ends: history that is not delivered, and jobs that the API no longer has."""
 
 import pytest
 from core_samples import ABSENT, ANSWER, NOW, Sweeps, job
@@ -42,7 +42,7 @@ def first_observed(checkpoint, window=CREATED, **changed):
     ],
 )
 def test_what_is_over_at_the_first_contact(status, created_at, completed_at, expected):
-    """It is logged but not told if it is within history and ended before the checkpoint, told if later, else left alone."""
+    """A job within history is logged; it is delivered only if it ended after the checkpoint. An older job is ignored."""
     assert first_observed(FIRST, created_at=created_at, completed_at=completed_at, status=status) == expected
 
 
@@ -50,7 +50,7 @@ def test_what_is_over_at_the_first_contact(status, created_at, completed_at, exp
 @pytest.mark.parametrize("created_at", [0, CREATED - 101, CREATED, CREATED + 1001])
 @pytest.mark.parametrize("checkpoint", [FIRST, LATER])
 def test_an_active_job_is_news_however_old_it_is(status, created_at, checkpoint):
-    """What is not over when it is first seen is logged and told, at the first contact and later."""
+    """A job that is still active when first seen is logged and delivered, at the first contact and later."""
     assert first_observed(checkpoint, status=status, created_at=created_at, completed_at=None) == [False]
 
 
@@ -64,7 +64,7 @@ def test_an_active_job_is_news_however_old_it_is(status, created_at, checkpoint)
     ],
 )
 def test_after_the_first_whole_reading_everything_is_news(status, created_at, completed_at, expected):
-    """Where the provider tells no time a job that is over and new within history is told; one older than it is left alone."""
+    """Without a provider's time, an ended new job within history is delivered; an older one is ignored."""
     assert first_observed(LATER, created_at=created_at, completed_at=completed_at, status=status) == expected
 
 
@@ -83,14 +83,14 @@ LONG_BEFORE, JUST_BEFORE = CREATED + 940, CREATED + 941
     [
         pytest.param(LONG_BEFORE, True, SINCE, True, id="long before"),
         pytest.param(JUST_BEFORE, True, SINCE, False, id="just before"),
-        pytest.param(LONG_BEFORE, False, SINCE, False, id="by a clock that nobody knows"),
+        pytest.param(LONG_BEFORE, False, SINCE, False, id="by an unknown clock"),
         pytest.param(LONG_BEFORE, True, SINCE - 1, False, id="our clock was set back"),
         pytest.param(None, True, SINCE, False, id="no end is said"),
         pytest.param(0, True, SINCE, True, id="an end before its creation"),
     ],
 )
 def test_what_ended_long_before_the_first_contact_is_never_news(completed_at, knows_clock, now, expected):
-    """What could not be read at first is logged and delivered to nobody when it can be, unless a clock may be wrong."""
+    """A job that was unreadable at first is logged and not delivered once readable, unless a clock may be wrong."""
     sweep = Sweep("default", LATER, CREATED)
     sweep.knows_clock = knows_clock
     (change,) = sweep.observe([job(status="FAILED", completed_at=completed_at)], {}, now)

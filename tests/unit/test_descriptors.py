@@ -9,7 +9,7 @@ from tracker.server.connection_limits import Limits
 
 @pytest.mark.parametrize("limit", [WANTED, 65_536, 1_048_576])
 def test_with_enough_files_every_share_is_the_usual_one(limit):
-    """A usual limit costs nobody anything."""
+    """A usual limit needs no change."""
     assert shares_of(limit) == (Limits(), MAX_ATTEMPTS)
 
 

@@ -156,7 +156,7 @@ def test_only_progress_carries_it():
 
 
 def test_two_observations_in_one_change():
-    """Of two progresses that are recorded together only the later one is told with the estimate, which is of it."""
+    """Of two progress events that are recorded together only the later one carries the estimate, which is its own."""
     histories = {job().id: history((-120, 0), (-60, 100))}
     first = diff("default", Known(job(completed_requests=100)), job(completed_requests=200), NOW)
     second = diff("default", first.known, job(completed_requests=300), NOW)

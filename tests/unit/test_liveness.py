@@ -25,7 +25,7 @@ def overdue(liveness):
 
 
 def test_silence_is_a_hang(loop, overdue):
-    """Who waits for nothing it has told of has to be heard of within the patience, each time anew."""
+    """A loop that has announced no wait must beat within the patience, after each beat again."""
     assert (overdue(160.0), overdue(160.1)) == ([], ["one"])
     loop.beat(150.0)
     assert (overdue(210.0), overdue(210.1)) == ([], ["one"])
@@ -39,7 +39,7 @@ def test_a_wait_that_was_told_of_is_none(loop, overdue, seconds):
 
 
 def test_a_wait_that_ended_is_forgotten(loop, overdue):
-    """After it the patience begins anew."""
+    """After it the patience begins again."""
     loop.go_on(loop.wait(100.0, 3600.0), 200.0)
     assert (overdue(260.0), overdue(260.1)) == ([], ["one"])
 
@@ -55,7 +55,7 @@ def test_no_wait_hides_another(loop, overdue):
 
 
 def test_who_is_not_at_work_is_not_missed(liveness, loop, overdue):
-    """Before it begins and after it has ended nobody waits for a loop; one that takes over in between is."""
+    """A loop is watched neither before it begins nor after it ends; a loop that takes over in between is watched."""
     other = liveness.loop("other")
     assert overdue(150.0) == []
     other.begin(140.0)
@@ -66,7 +66,7 @@ def test_who_is_not_at_work_is_not_missed(liveness, loop, overdue):
 
 
 def test_until_when_nobody_can_hang(liveness, loop):
-    """Whoever looks then, and no earlier, misses nobody: also not one who begins, or ends a long wait, meanwhile."""
+    """A check then, and no earlier, misses no loop: also none that begins, or ends a long wait, meanwhile."""
     assert liveness.quiet_until(100.0) == liveness.quiet_until(130.0) == 160.0
     long = loop.wait(140.0, 3600.0)
     assert liveness.quiet_until(140.0) == 200.0

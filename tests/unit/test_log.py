@@ -64,19 +64,19 @@ def test_one_json_object_a_line(stream):
 def test_any_value_is_json(stream, value, logged):
     """Whatever is logged, the line is JSON that every parser accepts."""
     log.configure([], stream=stream)
-    structlog.get_logger().info("told", value=value)
+    structlog.get_logger().info("reported", value=value)
     line = json.loads(stream.getvalue(), parse_constant=lambda name: fail(ValueError(name)))
     assert line["value"] == logged
     assert stream.getvalue().isascii()
 
 
-@pytest.mark.parametrize(("verbose", "told"), [(False, ["info"]), (True, ["debug", "info"])])
-def test_debug_only_when_verbose(stream, verbose, told):
+@pytest.mark.parametrize(("verbose", "levels"), [(False, ["info"]), (True, ["debug", "info"])])
+def test_debug_only_when_verbose(stream, verbose, levels):
     """`--verbose` adds the debug level, and nothing else does."""
     log.configure([], stream=stream, verbose=verbose)
     structlog.get_logger().debug("sweep.completed")
     structlog.get_logger().info("process.started")
-    assert [event["level"] for event in events(stream)] == told
+    assert [event["level"] for event in events(stream)] == levels
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_debug_only_when_verbose(stream, verbose, told):
 def test_journal_gets_priorities(stream, level, priority):
     """Under systemd each line begins with the priority that the journal files it under."""
     log.configure([], stream=stream, journal=True, verbose=True)
-    getattr(structlog.get_logger(), level)("told", text="two\nlines")
+    getattr(structlog.get_logger(), level)("reported", text="two\nlines")
     prefix, line = stream.getvalue()[:3], stream.getvalue()[3:]
     assert prefix == f"<{priority}>"
     assert json.loads(line)["text"] == "two\nlines"
@@ -104,7 +104,7 @@ def test_journal_is_never_multi_line():
 
 
 def test_traceback_is_inside_the_line(stream):
-    """An exception is told with its traceback, its cause and its notes, and is still one line."""
+    """An exception is logged with its traceback, its cause and its notes, and is still one line."""
     log.configure([], stream=stream)
     try:
         try:
@@ -128,7 +128,7 @@ def test_traceback_is_inside_the_line(stream):
 
 
 def test_libraries_go_through_the_same_pipeline(stream):
-    """What the standard library's logging is told looks like any other event, its traceback and stack inside."""
+    """A record of the standard library's logging looks like any other event, its traceback and stack inside."""
     log.configure([], stream=stream)
     logging.getLogger("asyncio").error("task %s\nfailed", "x", exc_info=ValueError("why"), stack_info=True)
     (line,) = events(stream)
@@ -161,7 +161,7 @@ def test_warnings_are_logged(stream):
 
 
 def test_configured_again_the_last_one_counts():
-    """A second configuration takes the place of the first, in both pipelines: nothing is told twice."""
+    """A second configuration takes the place of the first, in both pipelines: nothing is logged twice."""
     first, second = io.StringIO(), io.StringIO()
     log.configure([], stream=first)
     log.configure([], stream=second)
@@ -214,14 +214,14 @@ def test_the_same_failure_is_said_now_and_then(stream):
     for number in range(3):
         structlog.get_logger().error("storage.failed", error=f"canary {number}", exc_info=ValueError("canary"))
         logging.getLogger("asyncio").error("task %s failed", number)
-        structlog.get_logger().info("told", number=number)
+        structlog.get_logger().info("reported", number=number)
     moments[0] = 600.0
     throttle.flush_due()
     said = events(stream)
     assert [line["event"] for line in said] == [
         "storage.failed",
         "task 0 failed",
-        *["told"] * 3,
+        *["reported"] * 3,
         "storage.failed",
         "task 2 failed",
     ]

@@ -90,7 +90,7 @@ def test_any_secret_is_left_out(secret, ways):
 def test_secret_of_digits_is_left_out_of_numbers(stream, value):
     """A secret that happens to be a number is left out of numbers too."""
     log.configure(["123456"], stream=stream)
-    structlog.get_logger().info("told", value=value)
+    structlog.get_logger().info("reported", value=value)
     assert "123456" not in stream.getvalue().replace(stream.getvalue()[:40], "")
     assert REDACTED in stream.getvalue()
 
@@ -154,7 +154,7 @@ def test_long_secret_is_left_out_of_words_too(stream, text):
 def test_longest_secret_first(stream):
     """Where one secret begins another, the whole of the longer one is left out."""
     log.configure(["canary", "canary-and-more"], stream=stream)
-    structlog.get_logger().info("told", value="canary-and-more", other="canary")
+    structlog.get_logger().info("reported", value="canary-and-more", other="canary")
     assert "canary" not in stream.getvalue()
     assert "more" not in stream.getvalue()
 
@@ -178,7 +178,7 @@ def test_hostile_text_costs_no_more(secret, filler):
     """A long row of what could begin a secret takes time in proportion to its length, not to its square."""
     stream = io.StringIO()
     log.configure([secret], stream=stream)
-    structlog.get_logger().info("told", value=filler * 200_000)
+    structlog.get_logger().info("reported", value=filler * 200_000)
     assert len(stream.getvalue()) > 200_000
 
 

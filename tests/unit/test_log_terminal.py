@@ -78,12 +78,12 @@ def test_no_colours_elsewhere():
     "tell",
     [
         lambda logger, text: logger.info(text),
-        lambda logger, text: logger.info("told", value=text),
-        lambda logger, text: logger.info("told", value=[{"nested": (text, {text: text})}]),
-        lambda logger, text: logger.info("told", value=Exception(text)),
-        lambda logger, text: logger.info("told", value=type("Hostile", (), {"__repr__": lambda _: text})()),
-        lambda logger, text: logger.info("told", **{text: 1}),
-        lambda logger, text: logger.bind(logger=text, logger_name=text).info("told"),
+        lambda logger, text: logger.info("reported", value=text),
+        lambda logger, text: logger.info("reported", value=[{"nested": (text, {text: text})}]),
+        lambda logger, text: logger.info("reported", value=Exception(text)),
+        lambda logger, text: logger.info("reported", value=type("Hostile", (), {"__repr__": lambda _: text})()),
+        lambda logger, text: logger.info("reported", **{text: 1}),
+        lambda logger, text: logger.bind(logger=text, logger_name=text).info("reported"),
         lambda _, text: logging.getLogger("other").warning("%s", text),
     ],
     ids=["event", "value", "nested", "exception", "object", "key", "logger", "library"],
@@ -124,7 +124,7 @@ def test_anything_is_one_line(value):
         terminal, stream = Terminal(), io.StringIO()
         for each in (terminal, stream):
             log.configure([], stream=each)
-            structlog.get_logger().info("told", value=value)
+            structlog.get_logger().info("reported", value=value)
         assert len(seen(terminal)) == 1
         (line,) = stream.getvalue().splitlines()
         assert json.loads(line)["value"] == value
@@ -139,15 +139,15 @@ def test_times_are_those_of_the_clock_on_the_wall(terminal, monkeypatch):
         for each in (terminal, stream):
             log.configure([], stream=each)
             structlog.get_logger().info(
-                "told", timestamp="forged", again_at="2025-06-25T14:20:10.123Z", not_one="9999-99-99T99:99:99Z"
+                "reported", timestamp="forged", again_at="2025-06-25T14:20:10.123Z", not_one="9999-99-99T99:99:99Z"
             )
         (line,) = seen(terminal)
         assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[info", line), line
         assert "again_at='2025-06-25 19:50:10'" in line
         assert "not_one=9999-99-99T99:99:99Z" in line
-        told = json.loads(stream.getvalue())
-        assert told["again_at"] == "2025-06-25T14:20:10.123Z"
-        written, shown = datetime.fromisoformat(told["timestamp"]), datetime.fromisoformat(f"{line[:19]}+05:30")
+        event = json.loads(stream.getvalue())
+        assert event["again_at"] == "2025-06-25T14:20:10.123Z"
+        written, shown = datetime.fromisoformat(event["timestamp"]), datetime.fromisoformat(f"{line[:19]}+05:30")
         assert abs((written - shown).total_seconds()) < 60
     finally:
         monkeypatch.undo()

@@ -26,7 +26,7 @@ class Saying:
         self.now += seconds
         self.throttle.flush_due()
 
-    def told(self, *keys):
+    def fields(self, *keys):
         """What each line says under `keys`."""
         return [tuple(line.get(key) for key in keys) for line in self.lines]
 
@@ -41,7 +41,7 @@ def test_the_same_failure_is_said_now_and_then(saying):
     for number in range(1800):
         saying.tell("delivery.failed", after=1.0, receiver="a", reason="server", seq=number, detail=f"HTTP 500 {number}")
         saying.throttle.flush_due()
-    assert saying.told("seq", "times", "since") == [(0, None, None), (600, 600, 1002.0), (1200, 600, 1602.0)]
+    assert saying.fields("seq", "times", "since") == [(0, None, None), (600, 600, 1002.0), (1200, 600, 1602.0)]
     saying.throttle.flush_all()
     assert sum(line.get("times", 1) for line in saying.lines) == 1800
 
@@ -80,16 +80,16 @@ def test_ten_thousand_dead_deliveries_are_two_lines_that_count_them(saying):
     for seq in range(10_000):
         saying.tell("delivery.dead", "error", receiver="a", reason="server", seq=seq, all="list them")
     saying.wait(EVERY)
-    assert saying.told("seq", "times", "all") == [(0, None, "list them"), (9_999, 9_999, "list them")]
+    assert saying.fields("seq", "times", "all") == [(0, None, "list them"), (9_999, 9_999, "list them")]
 
 
 def test_the_end_is_told_with_what_was_kept_back(saying):
-    """Once it works again the count comes first; the next outage is counted anew, and what was told is not told again."""
+    """Once it works again the count comes first; the next outage is counted from one, and no report is repeated."""
     for _ in range(5):
         saying.tell("sweep.failed", after=15.0, account="a", reason="server")
     saying.tell("sweep.recovered", "info", account="a")
     saying.wait(EVERY)
-    assert saying.told("event", "times") == [("sweep.failed", None), ("sweep.failed", 4), ("sweep.recovered", None)]
+    assert saying.fields("event", "times") == [("sweep.failed", None), ("sweep.failed", 4), ("sweep.recovered", None)]
     assert saying.tell("sweep.failed", account="a", reason="server")
 
 
@@ -100,7 +100,7 @@ def test_an_outage_that_comes_and_goes_is_not_said_each_time(saying):
         saying.tell("sweep.recovered", "info", after=15.0, account="a")
     saying.wait(EVERY)
     expected = [("sweep.failed", None, None), ("sweep.recovered", None, None), ("sweep.failed", 9, True)]
-    assert saying.told("event", "times", "works_again") == expected
+    assert saying.fields("event", "times", "works_again") == expected
 
 
 def test_a_blip_that_becomes_an_outage_is_said(saying):
@@ -110,7 +110,7 @@ def test_a_blip_that_becomes_an_outage_is_said(saying):
     saying.tell("receiver.failing", after=60.0, receiver="a", reason="server")
     saying.wait(EVERY)
     assert saying.tell("receiver.recovered", "info", after=1.0, receiver="a")
-    assert saying.told("event", "works_again") == [("receiver.failing", None), ("receiver.recovered", None)] * 2
+    assert saying.fields("event", "works_again") == [("receiver.failing", None), ("receiver.recovered", None)] * 2
 
 
 def test_one_end_does_not_end_anothers_outage(saying):
@@ -119,16 +119,16 @@ def test_one_end_does_not_end_anothers_outage(saying):
         saying.tell("sweep.failed", account=account, reason="server")
         saying.tell("sweep.failed", account=account, reason="server")
     saying.tell("sweep.recovered", "info", account="a")
-    assert saying.told("event", "account")[2:] == [("sweep.failed", "a"), ("sweep.recovered", "a")]
+    assert saying.fields("event", "account")[2:] == [("sweep.failed", "a"), ("sweep.recovered", "a")]
 
 
 def test_the_one_store_fails_once_for_all(saying):
-    """Whoever runs into the failed store, that is one failure; it works again once."""
+    """A failed store is one failure, whichever task meets it; it recovers once."""
     for who in ({"account": "a"}, {"receiver": "b"}, {}):
         saying.tell("storage.failed", "error", **who)
     for who in ({"account": "a"}, {"receiver": "b"}):
         saying.tell("storage.recovered", "info", **who)
-    assert saying.told("event", "times") == [("storage.failed", None), ("storage.failed", 2), ("storage.recovered", None)]
+    assert saying.fields("event", "times") == [("storage.failed", None), ("storage.failed", 2), ("storage.recovered", None)]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_the_one_store_fails_once_for_all(saying):
      ("process.started", "info"), ("delivery.succeeded", "debug"), ("process.crashed", "critical")],
 )  # fmt: skip
 def test_what_is_no_repetition_is_always_said(saying, event, level):
-    """What happens to a batch, what answers somebody, what is no failure, and the end of all, are said each time."""
+    """A batch's event, an answer to a request, a success and the daemon's end are logged each time."""
     assert all(saying.tell(event, level, account="a") for _ in range(3))
 
 
@@ -147,7 +147,7 @@ def test_messages_of_a_library_are_the_same_by_their_template(saying):
         saying.tell(f"task {number} failed", "error", logger="asyncio", **{TEMPLATE: "task %s failed"})
     saying.tell("task 1 died", "error", logger="asyncio", **{TEMPLATE: "task %s died"})
     saying.wait(EVERY)
-    assert saying.told("event", "times") == [("task 0 failed", None), ("task 1 died", None), ("task 2 failed", 2)]
+    assert saying.fields("event", "times") == [("task 0 failed", None), ("task 1 died", None), ("task 2 failed", 2)]
     assert TEMPLATE not in saying.lines[0]
 
 
@@ -158,7 +158,7 @@ def test_memory_is_bounded_and_what_is_forgotten_is_said(saying):
     for number in range(MOST + 50):
         saying.tell("delivery.failed", after=0.001, receiver=f"r{number}")
     assert len(saying.throttle._failures) == MOST
-    assert ("first", 2) in saying.told("receiver", "seq")
+    assert ("first", 2) in saying.fields("receiver", "seq")
     saying.wait(EVERY)
     assert saying.throttle._failures == {}
 
@@ -169,4 +169,4 @@ def test_nothing_is_lost_at_the_end(saying):
     saying.tell("delivery.failed", receiver="a", seq=2)
     saying.throttle.flush_all()
     saying.throttle.flush_all()
-    assert saying.told("seq") == [(1,), (2,)]
+    assert saying.fields("seq") == [(1,), (2,)]

@@ -155,7 +155,7 @@ def test_end_that_was_all_that_was_seen(metrics):
 
 @pytest.mark.parametrize("when", ["2025-06-25T14:20:10Z", 10**15, -1, {}, True])
 def test_times_that_are_none(metrics, when):
-    """What the API sends in place of a time, which the log keeps as it came, is counted and measured by nobody."""
+    """An invalid time of the API, which the log keeps as it came, is neither counted nor measured."""
     metrics.swept("one", GOOD, NOW, 0.1)
     running = first_seen("one", job(status="RUNNING", started_at=when, completed_at=None), NOW)
     ended = diff("one", running.known, job(status="SUCCESS", started_at=when, completed_at=when), NOW)
@@ -165,7 +165,7 @@ def test_times_that_are_none(metrics, when):
 
 
 def test_what_was_over_before_us_counts_as_events_alone(metrics):
-    """Backfilled history moves no histogram, no end and no request: nobody watched it."""
+    """Backfilled history moves no histogram, no end and no request: the daemon did not watch it."""
     metrics.swept("one", GOOD, NOW, 0.1)
     assert logging(metrics, first_seen("one", job(status="FAILED"), NOW, backfilled=True)) == {
         ("events_total", "one", "batch.created"): 1,
@@ -174,7 +174,7 @@ def test_what_was_over_before_us_counts_as_events_alone(metrics):
 
 
 def test_lag_begins_with_the_first_whole_sweep(metrics):
-    """What happened before anybody could have looked is not told as lag."""
+    """What happened before the daemon could poll is not counted as lag."""
     found = logging(metrics, first_seen("one", job(status="RUNNING", completed_at=None), NOW))
     assert found["job_queue_seconds_count", "one"] == 1
     assert ("job_observation_lag_seconds_count", "one") not in found
@@ -366,7 +366,7 @@ def test_labels_are_what_was_agreed(metrics):
 
 
 def test_active_jobs_go_on_while_they_are_read(metrics, monkeypatch):
-    """What becomes of the jobs shows without anybody telling, and a page that is being made is of one moment."""
+    """The jobs' states show without a notification, and a page shows one moment."""
     jobs = {"a": job(id="a", status="RUNNING"), "b": job(id="b", status="RUNNING")}
     set_active(metrics, "one", jobs)
     del jobs["b"]

@@ -1,4 +1,4 @@
-"""The page of the metrics: a part that fails costs its own series and is told, the others stand."""
+"""The page of the metrics: a part that fails loses only its own series and is reported."""
 
 from metrics_reading import samples
 from prometheus_client import generate_latest
@@ -66,7 +66,7 @@ def test_failing_part_is_told_once_until_it_works_again():
 
 
 class NoStatistics:
-    """A store of which nothing can be told."""
+    """A store that cannot be read."""
 
     def __getattr__(self, name):
         def fail():

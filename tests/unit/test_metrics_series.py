@@ -87,7 +87,7 @@ def test_numbers_equal_prometheus_clients(value):
 
 
 def test_hostile_labels_come_back_as_they_were():
-    """A reader of the page is given the very labels, and no line that somebody else wrote."""
+    """A reader of the page is given the very labels, and no injected line."""
     hostile = [a_job(f"{text}-{index}", model=text, endpoint=text) for index, text in enumerate(HOSTILE)]
     info = [each.labels for each in samples(JobSeries().render(snapshots(one=hostile), 99)) if each.name.endswith("_info")]
     assert [(labels["job"], labels["model"], labels["endpoint"]) for labels in info] == [

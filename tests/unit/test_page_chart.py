@@ -65,7 +65,7 @@ def event(seq, type_, second, done=0, **about):
 
 
 def test_progress_in_a_row_is_one_line():
-    """What came between other events is told as one line, with how many, from where to where, and how long that took."""
+    """Progress between other events is one line, with its count, first and last value, and duration."""
     events = [
         event(1, "batch.created", 0),
         event(2, "batch.started", 10),
@@ -94,7 +94,7 @@ def test_gap_is_long_by_what_the_job_took():
 
 
 def test_end_that_is_seen_late_is_drawn_when_it_was():
-    """What ended while nobody looked is drawn where the API says that it ended, not where it was seen."""
+    """A job that ended while the daemon was down is drawn at the API's end, not where it was seen."""
     (point,) = points([event(1, "batch.completed", 3000, 1000, status="SUCCESS", completed_at=1_750_000_500)])
     assert point == Point(1_750_000_500, 1000, 1000, 0)
 

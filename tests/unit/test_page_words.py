@@ -23,7 +23,7 @@ def test_numbers_stand_in_groups_of_three(value, shown):
     ("per_second", "shown"), [(1234.4, "1_234/s"), (2.25, "2.2/s"), (0.5, "30/min"), (0.01, "36/h"), (0.0001, "8.6/d")]
 )
 def test_rate_has_the_unit_in_which_there_is_one(per_second, shown):
-    """A slow job's rate is told by the hour or the day, never as 0."""
+    """A slow job's rate is shown by the hour or the day, never as 0."""
     assert formatting.rate(per_second) == shown.replace("_", THIN)
 
 
@@ -78,7 +78,7 @@ def test_percent_is_whole_only_where_nothing_is_missing():
 
 
 def test_every_status_and_event_has_a_sign_of_its_own_word():
-    """No two statuses look alike without colours, and what nobody knows is shown as it came."""
+    """No two statuses look alike without colours, and an unknown status is shown as it came."""
     signs = [formatting.sign_of_status(status) for status in (*ACTIVE, *TERMINAL, "VALIDATING")]
     assert len({sign.word for sign in signs}) == len({sign.icon for sign in signs}) == len(signs)
     assert signs[-1].word == "VALIDATING"

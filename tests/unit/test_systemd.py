@@ -1,4 +1,4 @@
-"""What the service manager is told, received as it receives it."""
+"""The notifications for the service manager, received as it receives them."""
 
 import re
 import socket
@@ -30,25 +30,25 @@ def manager(address):
 
 
 @pytest.fixture(params=["path", "abstract"])
-def told(request, tmp_path):
-    """A manager at either kind of address, and the service that tells it."""
+def notifying(request, tmp_path):
+    """A manager at either kind of address, and the client that notifies it."""
     path = str(tmp_path / "notify") if request.param == "path" else f"@batch-tracker-{tmp_path}"
     with manager(path.replace("@", "\0", 1)) as received:
         yield Systemd(path), received
 
 
-def test_each_message_is_one_datagram(told):
+def test_each_message_is_one_datagram(notifying):
     """READY, STOPPING and WATCHDOG as sd_notify(3) has them."""
-    systemd, received = told
+    systemd, received = notifying
     systemd.ready()
     systemd.alive()
     systemd.stopping()
     assert received() == ["READY=1", "WATCHDOG=1", "STOPPING=1\nSTATUS=stopping"]
 
 
-def test_reloading_says_when(told):
+def test_reloading_says_when(notifying):
     """RELOADING comes with the monotonic clock in microseconds, by which systemd knows which READY belongs to it."""
-    systemd, received = told
+    systemd, received = notifying
     before = time.monotonic_ns() // 1000
     systemd.reloading()
     (message,) = received()
@@ -56,17 +56,17 @@ def test_reloading_says_when(told):
     assert before <= told_at <= time.monotonic_ns() // 1000
 
 
-def test_status_is_told_when_it_changes(told):
-    """The same status is told once, and another one again."""
-    systemd, received = told
+def test_status_is_sent_when_it_changes(notifying):
+    """The same status is sent once, and another one again."""
+    systemd, received = notifying
     for status in ("1 running", "1 running", "2 running", "1 running"):
         systemd.status(status)
     assert received() == ["STATUS=1 running", "STATUS=2 running", "STATUS=1 running"]
 
 
-def test_status_cannot_smuggle_a_field(told):
+def test_status_cannot_smuggle_a_field(notifying):
     """What is in a status, were it an error's text, stays in it: no line of its own, no control character, no novel."""
-    systemd, received = told
+    systemd, received = notifying
     systemd.status("storage: bad\nWATCHDOG=1\x1b[2J" + "x" * 1000)
     (message,) = received()
     assert message.startswith("STATUS=storage: bad WATCHDOG=1 [2Jxxx")
@@ -75,7 +75,7 @@ def test_status_cannot_smuggle_a_field(told):
 
 def test_nobody_there_is_no_failure(tmp_path):
     """Without a manager, or with one that went away, the service goes on."""
-    for address in (None, str(tmp_path / "nobody"), "@batch-tracker-nobody", "/" + "x" * 300):
+    for address in (None, str(tmp_path / "unreachable"), "@batch-tracker-unreachable", "/" + "x" * 300):
         Systemd(address).ready()
 
 
