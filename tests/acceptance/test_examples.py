@@ -89,6 +89,7 @@ def copied(folder, name):
     return Path(shutil.copy(EXAMPLES / name, folder))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", matrix([in_python, in_node]))
 async def test_receiver_works_on_each_event_once(tmp_path, command):
     """Forged and changed webhooks get 401 and nothing else; duplicates are answered and not worked on; a kill loses nothing."""

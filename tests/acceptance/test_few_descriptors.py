@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 
 import anyio
 import httpx
+import pytest
 from tracking import Installation, simulated
 
 
@@ -12,6 +13,7 @@ def limited(how):
     return ["sh", "-c", f'{how}; exec "$@"', "sh"]
 
 
+@pytest.mark.slow
 async def test_a_daemon_with_64_files_says_so_and_goes_on_answering(tmp_path):
     """With `ulimit -n 64` a warning names the limit and what is left; beside 200 connections each request is answered."""
     async with simulated(jobs=5) as simulator:

@@ -136,6 +136,7 @@ def test_top_says_when_the_last_sweep_was(installation):
     assert re.search(r"no daemon is running; last sweep 3h \dm ago", run(installation, "top").stdout)
 
 
+@pytest.mark.slow
 async def test_following_says_when_the_daemon_goes_and_comes(installation):
     """`events --follow` says at once that no daemon runs, and when one does again; standard output has events alone."""
     command = [*COMMAND, "--config", str(installation.config), "events", "--follow", "--json", "--limit", "1"]

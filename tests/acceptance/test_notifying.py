@@ -78,6 +78,7 @@ async def test_waiting_is_no_hang(tmp_path):
         group.cancel_scope.cancel()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "what", "loop"),
     matrix(

@@ -29,6 +29,7 @@ def free_ports(number):
         return [each.getsockname()[1] for each in sockets]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", matrix(WAYS))
 async def test_everything_works_behind_nginx(tmp_path, way):
     """Who opens the path logs in there, sees jobs move and the log grow, follows links and logs out, and leaves it never."""
@@ -92,6 +93,7 @@ async def test_nginx_keeps_no_event_back(tmp_path):
             assert b"event: batch.created" in await anext(pieces)
 
 
+@pytest.mark.slow
 async def test_a_page_of_a_log_that_was_replaced_is_loaded_again(tmp_path):
     """Where the log ends before what a page has seen, as after a restore, the page loads what there is, and follows that."""
     async with simulated(jobs=5) as simulator:

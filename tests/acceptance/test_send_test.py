@@ -56,7 +56,7 @@ async def test_event_of_another_type(tmp_path):
             (400, b"\n \n\x1b[2Jbad \xff" + b"x" * 500, {}, "  it says: \ufffd[2Jbad \ufffd" + "x" * 191 + "\n"),
             (302, b"", {"location": "/login"}, "refused with HTTP 302: it leads elsewhere, and redirects are not followed\n"),
             (410, b"", {}, "refused with HTTP 410: it says that it is gone, and would be disabled\n"),
-            (429, b"", {"retry-after": "60"}, "refused with HTTP 429: it has been asked too often\n"),
+            (429, b"", {"retry-after": "60"}, "refused with HTTP 429: it limits the rate of requests\n"),
             (503, b"<html>down</html>", {}, "failed with HTTP 503\n  it says: <html>down</html>\n"),
         ]
     ),

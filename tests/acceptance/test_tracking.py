@@ -94,6 +94,7 @@ async def test_ten_kills_lose_and_repeat_nothing(tmp_path):
         _check(installation, simulator, submitted, events, patience=None)
 
 
+@pytest.mark.slow
 async def test_a_day_away_is_made_up_for(tmp_path):
     """Jobs that were created, and that ended, while no daemon ran are logged when it is back."""
     async with simulated() as simulator:

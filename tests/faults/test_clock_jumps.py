@@ -191,6 +191,7 @@ async def trial(folder, bug="", **account):
             yield it
 
 
+@pytest.mark.slow
 async def test_jumps_and_back(tmp_path):
     """Amid a back-off and an open circuit, across a restart too, a clock that jumps and comes back loses and delays nothing."""
     async with trial(tmp_path) as it:

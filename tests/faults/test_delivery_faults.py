@@ -202,6 +202,7 @@ async def attacked(folder, names, *, minutes=0.0, seed=1, bug=None, spoils=None,
     assert bytes_ < 150 * MEGABYTE, figures
 
 
+@pytest.mark.slow
 async def test_receivers_that_are_hard_to_reach(tmp_path):
     """Everything arrives, signed and unchanged, in order, as often as faults explain; who is well waits for nobody."""
     await attacked(tmp_path, FAULTS)

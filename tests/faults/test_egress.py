@@ -32,6 +32,7 @@ def reached(file: Path) -> list[str]:
     return re.findall(r"sa_family=[^}]*", file.read_text("utf-8", "replace"))
 
 
+@pytest.mark.slow
 def test_the_demo_reaches_loopback_alone(tmp_path, alone):
     """A simulated API, the daemon and receivers: no call asks for an address that is not this machine's, nor a name server."""
     strace = program("strace", "strace")

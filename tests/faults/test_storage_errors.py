@@ -122,6 +122,7 @@ def _fails(*points, errno=EIO):
     return breaking
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("breaking", "said"),
     matrix(

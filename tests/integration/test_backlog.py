@@ -112,6 +112,7 @@ def _status(field):
     return int(line.split()[1]) * 1024
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2000, pytest.param(10_000, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
 async def test_backlog_of_an_outage_drains_without_a_stampede_or_a_spike(tmp_path, count):
     """Thousands of deliveries wait while the receiver is probed one at a time, and then arrive once each, a few at once."""

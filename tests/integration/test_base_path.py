@@ -27,6 +27,7 @@ async def app(tmp_path_factory):
         yield app
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("passed_on", [BASE, ""], ids=["the proxy keeps the path", "the proxy strips it"])
 async def test_every_link_is_below_the_path(app, passed_on):
     """Links, forms, styles and scripts of every page lead below the path, and each that is read leads somewhere."""

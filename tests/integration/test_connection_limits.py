@@ -94,6 +94,7 @@ async def _quietly(run):
         await run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [b"\r\n", b"G"])
 async def test_a_connection_that_is_kept_busy_with_nothing(after):
     """After an answer line breaks or half a request do not keep a connection for ever."""

@@ -167,6 +167,7 @@ async def test_account_asks_with_the_new_key(tmp_path, file, network, learned, r
     assert learned == [NEW]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "receiver",
     [

@@ -35,6 +35,7 @@ class Narrow:
             self.has_all.set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 async def test_an_overloaded_receiver_is_sent_fewer_at_once(tmp_path, status):
     """All arrive, and what was too many for it is a fraction of them, where all but three of sixteen would be each time."""

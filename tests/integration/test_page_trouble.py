@@ -32,6 +32,7 @@ async def lose_one(store):
     await store.outbox.settle("team", [settle(delivery, outcome, (), (SINCE, SINCE + 5), 0.5)], Circuit())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("circuit", "banners"),
     [

@@ -242,6 +242,7 @@ async def test_heartbeats(path, monkeypatch):
         group.cancel_scope.cancel()
 
 
+@pytest.mark.slow
 async def test_a_slow_reader(path):
     """Who does not read is dropped and slows nobody; others are given everything meanwhile, and he can resume."""
     async with surfaced(path, limits=Limits(answer=0.5)) as app, followed(app) as quick:

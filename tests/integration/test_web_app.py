@@ -33,6 +33,7 @@ async def test_ready_when_every_account_is_known_and_the_store_can_be_written(pa
         moved.rename(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("url", PATHS)
 async def test_answers_can_do_no_harm_in_a_browser(path, url, method):

@@ -123,12 +123,14 @@ def changed(body, headers, change):
     return secret, body, headers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("secret", [NEW, OLD], ids=["new", "old"])
 def test_node_accepts_either_secret(sent, by_node, secret):
     """The library of npm accepts the same webhook, with either secret of the rotation."""
     assert by_node(secret, *sent) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 def test_node_refuses_what_was_changed(sent, by_node, change):
     """The library of npm refuses what the others refuse, for its signature and nothing else."""

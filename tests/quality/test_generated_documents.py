@@ -141,6 +141,7 @@ def _around(key, line):
     return documents.configuration(key.section, key.name, line)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("type_", definitions())
 def test_every_event_type_has_its_payload(type_):
     """Each event type has an entry that says what to do, and a payload that is a whole event of this type."""

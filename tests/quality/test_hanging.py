@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 TESTS = Path(__file__).parents[1]
 
 HANGS = """
@@ -32,6 +34,7 @@ def test_after_it():
 """
 
 
+@pytest.mark.slow
 def test_a_hang_fails_and_says_where(tmp_path):
     """What does not hear the alarm ends with its process, after each thread's stack; the next test is another worker's."""
     (tmp_path / "test_hangs.py").write_text(HANGS)

@@ -234,6 +234,7 @@ def test_any_json_value_is_read_or_refused(value):
     assert isinstance(read_job(value), Job | MalformedJob)
 
 
+@pytest.mark.slow
 @settings(derandomize=True, deadline=None)
 @given(value=nearly_jobs, cut=st.integers(0, 2000), noise=st.binary(max_size=3))
 def test_any_bytes_are_read_or_refused(value, cut, noise):

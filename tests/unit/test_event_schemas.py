@@ -205,6 +205,7 @@ def test_what_is_wrong_is_refused(event):
             assert not valid(wrong, event["type"]), (path, value)
 
 
+@pytest.mark.slow
 @each_event
 def test_what_is_missing_is_missed(event):
     """Every key is required, and every property of a report; only the estimate is optional."""

@@ -171,6 +171,7 @@ def test_line_stays_whole(secret):
     assert (REDACTED in stream.getvalue()) is bool(secret)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("secret", ["/services/canary", "\\\\canary", '"canary"', "%canary"])
 @pytest.mark.parametrize("filler", ["\\", "%5C", "%25", "/", '"'])

@@ -29,7 +29,7 @@ from tracker.runtime.clock import now
 _WORDS: Final = {
     Result.DELIVERED: "delivered",
     Result.GONE: "refused with {detail}: it says that it is gone, and would be disabled",
-    Result.RATE_LIMITED: "refused with {detail}: it is rate limited",
+    Result.RATE_LIMITED: "refused with {detail}: it limits the rate of requests",
     Result.REFUSED: "refused with {detail}",
     Result.REDIRECTED: "refused with {detail}: it leads elsewhere, and redirects are not followed",
     Result.SERVER: "failed with {detail}",
