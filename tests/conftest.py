@@ -8,8 +8,11 @@ from hypothesis import HealthCheck, settings
 
 pytest_plugins = ("hanging",)
 
-settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("repeatable")  # the same examples everywhere, and no verdict on how busy the machine is
+REPEATABLE = settings(derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""The same examples everywhere, and no verdict on how busy the machine is."""
+settings.register_profile("quick", REPEATABLE, max_examples=25)
+settings.register_profile("thorough", REPEATABLE, max_examples=200)  # --hypothesis-profile=thorough: beside the slow tests
+settings.load_profile("quick")
 
 
 @pytest.fixture(scope="session")
@@ -48,8 +51,8 @@ def _is_plain(val):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
-    """Twice as many as there are cores: for more than half of its time a test waits for processes of its own."""
-    return (os.cpu_count() or 1) * 2
+    """Half as many again as there are cores: a test waits for processes of its own, and each worker collects all tests."""
+    return (os.cpu_count() or 1) * 3 // 2 + 1
 
 
 @pytest.hookimpl(optionalhook=True)

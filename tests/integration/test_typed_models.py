@@ -17,6 +17,8 @@ from npm import installed, run
 from tracker.core.events.sample import sample_event
 from tracker.schemas import definitions, event_schema
 
+pytestmark = pytest.mark.slow
+
 SCHEMAS = Path(__file__).parents[2] / "tracker" / "schemas"
 README = (SCHEMAS / "README.md").read_text("utf-8")
 SCHEMA = SCHEMAS / "event.schema.json"

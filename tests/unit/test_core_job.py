@@ -5,7 +5,7 @@ import json
 import msgspec
 import pytest
 from core_samples import ABSENT, ANSWER, SCHEMA, VALIDATOR, answer, body, job
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
@@ -187,7 +187,6 @@ def test_a_job_is_a_value():
         read.status = "SUCCESS"
 
 
-@settings(derandomize=True, deadline=None)
 @given(others=st.dictionaries(names, values), missing=st.sets(st.sampled_from(NULLABLE)))
 def test_a_job_with_other_properties_survives_the_round_trip(others, missing):
     """Parse, to_data, JSON and parse again give the same job, and none of its other properties is lost or altered."""

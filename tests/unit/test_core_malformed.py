@@ -5,7 +5,7 @@ import json
 import msgspec
 import pytest
 from core_samples import ABSENT, ANSWER, answer, body, job
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker.core.jobs.job import Job, Malformed, MalformedJob, Page, parse_job, parse_page, read_job
@@ -223,7 +223,6 @@ def is_sound(read):
     return parse_job(json.dumps(data, allow_nan=False).encode()) == read == parse_job(msgspec.json.encode(data))
 
 
-@settings(derandomize=True, deadline=None)
 @given(value=anything | nearly_jobs)
 def test_any_json_value_is_read_or_refused(value):
     """Whatever JSON comes where a job or a page should, it is a value of the promised types, and what was read is sound."""
@@ -235,7 +234,6 @@ def test_any_json_value_is_read_or_refused(value):
 
 
 @pytest.mark.slow
-@settings(derandomize=True, deadline=None)
 @given(value=nearly_jobs, cut=st.integers(0, 2000), noise=st.binary(max_size=3))
 def test_any_bytes_are_read_or_refused(value, cut, noise):
     """Truncated and garbled answers never raise either."""

@@ -4,7 +4,7 @@ import random
 
 import pytest
 from core_samples import ANSWER, CHECKPOINT, NOW, WINDOW, Sweeps, job
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker.core.events.job_diff import Known
@@ -225,7 +225,6 @@ statuses = st.sampled_from([*FOLLOWERS, "PAUSED"])
 seen = st.builds(lambda status, count: job(status=status, completed_requests=count), statuses, st.integers(0, 3))
 
 
-@settings(derandomize=True, deadline=None)
 @given(sweeps_shown=st.lists(st.lists(seen, max_size=3), min_size=1, max_size=8), last=seen)
 def test_any_answers_leave_a_log_that_chains(sweeps_shown, last):
     """Each change starts where the last one ended, nothing follows an end, and what is said twice is what is known."""

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 
 import pytest
 from core_samples import NOW
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker.core.deliveries.retry_schedule import MAX_RETRY_AFTER, backoff, jittered, requested_wait, retry_after
@@ -101,7 +101,6 @@ def test_a_date_without_a_zone_is_utc(zone):
     assert retry_after(f"Wed, 25 Jun 2025 14:20:44{zone}", NOW) == pytest.approx(29.688)
 
 
-@settings(derandomize=True, deadline=None)
 @given(
     header=st.text()
     | st.floats().map(str)
@@ -115,7 +114,6 @@ def test_any_header_is_a_wait_or_none(header, now):
     assert seconds is None or 0 <= seconds <= MAX_RETRY_AFTER
 
 
-@settings(derandomize=True)
 @given(ahead=st.integers(-7200, 7200))
 def test_a_date_is_counted_from_now(ahead):
     """A date that many seconds ahead asks for that many seconds."""
@@ -140,7 +138,6 @@ def test_backoff_of_a_base_beyond_the_cap():
     assert backoff(100.0, 1, 60.0, 1.0) == 60
 
 
-@settings(derandomize=True)
 @given(
     base=st.floats(0.001, 3600),
     failures=st.integers(1, 10_000),
