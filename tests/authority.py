@@ -30,7 +30,7 @@ class Authority:
         return cert, private
 
     def server(self, *, wants_certificate=False):
-        """The context of a server at localhost, that perhaps takes nobody without a certificate of this CA."""
+        """The context of a server at localhost, which may require a client certificate of this CA."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.ca if wants_certificate else None)
         context.load_cert_chain(*self.issue())
         if wants_certificate:

@@ -13,7 +13,7 @@ GRACE = 15.0
 """Seconds more than the test's own timeout, which tells better what hangs."""
 
 _STDERR = pytest.StashKey[int]()
-"""Nobody captures what is said there."""
+"""The real stderr, which pytest does not capture."""
 
 
 def pytest_addoption(parser):

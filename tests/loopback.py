@@ -61,7 +61,7 @@ async def loopback(*scenes: Scene, tls: ssl.SSLContext | None = None) -> AsyncIt
 
 
 @contextmanager
-def nobody():
+def unreachable_url():
     """A URL at which every connection is refused."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))

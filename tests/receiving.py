@@ -1,4 +1,4 @@
-"""A loopback receiver that answers as it is told, and keeps what it was sent."""
+"""A loopback receiver that answers as a test sets it, and keeps what it was sent."""
 
 import json
 from contextlib import asynccontextmanager

@@ -32,7 +32,7 @@ RECEIVERS = ("pipeline", "team")
 
 
 class Idle:
-    """Who would be at work: nobody, with what they know."""
+    """A supervisor without workers, with the histories that a test sets."""
 
     def __init__(self, config):
         self.config = config
@@ -43,7 +43,7 @@ class Idle:
         return self.known.get(account, {})
 
     async def wait_stopped(self, receiver):
-        """Nobody works, so nobody has to leave."""
+        """There is no worker, so none has to stop."""
 
     @asynccontextmanager
     async def paused(self, receiver):

@@ -36,7 +36,7 @@ class Telling:
 
     @asynccontextmanager
     async def to(self, **urls):
-        """The store is open, and there is a deliverer for each receiver, which nobody has started."""
+        """The store is open, and there is a deliverer for each receiver, not yet started."""
         subscriptions = [Subscription(receiver=name, events=self._events) for name in urls]
         tls = tls_context()
         async with AsyncExitStack() as stack:

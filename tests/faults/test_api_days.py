@@ -6,7 +6,7 @@ import signal
 import pytest
 import structlog
 from compressed import DAY, HOUR, LATE, MINUTE, STALE_BY, Days
-from loopback import nobody
+from loopback import unreachable_url
 from matrix import matrix
 from tracking import Installation, simulated
 
@@ -108,7 +108,7 @@ async def test_a_day_without_an_api_and_a_key_that_is_revoked(tmp_path):
     days = Days(tmp_path / "tracker.db", jobs=6, every=10 * MINUTE)
     async with days.running():
         await days.go_on(6 * HOUR)
-    with nobody() as url:
+    with unreachable_url() as url:
         async with days.running(url):
             await days.go_on(DAY)
     async with days.running():

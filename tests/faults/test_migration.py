@@ -11,7 +11,7 @@ import anyio
 import pytest
 from databases import VERSIONS, Found, make
 from keeping import Keeper, give
-from loopback import nobody
+from loopback import unreachable_url
 from planting import plant
 from tracking import COMMAND, Installation
 from truth import Log
@@ -34,7 +34,7 @@ STEP_BY_STEP = """
 @pytest.fixture
 def installation(tmp_path):
     """One whose API nobody answers: its log stays as it is. It forgets no delivery."""
-    with nobody() as url:
+    with unreachable_url() as url:
         installation = Installation(tmp_path, url)
         config = installation.config.read_text().replace("[http]", 'keep_deliveries = "3650d"\n[http]')
         installation.config.write_text(config)

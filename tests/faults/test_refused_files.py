@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from databases import VERSIONS, Found, make
 from keeping import Keeper, give
-from loopback import nobody
+from loopback import unreachable_url
 from matrix import matrix
 from planting import plant
 from tracking import COMMAND, Installation
@@ -120,7 +120,7 @@ COMMANDS = {
 
 @pytest.fixture
 def installation(tmp_path):
-    with nobody() as url:
+    with unreachable_url() as url:
         installation = Installation(tmp_path, url)
         keeper = Keeper()
         keeper.url = url

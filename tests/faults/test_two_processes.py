@@ -12,7 +12,7 @@ import anyio
 import msgspec
 import pytest
 from keeping import Keeper, give
-from loopback import nobody
+from loopback import unreachable_url
 from planting import plant
 from programs import program
 from steered import begin, end
@@ -33,7 +33,7 @@ NO_LOCK_ON_THE_FILE = """
 @pytest.fixture
 def installation(tmp_path):
     """One whose API nobody answers: what is asked here is who writes."""
-    with nobody() as url:
+    with unreachable_url() as url:
         yield Installation(tmp_path, url)
 
 

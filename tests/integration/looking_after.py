@@ -19,13 +19,13 @@ __all__ = ["BEGAN", "HOUR", "MINUTE", "TIME_ALONE", "LookedAfter"]
 
 
 class LookedAfter(Watched):
-    """What the janitor said is in `told`: when (seconds from the beginning), what, and of which job if of one."""
+    """`reported` holds what the janitor logged: the time (seconds from the beginning), the type, and the job's id if any."""
 
     def __init__(self, path, limits=None) -> None:
         super().__init__(path)
         self.path = path
         self.limits = limits or TimeLimits()
-        self.told = []
+        self.reported = []
         self.jumped_at = 0
 
     @asynccontextmanager
@@ -54,7 +54,7 @@ class LookedAfter(Watched):
 
     async def look(self):
         events = await self.janitor.look_once()
-        self.told += [(self.at - BEGAN, event.type, event.data.get("id")) for event in events]
+        self.reported += [(self.at - BEGAN, event.type, event.data.get("id")) for event in events]
         return events
 
     async def log(self, *types):

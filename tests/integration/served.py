@@ -62,7 +62,7 @@ def not_reading(address, request=REQUEST):
 
 async def until(done):
     with anyio.fail_after(LIFE):
-        while not done():  # noqa: ASYNC110 - what is waited for tells nobody
+        while not done():  # noqa: ASYNC110 - the condition has no event
             await anyio.sleep(0.005)
 
 

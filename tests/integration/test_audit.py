@@ -91,16 +91,16 @@ def service(answers):
 async def test_what_the_service_says_decides(lock, answers, status, said):
     """Only a service that answers for each package makes it pass; one advisory makes it fail."""
     async with service(answers) as address:
-        ended, told = await audited(lock, "-s", "osv", "--osv-url", f"{address.url}/v1/query")
-    assert (ended, [words for words in said if words not in told]) == (status, []), told
+        ended, output = await audited(lock, "-s", "osv", "--osv-url", f"{address.url}/v1/query")
+    assert (ended, [words for words in said if words not in output]) == (status, []), output
 
 
 @pytest.mark.slow
 async def test_a_service_that_cannot_be_reached_is_no_audit(lock):
-    """Where nobody answers it says so, with a status of its own."""
-    ended, told = await audited(lock, "-s", "osv", "--osv-url", "http://127.0.0.1:1/v1/query")
+    """An unreachable service is reported, with a status of its own."""
+    ended, output = await audited(lock, "-s", "osv", "--osv-url", "http://127.0.0.1:1/v1/query")
     assert ended == 3
-    assert told.startswith("NOT AUDITED: none of 2 pinned packages: pip-audit ended with status 1")
+    assert output.startswith("NOT AUDITED: none of 2 pinned packages: pip-audit ended with status 1")
 
 
 RECORDED = {
@@ -118,9 +118,9 @@ RECORDED = {
 async def test_what_pip_audit_skips_is_no_audit(lock, tmp_path, recorded):
     """pip-audit ends with 0 where it left a package out, for whatever reason; the audit does not."""
     (tmp_path / "pip_audit.py").write_text(f"print({json.dumps(json.dumps({'dependencies': recorded, 'fixes': []}))})")
-    ended, told = await audited(lock, PYTHONPATH=str(tmp_path))
-    assert (ended, "NOT AUDITED: sniffio 1.3.1: " in told) == (3, True), told
-    assert "none has a known" not in told
+    ended, output = await audited(lock, PYTHONPATH=str(tmp_path))
+    assert (ended, "NOT AUDITED: sniffio 1.3.1: " in output) == (3, True), output
+    assert "none has a known" not in output
 
 
 @pytest.mark.parametrize("said", matrix(["", "null", "[]", "{}", "No known vulnerabilities found"]))

@@ -9,7 +9,7 @@ from contextlib import closing
 import anyio
 import pytest
 from anyio.abc import SocketAttribute
-from loopback import Loopback, answer, drips, hangs, loopback, nobody, resets, sends
+from loopback import Loopback, answer, drips, hangs, loopback, resets, sends, unreachable_url
 from structlog.testing import capture_logs
 from telling import SECRET, Telling, a_job
 
@@ -214,7 +214,7 @@ async def test_reset_before_a_byte_was_read(tmp_path):
 async def test_refused_connection(tmp_path):
     """A receiver that does not listen yet gets its deliveries as soon as it does."""
     async with loopback(sends(answer())) as server:
-        with nobody() as url:
+        with unreachable_url() as url:
             failed, delivered = await expected(tmp_path / "tracker.db", url, server.url)
     assert (failed.result, failed.detail) == (
         Result.NETWORK,

@@ -1,4 +1,4 @@
-"""A connection of its own: names and addresses, TLS, and what a server says that nobody asked for."""
+"""A connection of its own: names and addresses, TLS, and what a server sends unasked."""
 
 import datetime as dt
 import socket
@@ -84,7 +84,7 @@ def resetting():
 @BOTH_LOOPS
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_reset_at_any_moment_is_no_answer(anyio_backend, scheme):  # noqa: ARG001 - of both loops the daemon may run on
-    """A connection may be gone before anybody has had a look at it, and its socket with it."""
+    """A connection may be gone before its first use, and its socket with it."""
     answers = []
 
     async def ask(client, url):
@@ -105,7 +105,7 @@ async def test_reset_at_any_moment_is_no_answer(anyio_backend, scheme):  # noqa:
 
 @BOTH_LOOPS
 async def test_connection_that_is_gone_is_not_mistaken_for_another(anyio_backend, certified):  # noqa: ARG001 - as above
-    """A connection that the loop has closed meanwhile is made anew, also where another socket has its number by now."""
+    """A connection that the loop has closed meanwhile is made again, also where another socket has its number by now."""
     async with loopback(sends(answer(b"x"))) as server, http_client(certified.client) as client:
         await client.send(asking(server.url))
         transport = client._idle[0].connection._stream._transport
@@ -248,7 +248,7 @@ async def test_url_that_leads_nowhere(certified, url):
 
 
 async def test_who_cannot_be_trusted_is_told_nothing(certified):
-    """A certificate that nobody vouches for, or of another name, ends the connection before anything is sent."""
+    """An untrusted certificate, or one of another name, ends the connection before anything is sent."""
     async with (
         loopback(sends(answer()), tls=certified.server) as server,
         http_client(tls_context()) as strict,

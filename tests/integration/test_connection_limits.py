@@ -1,4 +1,4 @@
-"""Connections that are slow, idle, greedy or hostile: each is cut off, and none keeps anybody else waiting."""
+"""Connections that are slow, idle, greedy or hostile: each is cut off, and none delays another."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ LONG = 20.0
 
 @pytest.fixture(autouse=True)
 def no_complaint(caplog):
-    """Whatever somebody sends, it fills no log."""
+    """No request, whatever its content, fills the log."""
     yield
     assert [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.WARNING] == []
 
@@ -61,7 +61,7 @@ def problem(said):
     ids=["nothing", "half a head", "half a body", "half of the chunks"],
 )
 async def test_a_request_that_does_not_arrive(sent):
-    """Who leaves a request unfinished is told 408 and cut off, whatever part of it is missing."""
+    """A client that leaves a request unfinished gets 408 and is cut off, whatever part is missing."""
 
     async def app(_scope, receive, _send):
         while (await receive())["type"] != "http.disconnect":
@@ -152,7 +152,7 @@ async def test_what_is_not_http(sent):
 
 
 async def test_a_wish_for_another_protocol():
-    """Whoever would rather speak something else is answered in HTTP."""
+    """A client of another protocol is answered in HTTP."""
     async with open_server(hello, "127.0.0.1", 0) as address:
         for protocol in (b"websocket", b"h2c"):
             asked = REQUEST[:-2] + b"connection: upgrade\r\nupgrade: " + protocol + b"\r\n\r\n"

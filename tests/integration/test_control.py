@@ -6,7 +6,7 @@ import stat
 
 import msgspec
 import pytest
-from loopback import answer, loopback, nobody, sends
+from loopback import answer, loopback, sends, unreachable_url
 
 from tracker.core.deliveries.replay import Replay, ReplayResult
 from tracker.daemon.control import Control, NotReached, Refused, _reachable, announced, ask_to_replay, control_file
@@ -16,7 +16,7 @@ TOKEN = "canary-control-token"
 
 @pytest.mark.parametrize("umask", [0o000, 0o777])
 async def test_file_is_the_owners_alone(tmp_path, umask):
-    """Whatever the umask and whatever was left, the file holds URL and token, for nobody else to read, and goes in the end."""
+    """Whatever the umask and an old file, the file holds URL and token, is private, and is removed at the end."""
     database = tmp_path / "real" / "tracker.db"
     database.parent.mkdir()
     (tmp_path / "link.db").symlink_to(database)
@@ -68,7 +68,7 @@ def test_token_is_not_shown():
     ],
 )
 async def test_what_a_command_makes_of_an_answer(tmp_path, scene, understood):
-    """The daemon's word is taken as it is; whoever else has got its port, or another token, is nobody that was reached."""
+    """The daemon's answer is taken as it is; another process at its port, or another token, counts as unreachable."""
     async with loopback(sends(scene, keeps=False)) as server:
         with announced(tmp_path / "tracker.db", Control(server.url, TOKEN)):
             got = await ask_to_replay(tmp_path / "tracker.db", Replay(receiver="pipeline", seq=5))
@@ -84,7 +84,7 @@ async def test_what_a_command_makes_of_an_answer(tmp_path, scene, understood):
 
 @pytest.mark.parametrize("left", [None, b"", b"{}", b'{"url": 5, "token": ""}', b'{"url": "nonsense", "token": "t"}', b"\xff"])
 async def test_no_daemon_to_be_reached(tmp_path, left):
-    """Without the file, or with something else in its place, nobody is reached, and it is said why."""
+    """Without the file, or with something else in its place, the daemon is unreachable, with the reason."""
     database = tmp_path / "tracker.db"
     if left is not None:
         control_file(database).write_bytes(left)
@@ -94,8 +94,8 @@ async def test_no_daemon_to_be_reached(tmp_path, left):
 
 
 async def test_daemon_that_was_killed(tmp_path):
-    """Where the file is left and nobody listens any more, that is said, with where it was asked."""
-    with nobody() as url, announced(tmp_path / "tracker.db", Control(url, TOKEN)):
+    """Where the file is left and no daemon listens, the error says so, with the address."""
+    with unreachable_url() as url, announced(tmp_path / "tracker.db", Control(url, TOKEN)):
         got = await ask_to_replay(tmp_path / "tracker.db", Replay(receiver="pipeline", dead=True))
     assert got == NotReached(
         f"asked {url}: the connection is refused: nothing listens there; are host and port right, and is the server up?"

@@ -69,7 +69,7 @@ async def test_it_rests_while_nobody_is_connected(monkeypatch):
 
 
 async def test_port_is_free_again_afterwards():
-    """On leaving nobody listens there any more, and the port can be taken at once."""
+    """After the context the server no longer listens, and the port is free at once."""
     async with open_server(hello, "127.0.0.1", 0) as first:
         await ask(first)
     with pytest.raises(OSError, match=r"(?i)connect"):

@@ -80,7 +80,7 @@ async def test_request_that_refuses_to_end_is_left_behind():
 
 
 async def test_server_without_requests_stops_at_once():
-    """Nobody is waited for: five of them start and stop in less time than one tick of uvicorn's each."""
+    """A stop waits for no client: five servers start and stop in less time than one tick of uvicorn's each."""
     began = anyio.current_time()
     for _ in range(5):
         async with open_server(hello, "127.0.0.1", 0, SLOW) as address:

@@ -18,7 +18,7 @@ NOW = 1_795_500_000
 
 
 class Recorder:
-    """What was recorded, a list for each commit. While `blocked` it waits; it raises where it is told to."""
+    """What was recorded, a list for each commit. A commit waits for `go_on`, and raises with `fails`."""
 
     def __init__(self, *, fails=False):
         self.commits = []
@@ -149,18 +149,18 @@ class Pages:
 
 
 async def test_page_is_told_though_the_next_does_not_come(tmp_path):
-    """The events of a page are in the log and told while the sweep still waits for the API."""
-    pages, told = Pages(150), []
+    """The events of a page are in the log and reported while the sweep still waits for the API."""
+    pages, reported = Pages(150), []
 
     def recorded(changes):
-        told.extend(change.known.job.id for change in changes)
+        reported.extend(change.known.job.id for change in changes)
         pages.answers.set()
 
     async with open_store(tmp_path / "tracker.db") as store:
         poller = Poller("default", pages, store, backfill=0.0, now=lambda: NOW * 1000, callbacks=Callbacks(recorded=recorded))
         with anyio.fail_after(10):
             report = await poller.poll_once()
-    assert (len(told), report.failure) == (150, None)
+    assert (len(reported), report.failure) == (150, None)
 
 
 @pytest.mark.slow

@@ -109,7 +109,7 @@ async def test_endless_body_ends_at_the_cap(client):
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_no_redirect_is_followed(client, status):
-    """A redirect is an answer like any other: nobody else is asked, least of all with our headers."""
+    """A redirect is an answer like any other: no other server is asked, least of all with our headers."""
     async with loopback(sends(answer())) as elsewhere:
         async with loopback(sends(answer(b"", status, f"location: {elsewhere.url}/"))) as server:
             said = await client.send(asking(server.url))
@@ -214,7 +214,7 @@ async def test_cut_off_requests_leave_the_pool_whole(client):
 
 
 async def test_connection_closed_while_idle_costs_nothing(client):
-    """A server that hangs up between requests is connected to anew."""
+    """A server that hangs up between requests is connected to again."""
     async with loopback(sends(answer(), keeps=False)) as server:
         assert isinstance(await client.send(asking(server.url)), Answer)
         with anyio.fail_after(LIFE):
@@ -224,7 +224,7 @@ async def test_connection_closed_while_idle_costs_nothing(client):
 
 
 async def test_cancelled_caller_is_cancelled(client):
-    """A caller that is cancelled gets no NoAnswer: the deadline is told from the end of the daemon."""
+    """A caller that is cancelled gets no NoAnswer: the deadline differs from the end of the daemon."""
     said = []
 
     async def ask():
@@ -241,7 +241,7 @@ async def test_cancelled_caller_is_cancelled(client):
 
 
 async def test_burst_costs_no_connections_for_ever(client):
-    """Of the connections that a burst has made, those that nobody has used for long are closed with the next request."""
+    """Of the connections that a burst has made, those that are idle for long are closed with the next request."""
     async with loopback(sends(answer())) as server:
         async with anyio.create_task_group() as group:
             for _ in range(4):
@@ -254,7 +254,7 @@ async def test_burst_costs_no_connections_for_ever(client):
 
 
 async def test_connection_that_was_idle_for_long_is_not_used_again(client):
-    """Routers forget connections and tell nobody: a request over one of them would wait for its deadline."""
+    """Routers drop connections silently: a request over one of them would wait for its deadline."""
     async with loopback(sends(answer())) as server:
         for _ in range(2):
             assert isinstance(await client.send(asking(server.url)), Answer)

@@ -1,7 +1,7 @@
 """What the HTTP client says where there is no answer, and what it keeps to itself."""
 
 import pytest
-from loopback import answer, hangs, loopback, nobody, resets, sends
+from loopback import answer, hangs, loopback, resets, sends, unreachable_url
 
 from tracker.http.client import NoAnswer, Request, http_client, tls_context
 
@@ -34,7 +34,7 @@ async def ask(tls):
         async def ask(url, path=f"/hooks/{SECRET}", **headers):
             headers = {"authorization": f"Bearer {KEY}", **headers}
             said = await client.send(Request(method="GET", url=url + path, headers=headers, deadline=5.0))
-            assert not any(told in repr(said) for told in (SECRET, KEY, "hooks", "http:"))
+            assert not any(secret in repr(said) for secret in (SECRET, KEY, "hooks", "http:"))
             return said
 
         yield ask
@@ -98,15 +98,15 @@ async def test_interim_answers_without_end_are_none(ask):
 
 
 async def test_interim_answers_are_read_past(ask):
-    """A few 1xx before the answer are nothing that anybody need know."""
+    """A few 1xx responses before the answer are ignored."""
     async with loopback(sends(b"HTTP/1.1 100 Continue\r\n\r\n" * 16 + answer(b"at last"))) as server:
         said = await ask(server.url)
     assert said.body == b"at last"
 
 
 async def test_refused_connection_is_no_answer(ask):
-    """A port at which nobody listens."""
-    with nobody() as url:
+    """A port at which no server listens gives no answer."""
+    with unreachable_url() as url:
         assert await ask(url) == NoAnswer(REFUSED)
 
 

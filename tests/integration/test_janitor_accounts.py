@@ -1,4 +1,4 @@
-"""An account that cannot be reached: told once it has lasted, with the reason, and once more when it works again."""
+"""An unreachable account: reported once the outage has lasted, with the reason, and once more when it recovers."""
 
 import jsonschema
 import pytest
@@ -17,19 +17,19 @@ def world(tmp_path):
     return LookedAfter(tmp_path / "tracker.db", TimeLimits(unreachable_after=5 * MINUTE))
 
 
-def told(world):
-    return [(at / MINUTE, type_) for at, type_, _ in world.told]
+def reports(world):
+    return [(at / MINUTE, type_) for at, type_, _ in world.reported]
 
 
 async def test_an_outage_counts_from_a_jump_of_the_clock(world):
-    """Where the clock jumped four minutes after the first failure, it is told five minutes after that, once."""
+    """Where the clock jumped four minutes after the first failure, it is reported five minutes after that, once."""
     async with world.running():
         await world.go_on(MINUTE, MINUTE)
         world.fail("500")
         await world.go_on(4 * MINUTE, MINUTE)
         world.jump()
         await world.go_on(10 * MINUTE, MINUTE)
-    assert told(world) == [(10, UNREACHABLE)]
+    assert reports(world) == [(10, UNREACHABLE)]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ async def test_the_reason_is_told(world, kind, reason, detail):
         world.fail()
         await world.go_on(5 * MINUTE, MINUTE)
         unreachable, recovered = await world.log(*TIME_ALONE)
-    assert told(world) == [(7, UNREACHABLE), (22, RECOVERED)]
+    assert reports(world) == [(7, UNREACHABLE), (22, RECOVERED)]
     assert unreachable["data"]["detail"].startswith(detail)
     about = {"account": "default", "reason": reason, "since": iso(round((BEGAN + 2 * MINUTE) * 1000))}
     assert unreachable["data"] == recovered["data"] == about | {"detail": unreachable["data"]["detail"]}
@@ -61,7 +61,7 @@ async def test_the_reason_is_told(world, kind, reason, detail):
 
 
 async def test_restarts_in_between(world):
-    """An outage that was told is not told again by a daemon that starts in it, and its end is, by one that starts after it."""
+    """A daemon that starts within a reported outage does not repeat it; one that starts after it reports its end."""
     async with world.running():
         world.fail("500")
         await world.go_on(10 * MINUTE, MINUTE)
@@ -72,15 +72,15 @@ async def test_restarts_in_between(world):
     world.fail()
     async with world.running():
         await world.look()
-        assert told(world) == [(6, UNREACHABLE)], "nobody has looked yet"
+        assert reports(world) == [(6, UNREACHABLE)], "no look yet"
         await world.go_on(MINUTE, MINUTE)
     async with world.running():
         await world.go_on(MINUTE, MINUTE)
-    assert told(world) == [(6, UNREACHABLE), (31, RECOVERED)]
+    assert reports(world) == [(6, UNREACHABLE), (31, RECOVERED)]
 
 
 async def test_each_outage_by_itself(world):
-    """A second outage is told as the first was, one that is too short is not, and the log stays sound."""
+    """A second outage is reported like the first, one that is too short is not, and the log stays sound."""
     world.add(3)
     async with world.running():
         for lasts in (6, 4, 6):
@@ -88,7 +88,7 @@ async def test_each_outage_by_itself(world):
             await world.go_on(lasts * MINUTE, MINUTE)
             world.fail()
             await world.go_on(2 * MINUTE, MINUTE)
-    assert told(world) == [(6, UNREACHABLE), (7, RECOVERED), (20, UNREACHABLE), (21, RECOVERED)]
+    assert reports(world) == [(6, UNREACHABLE), (7, RECOVERED), (20, UNREACHABLE), (21, RECOVERED)]
     assert verify(world.path).differences == ()
 
 

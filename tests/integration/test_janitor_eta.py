@@ -18,7 +18,7 @@ def world(tmp_path):
 
 
 async def test_the_end_is_foretold(world):
-    """Once 2 % were seen to be completed each progress says the job's end, to the minute; a restart begins anew."""
+    """Once 2 % were seen to be completed each progress says the job's end, to the minute; a restart begins again."""
     world.add(1, **STEADY)
     for _ in range(2):
         async with world.running():

@@ -1,4 +1,4 @@
-"""Jobs that stand still or run out of time: told once per episode over hours, whatever is restarted, down or unreachable."""
+"""Jobs that stall or near their deadline: reported once per episode, despite restarts, downtime and outages."""
 
 import jsonschema
 import msgspec
@@ -22,25 +22,25 @@ def world(tmp_path):
 
 @pytest.mark.parametrize("restart_every", [12 * HOUR, HOUR])
 async def test_once_per_episode(world, restart_every):
-    """A stall is told an hour after each move, the deadline once after eight of ten hours, however often it is restarted."""
+    """A stall is reported an hour after each move, the deadline once after eight of ten hours, despite restarts."""
     (id_,) = world.add(1, **SLOW)
     for _ in range(round(12 * HOUR / restart_every)):
         async with world.running():
             await world.go_on(restart_every, QUARTER)
-    stalls = [at / HOUR for at, type_, _ in world.told if type_ == "batch.stalled"]
+    stalls = [at / HOUR for at, type_, _ in world.reported if type_ == "batch.stalled"]
     assert stalls == [1.25, 4, 7, 10]  # first seen after a quarter of an hour, moved after 3, 6 and 9
-    assert [(at / HOUR, job) for at, type_, job in world.told if type_ == "batch.deadline"] == [(8, id_)]
+    assert [(at / HOUR, job) for at, type_, job in world.reported if type_ == "batch.deadline"] == [(8, id_)]
     assert verify(world.path).differences == ()
 
 
 async def test_a_stall_counts_from_a_jump_of_the_clock(world):
-    """Where the clock jumped an hour after the job was first seen, it is told an hour after that."""
+    """Where the clock jumped an hour after the job was first seen, it is reported an hour after that."""
     world.add(1, **SLOW)
     async with world.running():
         await world.go_on(HOUR, QUARTER)
         world.jump()
         await world.go_on(2 * HOUR, QUARTER)
-    assert [(at / HOUR, type_) for at, type_, _ in world.told] == [(2, "batch.stalled")]
+    assert [(at / HOUR, type_) for at, type_, _ in world.reported] == [(2, "batch.stalled")]
 
 
 async def test_of_many_each_is_told(world, monkeypatch):
@@ -55,7 +55,7 @@ async def test_of_many_each_is_told(world, monkeypatch):
             seen += [standing.job.id for standing in standings]
             after = seen[-1]
     assert seen == sorted(ids)
-    assert sorted(job for _, type_, job in world.told if type_ == "batch.stalled") == sorted(ids)
+    assert sorted(job for _, type_, job in world.reported if type_ == "batch.stalled") == sorted(ids)
 
 
 async def test_what_the_log_has(world):
@@ -64,7 +64,7 @@ async def test_what_the_log_has(world):
     async with world.running():
         await world.go_on(8 * HOUR, QUARTER)
         progress, logged = await world.log("batch.progress"), await world.log(*TIME_ALONE)
-    assert [event["type"] for event in logged] == [type_ for _, type_, _ in world.told]
+    assert [event["type"] for event in logged] == [type_ for _, type_, _ in world.reported]
     last_stall = logged[-2]
     assert last_stall["data"] == progress[-1]["data"]
     assert last_stall["created_at"] - BEGAN == 7 * HOUR
@@ -83,8 +83,8 @@ async def test_a_job_that_was_over_is_not_told(world):
         await world.go_on(10 * HOUR, QUARTER)
         ends = await world.log("batch.failed", "batch.deleted")
     assert {event["type"] for event in ends} == {"batch.failed", "batch.deleted"}
-    assert [told for told in world.told if told[2] == ended] == []
-    assert [type_ for _, type_, job in world.told if job == deleted] in ([], ["batch.stalled"])  # before the second 404
+    assert [each for each in world.reported if each[2] == ended] == []
+    assert [type_ for _, type_, job in world.reported if job == deleted] in ([], ["batch.stalled"])  # before the second 404
 
 
 async def test_a_job_that_moved_while_nobody_looked(world):
@@ -96,19 +96,19 @@ async def test_a_job_that_moved_while_nobody_looked(world):
     world.at += 5 * HOUR
     async with world.running():
         await world.look()
-        assert world.told == [], "nobody has looked yet"
+        assert world.reported == [], "no look yet"
         world.fail("500")
         await world.go_on(QUARTER, QUARTER)
-        assert world.told == [], "a look that failed is none"
+        assert world.reported == [], "a look that failed is none"
         world.fail()
         await world.go_on(QUARTER, QUARTER)
-        assert [(type_, job) for _, type_, job in world.told] == [("batch.stalled", stands)]
+        assert [(type_, job) for _, type_, job in world.reported] == [("batch.stalled", stands)]
         await world.go_on(1.5 * HOUR, QUARTER)
-    assert [(at / HOUR, type_, job) for at, type_, job in world.told[1:]] == [(7, "batch.stalled", moves)]
+    assert [(at / HOUR, type_, job) for at, type_, job in world.reported[1:]] == [(7, "batch.stalled", moves)]
 
 
 async def test_an_outage_is_no_stall(world):
-    """While the API cannot be reached, nobody knows whether a job stands still, so nobody says it."""
+    """While the API cannot be reached, a stall is unknown, so it is not reported."""
     world.add(1, **SLOW | {"requests": 30})
     async with world.running():
         await world.go_on(45 * MINUTE, QUARTER)
@@ -116,7 +116,7 @@ async def test_an_outage_is_no_stall(world):
         await world.go_on(5 * HOUR, QUARTER)
         world.fail()
         await world.go_on(QUARTER, QUARTER)
-    assert {type_ for _, type_, _ in world.told} == {"account.unreachable", "account.recovered"}
+    assert {type_ for _, type_, _ in world.reported} == {"account.unreachable", "account.recovered"}
 
 
 async def test_the_metadata_names_the_timeout(world):
@@ -125,5 +125,5 @@ async def test_the_metadata_names_the_timeout(world):
     (long,) = world.add(1, metadata={"timeout_hours": "20"}, **SLOW)
     async with world.running():
         await world.go_on(17 * HOUR, HOUR)
-    late = [(at / HOUR, job) for at, type_, job in world.told if type_ == "batch.deadline"]
+    late = [(at / HOUR, job) for at, type_, job in world.reported if type_ == "batch.deadline"]
     assert late == [(8, short), (16, long)]

@@ -1,4 +1,4 @@
-"""What happens between the janitor's reading and its writing, who is told, and the loop itself."""
+"""What happens between the janitor's reading and its writing, which receivers are notified, and the loop itself."""
 
 import sqlite3
 from contextlib import closing
@@ -79,7 +79,7 @@ async def test_who_is_told(store):
 
 
 async def test_accounts_are_told_apart(store):
-    """Two accounts may know a job of one id; what was told of the one says nothing of the other."""
+    """Two accounts may know a job of one id; a report of the one says nothing of the other."""
     await store.record("other", [first_seen("other", a_job(), SEEN)])
     assert len(await store.append(await due(store))) == 2
     (here,), (there,) = await store.active_job_statuses("default"), await store.active_job_statuses("other")
@@ -141,11 +141,11 @@ async def test_what_was_not_written_is_said_the_next_time(store, path):
 
 
 async def test_the_loop_goes_on_after_a_lost_store(store, path):
-    """The loop looks again and again: an outage is told although the first looks found no database."""
+    """The loop repeats: an outage is reported although the first looks found no database."""
     health = Health(["default"])
     health.swept("default", Failure(Reason.NETWORK, "refused"), SEEN)
     limits = {"default": TimeLimits(unreachable_after=0.1)}
-    told = store.wakeups.deliveries_changed("all")
+    changed = store.wakeups.deliveries_changed("all")
     path.rename(path.with_name("away.db"))
     with anyio.fail_after(30), capture_logs() as lines:
         async with anyio.create_task_group() as group:
@@ -153,7 +153,7 @@ async def test_the_loop_goes_on_after_a_lost_store(store, path):
             while not lines:
                 await anyio.lowlevel.checkpoint()
             path.with_name("away.db").rename(path)
-            await told.wait()
+            await changed.wait()
             group.cancel_scope.cancel()
     assert {line["event"] for line in lines} == {"storage.failed", "account.unreachable"}
     assert (await store.last_account_event("default")).data["detail"] == "refused"

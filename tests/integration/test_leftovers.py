@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 from click.testing import CliRunner
-from loopback import nobody
+from loopback import unreachable_url
 from observations import SINCE, seen
 from receiving import receiving
 from structlog.testing import capture_logs
@@ -124,15 +124,15 @@ async def test_routes(tmp_path):
             return answer.status_code, answer.json().get("detail") or answer.json()
 
         assert (await app.post("/api/receivers/former/drop", json={})).status_code == 401
-        assert await ask("former/move", to="nobody") == (
+        assert await ask("former/move", to="unknown") == (
             404,
-            "no receiver 'nobody' in the configuration; there are: pipeline, team",
+            "no receiver 'unknown' in the configuration; there are: pipeline, team",
         )
         assert (await ask("team/move", to="pipeline"))[0] == 409
         assert (await ask("team/drop"))[0] == 409
-        assert (await ask("nobody/drop")) == (
+        assert (await ask("unknown/drop")) == (
             404,
-            "receiver 'nobody' has no pending or dead delivery; there are some of: former",
+            "receiver 'unknown' has no pending or dead delivery; there are some of: former",
         )
         assert await ask("former/move", to="team") == (200, {"moved": 3, "already": 0})
         assert (await ask("team/drop", dead=True))[0] == 404
@@ -153,9 +153,9 @@ async def test_metrics(tmp_path):
 
 @asynccontextmanager
 async def daemon_of(database, url="http://127.0.0.1:1", **match):
-    """The daemon over this database, with the receiver `pipeline`, and an API that nobody answers for."""
+    """The daemon over this database, with the receiver `pipeline`, and an unreachable API."""
     receiver = WebhookReceiver(name="pipeline", url=Secret(url), timeout=5.0, match=Match(**match))
-    with nobody() as api:
+    with unreachable_url() as api:
         account = Account(name="default", api_key=Secret("key"), base_url=api, poll_interval=3600.0)
         http = Http(listen=(Listen(port=0),))
         config = Config(source=None, storage=Storage(database), http=http, accounts=(account,), receivers=(receiver,))
@@ -167,7 +167,7 @@ async def test_daemon_warns_and_moves(tmp_path):
     """The daemon warns of each at its start and at a reload; what it is asked to move arrives at once."""
     database = tmp_path / "tracker.db"
     await leave_behind(database)
-    async with receiving() as receiver, daemon_of(database, receiver.url, account="nobody") as running:
+    async with receiving() as receiver, daemon_of(database, receiver.url, account="unknown") as running:
         with capture_logs() as lines:
             await running.warn()
             await running.reload_once(lambda: running._config)

@@ -12,7 +12,7 @@ from tracker.web.api import metrics as route
 
 
 class Rendering:
-    """A page that takes as long as it is told, and knows how often it was begun, where, and by how many at a time."""
+    """A page that ends with `may_end`, and counts how often, in which threads, and how often at once it is made."""
 
     def __init__(self):
         self.may_end = threading.Semaphore(0)
@@ -53,7 +53,7 @@ async def until(done):
 
 
 async def test_the_loop_goes_on_while_a_page_is_made(scraped):
-    """A page that is under way holds up nobody: another request is answered before it, by the loop's own thread."""
+    """A page that is under way delays no other request: one is answered before it, by the loop's own thread."""
     rendering = Rendering()
     async with scraped(rendering) as client, anyio.create_task_group() as group:
         pages = []
@@ -90,7 +90,7 @@ async def test_scrapes_do_not_pile_up():
 
 
 async def test_page_that_never_ends_is_not_waited_for_long(monkeypatch, scraped):
-    """Whoever waits longer than Prometheus does is told so, and the next page is there as soon as one can be made."""
+    """A request that waits longer than Prometheus does fails with the reason; the next page comes as soon as it can."""
     monkeypatch.setattr(route, "LONGEST_WAIT", 0.05)
     rendering = Rendering()
     async with scraped(rendering) as client, anyio.create_task_group() as group:

@@ -36,13 +36,13 @@ def tls():
 
 @pytest.fixture
 async def api(tls):
-    """An API at a URL: `api(url)`; `api.answered` is what was told of its requests."""
+    """An API at a URL: `api(url)`; `api.answered` is what was reported of its requests."""
     async with http_client(tls) as http:
         answered = []
 
         def api(url):
-            told = lambda call, code, seconds: answered.append((call, code, 0 < seconds < 60))  # noqa: E731
-            return Mistral(http, url, KEY, rate_limiter=RateLimiter(1000), deadline=5.0, now=lambda: NOW, answered=told)
+            report = lambda call, code, seconds: answered.append((call, code, 0 < seconds < 60))  # noqa: E731
+            return Mistral(http, url, KEY, rate_limiter=RateLimiter(1000), deadline=5.0, now=lambda: NOW, answered=report)
 
         api.answered = answered
         yield api
@@ -170,7 +170,7 @@ async def test_other_job_is_not_taken_for_the_one_asked_for(api, other):
 
 
 async def test_each_request_is_told(api):
-    """`answered` is told of every request, with its call and its code; `none` where there was no answer."""
+    """`answered` is called for every request, with its call and its code; `none` where there was no answer."""
     async with loopback(EMPTY, sends(answer(b"", 404)), sends(answer(b"", 503)), sends(b"", keeps=False)) as server:
         provider = api(server.url)
         await provider.list_jobs(ListQuery(), 0, 100)

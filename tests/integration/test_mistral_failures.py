@@ -5,7 +5,7 @@ from email.utils import formatdate
 
 import anyio
 import pytest
-from loopback import answer, drips, loopback, nobody, resets, sends
+from loopback import answer, drips, loopback, resets, sends, unreachable_url
 
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.ports.provider import ListQuery
@@ -229,8 +229,8 @@ async def test_network_that_fails_is_a_failure_of_its_own(api, scene, detail):
 
 
 async def test_unreachable_api_is_a_failure_of_the_network(api):
-    """Nobody listens: the network's failure, with what may be wrong."""
-    with nobody() as url:
+    """No server listens: the network's failure, with what may be wrong."""
+    with unreachable_url() as url:
         expected = Failure(
             Reason.NETWORK,
             f"{url}: the connection is refused: nothing listens there; are host and port right, and is the server up?",

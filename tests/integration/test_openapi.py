@@ -53,10 +53,10 @@ async def test_schemathesis_finds_nothing(tmp_path):
             done = await anyio.run_process(
                 [program, "--no-color", "run", f"{url}/api/openapi.json"], cwd=tmp_path, check=False, stderr=subprocess.STDOUT
             )
-    told = done.stdout.decode()
-    assert done.returncode == 0, told
-    assert "14 selected / 15 total" in told
-    assert int(re.search(r"(\d+) generated", told)[1]) > 500
+    output = done.stdout.decode()
+    assert done.returncode == 0, output
+    assert "14 selected / 15 total" in output
+    assert int(re.search(r"(\d+) generated", output)[1]) > 500
 
 
 async def test_the_document_is_whole(tmp_path):

@@ -105,7 +105,7 @@ async def test_wish_of_the_api_is_followed():
 
 @pytest.mark.parametrize(("wish", "patience"), [(5.001, USUAL), (3600.0, USUAL), (0.2, Patience(longest=0.1))])
 async def test_wish_beyond_patience_is_returned_at_once(wish, patience):
-    """Who is asked for more patience than it has does not ask again: the failure goes to somebody who can wait."""
+    """A wait beyond its limit is not retried: the failure goes to the caller, which can wait."""
     failure = Failure(Reason.RATE_LIMITED, "HTTP 429", wish)
     provider = Scripted(failure, PAGE)
     assert await persist(provider, patience) is failure

@@ -10,7 +10,7 @@ JUNE_25 = "Wed, 25 Jun 2025 14:20:10 GMT"
 
 @pytest.mark.parametrize("ahead", [-3 * HOUR, 0.0, 3 * HOUR], ids=["behind", "right", "ahead"])
 async def test_what_ended_before_the_first_contact_is_no_news(tmp_path, ahead):
-    """However wrong one of the clocks is, jobs that were over are logged and delivered to nobody, and later ends are news."""
+    """However wrong one of the clocks is, ended jobs are logged and not delivered, and later ends are delivered."""
     world = Watched(tmp_path / "tracker.db")
     world.ahead = ahead
     async with world.running():
@@ -26,7 +26,7 @@ async def test_what_ended_before_the_first_contact_is_no_news(tmp_path, ahead):
 
 
 @pytest.mark.parametrize(
-    ("headers", "told"),
+    ("headers", "expected"),
     [
         ({"date": JUNE_25}, 1_750_861_210_000),
         ({"date": JUNE_25, "age": "60"}, 1_750_861_270_000),
@@ -40,6 +40,6 @@ async def test_what_ended_before_the_first_contact_is_no_news(tmp_path, ahead):
     ],
     ids=str,
 )
-def test_the_time_that_an_answer_tells(headers, told):
+def test_the_time_that_an_answer_tells(headers, expected):
     """It is the date, and the time for which a cache has kept the answer; what is nonsense tells nothing."""
-    assert server_time(headers) == told
+    assert server_time(headers) == expected

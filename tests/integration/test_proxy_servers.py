@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 import anyio
 import pytest
 from authority import Authority
-from loopback import GONE, answer, hangs, loopback, nobody, sends
+from loopback import GONE, answer, hangs, loopback, sends, unreachable_url
 
 from tracker.http.client import Answer, NoAnswer, Request, http_client, tls_context
 from tracker.http.proxies import Exempt, Proxies
@@ -123,7 +123,7 @@ async def test_user_of_a_socks_proxy(tls, password, served):
 async def test_network_of_no_proxy_goes_straight(tls):
     """An address in an exempt network is asked without the proxy, which does not even listen."""
     exempt = (Exempt.parse("127.0.0.0/8"),)
-    with nobody() as proxy:
+    with unreachable_url() as proxy:
         async with loopback(sends(answer(b"here"))) as server:
             said = await asked(tls, Proxies(http=proxy, exempt=exempt), server.url)
     assert said.body == b"here"
@@ -162,8 +162,8 @@ async def test_socks_proxy_that_cannot_connect(tls):
 
 @pytest.mark.parametrize("scheme", ["http", "socks5"])
 async def test_proxy_that_is_not_there(tls, scheme):
-    """Where nobody listens as the proxy there is no answer."""
-    with nobody() as url:
+    """Where no proxy listens there is no answer."""
+    with unreachable_url() as url:
         said = await asked(tls, Proxies(http=url.replace("http", scheme)))
     assert isinstance(said, NoAnswer)
 

@@ -50,7 +50,7 @@ async def test_rate_is_kept(rate, count):
 
 
 async def test_callers_are_served_in_order():
-    """Whoever asks first has the first turn."""
+    """The first caller has the first turn."""
     given = []
     await turns(RateLimiter(50), 70, given)
     assert [who for _, who in given] == list(range(70))
@@ -67,7 +67,7 @@ async def test_idle_time_is_not_saved_up():
 
 
 async def test_pause_holds_every_turn():
-    """Nobody has a turn before the pause is over, whether waiting already or come later."""
+    """No caller has a turn before the pause is over, whether it waits already or comes later."""
     rate_limiter, given = RateLimiter(20), []
     await turns(rate_limiter, 20, [])
     async with anyio.create_task_group() as group:
@@ -100,7 +100,7 @@ async def test_pause_is_not_made_up_for():
 
 
 async def test_turn_that_is_given_up_is_not_used():
-    """A caller that no longer wants its turn delays nobody."""
+    """A caller that no longer wants its turn delays no other."""
     rate_limiter, given = RateLimiter(2), []
     began = anyio.current_time()
     for _ in range(2):
@@ -115,7 +115,7 @@ async def test_turn_that_is_given_up_is_not_used():
 
 
 async def test_closed_pace_gives_no_turn():
-    """Once it is closed nobody has a turn, were it due in an hour or at once; those who wait hear so immediately."""
+    """Once it is closed no caller has a turn, due in an hour or at once; those that wait fail immediately."""
     rate_limiter, withdrawn = RateLimiter(1), []
 
     async def take():

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
-from loopback import nobody
+from loopback import unreachable_url
 from receiving import receiving
 
 from tracker.config import Account, Config, Http, Listen, Secret, Storage
@@ -37,9 +37,9 @@ async def log_ends(store, *ids):
 
 @asynccontextmanager
 async def running(database, url, **http):
-    """The daemon over this database, with one receiver, and an API that nobody answers for."""
+    """The daemon over this database, with one receiver, and an unreachable API."""
     receiver = WebhookReceiver(name="pipeline", url=Secret(url), retry=(3600.0,), timeout=5.0)
-    with nobody() as api:
+    with unreachable_url() as api:
         account = Account(name="default", api_key=Secret("key"), base_url=api, poll_interval=3600.0)
         config = Config(
             source=None,
@@ -106,7 +106,7 @@ async def test_daemon_names_the_receivers_that_there_are(tmp_path):
 
 
 class Notifier:
-    """Answers each delivery as it is told to by `came_of`, once that has been told."""
+    """Answers each delivery with its result in `came_of`, once `may_answer` has set it."""
 
     def __init__(self):
         self.began = anyio.Event()
@@ -126,14 +126,14 @@ class Notifier:
 
 
 @asynccontextmanager
-async def two_under_way(database, told=lambda _settlement: None):
+async def two_under_way(database, on_settled=lambda _settlement: None):
     """A store and a deliverer that has sent the ends of `a` and `b`, and waits for what comes of them."""
     async with open_store(database, [ENDS]) as store, anyio.create_task_group() as group:
         await log_ends(store, "a", "b")
         notifier = Notifier()
         policy = DeliveryPolicy(retry=(3600.0,), hold=900.0)
         deliverer = Deliverer(
-            "pipeline", policy, notifier, store.outbox, store.wakeups, now=now, jitter=lambda: 0.5, on_settled=told
+            "pipeline", policy, notifier, store.outbox, store.wakeups, now=now, jitter=lambda: 0.5, on_settled=on_settled
         )
         group.start_soon(deliverer.run)
         await notifier.began.wait()
@@ -163,9 +163,9 @@ async def test_what_fails_after_a_receiver_was_enabled_does_not_disable_it_again
 async def test_replayed_delivery_whose_first_attempt_fails_is_tried_at_once(tmp_path):
     """A replay while the first attempt is under way promises an attempt now: its failure does not lead to the old schedule."""
     database = tmp_path / "tracker.db"
-    told = []
+    settlements = []
     with anyio.fail_after(30):
-        async with two_under_way(database, told.append) as (store, deliverer, notifier):
+        async with two_under_way(database, settlements.append) as (store, deliverer, notifier):
             async with deliverer.paused():
                 assert (await store.replay(Replay(receiver="pipeline", seq=2), now())).deliveries == 1
             notifier.may_answer("a", Result.SERVER)
@@ -173,7 +173,7 @@ async def test_replayed_delivery_whose_first_attempt_fails_is_tried_at_once(tmp_
             notifier.may_answer("a", Result.DELIVERED)
             first, _ = await settled(database, lambda found: found[0]["state"] == "delivered")
             assert [attempt["result"] for attempt in first["attempts"]] == ["server", "delivered"]
-    assert [(each.state, each.due_at == each.ended_at) for each in told] == [("pending", True), ("delivered", True)]
+    assert [(each.state, each.due_at == each.ended_at) for each in settlements] == [("pending", True), ("delivered", True)]
 
 
 async def test_nothing_is_settled_while_the_deliverer_steps_aside(tmp_path):

@@ -16,7 +16,7 @@ def anyio_backend():
 
 
 async def test_each_wakes_at_its_moment():
-    """Whoever waits for less is first, and each at the moment that it waited for, days from now."""
+    """The shortest wait ends first, and each at its own moment, days from now."""
     woken = []
 
     async def sleep(seconds):

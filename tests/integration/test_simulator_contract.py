@@ -95,7 +95,7 @@ async def test_every_answer_validates_against_the_schema(simulator, raw):
                     VALIDATOR.validate(job)
         got = (await raw.get(f"/v1/batch/jobs/{job['id']}")).json()
         assert got == job
-    assert statuses == STATUSES | {"VALIDATING"}, "all seven, and one that nobody documented"
+    assert statuses == STATUSES | {"VALIDATING"}, "all seven, and one that is undocumented"
 
 
 async def test_schema_check_can_fail(raw):
@@ -116,7 +116,7 @@ async def test_schema_check_can_fail(raw):
         {"metadata": {"team": "research", "task": "labels"}},
         {"created_by_me": True},
         {"order_by": "created"},
-        {"agent_id": "nobody"},
+        {"agent_id": "unknown"},
         {"created_after": datetime.fromtimestamp(BEGAN - 120, UTC)},
         {"created_after": datetime.fromtimestamp(BEGAN - 120, UTC).astimezone(datetime.now().astimezone().tzinfo)},
         {"status": ["FAILED"], "model": "mistral-small-latest", "order_by": "created"},
@@ -125,7 +125,7 @@ async def test_schema_check_can_fail(raw):
 )
 async def test_official_client_lists_by_every_filter_over_all_pages(simulator, client, query):
     """What the official client collects page by page is what the plans say, in the order asked for."""
-    simulator.workspace.get("", BEGAN)  # by then whoever was to come has come
+    simulator.workspace.get("", BEGAN)  # by then every job has come
     wanted = expected(simulator, query)
     assert await every_id(client, **query) == wanted
     assert bool(wanted) != ("agent_id" in query), "the filter lets some through, or none on purpose"

@@ -2,7 +2,7 @@
 
 import anyio
 import pytest
-from loopback import answer, drips, loopback, nobody, resets, sends
+from loopback import answer, drips, loopback, resets, sends, unreachable_url
 from slack_events import NOW, delivery
 from slack_standin import TOKEN, error, slack, slow_down
 from starlette.responses import PlainTextResponse
@@ -76,7 +76,7 @@ async def test_every_error_has_its_result(bot, name, result):
 
 
 @pytest.mark.parametrize(
-    ("token", "channel", "detail"), [("xoxb-wrong", "#batches", "invalid_auth"), (TOKEN, "#nobody", "channel_not_found")]
+    ("token", "channel", "detail"), [("xoxb-wrong", "#batches", "invalid_auth"), (TOKEN, "#unknown", "channel_not_found")]
 )
 async def test_a_wrong_configuration_is_refused(bot, token, channel, detail):
     """A wrong token and an unknown channel are reported by Slack's names, and nothing is posted."""
@@ -130,7 +130,7 @@ async def test_no_answer_is_the_networks(bot, scene):
 
 async def test_nobody_there(bot):
     """A refused connection is the network's."""
-    with nobody() as url:
+    with unreachable_url() as url:
         assert (await bot(url).send([CREATED])).result is Result.NETWORK
 
 

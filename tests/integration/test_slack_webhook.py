@@ -5,7 +5,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from loopback import answer, drips, loopback, nobody, resets, sends
+from loopback import answer, drips, loopback, resets, sends, unreachable_url
 from slack_events import NOW, delivery
 from slack_standin import CHANNELS, SECRET, TOKEN, slack, slow_down
 
@@ -92,7 +92,7 @@ async def test_no_answer_is_the_networks(webhook, scene):
 
 async def test_nobody_there(webhook):
     """A refused connection is the network's, and the secret URL is not named."""
-    with nobody() as url:
+    with unreachable_url() as url:
         outcome = await webhook(url + SECRET).send([delivery(1, "batch.created")])
     assert outcome.result is Result.NETWORK
     assert SECRET not in str(outcome)

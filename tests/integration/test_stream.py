@@ -72,7 +72,7 @@ async def log_of(app):
 
 
 async def test_live(path):
-    """An event reaches who follows within 50 ms of its commit, each commit anew, on a machine that has time for it."""
+    """An event reaches a subscriber within 50 ms of its commit, at every commit, on an idle machine."""
     async with surfaced(path) as app, followed(app) as follower:
         changes, delays = progress(seen()), []
         await app.store.record("one", [seen(account="one")])
@@ -102,7 +102,7 @@ async def test_from_now_on_or_from_anywhere(path):
 
 @pytest.mark.parametrize("headers", [{}, {"last-event-id": "9"}], ids=["after", "Last-Event-ID"])
 async def test_a_place_beyond_the_log_is_reset(path, headers):
-    """Who was further than the log goes is told so at once, whatever the filter, and is given what is logged from then on."""
+    """A subscriber beyond the log's end learns so at once, whatever the filter, and gets what is logged from then on."""
     async with surfaced(path) as app:
         await app.store.record("one", seen_many(5))
         async with followed(app, headers, after=9, type=["batch.failed", "batch.created"]) as follower:
@@ -139,14 +139,14 @@ async def test_filters_are_those_of_the_log(path, asked):
 
 
 async def test_one_query_for_all(path, monkeypatch):
-    """Thirty who keep up cost a commit one query and one encoding: the log is read once, whoever follows."""
+    """Thirty subscribers that keep up cost a commit one query and one encoding: the log is read once for all."""
     async with surfaced(path) as app, AsyncExitStack() as stack:
         followers = [await stack.enter_async_context(followed(app)) for _ in range(30)]
         read, made = [], []
         lend, make = app.broadcast._reader, broadcast.message
         monkeypatch.setattr(app.broadcast, "_reader", lambda: read.append(1) or lend())
         monkeypatch.setattr(broadcast, "message", lambda *event: made.append(1) or make(*event))
-        monkeypatch.setattr(subscriber, "message", lambda *_: pytest.fail("somebody reads the log for himself"))
+        monkeypatch.setattr(subscriber, "message", lambda *_: pytest.fail("a subscriber reads the log on its own"))
         for number in range(10):
             await app.store.record("one", seen_many(3, f"job-{number}"))
         expected = [seq for seq, _ in await log_of(app)]
@@ -177,7 +177,7 @@ async def test_resuming_wherever_it_breaks(path, monkeypatch):
 
 
 def filled(path):
-    """A log of many events, written as fast as SQLite can: none is delivered to anybody."""
+    """A log of many events, written as fast as SQLite can: none is delivered."""
     event = seen(account="one").events[0]
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("DROP TRIGGER events_never_replaced")
@@ -244,7 +244,7 @@ async def test_heartbeats(path, monkeypatch):
 
 @pytest.mark.slow
 async def test_a_slow_reader(path):
-    """Who does not read is dropped and slows nobody; others are given everything meanwhile, and he can resume."""
+    """A client that does not read is dropped and slows no other; others get everything meanwhile, and it can resume."""
     async with surfaced(path, limits=Limits(answer=0.5)) as app, followed(app) as quick:
         address = app.client.base_url.host, app.client.base_url.port
         with not_reading(address, b"GET /api/stream HTTP/1.1\r\nhost: localhost\r\n\r\n"), anyio.fail_after(LONG):
@@ -264,7 +264,7 @@ def client(number):
 
 
 async def test_a_cap(path):
-    """So many may follow; one more is told 503 and when to come again, and gets a place once one has gone."""
+    """The number of subscribers is limited; one more gets 503 with Retry-After, and a place once one has gone."""
     async with surfaced(path) as app, AsyncExitStack() as stack:
         app.broadcast.most_followers = 5
         first = AsyncExitStack()
@@ -320,7 +320,7 @@ async def test_a_stream_ends_with_its_session(path):
 
 
 async def test_the_end(path):
-    """When the server stops every stream ends as a whole answer, at once, and nobody is cut off."""
+    """When the server stops every stream ends as a whole answer, at once, and none is cut off."""
     ended = []
 
     async def follow(app, started):
@@ -370,7 +370,7 @@ async def test_a_log_that_cannot_be_read(path, monkeypatch):
 
 
 async def test_what_is_not_followed_costs_nothing(path):
-    """While nobody follows no event is read, and who comes then is given what comes from then on."""
+    """Without subscribers no event is read, and a later subscriber gets what comes from then on."""
     async with surfaced(path) as app:
         change = seen(account="one")
         await app.store.record("one", [change])

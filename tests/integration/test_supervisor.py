@@ -5,7 +5,7 @@ from operator import attrgetter
 
 import anyio
 import pytest
-from loopback import nobody
+from loopback import unreachable_url
 from msgspec.structs import replace
 
 from tracker.config import Account, Config, Http, Listen, Match, Secret, Storage
@@ -24,8 +24,8 @@ from tracker.store.opening import open_store
 
 @asynccontextmanager
 async def at_work(path):
-    """A supervisor with two accounts and two receivers, to none of which anybody answers, and its configuration."""
-    with nobody() as url:
+    """A supervisor with two accounts and two receivers, all unreachable, and its configuration."""
+    with unreachable_url() as url:
         accounts = tuple(
             Account(name=name, api_key=Secret(name), base_url=url, poll_interval=3600.0) for name in ("one", "two")
         )
@@ -65,7 +65,7 @@ def workers(supervisor):
     ],
 )
 async def test_no_more_is_replaced_than_has_to_be(tmp_path, changes, replaced):
-    """Limits and filters change beside those who work; whoever depends on what is different is replaced, nobody else."""
+    """Limits and filters change beside running workers; a worker that depends on a difference is replaced, no other."""
     async with at_work(tmp_path) as (supervisor, config):
         before = workers(supervisor)
         (one, two), (hook, other) = config.accounts, config.receivers

@@ -58,7 +58,7 @@ async def watching(path, *answers):
 
 
 def failed(reason, retry_after=None):
-    return Failure(reason, "told", retry_after)
+    return Failure(reason, "refused", retry_after)
 
 
 async def test_quiet_sweeps_come_at_the_interval(tmp_path):
@@ -84,12 +84,12 @@ async def test_each_answer_of_the_store_shows_that_the_sweep_gets_on(tmp_path):
     """Of a hundred accounts that begin at once each queues for the store again and again: that is no hang."""
     heard = []
     async with open_store(tmp_path / "tracker.db") as store:
-        callbacks = Callbacks(beat=lambda: heard.append("gets on"))
+        callbacks = Callbacks(beat=lambda: heard.append("beat"))
         provider = Scripted(page(job("a", "RUNNING"), job("b", "QUEUED")))
         await Poller("default", provider, Noted(store, heard), backfill=0.0, now=lambda: NOW, callbacks=callbacks).poll_once()
     asked = heard[::2]
     assert {"checkpoint", "active_jobs", "creation_of_nth_newest", "count_created", "known_jobs", "record"} <= {*asked}
-    assert heard[1::2] == ["gets on"] * len(asked)
+    assert heard[1::2] == ["beat"] * len(asked)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ async def test_each_answer_of_the_store_shows_that_the_sweep_gets_on(tmp_path):
     [(Reason.SERVER, 60.0), (Reason.NETWORK, 60.0), (Reason.UNAUTHORISED, 300.0), (Reason.NOT_ENABLED, 300.0)],
 )
 async def test_failures_are_followed_by_longer_and_longer_waits(tmp_path, reason, longest):
-    """Each failure doubles the wait, three quarters of it at jitter 0.5, up to a minute; five where somebody has to act."""
+    """Each failure doubles the wait, three quarters of it at jitter 0.5, up to a minute; five where an operator has to act."""
     async with watching(tmp_path / "tracker.db", failed(reason)) as watcher:
         waits = [await watcher.sweep_once() for _ in range(8)]
     assert waits == [0.75 * min(longest, 15.0 * 2**failures) for failures in range(8)]
@@ -129,15 +129,15 @@ async def test_patience_asked_for_is_kept(tmp_path):
 
 
 async def test_failing_account_is_told_and_its_recovery_too(tmp_path):
-    """Each failed sweep is told with its number (the log says so now and then), that it works again once."""
+    """Each failed sweep is reported with its number (the log throttles it), the recovery once."""
     answers = [failed(Reason.NETWORK)] * 3 + [page()]
     async with watching(tmp_path / "tracker.db", *answers) as watcher:
         waits = [await watcher.sweep_once() for _ in range(5)]
     assert waits[-2:] == [15.0, 15.0]
     keys = ("log_level", "event", "account", "failed_sweeps")
-    told = [tuple(line[key] for key in keys) for line in watcher.lines if line["log_level"] != "debug"]
+    reported = [tuple(line[key] for key in keys) for line in watcher.lines if line["log_level"] != "debug"]
     failing = [("warning", "sweep.failed", "default", number) for number in (1, 2)]
-    assert told == [*failing, ("info", "sweep.recovered", "default", 2)]
+    assert reported == [*failing, ("info", "sweep.recovered", "default", 2)]
 
 
 async def test_an_early_success_is_followed_up_before_the_next_sweep(tmp_path):
@@ -210,8 +210,8 @@ async def test_batch_that_came_to_nothing_is_a_warning(tmp_path):
         await watcher.sweep_once()
         del watcher.lines[:]
         await watcher.sweep_once()
-    told = {(line["job"], line["log_level"], line["event"], line.get("outcome")) for line in watcher.lines if "job" in line}
-    assert told == {
+    reported = {(line["job"], line["log_level"], line["event"], line.get("outcome")) for line in watcher.lines if "job" in line}
+    assert reported == {
         ("good", "info", "batch.completed", "success"),
         ("nothing", "warning", "batch.completed", "all_failed"),
         ("bad", "warning", "batch.failed", None),
@@ -251,13 +251,13 @@ async def test_store_that_fails_is_told_and_tried_again_soon(tmp_path):
 
 
 async def test_first_contact_is_one_line(tmp_path):
-    """What was over before anybody watched is one line with its number, not a line for each job."""
+    """What was over before the first poll is one line with its number, not a line for each job."""
     over = [job(f"old-{number}", "SUCCESS", completed_at=NOW // 1000 - 3600) for number in range(50)]
     async with watching(tmp_path / "tracker.db", page(*over)) as watcher:
         await watcher.sweep_once()
         await watcher.sweep_once()
-    told = [line for line in watcher.lines if line["log_level"] != "debug"]
-    assert [(line["event"], line["jobs"]) for line in told] == [("account.backfilled", 50)]
+    reported = [line for line in watcher.lines if line["log_level"] != "debug"]
+    assert [(line["event"], line["jobs"]) for line in reported] == [("account.backfilled", 50)]
 
 
 async def test_store_that_works_again_is_told(tmp_path):
@@ -269,5 +269,5 @@ async def test_store_that_works_again_is_told(tmp_path):
         (tmp_path / "away.db").rename(path)
         for _ in range(3):
             await watcher.sweep_once()
-    told = [line["event"] for line in watcher.lines if line["log_level"] != "debug"]
-    assert told == ["storage.failed", "storage.recovered"]
+    reported = [line["event"] for line in watcher.lines if line["log_level"] != "debug"]
+    assert reported == ["storage.failed", "storage.recovered"]

@@ -1,4 +1,4 @@
-"""The vigil: it looks when somebody may hang, and not before."""
+"""The watchdog: it checks when a loop may hang, and not before."""
 
 import anyio
 import pytest

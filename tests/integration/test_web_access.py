@@ -322,7 +322,7 @@ async def test_probes_of_a_machine_that_knows_no_host(app):
 
 
 async def test_probes_without_a_token_cost_few_commits(path):
-    """However often strangers ask, the store is tried once in a while; who may read is told how it is now."""
+    """However often strangers ask, the store is tried once in a while; an authorised reader gets its state now."""
     trials = []
     async with surfaced(path) as app:
 

@@ -65,7 +65,7 @@ async def test_methods_that_there_are_not(path, url):
 
 
 async def test_a_bug_is_a_problem_too(path, monkeypatch, caplog):
-    """What nobody thought of is 500, a problem without a word of what happened, as harmless as any answer; the log has it."""
+    """An unexpected error is 500, a problem without the cause, as harmless as any answer; the log has it."""
     async with surfaced(path) as app:
         monkeypatch.setattr(app.health, "not_ready_because", lambda: 1 / 0)
         answer = await app.get("/readyz")
@@ -79,7 +79,7 @@ async def test_a_bug_is_a_problem_too(path, monkeypatch, caplog):
 
 
 async def test_metrics_are_what_prometheus_reads(path):
-    """The page comes in Prometheus's text format, whatever the loops have told."""
+    """The page comes in Prometheus's text format, whatever the loops have reported."""
     async with surfaced(path) as app:
         app.metrics.configured({"one": 15.0}, [])
         app.metrics.swept("one", Report(events=0, shown=1, stale=3, malformed=(), failure=None), NOW, 0.5)

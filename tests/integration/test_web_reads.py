@@ -72,7 +72,7 @@ async def test_what_will_become_of_a_job(app):
 
 
 async def test_one_job(app):
-    """An id that nobody has is 404; one that two accounts have is 409, and tells which."""
+    """An unknown id is 404; one that two accounts have is 409, and names them."""
     twice = [job["id"] for job in await whole(app, "/api/jobs", limit=500) if job["id"].startswith("job-")]
     assert len(twice) == len({*twice}), "the ids of this world are single"
     answer = await app.get("/api/jobs/job-0/x")
@@ -160,7 +160,7 @@ async def test_accounts_and_receivers(app):
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "detail"),
     [
         ("/api/jobs?limit=0", "limit: found '0', expected `int` >= 1"),
         ("/api/jobs?limit=501", "limit: found '501', expected `int` <= 500"),
@@ -189,11 +189,11 @@ async def test_accounts_and_receivers(app):
         ("/api/deliveries?order=up", "order: found 'up', expected one of asc, desc"),
     ],
 )
-async def test_what_cannot_be_asked(app, url, told):
-    """A parameter that is unknown, repeated, or out of bounds is told by name, with what was found and what was expected."""
+async def test_what_cannot_be_asked(app, url, detail):
+    """A parameter that is unknown, repeated, or out of bounds is named, with what was found and what was expected."""
     answer = await app.get(url)
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
-    assert answer.json()["detail"].startswith(told)
+    assert answer.json()["detail"].startswith(detail)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def problem(answer):
 
 
 @pytest.mark.parametrize(
-    ("method", "type_", "content", "status", "told"),
+    ("method", "type_", "content", "status", "expected"),
     [
         ("GET", "application/json", b"", 405, "found GET, expected one of POST"),
         ("PUT", "application/json", b"{}", 405, "found PUT, expected one of POST"),
@@ -45,12 +45,12 @@ def problem(answer):
         ("POST", "application/json", b"[]", 422, "Expected `object`, got `array`"),
     ],
 )
-async def test_what_is_no_replay_is_refused(app, method, type_, content, status, told):
-    """Another method, type, size or shape is told with its status, in a problem, and replays nothing."""
+async def test_what_is_no_replay_is_refused(app, method, type_, content, status, expected):
+    """Another method, type, size or shape gets its status, in a problem, and replays nothing."""
     refused = await app.client.request(method, REPLAY, headers=RIGHT | {"content-type": type_}, content=content)
     found, detail = problem(refused)
     assert (found, app.supervisor.aside) == (status, [])
-    assert told in detail
+    assert expected in detail
     assert ("allow" in refused.headers) is (status == 405)
 
 
@@ -66,7 +66,7 @@ async def test_a_body_that_nobody_measured(app):
 
 
 @pytest.mark.parametrize(
-    ("asked_for", "told"),
+    ("asked_for", "expected"),
     [
         ({}, "missing required field `receiver`"),
         ({"receiver": "", "dead": True}, "length >= 1"),
@@ -89,11 +89,11 @@ async def test_a_body_that_nobody_measured(app):
         ({"receiver": "r", "dead": True, "sequence": 5}, "unknown field `sequence`"),
     ],
 )
-async def test_what_cannot_be_replayed_is_told(app, asked_for, told):
+async def test_what_cannot_be_replayed_is_refused(app, asked_for, expected):
     """A choice that is none, or more than one, or out of bounds is 422 with what was found, and replays nothing."""
     status, detail = problem(await app.post(REPLAY, headers=RIGHT, json=asked_for))
     assert (status, app.supervisor.aside) == (422, [])
-    assert told in detail
+    assert expected in detail
 
 
 async def test_replay_and_retry(path):
@@ -131,18 +131,18 @@ async def settled(app):
     return [settle(claimed, Outcome(result=Result.GONE), (1.0,), (1, 1), 0.5)]
 
 
-@pytest.mark.parametrize("url", [REPLAY, "/api/deliveries/nobody/1/retry", "/api/receivers/nobody/enable"])
+@pytest.mark.parametrize("url", [REPLAY, "/api/deliveries/unknown/1/retry", "/api/receivers/unknown/enable"])
 async def test_a_receiver_that_there_is_not(app, url):
     """An unknown receiver is 404, with those that there are."""
     status, detail = problem(
-        await app.post(url, headers=RIGHT, json={"receiver": "nobody", "dead": True} if url == REPLAY else {})
+        await app.post(url, headers=RIGHT, json={"receiver": "unknown", "dead": True} if url == REPLAY else {})
     )
-    assert (status, detail) == (404, "no receiver 'nobody' in the configuration; there are: pipeline, team")
+    assert (status, detail) == (404, "no receiver 'unknown' in the configuration; there are: pipeline, team")
     assert app.supervisor.aside == []
 
 
 async def test_a_delivery_that_there_is_not(path):
-    """A delivery that nobody was to get is 404, and what is no seq is told or leads nowhere."""
+    """A delivery without a receiver is 404, and what is no seq is refused or leads nowhere."""
     async with surfaced(path) as app:
         await fill(app.store, 2)
         for seq, status in (("999", 404), ("0", 422), (str(2**63), 422), ("1e3", 404), ("-1", 404), ("%31", 200)):

@@ -9,7 +9,7 @@ LIFE = 5.0
 
 
 class Worker:
-    """Works until it is told to leave, and then ends only when `may_end` is set."""
+    """Works until `stop`, and then ends only when `may_end` is set."""
 
     def __init__(self, spec, diary, *, reluctant):
         self.spec, self._diary = spec, diary
@@ -55,7 +55,7 @@ async def test_only_what_is_different_changes(registry):
 
 
 async def test_successor_waits_for_the_end(registry):
-    """Whoever follows somebody who takes his time begins after him; whose duty passed meanwhile leaves before he begins."""
+    """A successor begins after its slow predecessor has ended; one whose spec is outdated meanwhile stops before it begins."""
     registry.reluctant = True
     registry.assign({"name": 1})
     await anyio.wait_all_tasks_blocked()
