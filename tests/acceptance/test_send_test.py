@@ -34,6 +34,7 @@ async def test_receiver_gets_a_signed_event_that_is_a_test(tmp_path):
     assert not installation.database.exists()
 
 
+@pytest.mark.slow
 async def test_event_of_another_type(tmp_path):
     """`--type` sends an event of that type, with what failed, though the receiver's filter would not let it through."""
     async with answering() as receiver:

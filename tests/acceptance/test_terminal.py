@@ -156,6 +156,7 @@ def test_last_events_are_shown_in_the_order_of_the_log(written):
     assert listed[-1] == 504
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", matrix(["ascii", "latin-1"]))
 def test_outputs_that_know_few_characters(written, encoding):
     """JSON stays JSON, and a table shows a mark; neither ends in a traceback."""

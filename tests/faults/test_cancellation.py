@@ -188,6 +188,7 @@ async def _swept(folder, cancelled):
     return places
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cancelled", [0, 1], ids=["the first", "a later one"])
 async def test_a_sweep(tmp_path, cancelled):
     """At whichever await a sweep is cancelled the log ends as if it had not been: nothing is missing or there twice."""

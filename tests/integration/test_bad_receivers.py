@@ -124,6 +124,7 @@ async def test_each_status_is_a_result_and_is_tried_again(tmp_path, code, result
     assert (failed.result, failed.status, failed.detail, failed.answer) == (result, code, f"HTTP {code}", body)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "scene",
     [
@@ -163,6 +164,7 @@ async def test_bad_answer_is_one_by_its_head(tmp_path, scene):
     assert failed.answer == "try later"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 async def test_redirect_is_not_followed(tmp_path, code):
     """What a receiver points to is not asked, and what was signed for one is not sent to another."""

@@ -50,6 +50,7 @@ def problem(said):
     return json.loads(body)["status"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sent",
     [

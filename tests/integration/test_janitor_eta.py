@@ -17,6 +17,7 @@ def world(tmp_path):
     return LookedAfter(tmp_path / "tracker.db")
 
 
+@pytest.mark.slow
 async def test_the_end_is_foretold(world):
     """Once 2 % were seen to be completed each progress says the job's end, to the minute; a restart begins again."""
     world.add(1, **STEADY)

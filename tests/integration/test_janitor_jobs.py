@@ -20,6 +20,7 @@ def world(tmp_path):
     return LookedAfter(tmp_path / "tracker.db", LIMITS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("restart_every", [12 * HOUR, HOUR])
 async def test_once_per_episode(world, restart_every):
     """A stall is reported an hour after each move, the deadline once after eight of ten hours, despite restarts."""

@@ -63,7 +63,7 @@ def _lived_through(steps, overlap, monkeypatch):
         anyio.run(Trial(Path(directory) / "tracker.db").run, steps, backend="asyncio")
 
 
-@worlds(50)
+@worlds(20)
 def test_every_change_is_logged_once_and_rightly(steps, overlap, monkeypatch):
     """Whatever happens between and during sweeps, the log chains, invents nothing, and in the end is the truth."""
     _lived_through(steps, overlap, monkeypatch)

@@ -111,6 +111,7 @@ class Trial:
         self.note(account, changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 async def test_memory_is_what_the_table_says(store, path, seed):
     """After any records, failed ones too, what is remembered is what is in the file."""

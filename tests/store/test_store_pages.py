@@ -184,6 +184,7 @@ EVENT_FILTERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bounded", [False, True])
 @pytest.mark.parametrize("which", EVENT_FILTERS, ids=repr)
 async def test_pages_of_events_fit_together(world, which, bounded, monkeypatch):

@@ -123,6 +123,7 @@ def warned(file):
     return [line for line in said.stderr.splitlines() if "SQLite says" not in line]  # the database here is none
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "mode", "reported"),
     [

@@ -112,6 +112,7 @@ BY_TYPE = {event["type"]: event for event in MADE}
 each_event = pytest.mark.parametrize("event", BY_TYPE.values(), ids=BY_TYPE)
 
 
+@pytest.mark.slow
 def test_schema_is_one_by_the_draft_it_names():
     """A consumer's validator can load it, whole and by type."""
     for type_ in (None, *TYPES):
@@ -156,6 +157,7 @@ def test_every_event_is_valid_by_its_schema_and_no_other(event):
     assert valid(event)
 
 
+@pytest.mark.slow
 @given(before=odd_jobs, after=odd_jobs)
 def test_whatever_the_api_sends_is_valid(before, after):
     """An event is valid though the job in it has properties of other types than Mistral's schema says."""
