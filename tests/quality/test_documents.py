@@ -8,6 +8,7 @@ import pytest
 
 from tracker import __version__
 from tracker.cli import COMMANDS
+from tracker.core.events.types import TYPES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -71,3 +72,17 @@ def _anchors(document):
     """The anchors that GitHub gives to the headings of a document."""
     headings = re.findall(r"^#+ (.+)$", document.read_text("utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+LOGGED = re.compile(r"""\.(?:debug|info|warning|error|critical)\(\s*"([a-z_]+\.[a-z_]+)\"""")
+
+
+def test_every_log_event_is_in_the_table_of_the_operators():
+    """deploy/README.md names each event that the source logs, and else only those of jobs, accounts and receivers."""
+    logged = {name for path in (ROOT / "tracker").rglob("*.py") for name in LOGGED.findall(path.read_text("utf-8"))}
+    section = (ROOT / "deploy" / "README.md").read_text("utf-8").split("## Log")[1].split("## Backup")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")]
+    named = {name for row in rows for name in re.findall(r"`([a-z_]+\.[a-z_]+)`", row)}
+    assert len(logged) > 30
+    assert logged - named == set()
+    assert named - logged - set(TYPES) == set()
