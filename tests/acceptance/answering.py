@@ -46,7 +46,7 @@ async def answering(status=204, body=b"", **headers):
 
 
 def installed(folder, **urls):
-    """An installation whose receivers are webhooks at these URLs, with nobody behind its API."""
+    """An installation whose receivers are webhooks at these URLs, with an unreachable API."""
     installation = Installation(folder, "http://127.0.0.1:1", poll_interval="1h", requests_per_second=1000)
     installation.environment["SECRET"] = SECRET
     with installation.config.open("a") as config:

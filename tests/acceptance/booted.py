@@ -54,14 +54,14 @@ class Machine:
 
     def show(self, unit, *properties):
         """The properties of a unit, in the order asked for."""
-        told = self.run("systemctl", "show", unit, *(f"--property={name}" for name in properties)).stdout
-        found = dict(line.split("=", 1) for line in told.splitlines())
+        output = self.run("systemctl", "show", unit, *(f"--property={name}" for name in properties)).stdout
+        found = dict(line.split("=", 1) for line in output.splitlines())
         return [found[name] for name in properties]
 
     def journal(self, unit):
         """What the journal has of a unit: an entry a line, as priority and text."""
-        told = self.run("journalctl", f"--unit={unit}", "--output=json", "--boot", "--no-pager").stdout
-        entries = [json.loads(line) for line in told.splitlines()]
+        output = self.run("journalctl", f"--unit={unit}", "--output=json", "--boot", "--no-pager").stdout
+        entries = [json.loads(line) for line in output.splitlines()]
         return [(int(entry["PRIORITY"]), entry["MESSAGE"]) for entry in entries if isinstance(entry["MESSAGE"], str)]
 
     def wait_until(self, true, seconds=60):

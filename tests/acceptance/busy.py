@@ -43,7 +43,7 @@ RECEIVERS = {
     "broken": Response(status_code=500),
     "gone": Response(status_code=410),
 }
-"""Applications that are told of everything."""
+"""Applications that receive every event."""
 
 
 class Watched:

@@ -20,6 +20,6 @@ def stages():
     return found
 
 
-def told(stage, name):
+def arguments_of(stage, name):
     """The arguments of each instruction of this name."""
     return [arguments for instruction, arguments in stage if instruction == name]

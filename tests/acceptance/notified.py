@@ -7,15 +7,15 @@ import anyio
 
 
 class Manager:
-    """What was told, and when (seconds of a clock that never jumps)."""
+    """The messages that were received, each with its time (seconds of a monotonic clock)."""
 
     def __init__(self):
-        self.told = []
+        self.messages = []
         self._came = anyio.Event()
 
     async def read(self, receiver):
         async for datagram, _ in receiver:
-            self.told.append((time.monotonic(), datagram.decode()))
+            self.messages.append((time.monotonic(), datagram.decode()))
             self._came.set()
             self._came = anyio.Event()
 
@@ -23,13 +23,13 @@ class Manager:
         """The first message behind `after` that fits; its place."""
         with anyio.fail_after(30):
             while True:
-                for place in range(after, len(self.told)):
-                    if fits(self.told[place][1]):
+                for place in range(after, len(self.messages)):
+                    if fits(self.messages[place][1]):
                         return place
                 await self._came.wait()
 
     def feedings(self):
-        return [at for at, message in self.told if message == "WATCHDOG=1"]
+        return [at for at, message in self.messages if message == "WATCHDOG=1"]
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from tracker.core.events.job_diff import deletion, diff, first_seen
 from tracker.core.jobs.job import read_job
 from tracker.store.opening import open_store
 
-NOBODY = "http://127.0.0.1:1"
+UNREACHABLE = "http://127.0.0.1:1"
 """An API that is not there: what the log says is all there is."""
 
 SUBSCRIPTIONS = [

@@ -17,7 +17,7 @@ PATIENCE = 30.0
 
 
 class Screen:
-    """`text` is what somebody sees; `raw` is all that was ever sent."""
+    """`text` is what the screen shows; `raw` is every byte that was sent."""
 
     def __init__(self, process, master, columns, lines):
         self.process = process

@@ -29,10 +29,10 @@ async def test_a_program_follows_a_workspace(tmp_path):
                 page = (await client.get("/api/events", params={"limit": 100})).json()
                 assert page["data"] == logged[:100]
                 token = json.loads(control_file(installation.database).read_text())["token"]
-                told = await client.post(
+                response = await client.post(
                     "/api/replay", headers={"authorization": f"Bearer {token}"}, json={"receiver": "x", "dead": True}
                 )
-                assert (told.status_code, told.json()["status"]) == (404, 404)
+                assert (response.status_code, response.json()["status"]) == (404, 404)
                 with anyio.fail_after(30):
                     while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - asked over HTTP
                         await anyio.sleep(0.05)

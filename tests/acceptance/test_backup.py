@@ -146,7 +146,7 @@ def _ended(events):
     ),
 )
 async def test_wrong_use(tmp_path, arguments, status, said):
-    """Each mistake is told in words, with its status, and leaves no file behind."""
+    """Each mistake is explained, has its status, and leaves no file behind."""
     installation = Installation(tmp_path, "http://127.0.0.1:1")
     command = [*COMMAND, "--config", str(installation.config), *arguments]
     done = await anyio.run_process(command, check=False, cwd=tmp_path, env={**installation.environment, "COLUMNS": "300"})

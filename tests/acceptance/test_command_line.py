@@ -140,7 +140,7 @@ def test_shell_takes_what_is_printed_for_it(empty, shell):
             ("jobs --sttaus x", "--status"),
             ("jobs --since soon", "expected a time, such as 2025-06-25T16:20:10+02:00, or how long ago, such as 2h or 7d"),
             ("jobs --limit 0", "0 is not in the range"),
-            ("wait x --account nobody", "no account 'nobody' in the configuration; there are: default"),
+            ("wait x --account unknown", "no account 'unknown' in the configuration; there are: default"),
             ("completion csh", "'bash', 'zsh', 'fish'"),
         ]
     ),

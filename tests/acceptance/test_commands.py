@@ -43,7 +43,7 @@ async def test_events_are_listed_as_they_were_logged(watched):
         outcome = ["outcome"] if event["type"] == "batch.completed" else []
         assert list(event) == [*keys, *outcome, "data"]
         assert set(PROPERTIES) - {"agent_id", "errors", "outputs"} <= event["data"].keys()
-        assert event["data"]["priority_tier"] == "standard", "what nobody documented is kept"
+        assert event["data"]["priority_tier"] == "standard", "an undocumented property is kept"
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,8 @@ async def test_job_is_shown_by_the_beginning_of_its_id(watched):
     shown = await installation.command("job", job_id[:13])
     assert job_id in shown.stdout
     assert all(event["type"] in shown.stdout for event in events if event["data"]["id"] == job_id)
-    told = [line for line in shown.stdout.splitlines() if " batch.progress " in line]
-    assert all("batch.progress" not in before for before, after in pairwise(shown.stdout.splitlines()) if after in told), (
+    progress = [line for line in shown.stdout.splitlines() if " batch.progress " in line]
+    assert all("batch.progress" not in before for before, after in pairwise(shown.stdout.splitlines()) if after in progress), (
         "folded"
     )
     as_json = json.loads((await installation.command("job", job_id, "--json")).stdout)

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 
 import anyio
 import pytest
-from containerfile import ROOT, stages, told
+from containerfile import ROOT, arguments_of, stages
 from tracking import COMMAND, Installation, simulated
 
 READ_ONLY = """
@@ -54,20 +54,20 @@ def image():
 
 def test_it_runs_as_nobody_in_particular(image):
     """The user is a number that no machine knows, the state directory its own, and the state is a volume."""
-    (user,), (volume,), (state,) = told(image, "USER"), told(image, "VOLUME"), told(image, "WORKDIR")
+    (user,), (volume,), (state,) = arguments_of(image, "USER"), arguments_of(image, "VOLUME"), arguments_of(image, "WORKDIR")
     assert (user, volume) == ("10001:10001", state)
-    (made,) = told(image, "RUN")
+    (made,) = arguments_of(image, "RUN")
     assert f"install -d -o 10001 -g 10001 -m 0700 {state}" in made
-    assert any(f"STATE_DIRECTORY={state}" in each for each in told(image, "ENV"))
+    assert any(f"STATE_DIRECTORY={state}" in each for each in arguments_of(image, "ENV"))
 
 
 @pytest.mark.slow
 async def test_what_it_starts_is_a_command(image, tmp_path):
     """Entry point, command and health check are lists, so that signals arrive, and the real command knows them."""
-    entry, command = json.loads(told(image, "ENTRYPOINT")[0]), json.loads(told(image, "CMD")[0])
-    health = json.loads(told(image, "HEALTHCHECK")[0].partition(" CMD ")[2])
+    entry, command = json.loads(arguments_of(image, "ENTRYPOINT")[0]), json.loads(arguments_of(image, "CMD")[0])
+    health = json.loads(arguments_of(image, "HEALTHCHECK")[0].partition(" CMD ")[2])
     assert (entry, health[0]) == (["batch-tracker"], "batch-tracker")
-    assert told(image, "STOPSIGNAL") == ["SIGTERM"]
+    assert arguments_of(image, "STOPSIGNAL") == ["SIGTERM"]
     installation = Installation(tmp_path, "http://127.0.0.1:1")
     for arguments in (command, health[1:]):
         assert (await installation.command(*arguments, "--help")).returncode == 0
@@ -79,12 +79,12 @@ def test_it_copies_what_there_is_and_nothing_secret():
     let_through = [line[1:] for line in lines if line.startswith("!")]
     assert "*" in lines
     for stage in stages():
-        for copied in told(stage, "COPY"):
+        for copied in arguments_of(stage, "COPY"):
             if "--from=" not in copied:
                 for source in copied.split()[:-1]:
                     assert (ROOT / source).exists()
                     assert any(fnmatchcase(source, allowed) for allowed in let_through), source
-        for each in [*told(stage, "ENV"), *told(stage, "ARG")]:
+        for each in [*arguments_of(stage, "ENV"), *arguments_of(stage, "ARG")]:
             assert not any(word in each.upper() for word in ("KEY", "TOKEN", "SECRET", "PASSWORD")), each
 
 
@@ -137,12 +137,12 @@ async def test_it_lives_on_a_read_only_root(image, tmp_path):
     """As another user, where only the state can be written, the image's own configuration runs, is healthy and stops."""
     if os.geteuid() != 0:
         pytest.skip("only root can make a machine read-only")
-    health = json.loads(told(image, "HEALTHCHECK")[0].partition(" CMD ")[2])[1:]
+    health = json.loads(arguments_of(image, "HEALTHCHECK")[0].partition(" CMD ")[2])[1:]
     async with simulated(jobs=5, api_keys=("canary-key",)) as simulator:
         settings = (ROOT / "deploy" / "container.toml").read_text("utf-8")
         assert 'listen = "0.0.0.0:9471"' in settings
         (tmp_path / "tracker.toml").write_text(settings.replace(":9471", ":0") + f'base_url = "{simulator.url}"\n')
-        script = AS_USER.format(health=shlex.join(health), stop=told(image, "STOPSIGNAL")[0])
+        script = AS_USER.format(health=shlex.join(health), stop=arguments_of(image, "STOPSIGNAL")[0])
         command = shlex.join([*COMMAND, "--config", "/mnt/etc/tracker.toml"])
         environment = {
             "PATH": os.environ["PATH"],

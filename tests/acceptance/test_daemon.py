@@ -22,8 +22,10 @@ async def test_signal_ends_it_within_five_seconds_with_status_0(tmp_path, number
                 await client.get("/healthz")
             with anyio.fail_after(5):
                 assert await daemon.stop(number) == 0
-    told = [line["event"] for line in daemon.lines if line["event"] != "account.backfilled"]  # by the sweep that was under way
-    assert told[-2:] == ["process.stopping", "process.stopped"]
+    logged = [
+        line["event"] for line in daemon.lines if line["event"] != "account.backfilled"
+    ]  # by the sweep that was under way
+    assert logged[-2:] == ["process.stopping", "process.stopped"]
 
 
 async def test_readiness_waits_for_every_account_and_the_store(tmp_path):
@@ -40,7 +42,7 @@ async def test_readiness_waits_for_every_account_and_the_store(tmp_path):
 
 @pytest.mark.parametrize(("fault", "reason"), matrix([("401", "unauthorised"), ("402", "not_enabled"), ("any:0", None)]))
 async def test_ready_means_swept_or_known_to_fail(tmp_path, fault, reason):
-    """An account whose failure is known does not keep the daemon from being ready, and the failure is told."""
+    """An account whose failure is known does not keep the daemon from being ready, and the failure is reported."""
     async with simulated(jobs=5, faults=fault if ":" in fault else f"{fault}:1") as simulator:
         installation = Installation(tmp_path, simulator.url)
         async with installation.running() as daemon, httpx.AsyncClient(base_url=daemon.url) as client:
@@ -140,9 +142,9 @@ async def test_database_that_was_deleted_is_missed(tmp_path):
 async def test_wrong_use_is_told_in_words(arguments, status, said):
     """Usage and configuration errors end with status 2, others with 1; none with a traceback."""
     done = await anyio.run_process([*COMMAND, *arguments], check=False, env={"COLUMNS": "300"})
-    told = done.stderr.decode()
-    assert (done.returncode, "Traceback" in told) == (status, False), told
-    assert said in told
+    output = done.stderr.decode()
+    assert (done.returncode, "Traceback" in output) == (status, False), output
+    assert said in output
 
 
 async def test_quiet_day_is_quiet(tmp_path):

@@ -42,8 +42,8 @@ REFUSED = Outcome(result=Result.REFUSED, status=403, detail="HTTP 403", answer="
 DELIVERED = Outcome(result=Result.DELIVERED, status=204)
 
 
-async def told(database):
-    """A log of five events, and their deliveries in every state there is: seqs 1 and 4 are batch.created, told to nobody."""
+async def log_deliveries(database):
+    """A log of five events, and their deliveries in every state there is: seqs 1 and 4 have none."""
     async with open_store(database, SUBSCRIPTIONS) as store:
         seen = first_seen("default", job("job-a", "QUEUED", 0), SINCE)
         moved = diff("default", seen.known, job("job-a", "QUEUED", 5), SINCE + 1000)
@@ -84,7 +84,7 @@ def an_attempt(number, outcome):
 @pytest.fixture
 async def installation(tmp_path):
     installation = installed(tmp_path, pipeline="http://127.0.0.1:1", other="http://127.0.0.1:1")
-    await told(installation.database)
+    await log_deliveries(installation.database)
     return installation
 
 
@@ -164,7 +164,7 @@ async def test_table_of_deliveries(installation):
     ("options", "status", "said"),
     matrix(
         [
-            (("--receiver", "nobody", "--dead"), 2, "no receiver 'nobody' in the configuration; there are: pipeline, other"),
+            (("--receiver", "unknown", "--dead"), 2, "no receiver 'unknown' in the configuration; there are: pipeline, other"),
             (("--receiver", "pipeline", "--from-seq", "6"), 1, "nothing to replay: the log has no event in this range"),
             (("--receiver", "pipeline", "--since", "2030-01-01"), 1, "nothing to replay: the log has no event in this range"),
             (("--receiver", "other", "--dead"), 1, "nothing to replay: no delivery to other is dead"),
@@ -245,14 +245,14 @@ async def test_replay_beside_a_daemon_and_after_it_was_killed(tmp_path):
     """Through the daemon it is delivered at once; where that was killed the command writes itself; never both."""
     async with answering() as receiver:
         installation = installed(tmp_path, pipeline=receiver.url, other="http://127.0.0.1:1")
-        await told(installation.database)
+        await log_deliveries(installation.database)
         async with installation.running() as daemon:
             await receiver.wait_for(1)
             done = await installation.command("replay", "--receiver", "pipeline", "--dead")
             assert (done.returncode, done.stdout) == (0, "1 delivery to pipeline pending again; they are on their way\n")
             assert [event["seq"] for event in await receiver.wait_for(2)] == [5, 3]
             assert (await daemon.says("deliveries.replayed"))["deliveries"] == 1
-            unknown = await installation.command("replay", "--receiver", "nobody", "--dead")
+            unknown = await installation.command("replay", "--receiver", "unknown", "--dead")
             assert (unknown.returncode, "there are: pipeline, other" in unknown.stderr) == (2, True)
             daemon.process.send_signal(signal.SIGKILL)
             await daemon.process.wait()

@@ -111,8 +111,8 @@ async def test_receiver_works_on_each_event_once(tmp_path, command):
                 replayed = await installation.command("replay", "--receiver", "pipeline", "--from-seq", "1")
                 assert replayed.returncode == 0, replayed.stderr
                 await settled(installation)
-        assert len(example.lines) == 15, "the range was told as a whole, what had been worked on was not worked on again"
-        async with installation.running():  # nobody receives
+        assert len(example.lines) == 15, "the range was delivered as a whole, and no event was processed twice"
+        async with installation.running():  # without a receiver
             for each, how in zip(ids[3:], ENDS[3:], strict=True):
                 end(simulator, each, how)
             await installation.wait_for_events(lambda events: len(of_jobs(events)) == 18)

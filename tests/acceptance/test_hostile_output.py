@@ -117,10 +117,10 @@ def test_json_is_harmless_and_means_the_same(hostile, arguments):
     assert lines
     assert listed.split("\n") == [*lines, ""]
     assert all(line.isprintable() for line in lines)
-    told = [json.loads(line) for line in lines]
-    found = {each.get("id", each.get("job")) for each in told} | {each.get("data", {}).get("id") for each in told}
-    assert {ID, *(each["job"] for each in told if arguments == ("deliveries",))} <= found | {ID}
-    assert ID in found | {each.get("job") for each in told}
+    objects = [json.loads(line) for line in lines]
+    found = {each.get("id", each.get("job")) for each in objects} | {each.get("data", {}).get("id") for each in objects}
+    assert {ID, *(each["job"] for each in objects if arguments == ("deliveries",))} <= found | {ID}
+    assert ID in found | {each.get("job") for each in objects}
 
 
 @pytest.mark.parametrize("command", matrix(["wait", "jobs", "job", "events", "deliveries", "top"]))

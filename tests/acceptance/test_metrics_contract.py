@@ -43,7 +43,7 @@ CONTRACT = {
         *("config_last_reload_successful", "config_last_reload_success_timestamp_seconds"),
     ],
 }
-"""What was promised to whoever writes alerts and dashboards, without the prefix."""
+"""The metrics that alerts and dashboards may rely on, without the prefix."""
 
 
 def plans(began):
@@ -138,7 +138,7 @@ async def busy(tmp_path_factory):
 
 
 async def test_everything_that_was_promised_is_there(busy):
-    """Each metric of the contract is there, of its type, with a text that explains it, and none that nobody promised."""
+    """Each metric of the contract is there, of its type, with a text that explains it, and none outside the contract."""
     families = {}
     for family in text_string_to_metric_families(await busy.page()):
         if family.name.startswith("batchtracker_"):

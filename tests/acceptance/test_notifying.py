@@ -70,7 +70,7 @@ async def test_waiting_is_no_hang(tmp_path):
             began = len(manager.feedings())
             with anyio.fail_after(30):
                 while len(manager.feedings()) < began + 11:
-                    await manager.hears(lambda message: message == "WATCHDOG=1", len(manager.told))
+                    await manager.hears(lambda message: message == "WATCHDOG=1", len(manager.messages))
             fed = manager.feedings()[began:]
             assert fed[-1] - fed[0] > 3 * PATIENCE
             assert not any(line["event"] == "watchdog.stuck" for line in daemon.lines)

@@ -2,7 +2,7 @@
 
 import pytest
 from browsing import chromium, opened, text
-from page_log import HOSTILE, HOSTILE_ID, NOBODY, log_hostile_jobs, log_many_jobs
+from page_log import HOSTILE, HOSTILE_ID, UNREACHABLE, log_hostile_jobs, log_many_jobs
 from tracking import Installation
 
 pytestmark = pytest.mark.slow
@@ -18,9 +18,9 @@ async def browser(anyio_backend):  # noqa: ARG001 - an asynchronous fixture of a
 
 
 def installed(folder):
-    installation = Installation(folder, NOBODY, poll_interval="1h")
+    installation = Installation(folder, UNREACHABLE, poll_interval="1h")
     with installation.config.open("a") as config:
-        config.write(f'[[receivers]]\nname = "pipeline"\nkind = "webhook"\nurl = "{NOBODY}"\nevents = ["batch.*"]\n')
+        config.write(f'[[receivers]]\nname = "pipeline"\nkind = "webhook"\nurl = "{UNREACHABLE}"\nevents = ["batch.*"]\n')
     return installation
 
 

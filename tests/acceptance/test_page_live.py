@@ -117,7 +117,7 @@ async def test_who_has_to_log_in_gets_where_he_was_going(browser, tmp_path):
 
 @pytest.mark.slow
 async def test_feed_waits_for_the_reader(browser, tmp_path):
-    """Who has scrolled up stays there and is told how much is new; a click leads to the newest, which is followed again."""
+    """A reader who has scrolled up stays there and sees the number of new events; a click leads to the newest."""
     async with simulated(speed=60, jobs=10) as simulator:
         installation = installed(tmp_path, simulator.url)
         async with installation.running() as daemon, opened(browser, daemon.url) as page:

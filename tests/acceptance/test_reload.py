@@ -187,8 +187,8 @@ async def test_accounts_and_filters_change(tmp_path):
             await installation.wait_for_events(bool)
             assert 'account="second"' in (await client.get("/metrics")).text
             after = plain + receiver("hook", hook.url, events=["batch.progress"]) + receiver("other", other.url)
-            told = await reload(installation, daemon, after)
-            assert {how: told[how] for how in ("added", "changed", "removed")} == {
+            reloaded = await reload(installation, daemon, after)
+            assert {how: reloaded[how] for how in ("added", "changed", "removed")} == {
                 "added": ["receiver other"],
                 "changed": ["account default", "receiver hook"],
                 "removed": ["account second"],
@@ -200,8 +200,8 @@ async def test_accounts_and_filters_change(tmp_path):
             page, ready = (await client.get("/metrics")).text, (await client.get("/readyz")).json()
             await daemon.stop(signal.SIGTERM)
         assert sum(two.requests.values()) == requests
-    told = [event for event in (json.loads(body) for _, body in hook.got) if event["seq"] > logged]
-    assert {event["type"] for event in told} == {"batch.progress"}
+    delivered = [event for event in (json.loads(body) for _, body in hook.got) if event["seq"] > logged]
+    assert {event["type"] for event in delivered} == {"batch.progress"}
     of_second = [line for line in page.splitlines() if re.search(r'(account|name)="second"', line)]
     assert [line.partition("{")[0] for line in of_second] == ["batchtracker_orphaned_jobs"], "its active jobs are left behind"
     assert list(ready["accounts"]) == ["default"]
@@ -228,7 +228,7 @@ async def test_what_needs_a_restart_is_named(tmp_path):
 
 
 async def test_invalid_file_leaves_the_old_one_in_force(tmp_path):
-    """Every mistake is told by the log, the metrics say that the reload failed, and the daemon goes on as it was."""
+    """Every mistake is in the log, the metrics say that the reload failed, and the daemon goes on as it was."""
     async with simulated(jobs=3, speed=600.0) as simulator:
         installation = Installation(tmp_path, simulator.url)
         sound = installation.config.read_text()
@@ -248,7 +248,7 @@ async def test_invalid_file_leaves_the_old_one_in_force(tmp_path):
 
 @pytest.mark.slow
 async def test_what_is_answered_while_it_stops_is_not_sent_again(tmp_path):
-    """A daemon that is told to stop waits a moment for what is under way; the next one need not send it again."""
+    """A stopping daemon waits a moment for what is under way; the next one need not send it again."""
     async with simulated(jobs=5, speed=300.0) as simulator, gate() as hook:
         installation = Installation(tmp_path, simulator.url)
         installation.config.write_text(installation.config.read_text() + receiver("hook", hook.url, timeout="30s"))

@@ -51,7 +51,7 @@ async def test_event_of_another_type(tmp_path):
     ("status", "body", "headers", "said"),
     matrix(
         [
-            (403, b"no entry\nfor anybody", {}, "refused with HTTP 403\n  it says: no entry\n"),
+            (403, b"no entry\nfor anyone", {}, "refused with HTTP 403\n  it says: no entry\n"),
             (404, b"", {}, "refused with HTTP 404\n"),
             (404, f"nothing at {PATH}".encode(), {}, "[redacted]\n"),
             (400, b"\n \n\x1b[2Jbad \xff" + b"x" * 500, {}, "  it says: \ufffd[2Jbad \ufffd" + "x" * 191 + "\n"),
@@ -63,7 +63,7 @@ async def test_event_of_another_type(tmp_path):
     ),
 )
 async def test_refusal_is_told_in_plain_words(tmp_path, status, body, headers, said):
-    """What the receiver answered is told with the first line of it, without a secret or what steers a terminal; status 1."""
+    """A refusal is shown with the answer's first line, without secrets or control characters; status 1."""
     async with answering(status, body, **headers) as receiver:
         done = await installed(tmp_path, pipeline=receiver.url).command("send-test", "pipeline")
     assert (done.returncode, done.stdout, len(receiver.got)) == (1, "", 1)
@@ -81,7 +81,7 @@ async def test_success_is_told_by_its_head(tmp_path):
 
 
 async def test_receiver_that_cannot_be_reached(tmp_path):
-    """Where nobody listens, that is said with the reason, and without the URL."""
+    """An unreachable receiver is reported with the reason, and without the URL."""
     done = await installed(tmp_path, pipeline="http://127.0.0.1:1").command("send-test", "pipeline")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("pipeline: could not be reached: the connection is refused: nothing listens there; ")
@@ -93,14 +93,14 @@ async def test_receiver_that_cannot_be_reached(tmp_path):
 )
 async def test_receiver_that_there_is_not(tmp_path, receivers, said):
     """A name that the configuration does not have is status 2, with those that it has."""
-    done = await installed(tmp_path, **receivers).command("send-test", "nobody")
+    done = await installed(tmp_path, **receivers).command("send-test", "unknown")
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"no receiver 'nobody' in the configuration; {said}" in done.stderr
+    assert f"no receiver 'unknown' in the configuration; {said}" in done.stderr
 
 
 @pytest.mark.parametrize("way", matrix(["webhook", "bot"]))
 async def test_slack_is_sent_a_message(tmp_path, way):
-    """Either way into Slack gets one message about the test job, and what Slack says against it is told."""
+    """Either way into Slack gets one message about the test job, and Slack's error is shown."""
     async with answering(200, b'{"ok": true, "ts": "1.5", "channel": "C1"}') as slack:
         installation = installed(tmp_path)
         installation.environment |= {"SLACK_URL": slack.url + PATH, "SLACK_TOKEN": "xoxb-canary"}

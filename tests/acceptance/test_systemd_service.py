@@ -87,8 +87,8 @@ def start(machine, drop_in=SOON, *, check=True):
 
 def ready(machine):
     """What /readyz says once the account was swept."""
-    told = json.loads(machine.run("curl", "-sS", f"{PAGE}/readyz").stdout)
-    return told if told["accounts"]["default"]["last_good_sweep"] else None
+    ready = json.loads(machine.run("curl", "-sS", f"{PAGE}/readyz").stdout)
+    return ready if ready["accounts"]["default"]["last_good_sweep"] else None
 
 
 def status(machine):
@@ -155,7 +155,7 @@ def test_hung_loop_is_restarted_by_the_watchdog(machine):
 
 
 def test_killed_is_restarted(service):
-    """SIGKILL leaves a process that systemd starts anew, and that goes on where the other one was."""
+    """SIGKILL leaves a process that systemd restarts; the new one continues where the old one was."""
     service.wait_until(lambda: ready(service))
     before = service.run(COMMAND, "events", "--json").stdout.splitlines()
     service.run("systemctl", "kill", "--kill-whom=main", "--signal=KILL", UNIT)
@@ -184,9 +184,9 @@ def test_journal_knows_priorities(service):
     service.run("systemctl", "reload", UNIT)
     says(service, "configuration.reload_failed")
     levels = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
-    told = lines(service)
-    assert {"error", "info"} <= {line["level"] for _, line in told}
-    assert [priority for priority, _ in told] == [levels[line["level"]] for _, line in told]
+    logged = lines(service)
+    assert {"error", "info"} <= {line["level"] for _, line in logged}
+    assert [priority for priority, _ in logged] == [levels[line["level"]] for _, line in logged]
     assert KEY not in str(service.journal(UNIT))
 
 
@@ -230,5 +230,5 @@ def test_backup_and_restore_as_documented(service):
 
 def test_systemd_finds_nothing_wrong_with_the_unit(machine):
     """`systemd-analyze verify` of the installed unit says nothing."""
-    told = machine.run("systemd-analyze", "verify", "--man=no", f"/etc/systemd/system/{UNIT}.service", check=False)
-    assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+    verified = machine.run("systemd-analyze", "verify", "--man=no", f"/etc/systemd/system/{UNIT}.service", check=False)
+    assert (verified.returncode, verified.stdout, verified.stderr) == (0, "", "")

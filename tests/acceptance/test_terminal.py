@@ -63,7 +63,7 @@ def piped(installation, *arguments, **environment):
 
 @pytest.mark.parametrize("columns", matrix([60, 80, 120, 200]))
 def test_tables_fit_the_terminal(written, columns):
-    """No line of `jobs`, `events` and `deliveries` is longer than the terminal, and each has what nobody can do without."""
+    """No line of `jobs`, `events` and `deliveries` is longer than the terminal, and each has the essential columns."""
     for command, wanted in (
         ("jobs", ("status", IDS[0][:8], "RUNNING", "400/1,000 40 %")),
         ("events", (IDS[0][:8], "batch.progress")),

@@ -172,7 +172,7 @@ def _check_states(plan, history, patience):
         assert found, f"invented, or out of order: {event}"
         place = found[0]
         observed = datetime.fromisoformat(event["observed_at"]).timestamp()
-        assert states[place][0] <= observed + 0.01, "nobody sees what is not yet"
+        assert states[place][0] <= observed + 0.01, "no change is seen before it happens"
         if patience is not None and place + 1 < len(states):
             assert observed <= states[place + 1][0] + patience
         moment = EVENT_AT.get(event["type"])
@@ -185,10 +185,10 @@ def _check_states(plan, history, patience):
 def _check_types(plan, history):
     types = [event["type"] for event in history]
     assert types[0] == "batch.created"
-    told = [type_ for type_ in types if type_ in STATUS_OF]
+    logged = [type_ for type_ in types if type_ in STATUS_OF]
     truth = [step.status for step in plan.steps[1:]]
-    assert [STATUS_OF[type_] for type_ in told] == [status for status in truth if status in map(STATUS_OF.get, told)]
-    assert STATUS_OF[told[-1]] == truth[-1]
+    assert [STATUS_OF[type_] for type_ in logged] == [status for status in truth if status in map(STATUS_OF.get, logged)]
+    assert STATUS_OF[logged[-1]] == truth[-1]
     status = None
     for event in history[1:]:
         if "status" in event["changes"]:

@@ -14,7 +14,7 @@ from tracking import COMMAND, Installation, simulated
 from tracker.cli.wait.api_source import MAX_SINGLE_REQUESTS
 
 WAYS = ("success", "partial", "all_failed", "empty", "failed", "expired", "cancelled")
-NOBODY = "99999999-9999-4999-9999-999999999999"
+UNKNOWN_ID = "99999999-9999-4999-9999-999999999999"
 
 
 class Waiting:
@@ -70,7 +70,7 @@ async def waiting(installation, *arguments, **environment):
 
 
 async def test_beside_a_daemon_jobs_are_waited_for_by_its_log_alone(tmp_path):
-    """Every way in which a job ends is told as it ends, without a key: nothing is asked of the API; a success is status 0."""
+    """Every kind of end is reported as it happens, without a key or a request to the API; a success is status 0."""
     async with simulated() as simulator:
         ids = begin(simulator, len(WAYS))
         installation = Installation(tmp_path, simulator.url, poll_interval="100ms")
@@ -85,8 +85,8 @@ async def test_beside_a_daemon_jobs_are_waited_for_by_its_log_alone(tmp_path):
             assert everything.results == dict(zip(ids, WAYS, strict=True))
             assert everything.said["stderr"].endswith("batch-tracker: 6 of 7 jobs did not succeed in full\n")
             known = json.loads((await installation.command("job", ids[1], "--json")).stdout)
-            told = next(each for each in map(json.loads, everything.said["stdout"].splitlines()) if each["id"] == ids[1])
-            assert told == known | {"result": "partial"}
+            reported = next(each for each in map(json.loads, everything.said["stdout"].splitlines()) if each["id"] == ids[1])
+            assert reported == known | {"result": "partial"}
             done = await installation.command("wait", ids[0][:8], ids[0])
             assert (done.returncode, done.stderr) == (0, "")
             first, requests, file = done.stdout.splitlines()
@@ -107,7 +107,7 @@ async def test_beside_a_daemon_jobs_are_waited_for_by_its_log_alone(tmp_path):
     ),
 )
 async def test_status_without_a_daemon(tmp_path, way, options, status, said):
-    """Straight against the API the status is the same, within a few requests; --quiet says nothing, files are told."""
+    """Straight against the API the status is the same, within a few requests; --quiet prints nothing, files are named."""
     async with simulated() as simulator:
         (job_id,) = begin(simulator)
         end(simulator, job_id, way)
@@ -142,7 +142,7 @@ async def test_without_a_daemon_many_are_listed_and_progress_is_told_seldom(tmp_
 
 @pytest.mark.slow
 async def test_daemon_that_dies_is_made_up_for_and_followed_again(tmp_path):
-    """After kill -9 the API is asked, what ends then is told; with the daemon back its log is followed again."""
+    """After kill -9 the API is asked, what ends then is reported; with the daemon back its log is followed again."""
     async with simulated() as simulator:
         first, second, third = begin(simulator, 3)
         installation = Installation(tmp_path, simulator.url, poll_interval="100ms")
@@ -189,9 +189,9 @@ async def test_job_that_was_only_just_submitted(tmp_path):
             await daemon.says("process.started")
             (job_id,) = begin(simulator, created=0.0)
             end(simulator, job_id)
-            done = await installation.command("wait", job_id, NOBODY, "--json")
+            done = await installation.command("wait", job_id, UNKNOWN_ID, "--json")
     results = {each["id"]: each["result"] for each in map(json.loads, done.stdout.splitlines())}
-    assert (done.returncode, results) == (2, {job_id: "success", NOBODY: "unknown"})
+    assert (done.returncode, results) == (2, {job_id: "success", UNKNOWN_ID: "unknown"})
     assert done.stderr.endswith("batch-tracker: 1 of 2 jobs is unknown\n")
 
 
@@ -236,13 +236,13 @@ async def test_accounts_are_tried_in_turn(tmp_path):
         assert (refused.returncode, refused.stdout) == (2, "")
         assert "account default: its key is refused (HTTP 401" in refused.stderr
         assert "canary" not in refused.stderr
-        nobody = await installation.command("wait", job_id, "--account", "nobody")
-        assert (nobody.returncode, "there are: default, other" in nobody.stderr) == (2, True)
+        unknown = await installation.command("wait", job_id, "--account", "unknown")
+        assert (unknown.returncode, "there are: default, other" in unknown.stderr) == (2, True)
 
 
 @pytest.mark.slow
 async def test_usage_is_status_2(tmp_path):
-    """No ID, an empty one, a beginning of two, no key and no daemon: each is told with what to do."""
+    """No ID, an empty one, a beginning of two, no key and no daemon: each is explained with what to do."""
     async with simulated() as simulator:
         begin(simulator, 2, prefix="aaaaaaaa")
         installation = Installation(tmp_path, simulator.url)
@@ -257,7 +257,7 @@ async def test_usage_is_status_2(tmp_path):
             done = await installation.command("wait", *arguments)
             assert (done.returncode, said in done.stderr) == (2, True), done.stderr
         installation.environment = {}
-        keyless = await installation.command("wait", NOBODY)
+        keyless = await installation.command("wait", UNKNOWN_ID)
         assert keyless.returncode == 2
         assert f"no daemon has {installation.database}" in keyless.stderr
         assert "MISTRAL_API_KEY" in keyless.stderr

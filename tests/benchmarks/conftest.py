@@ -40,7 +40,7 @@ class Comparison:
         """Seconds of the longest run."""
         return max(self._seconds[way])
 
-    def told(self):
+    def lines(self):
         """A line for each way."""
         medians = {way: statistics.median(seconds) for way, seconds in self._seconds.items()}
         baseline = next(iter(medians.values()))
@@ -75,7 +75,7 @@ class Count:
     def of(self, way):
         return self._counts[way]
 
-    def told(self):
+    def lines(self):
         baseline = next(iter(self._counts.values()))
         for way, number in self._counts.items():
             yield f"{self._name:<34} {way:<34} {number:>13,.6g} {number / baseline:>8.2f} x"
@@ -109,31 +109,31 @@ def hops(monkeypatch):
 
 
 @pytest.fixture
-def told(request):
-    """Where what has figures to tell is put."""
+def measurements(request):
+    """The measurements whose lines the report shows."""
     made = []
     yield made
-    request.node.user_properties += [(FIGURE, line) for each in made for line in each.told()]
+    request.node.user_properties += [(FIGURE, line) for each in made for line in each.lines()]
 
 
 @pytest.fixture
-def compare(told):
+def compare(measurements):
     """Make a comparison by its name, of time that passes unless another `clock` is given."""
 
     def make(name, clock=time.perf_counter):
-        told.append(Comparison(name, clock))
-        return told[-1]
+        measurements.append(Comparison(name, clock))
+        return measurements[-1]
 
     return make
 
 
 @pytest.fixture
-def count(told):
+def count(measurements):
     """Make a count by its name."""
 
     def make(name):
-        told.append(Count(name))
-        return told[-1]
+        measurements.append(Count(name))
+        return measurements[-1]
 
     return make
 

@@ -1,8 +1,8 @@
 """A log of years in minutes: `python long_log.py EVENTS DATABASE` writes the rows that the product would have written.
 
-A job has fifty events, one after the other: it is created, starts, gets on, and ends. The log spans a year and ends now; the
-newest jobs are those of `canned`, and run. Of the deliveries those of the last thirty days are left: one receiver was told
-everything; one how jobs ended, of which each hundredth was given up; one is out of reach, and is told later.
+A job has fifty events, one after the other: it is created, starts, progresses, and ends. The log spans a year and ends now; the
+newest jobs are those of `canned`, and run. Of the deliveries those of the last thirty days are left: one receiver got
+everything; one how jobs ended, of which each hundredth was given up; one is unreachable, and gets them later.
 """
 
 import sqlite3
@@ -88,20 +88,20 @@ class _Life:
         self.is_given_up = number % 100 == 0
 
     def events(self):
-        told = msgspec.json.encode(self.data).decode()
+        job_json = msgspec.json.encode(self.data).decode()
         for step, (seq, type_, at) in enumerate(zip(self.seqs, self.types, self.at, strict=True)):
             id_, moment = f"evt_{seq:032x}", iso(at)
             body = (
                 f'{{"id":"{id_}","object":"event","type":"{type_}","seq":{seq},"account":"{ACCOUNT}",'
                 f'"created_at":{at // 1000},"timestamp":"{moment}","observed_at":"{moment}",'
-                f'"changes":{{"completed_requests":[{step},{step + 1}]}},"data":{told}}}'
+                f'"changes":{{"completed_requests":[{step},{step + 1}]}},"data":{job_json}}}'
             )
             yield seq, id_, type_, ACCOUNT, self.id, at // 1000, moment, 0, body
 
     def jobs(self):
         first, last, created = iso(self.at[0]), iso(self.at[-1]), self.data["created_at"]
-        told = msgspec.json.encode(self.data).decode()
-        yield ACCOUNT, self.id, self.data["status"], self.is_active, 0, created, first, last, self.seqs[-1], told
+        job_json = msgspec.json.encode(self.data).decode()
+        yield ACCOUNT, self.id, self.data["status"], self.is_active, 0, created, first, last, self.seqs[-1], job_json
 
     def deliveries(self):
         if self.is_told:

@@ -76,14 +76,14 @@ async def ours(telling, url):
     """What records an event, and tells how long after its commit the first byte came."""
     committed = 0.0
 
-    def told(_event, _backfilled):
+    def notified(_event, _backfilled):
         nonlocal committed
         committed = time.monotonic()
 
     async with telling.to(pipeline=url), anyio.create_task_group() as group:
         webhook = telling._webhooks["pipeline"]
         webhook._http = http = Noting(webhook._http)
-        telling.store._log._notified = told
+        telling.store._log._notified = notified
         group.start_soon(telling.deliverers["pipeline"].run)
 
         async def record(number):

@@ -33,19 +33,19 @@ LOOKS = {
     "jobs": lambda reader: reader.jobs_page(None, JobFilter(), 50),
     "jobs: active": lambda reader: reader.jobs_page(None, JobFilter(active=True), 50),
     "jobs: ended": lambda reader: reader.jobs_page(None, JobFilter(active=False), 50),
-    "jobs: nobody's account": lambda reader: reader.jobs_page(None, JobFilter(account="nobody"), 50),
+    "jobs: unknown account": lambda reader: reader.jobs_page(None, JobFilter(account="unknown"), 50),
     "jobs: unknown status": lambda reader: reader.jobs_page(None, JobFilter(statuses=("ODD",)), 50),
     "jobs: no such prefix": lambda reader: reader.jobs_page(None, JobFilter(prefix="zzz"), 50),
-    "jobs: no such model": lambda reader: reader.jobs_page(None, JobFilter(model="nobody's"), 50),
+    "jobs: no such model": lambda reader: reader.jobs_page(None, JobFilter(model="unknown"), 50),
     "jobs: no such text": lambda reader: reader.jobs_page(None, JobFilter(text="nothing of the kind"), 50),
     "how many jobs": lambda reader: reader.job_counts(),
     "events": lambda reader: reader.events_page(Span(), EventFilter(), 100),
     "events: newest": lambda reader: reader.events_page(NEWEST, EventFilter(), 100),
     "events: ends": lambda reader: reader.events_page(Span(), EventFilter(types=("batch.completed",)), 20),
     "events: no such type": lambda reader: reader.events_page(NEWEST, EventFilter(types=("batch.odd",)), 100),
-    "events: nobody's account": lambda reader: reader.events_page(Span(), EventFilter(account="nobody"), 100),
+    "events: unknown account": lambda reader: reader.events_page(Span(), EventFilter(account="unknown"), 100),
     "events: tomorrow": lambda reader: reader.events_page(Span(), EventFilter(since="9"), 100),
-    "events: no such model": lambda reader: reader.events_page(NEWEST, EventFilter(model="nobody's"), 100),
+    "events: no such model": lambda reader: reader.events_page(NEWEST, EventFilter(model="unknown"), 100),
     "events: of one job": lambda reader: reader.events_page(Span(), EventFilter(job=_JOB), 100),
     "deliveries": lambda reader: reader.deliveries_page(None, DeliveryFilter(), 100),
     "deliveries: newest": lambda reader: reader.deliveries_page(None, DeliveryFilter(), 100, newest_first=True),
@@ -54,8 +54,8 @@ LOOKS = {
     "deliveries: none of a receiver's": lambda reader: reader.deliveries_page(
         None, DeliveryFilter(receiver="everything", states=("superseded",)), 100, newest_first=True
     ),
-    "deliveries: nobody's dead": lambda reader: reader.deliveries_page(
-        None, DeliveryFilter(receiver="nobody", states=("dead",)), 100
+    "deliveries: unknown receiver's dead": lambda reader: reader.deliveries_page(
+        None, DeliveryFilter(receiver="unknown", states=("dead",)), 100
     ),
     "deliveries: of one job": lambda reader: reader.deliveries_page(None, DeliveryFilter(job=_JOB), 100),
     "receivers": lambda reader: reader.circuits(),
@@ -75,9 +75,9 @@ async def test_what_a_query_costs_does_not_grow_with_the_log(count, tmp_path, mo
             steps.append({name: await _steps(reader, look) for name, look in LOOKS.items()})
     shorter, longer = steps
     dearest = max(LOOKS, key=lambda name: longer[name] / shorter[name])
-    told = count("steps of SQLite for one page")
+    figures = count("steps of SQLite for one page")
     for events, of in zip(LENGTHS, steps, strict=True):
-        told.note(f"{events:,} events: {dearest}", of[dearest])
+        figures.note(f"{events:,} events: {dearest}", of[dearest])
     grown = {name: (shorter[name], longer[name]) for name in LOOKS if longer[name] > 1.5 * shorter[name] + 20 * STEPS}
     assert not grown
 
@@ -119,7 +119,7 @@ async def _steps(reader, look):
 
 PATHS = [
     *("/healthz", "/readyz", "/metrics", "/api/jobs", "/api/jobs?active=false", "/api/jobs?status=SUCCESS"),
-    *("/api/jobs?model=nothing", "/api/jobs?account=nobody", "/api/jobs?job=zzz", f"/api/jobs/{_JOB}"),
+    *("/api/jobs?model=nothing", "/api/jobs?account=unknown", "/api/jobs?job=zzz", f"/api/jobs/{_JOB}"),
     *("/api/events?after=5000000", "/api/events?before=9000000", "/api/events?type=batch.failed", f"/api/events?job={_JOB}"),
     *("/api/events?type=batch.completed", "/api/events?since=2100-01-01T00:00:00Z", "/api/events?model=nothing"),
     *("/api/deliveries", "/api/deliveries?order=desc", "/api/deliveries?receiver=ends", "/api/deliveries?state=dead"),

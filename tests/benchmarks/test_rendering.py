@@ -57,7 +57,7 @@ def test_a_page_makes_nothing_to_collect(count):
 @pytest.mark.long
 @pytest.mark.parametrize("number", [SERIES, 10 * SERIES])
 async def test_holding_the_loop(compare, count, tmp_path, number):
-    """While the page is made and sent nobody waits for the loop for more than 20 ms.
+    """While the page is made and sent no task waits for the loop for more than 20 ms.
 
     A turn of the loop counts for no more than the CPU that this process took during it: other processes are none of ours.
     """
@@ -70,7 +70,7 @@ async def test_holding_the_loop(compare, count, tmp_path, number):
         curl = ["curl", "-sf", "-o", str(tmp_path / "page"), f"{app.client.base_url}/metrics"]
         for encoding in ("identity", "gzip"):
             for _ in range(9):
-                await _note_turns(comparison, "nobody asks", anyio.sleep, 0.2)
+                await _note_turns(comparison, "no request", anyio.sleep, 0.2)
                 with comparison.time(f"the whole answer, {encoding}"):
                     await _note_turns(comparison, encoding, anyio.run_process, [*curl, "-H", f"accept-encoding: {encoding}"])
     gc.unfreeze()

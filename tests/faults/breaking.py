@@ -14,7 +14,7 @@ SYNC, WRITE, READ = "posix/io/sync/fdatasync", "posix/io/rw/pwrite", "posix/io/r
 
 
 class Fiu:
-    """libfiu, loaded into the commands of an installation: calls of theirs fail when it is told so."""
+    """libfiu, loaded into the commands of an installation: it makes their calls fail on demand."""
 
     def __init__(self, installation):
         self._program = program("fiu-ctrl", "fiu-utils")
@@ -89,7 +89,7 @@ def moved_away(database):
     try:
         yield
     finally:
-        assert not database.exists(), "it was made anew, empty"
+        assert not database.exists(), "it was created again, empty"
         away.rename(database)
 
 

@@ -1,6 +1,6 @@
 """Owns cancelling: work that is stopped at its n-th await, wherever in it and in the tasks that it starts that is.
 
-An await counts where it really waits: where control goes back to the loop. Whoever waits in a task that the work did not
+An await counts where it really waits: where control goes back to the loop. A wait in a task that the work did not
 start, such as a server's, does not.
 """
 

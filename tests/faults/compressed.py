@@ -129,7 +129,7 @@ class Days:
     def check(self, events) -> Counter[str]:
         """Hold the log to what was: nothing invented, nothing missed that was there for a while, all true in the end."""
         assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
-        assert "batch.deleted" not in {event["type"] for event in events}, "nobody deleted anything"
+        assert "batch.deleted" not in {event["type"] for event in events}, "no job was deleted"
         histories: dict[str, list[dict]] = {}
         for event in events:
             if event["type"].startswith("batch.") and event["type"] != "batch.deadline":
@@ -163,11 +163,11 @@ class Days:
             shown = [at for at in _moments(plan, last, self.at) if _was_since(plan, last, at, since)]
             assert shown, "the log ends with what it is"
             assert _is_as_at(plan, last, self.at) or not is_terminal(last["status"])
-        told = {event["data"]["status"] for event in history}
+        statuses = {event["data"]["status"] for event in history}
         ends = [*(step.at for step in plan.steps[1:]), self.at]
         for step, end in zip(plan.steps, ends, strict=True):
             seen = [at for at in self.good if max(step.at, BEGAN) + STALE_BY < at < end - HOUR / 6]
-            assert step.status in told or len(seen) < 4, f"{step.status} of {plan.id} was there and is not in the log"
+            assert step.status in statuses or len(seen) < 4, f"{step.status} of {plan.id} was there and is not in the log"
 
 
 def _moments(plan, data, until):

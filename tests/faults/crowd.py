@@ -71,9 +71,9 @@ def _parts(account: int, number: int) -> bytes:
 
 
 def installed(folder, crowd: Crowd, url: str, receivers: int, **account) -> Installation:
-    """Each account, and so many receivers that are told of the ends of one account each, in turn."""
+    """Each account, and so many receivers, each of which gets the ends of one account, in turn."""
     settings = {"poll_interval": "500ms", "requests_per_second": 1000, "request_timeout": "60s"}
-    settings |= {"timeout_hours": 8784, "stalled_after": "3650d"} | account  # or each job would be told as late, too
+    settings |= {"timeout_hours": 8784, "stalled_after": "3650d"} | account  # or each job would be reported as late, too
     installation = Installation(folder, url)
     head = installation.config.read_text().partition("[[accounts]]")[0]
     for each in crowd.accounts:

@@ -9,13 +9,13 @@ import anyio
 from loopback import GONE, Scene, answer, drips, hangs, head_of, request_of, resets, sends
 
 REFUSING = 0.2
-"""Seconds for which nobody listens."""
+"""Seconds for which the port refuses connections."""
 
 
 class Fault(NamedTuple):
     """What a client meets, and whether its request `arrives` all the same, and is to be taken as failed.
 
-    One that comes `before` meets whoever connects, and reads no request. After one that `refuses` nobody listens for a while.
+    A fault `before` meets each connection, and reads no request. After one that `refuses` the port is closed for a while.
     """
 
     scene: Scene
@@ -137,7 +137,7 @@ class FaultProxy:
 
 @contextmanager
 def _port():
-    """A port that nobody else is given while nobody listens at it."""
+    """A port that stays reserved while no server listens at it."""
     with socket.socket() as kept:
         kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         kept.bind(("127.0.0.1", 0))
@@ -176,7 +176,7 @@ FAULTS = {
     "half-closed": Fault(says_no_more),
     "too-many": Fault(sends(answer(b"", 429, "retry-after: 1"))),
     "unavailable": Fault(sends(answer(b"", 503, "retry-after: 1"), keeps=False)),
-    # it arrives, and nobody knows
+    # it arrives, and the sender does not learn it
     "answer-dropped": Fault(resets(), arrives=True),
     "never-answered": Fault(hangs(), arrives=True),
     "head-cut": Fault(sends(SAID[:20], keeps=False), arrives=True),

@@ -20,7 +20,7 @@ class Case(NamedTuple):
     """What is answered to every request, and a part of what the log says of it."""
 
     scene: Scene
-    told: str
+    logged: str
 
 
 def says(body: bytes, *headers: str, status: int = 200) -> Scene:

@@ -83,7 +83,7 @@ class Trial:
             awaits = await self._cancelling(at, lambda: self._operation(store, self._material))
             where = f"cancelled at {awaits.hit}"
             if connection := store._database._connection:
-                await connection.execute("SELECT 1")  # when it has done what nobody waits for any more
+                await connection.execute("SELECT 1")  # when it has done the abandoned work
                 assert not connection.in_transaction, f"a transaction is open, {where}"
             else:
                 no_connection_is_left()
@@ -92,7 +92,7 @@ class Trial:
             assert content in self._states, f"half of it is there, {where}"
             if self._cancelling is by_its_scope:  # the other way ends the loop, and who listens with it
                 happened = content == self._states[-1] != self._states[0]
-                assert heard() == (self._heard if happened else ([], False)), f"others were told something else, {where}"
+                assert heard() == (self._heard if happened else ([], False)), f"others were notified of something else, {where}"
             await _goes_on(store, path)
         return awaits
 
@@ -100,16 +100,16 @@ class Trial:
     async def _store(self, used=lambda _path: None):
         """A store of a copy, and what has been heard of it; sound in the end, with no thread left."""
         self._copies += 1
-        path, told = self._folder / f"{self._copies}.db", []
+        path, notified_ids = self._folder / f"{self._copies}.db", []
         shutil.copy(self._material.path, path)
         async with open_store(
             path,
             [EVERYTHING],
-            notified=lambda event, _backfilled: told.append(event.id),
+            notified=lambda event, _backfilled: notified_ids.append(event.id),
             used=lambda _use, _well: used(path),
         ) as store:
             changed = store.wakeups.deliveries_changed("pipeline")
-            yield store, path, lambda: (list(told), changed.is_set())
+            yield store, path, lambda: (list(notified_ids), changed.is_set())
         assert verify(path).differences == ()
         no_connection_is_left()
 

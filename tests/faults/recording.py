@@ -1,6 +1,6 @@
 """Owns a recording of what a daemon asks of the kernel: writes, syncs and names of its database's files, and what it sends.
 
-strace is told so with `-D`: the process that is started is the daemon itself, and its signals are its own.
+strace runs with `-D`: the process that is started is the daemon itself, and its signals are its own.
 """
 
 import re
@@ -53,7 +53,7 @@ class Unlink(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """Somebody else has been told of the event."""
+    """The event has been sent to another process."""
 
     event_id: str
 

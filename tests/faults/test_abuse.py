@@ -71,7 +71,7 @@ async def test_nobody_gets_past_the_guard(tmp_path):
 
 @pytest.mark.parametrize("status", matrix([301, 307, 308]))
 async def test_nobody_is_led_elsewhere(tmp_path, status):
-    """An API and a receiver that point to another server do not have it asked, let alone told the key or an event."""
+    """An API and a receiver that point to another server cause no request to it: it gets neither the key nor an event."""
     async with loopback(sends(answer(b'{"total":0}'))) as second:
         elsewhere = sends(answer(b"", status, f"location: {second.url}/v1/batch/jobs"))
         async with loopback(elsewhere) as api, loopback(elsewhere) as receiver:

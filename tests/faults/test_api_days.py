@@ -104,7 +104,7 @@ async def test_hours_without_jobs(tmp_path):
 
 
 async def test_a_day_without_an_api_and_a_key_that_is_revoked(tmp_path):
-    """A day of nothing and half a day of 401 are told once each, with the reason, cost few requests, and lose nothing."""
+    """A day of nothing and half a day of 401 are reported once each, with the reason, cost few requests, and lose nothing."""
     days = Days(tmp_path / "tracker.db", jobs=6, every=10 * MINUTE)
     async with days.running():
         await days.go_on(6 * HOUR)
@@ -126,7 +126,7 @@ async def test_a_day_without_an_api_and_a_key_that_is_revoked(tmp_path):
 
 @pytest.mark.slow
 async def test_a_key_that_is_revoked_and_replaced(tmp_path):
-    """The real command, told of a new key by SIGHUP, tells that the account was out of reach and why, and catches up."""
+    """The real command, given a new key by SIGHUP, reports that the account was unreachable and why, and catches up."""
     file = tmp_path / "key"
     file.write_text("the old key")
     async with simulated(jobs=10, speed=60.0, api_keys=("the old key",)) as simulator:

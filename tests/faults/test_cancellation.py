@@ -239,7 +239,7 @@ def _commits_early(monkeypatch):
 @pytest.mark.parametrize(
     ("bug", "cancelling", "found"),
     [
-        (_unshielded, by_its_scope, "a transaction is open|others were told something else"),
+        (_unshielded, by_its_scope, "a transaction is open|others were notified of something else"),
         (_goes_on_after_an_error, by_its_task, "a transaction is open"),
         (_commits_early, by_its_task, "half of it is there"),
     ],

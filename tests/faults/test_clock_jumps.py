@@ -38,7 +38,7 @@ class Answering(Keeper):
     """Keeps, too, which request was taken, and by when it was signed."""
 
     def __init__(self):
-        super().__init__(events=("batch.*", "account.*"))  # nobody is told about himself
+        super().__init__(events=("batch.*", "account.*"))  # no receiver is notified about itself
         self.taken, self.signed = Counter(), []
 
     async def __call__(self, scope, receive, send):
@@ -60,7 +60,7 @@ class Trial:
         self.simulator, self.keeper, self.installation, self.wrong = simulator, keeper, installation, wrong
         self.jobs = begin(simulator, 10)
         self.ended = {}  # when, by the true clock and by the wrong one
-        self.late = {"batch.deadline"}  # what may be told of a job that stands still
+        self.late = {"batch.deadline"}  # what may be reported of a stalled job
         self._running = AsyncExitStack()
 
     @asynccontextmanager
@@ -118,7 +118,7 @@ class Trial:
         """Everything that is in the log by now, within so many seconds."""
         wanted = {each["id"] for each in await self.installation.wait_for_events(len) if self.keeper.wants(each)}
         with anyio.fail_after(seconds):
-            while not wanted <= (+self.keeper.taken).keys():  # noqa: ASYNC110 - they are counted, not told
+            while not wanted <= (+self.keeper.taken).keys():  # noqa: ASYNC110 - they are counted, without an event
                 await anyio.sleep(0.02)
 
     async def is_well(self):
@@ -130,13 +130,13 @@ class Trial:
         assert [line for line in negative if "_clock_ahead_seconds{" not in line] == []
 
     def check(self):
-        """Nothing is lost, told twice or late in its order; every time is what a clock said; nobody was asked too much."""
+        """Nothing is lost, sent twice or out of order; every time is what a clock said; no server got too many requests."""
         log = Log(self.installation.database)
         log.has_a_delivery_for_each(self.keeper)
         log.has_all_that_was_received(self.keeper)
         log.was_received(self.keeper, last=len(log.events))
         assert {*log.states.values()} <= {"delivered", "superseded"}
-        assert {*self.keeper.taken.values()} <= {0, 1}, "told twice"
+        assert {*self.keeper.taken.values()} <= {0, 1}, "received twice"
         self._check_events(log.events)
         self._check_times(log.events)
         failed = len(self.keeper.got) - self.keeper.taken.total()
@@ -148,15 +148,17 @@ class Trial:
     def __str__(self):
         sets, taken, requests = len(self.wrong.settings), self.keeper.taken.total(), self.simulator.requests.total()
         failed = len(self.keeper.got) - taken
-        return f"set {sets} times in {self._seconds:.0f} s: {taken} events told, {failed} attempts failed, {requests} requests"
+        return (
+            f"set {sets} times in {self._seconds:.0f} s: {taken} events received, {failed} attempts failed, {requests} requests"
+        )
 
     def _check_events(self, events):
         """A job begins and ends once, when the provider says; nothing is late, or gone, because a clock jumped."""
-        told = Counter((event["type"], _job(event)) for event in events)
+        logged = Counter((event["type"], _job(event)) for event in events)
         once = {"batch.created", "batch.started", "batch.completed", *self.late}
-        others = {type_ for type_, _ in told} - {*once, "receiver.failing", "receiver.recovered"}
+        others = {type_ for type_, _ in logged} - {*once, "receiver.failing", "receiver.recovered"}
         assert others == set(), "what is not so"
-        assert {count for (type_, _), count in told.items() if type_ in once} == {1}
+        assert {count for (type_, _), count in logged.items() if type_ in once} == {1}
         for event in events:
             if event["type"] == "batch.completed":
                 ended, by_the_wrong_one = self.ended[_job(event)]

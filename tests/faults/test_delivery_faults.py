@@ -150,8 +150,8 @@ class Attack:
         log.has_all_that_was_received(*self.receivers)
         log.has_a_delivery_for_each(*self.receivers)
         log.was_received(*self.receivers, last=len(log.events))
-        told = await self.installation.command("deliveries", "--json")
-        deliveries = [json.loads(line) for line in told.stdout.splitlines()]
+        output = await self.installation.command("deliveries", "--json")
+        deliveries = [json.loads(line) for line in output.stdout.splitlines()]
         for receiver in self.receivers:
             receiver.check([delivery for delivery in deliveries if delivery["receiver"] == receiver.name])
         failed = sum(attempt["result"] != "delivered" for delivery in deliveries for attempt in delivery["attempts"])
@@ -191,8 +191,8 @@ async def attacked(folder, names, *, minutes=0.0, seed=1, bug=None, spoils=None,
             await attack.round(daemon)
         assert await daemon.stop(signal.SIGTERM) == 0
     deliveries, failed, copies = await attack.check()
-    told = {line["event"] for line in daemon.lines if line["level"] not in ("debug", "info")}
-    assert told <= {"delivery.failed", "receiver.failing"}
+    problems = {line["event"] for line in daemon.lines if line["level"] not in ("debug", "info")}
+    assert problems <= {"delivery.failed", "receiver.failing"}
     most, bytes_ = (max(each) for each in zip(*attack.used, strict=True))
     figures = (
         f"{deliveries} deliveries, {failed} failed attempts, {copies} copies, {most} descriptors, {bytes_ / MEGABYTE:.0f} MB"
@@ -204,7 +204,7 @@ async def attacked(folder, names, *, minutes=0.0, seed=1, bug=None, spoils=None,
 
 @pytest.mark.slow
 async def test_receivers_that_are_hard_to_reach(tmp_path):
-    """Everything arrives, signed and unchanged, in order, as often as faults explain; who is well waits for nobody."""
+    """Everything arrives, signed and unchanged, in order, as often as faults explain; a healthy receiver waits for no other."""
     await attacked(tmp_path, FAULTS)
 
 

@@ -33,7 +33,7 @@ def checked(path):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         ("/dev/zero", ["expected at most 1048576 bytes, found more"]),
         (b"a = " + b"[" * 500_000, ["not TOML: nested too deeply"]),
@@ -51,7 +51,7 @@ def checked(path):
     ],
     ids=["endless", "deep", "half a surrogate pair", "every value"],
 )
-def test_whatever_stands_in_the_file(tmp_path, content, told):
+def test_whatever_stands_in_the_file(tmp_path, content, expected):
     """Exit status 2 and short lines that say where and what is wrong, whatever the size and shape of it."""
     path = tmp_path / "tracker.toml"
     if isinstance(content, str):
@@ -60,5 +60,5 @@ def test_whatever_stands_in_the_file(tmp_path, content, told):
         path.write_bytes(content)
     done = checked(path)
     assert done.returncode == 2
-    assert [text for text in told if text not in done.stderr] == []
+    assert [text for text in expected if text not in done.stderr] == []
     assert max(map(len, done.stderr.splitlines())) < 500

@@ -82,13 +82,13 @@ async def killed(folder, kills, *, seed, bug=None):
         for _ in range(kills):
             await killing.kill()
         copies = await killing.end()
-    told = f"{len(killing.log.events)} events, {len(killing.log.states)} deliveries, copies {copies}"
-    print(f"killed {dict(killing.kills)}: {told}")  # noqa: T201 - the figures of a long run
+    summary = f"{len(killing.log.events)} events, {len(killing.log.states)} deliveries, copies {copies}"
+    print(f"killed {dict(killing.kills)}: {summary}")  # noqa: T201 - the figures of a long run
 
 
 @pytest.mark.timeout(240)
 async def test_a_few_kills(tmp_path):
-    """integrity_check, seq, a delivery for each event and receiver: all hold after each kill, and nothing told is missing."""
+    """integrity_check, seq, a delivery for each event and receiver: all hold after each kill, and nothing sent is missing."""
     await killed(tmp_path, 6, seed=6)
 
 

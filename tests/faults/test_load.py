@@ -70,7 +70,7 @@ def count(installation, what: str) -> int:
 
 
 async def loaded(folder, crowd: Crowd, receivers: int, connections: int, ends: int, **account) -> str:
-    """All jobs are found, `ends` of each account end, and each receiver is told of each: what it took."""
+    """All jobs are found, `ends` of each account end, and each receiver gets each event: the time and memory that it took."""
     jobs = crowd.jobs * len(crowd.accounts)
     async with open_server(crowd, "127.0.0.1", 0) as address:
         installation = installed(folder, crowd, address.url, receivers, **account)
@@ -83,7 +83,7 @@ async def loaded(folder, crowd: Crowd, receivers: int, connections: int, ends: i
                 await until(lambda: count(installation, "jobs") == jobs)
                 found, crowd.over = time.monotonic() - began, ends
                 await until(lambda: crowd.got.total() >= ends * receivers)
-                told = time.monotonic() - began - found
+                delivered = time.monotonic() - began - found
                 assert len(health.took) > 3
                 used = f"{memory(process, 'VmHWM') / MEGABYTE:.0f} MB at most, {descriptors(process)} descriptors"
                 highest, number = memory(process, "VmHWM"), threads(process)
@@ -94,7 +94,7 @@ async def loaded(folder, crowd: Crowd, receivers: int, connections: int, ends: i
     assert highest < (120 + jobs / 150 + receivers / 5) * MEGABYTE, used
     assert number < 60
     assert [line for line in daemon.lines if line["level"] in ("warning", "error")] == []
-    return f"{jobs} jobs found in {found:.0f} s, {ends * receivers} deliveries in {told:.0f} s, {used}, {health}"
+    return f"{jobs} jobs found in {found:.0f} s, {ends * receivers} deliveries in {delivered:.0f} s, {used}, {health}"
 
 
 async def test_a_little_of_everything(tmp_path):

@@ -18,7 +18,7 @@ MEGABYTE = 1024 * 1024
 
 
 class Life:
-    """A daemon that lives through days: each has jobs, two reloads, an outage and whoever looks at it."""
+    """A daemon that lives through days: each has jobs, two reloads, an outage and readers."""
 
     def __init__(self, installation, simulator, daemon, keeper) -> None:
         self.installation, self.simulator, self.daemon, self.keeper = installation, simulator, daemon, keeper
@@ -44,7 +44,7 @@ class Life:
     async def _requests(self, number: int) -> None:
         wanted = self.simulator.requests.total() + number
         with anyio.fail_after(300):
-            while self.simulator.requests.total() < wanted:  # noqa: ASYNC110 - they are counted, not told
+            while self.simulator.requests.total() < wanted:  # noqa: ASYNC110 - they are counted, without an event
                 await anyio.sleep(0.01)
 
     async def _reload(self) -> None:

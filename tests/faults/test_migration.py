@@ -33,7 +33,7 @@ STEP_BY_STEP = """
 
 @pytest.fixture
 def installation(tmp_path):
-    """One whose API nobody answers: its log stays as it is. It forgets no delivery."""
+    """An installation with an unreachable API: its log stays as it is. It forgets no delivery."""
     with unreachable_url() as url:
         installation = Installation(tmp_path, url)
         config = installation.config.read_text().replace("[http]", 'keep_deliveries = "3650d"\n[http]')
@@ -42,7 +42,7 @@ def installation(tmp_path):
 
 
 def test_every_schema_is_as_it_was_released(tmp_path):
-    """A migration that somebody changed would make another schema than the one that files out there have."""
+    """A changed migration would make another schema than the one that existing files have."""
     assert list(range(1, NEWEST + 1)) == VERSIONS
     for version in VERSIONS:
         migrate(tmp_path / f"{version}.db", MIGRATIONS[:version])
@@ -110,7 +110,7 @@ class Migrating:
         self._renew()
 
     def _renew(self):
-        """An old file anew, as a daemon has left it, or a backup."""
+        """A fresh copy of an old file, as a daemon has left it, or a backup."""
         for each in self._path.parent.glob("tracker.db*"):
             each.unlink()
         version = self._chance.choice(VERSIONS[:-1])
@@ -163,7 +163,7 @@ class Migrating:
         return copy
 
     async def complete(self):
-        """The next start that nobody kills brings it up to date."""
+        """The next undisturbed start brings it up to date."""
         async with self.installation.running() as daemon:
             assert await daemon.stop(signal.SIGTERM) == 0
         found = Found(self._path)

@@ -1,4 +1,4 @@
-"""The power fails at any moment of a real run: what was told to anybody is in the file, which is whole."""
+"""The power fails at any moment of a real run: what was sent is in the file, which is whole."""
 
 import random
 import signal
@@ -97,7 +97,7 @@ async def _cut(folder, deliveries, cuts, level="FULL", *, until_found=False):
 
 @pytest.mark.timeout(240)
 async def test_no_power_cut_loses_what_was_told(tmp_path):
-    """Of what anybody was sent before the cut nothing is lost, and the log, the jobs and the file are whole."""
+    """Nothing that was sent before the cut is lost, and the log, the jobs and the file are whole."""
     cuts = await _cut(tmp_path, 100, cuts=25)
     assert cuts.found == []
     assert cuts.images["torn"] == 25
@@ -107,7 +107,7 @@ async def test_no_power_cut_loses_what_was_told(tmp_path):
 @pytest.mark.parametrize("level", ["NORMAL", "OFF"])
 @pytest.mark.timeout(240)
 async def test_power_cuts_find_what_is_not_synced(tmp_path, level):
-    """With synchronous NORMAL, or OFF, as many a program has it, they find that what was told is lost."""
+    """With synchronous NORMAL, or OFF, as many a program has it, they find that what was sent is lost."""
     assert "lost" in str((await _cut(tmp_path, 30, cuts=100, level=level, until_found=True)).found)
 
 

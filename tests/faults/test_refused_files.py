@@ -70,7 +70,7 @@ def _damaged_middle(path):
 
 
 def _damaged_and_unfolded(path):
-    """A damaged file of an older schema whose write-ahead log nobody has folded in."""
+    """A damaged file of an older schema whose write-ahead log is not checkpointed."""
     _damaged_middle(path)
     _killed_after(path, "UPDATE accounts SET watermark = 8")
 
@@ -153,11 +153,11 @@ def _tried(installation, kind, called):
     before, wrong = _kept(folder), []
     for name, words in COMMANDS.items():
         call = _as_a_process if name == "run" else called  # which sets up a log for the whole process
-        status, told = call(
+        status, output = call(
             installation, ["--config", str(installation.config), *(word.format(folder=folder) for word in words)]
         )
-        if status != 1 or "tracker.db: " not in told or not re.search(said, told) or "Traceback" in told:
-            wrong.append((name, status, told))
+        if status != 1 or "tracker.db: " not in output or not re.search(said, output) or "Traceback" in output:
+            wrong.append((name, status, output))
         if _kept(folder) != before:
             wrong.append((name, "altered", [*_kept(folder)], [*before]))
     return wrong
@@ -183,12 +183,12 @@ def test_a_file_that_cannot_be_used_by_any_process(installation, kind):
 
 
 def test_an_empty_file(installation):
-    """A file of no bytes, as somebody may have made to give it an owner, is no log without events to who reads."""
+    """An empty file, perhaps made only to set its owner, is an error to a reader, not a log without events."""
     installation.database.touch()
     for name in ("verify", "jobs", "events", "deliveries", "backup"):
         words = [word.format(folder=installation.database.parent) for word in COMMANDS[name]]
-        status, told = _as_a_function(installation, ["--config", str(installation.config), *words])
-        assert (status, "found an empty one" in told) == (1, True), name
+        status, output = _as_a_function(installation, ["--config", str(installation.config), *words])
+        assert (status, "found an empty one" in output) == (1, True), name
         assert installation.database.read_bytes() == b""
 
 

@@ -1,4 +1,4 @@
-"""A disk that fails, is full, read-only, locked or gone, under the real command: told, waited for, and nothing lost."""
+"""A disk that fails, is full, read-only, locked or gone: the real command reports it and waits, and nothing is lost."""
 
 import json
 import random
@@ -49,8 +49,8 @@ class Trial:
                 self.keeper.answers.set()
                 reasons = await _until(client, lambda reasons: reasons and reasons[0].startswith("storage: "))
                 assert (await client.get("/healthz")).status_code == 200
-                told = await daemon.says("storage.failed")
-                assert told["level"] == "error"
+                logged = await daemon.says("storage.failed")
+                assert logged["level"] == "error"
                 self.happens()
                 await anyio.sleep(1.5)  # in which it would try again what it may not
                 assert len(self.keeper.got) == received, "sent what is not on disk"
@@ -63,7 +63,7 @@ class Trial:
         return reasons[0]
 
     def happens(self):
-        """A job ends and two begin, whether or not anybody can write it down."""
+        """A job ends and two begin, whether or not it can be logged."""
         self.ended.append(self.jobs.pop(0))
         end(self.simulator, self.ended[-1])
         self.jobs += begin(self.simulator, 2, created=0.0, metadata=NOTE)

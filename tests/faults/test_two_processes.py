@@ -1,4 +1,4 @@
-"""Two processes and one database: one of them writes, the other is told who has it, whatever it calls the file."""
+"""Two processes and one database: one of them writes, the other learns who has it, whatever it calls the file."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ NO_LOCK_ON_THE_FILE = """
 
 @pytest.fixture
 def installation(tmp_path):
-    """One whose API nobody answers: what is asked here is who writes."""
+    """An installation with an unreachable API: only who writes matters here."""
     with unreachable_url() as url:
         yield Installation(tmp_path, url)
 

@@ -19,31 +19,31 @@ class Log:
         assert [seq for seq, *_ in rows] == list(range(1, len(rows) + 1)), "a gap in the log"
         self.bodies = {id_: body.encode() for _, id_, _, body in rows}
         self.events = [json.loads(body) for *_, body in rows]
-        self.told = [event for event, (_, _, backfilled, _) in zip(self.events, rows, strict=True) if not backfilled]
+        self.delivered = [event for event, (_, _, backfilled, _) in zip(self.events, rows, strict=True) if not backfilled]
         self.states = {(receiver, seq): state for receiver, seq, state in deliveries}
         differences = verify(database).differences
         assert differences == (), f"the jobs are not what the log says: {differences[:3]}"
 
     def has_a_delivery_for_each(self, *keepers):
         """Each event and receiver that it is for have one, and there is no other."""
-        owed = {(keeper.name, event["seq"]) for event in self.told for keeper in keepers if keeper.wants(event)}
+        owed = {(keeper.name, event["seq"]) for event in self.delivered for keeper in keepers if keeper.wants(event)}
         assert self.states.keys() == owed, f"missing {owed - self.states.keys()}, too many {self.states.keys() - owed}"
 
     def has_all_that_was_received(self, *keepers):
-        """What anybody was sent is in the log, to the byte."""
+        """What a receiver got is in the log, to the byte."""
         for keeper in keepers:
             for id_, body in keeper.got:
                 assert self.bodies.get(id_) == body, f"{keeper.name} was sent what the log has not: {id_}"
 
     def goes_on_from(self, earlier):
-        """What somebody could read at an earlier time is still there, and the same."""
+        """What could be read at an earlier time is still there, and the same."""
         assert self.events[: len(earlier.events)] == earlier.events, "what was in the log is gone"
 
     def was_received(self, *keepers, last):
         """Everything up to the seq `last` arrived where it was to go, unless it was superseded; each job's events in order."""
         for keeper in keepers:
             received = set(keeper.ids)
-            for event in self.told:
+            for event in self.delivered:
                 if event["seq"] <= last and keeper.wants(event) and event["id"] not in received:
                     state = self.states[keeper.name, event["seq"]]
                     assert (event["type"], state) == ("batch.progress", "superseded"), (

@@ -6,7 +6,7 @@ from programs import program
 from tracking import clock
 
 SOON = 1.0
-"""Seconds until what was set is what everybody is told."""
+"""Seconds until every process sees the new time."""
 
 
 class WrongClock:

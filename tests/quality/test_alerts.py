@@ -40,7 +40,7 @@ WANTED = {
     "reload failed": ["BatchTrackerReloadFailed"],
     "restart loop": ["BatchTrackerRestartLoop"],
 }
-"""What an operator has to be told, and the alerts that do."""
+"""What an operator has to know, and the alerts for it."""
 
 CHECKS = {
     "rules": ("promtool", "check", "rules", "batch-tracker.rules.yml"),
@@ -71,7 +71,7 @@ def test_every_alert_is_shown_firing_and_silent():
 
 @pytest.mark.parametrize("names", WANTED.values(), ids=WANTED)
 def test_what_has_to_be_told_has_an_alert(names):
-    """Each thing that an operator has to be told has its alerts."""
+    """Each thing that an operator has to know has its alerts."""
     assert set(names) <= ALERTS.keys()
 
 
@@ -119,7 +119,7 @@ def test_commands_of_the_runbook_exist(command):
     ],
 )
 def test_alertmanager_tells_whom_it_concerns(labels, receiver):
-    """By the example what is critical wakes somebody, jobs concern whoever submits them, and the rest makes tickets."""
+    """By the example a critical alert pages an operator, a job's alert goes to its team, and the rest makes tickets."""
     command = [program("amtool", PACKAGES["amtool"]), "config", "routes", "test", "--config.file=alertmanager.yml"]
     command += [f"{label}={value}" for label, value in labels.items()]
     done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=True, timeout=60)

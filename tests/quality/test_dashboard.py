@@ -16,7 +16,7 @@ ROWS = ["running", "throughput", "failures", "queue and run times", "api", "deli
 
 
 def test_dashboard_is_what_its_generator_makes():
-    """Who changes panels.toml runs the generator; who changes the JSON by hand is told to change panels.toml."""
+    """The JSON is what the generator makes of panels.toml; a change by hand fails and names panels.toml."""
     assert runpy.run_path(str(FOLDER / "generate.py"))["rendered"]() == TEXT
 
 
@@ -35,7 +35,7 @@ def test_dashboard_can_be_imported():
 
 
 def test_dashboard_shows_what_it_has_to():
-    """There is a row for each thing that somebody looks for, in this order, with panels below."""
+    """There is a row for each topic, in this order, with panels below."""
     titles = [panel["title"].lower() for panel in DASHBOARD["panels"] if panel["type"] == "row"]
     found = [next((place for place, title in enumerate(titles) if word in title), None) for word in ROWS]
     assert None not in found
