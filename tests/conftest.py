@@ -1,6 +1,8 @@
 """Fixtures and settings of every test."""
 
+import enum
 import os
+import re
 
 import pytest
 from grouping import Grouping
@@ -30,23 +32,33 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: order.get(item.path.parent.name, 0))
 
 
-PLAIN = (str, int, float, bool, type(None))
 LONGEST_ID = 60
 
 
 def pytest_make_parametrize_id(val):
-    """Name a case by what it holds: pytest itself names a tuple, a list or a dictionary by its place alone, `options3`."""
-    if type(val) not in (dict, tuple, list) or not _is_plain(val):
-        return None
-    parts = [f"{key}={each}" for key, each in val.items()] if isinstance(val, dict) else map(str, val)
-    return " ".join(parts)[:LONGEST_ID] or "nothing"
+    """Name a case by what it holds: pytest itself names what is no text or number by its place alone, `options3`."""
+    if isinstance(val, (str, bytes)):
+        return _readable(val)[:LONGEST_ID] if len(val) > LONGEST_ID else None
+    if val is None or isinstance(val, (int, float, re.Pattern, enum.Enum)) or hasattr(val, "__name__"):
+        return None  # pytest names these itself
+    return _readable(val)[:LONGEST_ID] or "nothing"
 
 
-def _is_plain(val):
-    """Whether it reads the same in each worker."""
+def _readable(val):
+    """Return a text that is the same in each worker: no address, and no order of a set."""
     if isinstance(val, dict):
-        return all(map(_is_plain, [*val, *val.values()]))
-    return type(val) in PLAIN or (type(val) in (tuple, list) and all(map(_is_plain, val)))
+        text = " ".join(f"{_readable(key)}={_readable(each)}" for key, each in val.items())
+    elif isinstance(val, (tuple, list)):
+        text = " ".join(map(_readable, val))
+    elif isinstance(val, (set, frozenset)):
+        text = " ".join(sorted(map(_readable, val)))
+    elif isinstance(val, bytes):
+        text = val[:LONGEST_ID].decode("ascii", "backslashreplace")
+    elif val is None or isinstance(val, (str, int, float)):
+        text = str(val)
+    else:
+        text = getattr(val, "__name__", type(val).__name__).strip("<>")
+    return text
 
 
 @pytest.hookimpl(optionalhook=True)
