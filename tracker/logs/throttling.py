@@ -11,6 +11,8 @@ from typing import Any, Final
 import msgspec
 from structlog import DropEvent
 
+from tracker.core.events.types import EVENT_TYPES
+
 EVERY: Final = 600.0
 """Seconds between two lines that say the same."""
 
@@ -29,8 +31,7 @@ _ONE_FOR_ALL: Final = ("storage.failed",)
 
 _ENDS: Final[Mapping[str, str]] = {
     "sweep.recovered": "sweep.failed",
-    "account.recovered": "account.unreachable",
-    "receiver.recovered": "receiver.failing",
+    **{each.name: each.resolves for each in EVENT_TYPES if each.resolves},
     "storage.recovered": "storage.failed",
 }
 """What says that something works again, and what said that it had failed."""

@@ -42,7 +42,7 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     """How a receiver is. `failures` are those in a row, since `since`; before `quiet_until` nothing is sent."""
 
     name: str
-    kind: str
+    kind: Annotated[str, Meta(description='As in the configuration, such as "webhook"')]
     events: tuple[str, ...]
     state: Literal["ok", "failing", "disabled"]
     failures: int
