@@ -38,10 +38,15 @@ LONGEST_ID = 60
 def pytest_make_parametrize_id(val):
     """Name a case by what it holds: pytest itself names what is no text or number by its place alone, `options3`."""
     if isinstance(val, (str, bytes)):
-        return _readable(val)[:LONGEST_ID] if len(val) > LONGEST_ID else None
+        return _shortened(val) if len(val) > LONGEST_ID else None
     if val is None or isinstance(val, (int, float, re.Pattern, enum.Enum)) or hasattr(val, "__name__"):
         return None  # pytest names these itself
-    return _readable(val)[:LONGEST_ID] or "nothing"
+    return _shortened(val) or "nothing"
+
+
+def _shortened(val):
+    """Escape what a terminal would obey: a case may hold control characters."""
+    return _readable(val)[:LONGEST_ID].encode("unicode_escape").decode()
 
 
 def _readable(val):
@@ -53,7 +58,7 @@ def _readable(val):
     elif isinstance(val, (set, frozenset)):
         text = " ".join(sorted(map(_readable, val)))
     elif isinstance(val, bytes):
-        text = val[:LONGEST_ID].decode("ascii", "backslashreplace")
+        text = val[:LONGEST_ID].decode("latin-1")
     elif val is None or isinstance(val, (str, int, float)):
         text = str(val)
     else:
