@@ -1,7 +1,7 @@
 """Deliveries of a store with receivers: claiming, attempting and reading them."""
 
 import msgspec
-from observations import SINCE
+from job_changes import SINCE
 from tables import fetch
 
 from tracker.core.deliveries.circuit import Circuit

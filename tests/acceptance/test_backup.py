@@ -5,7 +5,7 @@ import signal
 
 import anyio
 import pytest
-from answering import answering
+from fixed_receiver import answering
 from matrix import matrix
 from tracking import COMMAND, Installation, simulated
 

@@ -9,7 +9,7 @@ import sys
 
 import click
 import pytest
-from answering import installed
+from fixed_receiver import installed
 from matrix import matrix
 from programs import program
 from tracking import COMMAND, Installation

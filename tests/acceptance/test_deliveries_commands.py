@@ -4,7 +4,7 @@ import json
 import signal
 
 import pytest
-from answering import answering, installed
+from fixed_receiver import answering, installed
 from matrix import matrix
 
 from tracker.core.deliveries.circuit import Circuit

@@ -15,15 +15,15 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
-from answering import SECRET
+from fixed_receiver import SECRET
+from job_changes import seen_many
 from matrix import matrix
-from observations import seen_many
 from programs import program
+from simulated_jobs import begin, end
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
-from steered import begin, end
-from surfaced import surfaced
 from tracking import COMMAND, Installation, simulated
+from web_application import surfaced
 
 from tracker.server.embedded import open_server
 

@@ -7,8 +7,8 @@ import anyio
 import click
 import pytest
 from click.testing import CliRunner
+from job_changes import SINCE, moved, seen
 from matrix import matrix
-from observations import SINCE, moved, seen
 from screens import on_a_terminal
 from tracking import Installation
 

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import anyio
 import pytest
 from click.testing import CliRunner
+from job_changes import SINCE, moved, seen
 from matrix import matrix
-from observations import SINCE, moved, seen
 from tracking import COMMAND, Installation
 
 from tracker.cli import group

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, closing
 import anyio
 import httpx
 import pytest
-from answering import PATH, SECRET, answering
+from fixed_receiver import PATH, SECRET, answering
 from programs import program
 from prometheus_client.parser import text_string_to_metric_families
 from tracking import Installation, clock, simulated

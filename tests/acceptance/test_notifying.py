@@ -7,10 +7,10 @@ import signal
 import anyio
 import httpx
 import pytest
-from answering import answering
 from anyio.abc import SocketAttribute
+from fixed_receiver import answering
 from matrix import matrix
-from notified import managed
+from service_manager import managed
 from tracking import Installation, simulated
 
 PATIENCE = 2.0

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from answering import answering, installed
 from browsing import chromium, opened, text
+from fixed_receiver import answering, installed
 from npm import installed as npm_installed
 from page_log import log_something_of_everything
 

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from browsing import chromium, opened, text
+from job_changes import seen_many
 from matrix import matrix
-from observations import seen_many
 from proxied import nginx
-from surfaced import surfaced
 from tracking import Installation, simulated
+from web_application import surfaced
 
 from tracker.web.access.site import Site
 

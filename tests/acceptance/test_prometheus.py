@@ -7,7 +7,7 @@ import re
 import anyio
 import pytest
 import yaml
-from busy import RECEIVERS, SHIPPED, watched
+from busy_daemon import RECEIVERS, SHIPPED, watched
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prometheus"), pytest.mark.timeout(180)]
 

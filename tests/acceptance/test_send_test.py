@@ -5,7 +5,7 @@ import json
 import jsonschema
 import pytest
 import standardwebhooks
-from answering import PATH, SECRET, answering, installed
+from fixed_receiver import PATH, SECRET, answering, installed
 from loopback import answer, loopback, sends
 from matrix import matrix
 

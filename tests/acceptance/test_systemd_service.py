@@ -7,7 +7,7 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
-from booted import CLONE, REPOSITORY, booted, why_not
+from booted_systemd import CLONE, REPOSITORY, booted, why_not
 
 pytestmark = [
     pytest.mark.slow,

@@ -7,11 +7,11 @@ import subprocess
 import anyio
 import msgspec
 import pytest
+from job_changes import moved, seen
 from matrix import matrix
-from observations import moved, seen
 from rich.cells import cell_len
 from screens import on_a_terminal
-from steered import begin, end
+from simulated_jobs import begin, end
 from tracking import COMMAND, Installation, simulated
 
 from tracker.core.deliveries.fan_out import Subscription

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 from matrix import matrix
-from steered import begin, end
+from simulated_jobs import begin, end
 from tracking import COMMAND, Installation, simulated
 
 from tracker.cli.wait.api_source import MAX_SINGLE_REQUESTS

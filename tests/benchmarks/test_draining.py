@@ -6,7 +6,7 @@ from pathlib import Path
 import anyio
 import pytest
 from canned import apart
-from telling import Telling, a_job
+from delivering import Telling, a_job
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import anyio
 import pytest
+from delivering import Telling, a_job
 from first_byte import CAME, noting
-from telling import Telling, a_job
 
 from tracker.runtime.clock import now
 

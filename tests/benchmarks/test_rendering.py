@@ -7,7 +7,7 @@ import anyio
 import pytest
 from canned import job
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
-from surfaced import ACCOUNTS, surfaced
+from web_application import ACCOUNTS, surfaced
 
 from tracker.core.jobs.job import COUNTERS, read_job
 from tracker.metrics.job_series import JobSeries

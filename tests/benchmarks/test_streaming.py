@@ -8,8 +8,8 @@ from pathlib import Path
 import anyio
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
-from observations import seen_many
-from surfaced import surfaced
+from job_changes import seen_many
+from web_application import surfaced
 
 from tracker.store.sqlite.reading.reader import SqliteReader
 

@@ -6,10 +6,10 @@ import signal
 import anyio
 import httpx
 import pytest
-from keeping import Keeper
 from loopback import answer, loopback, sends
 from matrix import matrix
 from planting import plant
+from recording_receiver import Keeper
 from tracking import Installation, simulated
 
 from tracker.daemon.control import control_file

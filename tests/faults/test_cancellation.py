@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import anyio
 import pytest
 from cancelling import at_every_await, by_its_scope, by_its_task
-from operating import OPERATIONS, Material, Trial, is_free, no_connection_is_left, select
+from delivering import Telling, a_job
 from receiving import receiving
+from store_operations import OPERATIONS, Material, Trial, is_free, no_connection_is_left, select
 from sweeping import BEGAN, HOUR, Watched
-from telling import Telling, a_job
 
 import tracker.store.sqlite.database.connection
 from tracker.core.ports.store import DatabaseUse

@@ -10,9 +10,9 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing
 import anyio
 import httpx
 import pytest
-from keeping import Keeper, give
 from planting import NO_CLOCK_IS_FOLLOWED, NO_JUMP_IS_SEEN, plant
-from steered import DAY, begin, end
+from recording_receiver import Keeper, give
+from simulated_jobs import DAY, begin, end
 from tracking import Installation, clock, simulated
 from truth import Log
 from wrong_clock import WrongClock

@@ -14,7 +14,6 @@ import anyio
 import pytest
 import standardwebhooks
 from fault_proxy import FAULTS, Fault, FaultProxy, Gate
-from keeping import Keeper, give
 from planting import (
     A_NEW_ID_FOR_EACH_ATTEMPT,
     A_RESET_IS_TAKEN_FOR_YES,
@@ -24,7 +23,8 @@ from planting import (
     plant,
 )
 from proc import descriptors, memory
-from steered import begin, end
+from recording_receiver import Keeper, give
+from simulated_jobs import begin, end
 from tracking import Installation, simulated
 from truth import Log
 

@@ -7,8 +7,8 @@ from collections import Counter
 
 import anyio
 import pytest
-from keeping import ENDS, Keeper, give
 from planting import COMMIT_BEFORE_THE_OUTBOX, SETTLED_BEFORE_IT_IS_SENT, plant
+from recording_receiver import ENDS, Keeper, give
 from tracking import COMMAND, Installation, simulated
 from truth import Log
 

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing
 import anyio
 import httpx
 import pytest
-from crowd import Crowd, installed
+from many_accounts import Crowd, installed
 from proc import descriptors, memory, threads
 
 from tracker.server.embedded import open_server

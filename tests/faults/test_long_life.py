@@ -5,8 +5,8 @@ import signal
 import anyio
 import httpx
 import pytest
-from keeping import Keeper, give
 from proc import descriptors, memory, threads
+from recording_receiver import Keeper, give
 from tracking import Installation, simulated
 from truth import Log
 

@@ -10,9 +10,9 @@ from collections import Counter
 import anyio
 import pytest
 from databases import VERSIONS, Found, make
-from keeping import Keeper, give
 from loopback import unreachable_url
 from planting import plant
+from recording_receiver import Keeper, give
 from tracking import COMMAND, Installation
 from truth import Log
 

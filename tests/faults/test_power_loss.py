@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 from disk import Disk
-from keeping import Keeper, give
 from planting import plant, synchronous
 from recording import Sent, SyncEnded, Truncate, Unlink, Write, calls, recorded_to, whole
+from recording_receiver import Keeper, give
 from tracking import Installation, simulated
 
 from tracker.core.errors.storage_error import StorageError

@@ -11,10 +11,10 @@ from contextlib import closing
 import pytest
 from click.testing import CliRunner
 from databases import VERSIONS, Found, make
-from keeping import Keeper, give
 from loopback import unreachable_url
 from matrix import matrix
 from planting import plant
+from recording_receiver import Keeper, give
 from tracking import COMMAND, Installation
 
 from tracker.cli import group

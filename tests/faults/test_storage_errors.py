@@ -10,10 +10,10 @@ import anyio
 import httpx
 import pytest
 from breaking import EIO, EROFS, READ, SYNC, WRITE, Fiu, full, held, moved_away, read_only, small_file_system
-from keeping import Keeper, give
 from matrix import matrix
 from planting import WHAT_CANNOT_BE_SETTLED_IS_FORGOTTEN, plant
-from steered import begin, end
+from recording_receiver import Keeper, give
+from simulated_jobs import begin, end
 from tracking import Installation, simulated
 from truth import Log
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import anyio
 import msgspec
 import pytest
-from keeping import Keeper, give
 from loopback import unreachable_url
 from planting import plant
 from programs import program
-from steered import begin, end
+from recording_receiver import Keeper, give
+from simulated_jobs import begin, end
 from tracking import COMMAND, Installation, simulated
 from truth import Log
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import anyio
 import pytest
 import structlog
+from delivering import Telling, a_job
 from starlette.requests import Request
 from starlette.responses import Response
-from telling import Telling, a_job
 
 from tracker.core.deliveries.adaptive_concurrency import MAX_CONCURRENCY
 from tracker.core.deliveries.circuit import FAILURES_TO_OPEN

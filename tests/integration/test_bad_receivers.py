@@ -9,9 +9,9 @@ from contextlib import closing
 import anyio
 import pytest
 from anyio.abc import SocketAttribute
+from delivering import SECRET, Telling, a_job
 from loopback import Loopback, answer, drips, hangs, loopback, resets, sends, unreachable_url
 from structlog.testing import capture_logs
-from telling import SECRET, Telling, a_job
 
 from tracker.core.deliveries.delivery import Result
 from tracker.core.deliveries.retry_schedule import MAX_RETRY_AFTER

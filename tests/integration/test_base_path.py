@@ -4,7 +4,7 @@ import re
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from surfaced import CONTROL, RIGHT, TOKEN, fill, surfaced
+from web_application import CONTROL, RIGHT, TOKEN, fill, surfaced
 
 from tracker.web.access.site import DIRECT, Site
 

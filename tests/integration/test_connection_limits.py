@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from served import LIFE, REQUEST, Stuck, ask, hello, not_reading
-from surfaced import surfaced
+from server_samples import LIFE, REQUEST, Stuck, ask, hello, not_reading
+from web_application import surfaced
 
 from tracker.server.connection_limits import Limits, is_of_this_machine
 from tracker.server.embedded import open_server

@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
+from delivering import Telling, a_job
 from slack_events import delivery
 from slack_standin import slack
-from telling import Telling, a_job
 
 from tracker.core.deliveries.adaptive_concurrency import MAX_CONCURRENCY
 from tracker.core.deliveries.delivery import DeliveryPolicy, Outcome, Result

@@ -8,7 +8,7 @@ import anyio
 import anyio.to_thread
 import pytest
 from anyio.lowlevel import checkpoint
-from served import LIFE, Stuck, ask, hello, loopbacks, not_reading
+from server_samples import LIFE, Stuck, ask, hello, loopbacks, not_reading
 
 from tracker.core.errors.listen_error import ListenError
 from tracker.server import embedded as serving_module

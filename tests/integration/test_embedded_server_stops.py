@@ -4,7 +4,7 @@ import logging
 
 import anyio
 import pytest
-from served import LIFE, REQUEST, Stuck, ask, hello
+from server_samples import LIFE, REQUEST, Stuck, ask, hello
 
 from tracker.server.embedded import Limits, _Interruptible, open_server, serve_forever
 

@@ -5,7 +5,7 @@ import json
 import anyio
 import pytest
 from click.testing import CliRunner
-from observations import SINCE, moved, seen
+from job_changes import SINCE, moved, seen
 
 from tracker.cli import group
 from tracker.core.deliveries.fan_out import Subscription

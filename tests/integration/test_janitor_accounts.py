@@ -2,7 +2,7 @@
 
 import jsonschema
 import pytest
-from looking_after import BEGAN, HOUR, MINUTE, TIME_ALONE, LookedAfter
+from janitor_world import BEGAN, HOUR, MINUTE, TIME_ALONE, LookedAfter
 
 from tracker.core.events.event import iso
 from tracker.core.events.time_driven import TimeLimits

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import jsonschema
 import pytest
-from looking_after import BEGAN, MINUTE, LookedAfter
+from janitor_world import BEGAN, MINUTE, LookedAfter
 
 from tracker.schemas import event_schema
 from tracker.store.file_commands import verify

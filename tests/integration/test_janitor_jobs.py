@@ -3,7 +3,7 @@
 import jsonschema
 import msgspec
 import pytest
-from looking_after import BEGAN, HOUR, MINUTE, TIME_ALONE, LookedAfter
+from janitor_world import BEGAN, HOUR, MINUTE, TIME_ALONE, LookedAfter
 
 from tracker.core.events.time_driven import TimeLimits
 from tracker.schemas import event_schema

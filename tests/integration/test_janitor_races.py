@@ -5,7 +5,7 @@ from contextlib import closing
 
 import anyio
 import pytest
-from looking_after import janitor
+from janitor_world import janitor
 from structlog.testing import capture_logs
 
 from tracker.core.deliveries.fan_out import Subscription

@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 from click.testing import CliRunner
+from job_changes import SINCE, seen
 from loopback import unreachable_url
-from observations import SINCE, seen
 from receiving import receiving
 from structlog.testing import capture_logs
-from surfaced import RIGHT, surfaced
+from web_application import RIGHT, surfaced
 
 from tracker.cli import group
 from tracker.config import Account, Config, Http, Listen, Match, Secret, Storage

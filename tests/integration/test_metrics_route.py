@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
-from surfaced import surfaced
+from web_application import surfaced
 
 from tracker.web.api import metrics as route
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import anyio
 import pytest
+from job_changes import SINCE
 from jsonschema import Draft202012Validator
-from observations import SINCE
-from surfaced import CONTROL, fill, surfaced
+from web_application import CONTROL, fill, surfaced
 
 from tracker.core.deliveries.signing import parse_secret, signature_headers
 from tracker.core.events.event import encode_event

@@ -2,9 +2,9 @@
 
 import anyio
 import pytest
+from delivering import Telling, a_job
 from loopback import answer, loopback, sends
 from starlette.responses import Response
-from telling import Telling, a_job
 
 from tracker.core.deliveries.adaptive_concurrency import MAX_CONCURRENCY
 from tracker.runtime.clock import now

@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from observations import SINCE, moved, seen
-from surfaced import RIGHT, surfaced
+from job_changes import SINCE, moved, seen
+from web_application import RIGHT, surfaced
 
 from tracker.core.jobs.job import COUNTERS
 from tracker.web.pages.partial_updates import HEADER, Versions

@@ -3,9 +3,9 @@
 import re
 
 import pytest
+from job_changes import SINCE, seen
 from msgspec.structs import replace
-from observations import SINCE, seen
-from surfaced import ACCOUNTS, surfaced
+from web_application import ACCOUNTS, surfaced
 
 from tracker.core.deliveries.circuit import FAILURES_TO_OPEN, Circuit
 from tracker.core.deliveries.delivery import Outcome, Result, settle

@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing
 import anyio
 import msgspec
 import pytest
-from observations import SINCE, moved, progress, seen, seen_many
-from served import LIFE, not_reading, until
-from surfaced import RIGHT, TOKEN, fill, surfaced
+from job_changes import SINCE, moved, progress, seen, seen_many
+from server_samples import LIFE, not_reading, until
+from web_application import RIGHT, TOKEN, fill, surfaced
 
 from tracker.core.queries.filters import EventFilter, read_facts
 from tracker.core.text.escaping import escape_json

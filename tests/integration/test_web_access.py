@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import anyio
 import pytest
-from surfaced import CONTROL, RIGHT, TOKEN, surfaced
+from web_application import CONTROL, RIGHT, TOKEN, surfaced
 
 from tracker.web.access.login_throttling import AT_ONCE, Attempts
 from tracker.web.access.sessions import LIFETIME

@@ -2,7 +2,7 @@
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from surfaced import surfaced
+from web_application import surfaced
 
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.reconciliation.sweep_report import Report

@@ -4,8 +4,8 @@ import re
 from html import unescape
 
 import pytest
-from observations import SINCE, seen
-from surfaced import surfaced
+from job_changes import SINCE, seen
+from web_application import surfaced
 
 from tracker.web.pages import jobs
 

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from observations import SINCE, moved, seen
-from surfaced import fill, surfaced
+from job_changes import SINCE, moved, seen
+from web_application import fill, surfaced
 
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.errors.provider_failure import Failure, Reason

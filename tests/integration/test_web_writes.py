@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from surfaced import RIGHT, fill, surfaced
+from web_application import RIGHT, fill, surfaced
 
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.delivery import Outcome, Result, settle

@@ -2,7 +2,7 @@
 
 import pytest
 from engines import ENGINES
-from observations import CHECKPOINT
+from job_changes import CHECKPOINT
 from outboxes import EVERYTHING, OTHER
 
 

@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 import anyio
 import msgspec
 import pytest
-from observations import CHECKPOINT, SINCE, gone, moved, seen, with_the_id_of
+from job_changes import CHECKPOINT, SINCE, gone, moved, seen, with_the_id_of
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.job_diff import Known

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from observations import SINCE, seen, seen_many
+from job_changes import SINCE, seen, seen_many
 from small_files import no_file_grows_beyond
 
 from tracker.core.errors.storage_error import StorageError, UnfitTargetError

@@ -6,7 +6,7 @@ import threading
 import anyio
 import pytest
 from engines import Sqlite
-from observations import moved, seen, seen_many
+from job_changes import moved, seen, seen_many
 
 from tracker.store.opening import open_store
 

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 from engines import Sqlite
-from observations import CHECKPOINT, moved, seen, seen_many
+from job_changes import CHECKPOINT, moved, seen, seen_many
 from small_files import no_file_grows_beyond
 
 from tracker.core.errors.storage_error import StorageError

@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from observations import gone, moved, seen, with_the_id_of
+from job_changes import gone, moved, seen, with_the_id_of
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.store.file_commands import verify

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 from engines import Sqlite
-from observations import seen
+from job_changes import seen
 
 from tracker.store.file_commands import verify
 from tracker.store.opening import open_store
@@ -16,7 +16,7 @@ from tracker.store.opening import open_store
 RECORDS = """
 import sys, anyio
 from pathlib import Path
-from observations import CHECKPOINT, moved, seen
+from job_changes import CHECKPOINT, moved, seen
 from tracker.store.opening import open_store
 
 async def main():

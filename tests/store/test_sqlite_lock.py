@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 
 import pytest
-from observations import seen
+from job_changes import seen
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.store.file_commands import is_in_use

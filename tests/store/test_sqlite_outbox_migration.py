@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from observations import CHECKPOINT, moved, seen, seen_many
+from job_changes import CHECKPOINT, moved, seen, seen_many
 from outboxes import EVERYTHING, claimed, rows, states
 
 from tracker.store.file_commands import verify

@@ -1,7 +1,7 @@
 """What the outbox asks of SQLite: as much however many deliveries there were, and however many wait."""
 
 import pytest
-from observations import CHECKPOINT, SINCE, moved, seen, seen_many
+from job_changes import CHECKPOINT, SINCE, moved, seen, seen_many
 from outboxes import DELIVERED, EVERYTHING, attempted, claimed
 
 from tracker.core.deliveries.circuit import Circuit

@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 import pytest
 from click.testing import CliRunner
-from observations import seen_many
+from job_changes import seen_many
 
 from tracker.cli import group
 from tracker.cli.process.delivery_changes import change

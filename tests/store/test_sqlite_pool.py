@@ -2,7 +2,7 @@
 
 import anyio
 import pytest
-from observations import seen_many
+from job_changes import seen_many
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.queries.filters import JobFilter

@@ -3,7 +3,7 @@
 import sqlite3
 
 import pytest
-from observations import seen
+from job_changes import seen
 from test_store_changed import woken
 
 from tracker.core.queries.filters import EventFilter

@@ -12,7 +12,7 @@ from unittest.mock import Mock
 
 import anyio
 import pytest
-from observations import SINCE, seen, seen_many
+from job_changes import SINCE, seen, seen_many
 
 from tracker.core.errors.storage_error import InUseError, StorageError, UnfitTargetError
 from tracker.store.file_commands import back_up, restore, verify

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import msgspec
 import pytest
-from observations import seen, seen_many
+from job_changes import seen, seen_many
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.queries.filters import EventFilter

@@ -5,7 +5,7 @@ from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
-from observations import SINCE, seen, with_the_id_of
+from job_changes import SINCE, seen, with_the_id_of
 from outboxes import EVERYTHING
 
 from tracker.core.errors.storage_error import StorageError

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from observations import seen, seen_many
+from job_changes import seen, seen_many
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.queries.filters import EventFilter

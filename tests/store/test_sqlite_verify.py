@@ -6,7 +6,7 @@ from contextlib import closing
 
 import msgspec
 import pytest
-from observations import SINCE, gone, moved, seen
+from job_changes import SINCE, gone, moved, seen
 
 from tracker.core.events.job_diff import Known
 from tracker.core.jobs.job import COUNTERS

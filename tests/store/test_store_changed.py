@@ -2,7 +2,7 @@
 
 import anyio
 import pytest
-from observations import seen
+from job_changes import seen
 
 from tracker.core.queries.filters import EventFilter
 

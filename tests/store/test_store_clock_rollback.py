@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from observations import CHECKPOINT, SINCE, seen, seen_many
+from job_changes import CHECKPOINT, SINCE, seen, seen_many
 from outboxes import DELIVERED, FAILED, attempt, attempted, claimed, failing, rows, seqs
 
 from tracker.core.deliveries.circuit import FAILURES_TO_OPEN, Circuit

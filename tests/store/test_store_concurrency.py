@@ -2,7 +2,7 @@
 
 import anyio
 import pytest
-from observations import CHECKPOINT, seen, seen_many, with_the_id_of
+from job_changes import CHECKPOINT, seen, seen_many, with_the_id_of
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.ports.store import Checkpoint

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from observations import CHECKPOINT, SINCE, a_job, gone, moved, seen, seen_many, with_the_id_of
+from job_changes import CHECKPOINT, SINCE, a_job, gone, moved, seen, seen_many, with_the_id_of
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.job_diff import Known

@@ -1,7 +1,7 @@
 """Reading deliveries: pages that fit together, and indexes that keep them cheap."""
 
 import pytest
-from observations import SINCE, seen, seen_many
+from job_changes import SINCE, seen, seen_many
 
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.delivery import Outcome, Result, settle

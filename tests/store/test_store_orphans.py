@@ -1,7 +1,7 @@
 """What a changed configuration leaves behind: found, and its deliveries moved to another receiver or dropped."""
 
 import pytest
-from observations import SINCE, seen
+from job_changes import SINCE, seen
 from outboxes import attempted, attempts_of, claimed, rows
 from tables import execute, fetch
 

@@ -3,7 +3,7 @@
 import anyio
 import msgspec
 import pytest
-from observations import SINCE, gone, moved, seen, seen_many, with_the_id_of
+from job_changes import SINCE, gone, moved, seen, seen_many, with_the_id_of
 from outboxes import DELIVERED, EVERYTHING, FAILED, FOR_EVER, attempt, attempted, claimed, rows, seqs, states
 from tables import fetch
 

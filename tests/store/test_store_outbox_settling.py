@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from observations import SINCE, moved, progress, seen, seen_many
+from job_changes import SINCE, moved, progress, seen, seen_many
 from outboxes import (
     DELIVERED,
     EVERYTHING,

@@ -8,7 +8,7 @@ import pytest
 from engines import ENGINES
 from hypothesis import given
 from hypothesis import strategies as st
-from observations import SINCE, seen
+from job_changes import SINCE, seen
 from written_world import STATUSES, written_world
 
 from tracker.core.deliveries.circuit import Circuit

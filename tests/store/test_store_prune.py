@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from observations import CHECKPOINT, SINCE, seen_many
+from job_changes import CHECKPOINT, SINCE, seen_many
 from tables import fetch
 
 from tracker.core.deliveries.circuit import Circuit

@@ -4,7 +4,7 @@ import json
 
 import anyio
 import pytest
-from observations import SINCE, gone, moved, progress, seen, seen_many
+from job_changes import SINCE, gone, moved, progress, seen, seen_many
 from outboxes import DELIVERED, EVERYTHING, FAILED, attempt
 
 from tracker.core.ports.store import Checkpoint

@@ -4,7 +4,7 @@ import json
 
 import msgspec
 import pytest
-from observations import SINCE, moved, seen
+from job_changes import SINCE, moved, seen
 from tables import execute, fetch
 
 from tracker.core.deliveries.circuit import FAILURES_TO_OPEN, Circuit

@@ -1,7 +1,7 @@
 """What any engine owes to the protocol `Statistics`, and to those who are notified of events and of the database's use."""
 
 import pytest
-from observations import SINCE, gone, moved, seen, with_the_id_of
+from job_changes import SINCE, gone, moved, seen, with_the_id_of
 from outboxes import EVERYTHING, OTHER, attempt, failing
 
 from tracker.core.deliveries.circuit import Circuit

@@ -1,7 +1,7 @@
 """What any engine owes to the checks that time alone drives: how long jobs have been as they are, and what was said of it."""
 
 import msgspec
-from observations import CHECKPOINT, SINCE, moved, seen
+from job_changes import CHECKPOINT, SINCE, moved, seen
 
 from tracker.core.events.event import batch_event, plain_event
 from tracker.core.events.time_driven import DEADLINE, RECOVERED, STALLED, UNREACHABLE

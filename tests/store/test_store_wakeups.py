@@ -2,7 +2,7 @@
 
 import anyio
 import pytest
-from observations import seen, with_the_id_of
+from job_changes import seen, with_the_id_of
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import plain_event

@@ -2,7 +2,7 @@
 
 import random
 
-from observations import SINCE, gone, moved, seen
+from job_changes import SINCE, gone, moved, seen
 
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.delivery import Outcome, Result, settle

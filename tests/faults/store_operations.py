@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, closing
 
 import anyio
 from cancelling import WITHIN, at_every_await, by_its_scope
-from observations import CHECKPOINT, SINCE, moved, seen, seen_many
+from job_changes import CHECKPOINT, SINCE, moved, seen, seen_many
 from outboxes import EVERYTHING, FAILED, FOR_EVER, attempted, claimed, failing
 
 from tracker.core.deliveries.circuit import Circuit

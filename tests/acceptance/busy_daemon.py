@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 import yaml
-from answering import SECRET, answering
+from fixed_receiver import SECRET, answering
 from programs import program
 from starlette.requests import Request
 from starlette.responses import Response

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import anyio
 import httpx
-from observations import SINCE, moved, seen
+from job_changes import SINCE, moved, seen
 
 from tracker.config import Account, Config, Http, Secret, Storage
 from tracker.core.deliveries.circuit import Circuit
