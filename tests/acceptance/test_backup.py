@@ -113,6 +113,7 @@ async def test_the_daemon_goes_on_from_a_restored_backup(tmp_path):
             ended = {event["data"]["id"] for event in lost if event["type"] in ("batch.completed", "batch.failed")}
             assert ended
             events = await installation.wait_for_events(lambda events: ended <= _ended(events))
+            await receiver.wait_for(1)
             assert await daemon.stop(signal.SIGTERM) == 0
     assert events[: len(saved)] == saved
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))

@@ -15,6 +15,7 @@ from tracker.simulator.workspace import Workspace
 
 PATH = "/v1/batch/jobs"
 BEGAN = 1_795_478_400.0
+TIMEOUT = httpx.Timeout(30.0, read=0.6)
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ async def ask():
     simulator = Simulator(Workspace(arrivals=Population(3).arrivals(250, BEGAN)), lambda: BEGAN)
     async with (
         open_server(simulator.app, "127.0.0.1", 0) as address,
-        httpx.AsyncClient(base_url=address.url, headers={"authorization": "Bearer x"}, timeout=0.6) as client,
+        httpx.AsyncClient(base_url=address.url, headers={"authorization": "Bearer x"}, timeout=TIMEOUT) as client,
     ):
 
         async def ask(kind, path=PATH, method="GET", page=0):
