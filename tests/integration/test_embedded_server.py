@@ -168,6 +168,15 @@ async def test_application_that_raises_costs_one_answer(caplog):
     caplog.clear()
 
 
+@pytest.fixture
+def interruptible():
+    """SIGINT as Python has it: a process that a shell starts in the background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 async def test_signal_handlers_stay_the_callers_own():
     """Neither starting nor stopping touches what SIGTERM and SIGINT do, nor is a signal raised again at the end."""
     numbers = (signal.SIGTERM, signal.SIGINT)
