@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from payloads import WIDTH, payload, payload_of
 
 from tracker.core.errors.config_error import ConfigError
-from tracker.daemon.configuration import load
+from tracker.daemon.load_configuration import load
 from tracker.schemas import definitions, event_schema
 
 ROOT: Final = Path(__file__).parents[1]
@@ -26,12 +26,24 @@ REFERENCE: Final = ROOT / "config" / "tracker.toml"
 ENVIRONMENT: Final = {"HOME": "/home/you", "MISTRAL_API_KEY": "k" * 32}
 MINIMAL: Final = {
     "accounts": '[[accounts]]\nname = "default"\napi_key = { env = "MISTRAL_API_KEY" }\n',
+    "prices": '[[prices]]\nmodel = "*"\ncurrency = "EUR"\ninput = 1\noutput = 2\n',
+    "maintenance": '[[maintenance]]\nname = "w"\ndays = ["sat"]\nstart = "00:00"\nend = "01:00"\n',
     "receivers": '[[receivers]]\nname = "r"\nkind = "webhook"\nurl = "https://example.com"\n',
 }
-PROBES: Final = ('"99999999d"', "true", "2")
+PROBES: Final = ('"99999999d"', '"99999999TB"', "true", "2")
 """Values that are wrong for one key or another; what the parser says of them says what is right."""
 
 TEXTS: Final = tomllib.loads((ROOT / ".github" / "documents.toml").read_text("utf-8"))
+
+
+TYPES_OF_FIELDS: Final = {
+    "outcome": "On `batch.completed`. ",
+    "eta": "On `batch.progress`. ",
+    "files": "On `batch.archived` and `batch.results_gone`. ",
+    "reminder": "On the reminders of `batch.stalled`, `account.unreachable` and `receiver.failing`. ",
+    **dict.fromkeys(("digest", "usage", "cost"), "On `batch.archived`. "),
+}
+"""The types of events that have a field which not all have."""
 
 
 class Key(NamedTuple):
@@ -203,10 +215,10 @@ def _fields() -> str:
     """A table of what every event has, and of what some have."""
     schema = event_schema()["$defs"]
     rows = {}
-    for name in (definitions()["batch.completed"], definitions()["batch.progress"]):
+    for name in map(definitions().get, ("batch.completed", "batch.progress", "batch.archived", "batch.stalled")):
         for field, about in schema[name]["properties"].items():
             target = schema[about["$ref"].rpartition("/")[2]] if "$ref" in about else about
-            rows[field] = _cell(field, about, target)
+            rows.setdefault(field, _cell(field, about, target))
     rows["data"] = "What the event is about: the job as observed, or the state of an account or a receiver."
     rows["changes"] += " Empty on events that are about no change."
     return "\n".join(["| field | |", "|---|---|", *(f"| `{field}` | {text} |" for field, text in rows.items())])
@@ -215,7 +227,7 @@ def _fields() -> str:
 def _cell(field: str, about: dict[str, Any], target: dict[str, Any]) -> str:
     if field == "type":
         return "One of the types below."
-    only = {"outcome": "On `batch.completed`. ", "eta": "On `batch.progress`. "}.get(field, "")
+    only = TYPES_OF_FIELDS.get(field, "")
     if "const" in about:
         return f'Always `"{about["const"]}"`.'
     values = f" One of {', '.join(f'`{each}`' for each in target['enum'])}." if "enum" in target else ""

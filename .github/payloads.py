@@ -1,8 +1,9 @@
 """Gives the payload that a document shows for an event type, and lays it out as JSON of bounded width."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import groupby
 from typing import Any, Final
 
 import msgspec
@@ -42,11 +43,31 @@ def payload(event: dict[str, Any]) -> str:
     lines = [
         *_packed((_member(name, event[name]) for name in names[:place]), " "),
         *_object("changes", event["changes"]),
-        *_packed((_member(name, event[name]) for name in names[place + 1 : -1]), " "),
+        *_further((name, event[name]) for name in names[place + 1 : -1]),
         *_object("data", event["data"]),
     ]
     text = "\n".join(line if line.endswith((",", "{")) else f"{line}," for line in lines)
     return "{" + text.removeprefix(" ").removesuffix(",") + "}"
+
+
+def _further(members: Iterable[tuple[str, Any]]) -> Iterator[str]:
+    """What is between `changes` and `data`: what is short packed, what is not with lines of its own."""
+    for is_long, together in groupby(members, key=lambda member: len(f" {_member(*member)}") >= WIDTH):
+        if is_long:
+            yield from (f" {json.dumps(name)}: {_indented(value)}," for name, value in together)
+        else:
+            yield from _packed((_member(*member) for member in together), " ")
+
+
+def _indented(value: Any, indent: str = "  ") -> str:
+    """JSON whose objects and lists are on lines of their own as far as they do not fit on one."""
+    line = json.dumps(value, ensure_ascii=False)
+    if len(indent) + len(line) < WIDTH or not isinstance(value, dict | list):
+        return line
+    if isinstance(value, list):
+        return "[" + f",\n{indent}".join(_indented(each, indent + " ") for each in value) + "]"
+    members = (f"{json.dumps(name)}: {_indented(each, indent + ' ')}" for name, each in value.items())
+    return "{\n" + "\n".join(_packed(members, indent)) + "}"
 
 
 def _object(name: str, members: dict[str, Any]) -> list[str]:
@@ -54,8 +75,7 @@ def _object(name: str, members: dict[str, Any]) -> list[str]:
     line = f" {_member(name, members)}"
     if len(line) < WIDTH:
         return [line]
-    lines = _packed((_member(each, value) for each, value in members.items()), "  ")
-    return [f" {json.dumps(name)}: {{", *lines[:-1], lines[-1] + "}"]
+    return [f" {json.dumps(name)}: {_indented(members)}"]
 
 
 def _member(name: str, value: Any) -> str:

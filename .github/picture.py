@@ -12,11 +12,11 @@ from typing import NamedTuple
 import msgspec
 from rich.console import Console
 
-from tracker.cli.screens.demo import LiveView, Stage
+from tracker.cli.screens.demo_view import DemoSetup, LiveView
 from tracker.core.events.event import iso
 from tracker.core.events.job_diff import Known, diff, first_seen
 from tracker.simulator.job_timeline import job_at
-from tracker.simulator.population import Population
+from tracker.simulator.random_job_plans import Population
 from tracker.simulator.workspace import Query, Workspace
 
 SPEED, JOBS, SEED, BEGAN, SECONDS = 12.0, 10, 7, 1_795_478_400, 24
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def simulated(seconds: int) -> Moment:
-    """A simulated workspace after so many seconds, looked at twice a second; the same every time."""
+    """A simulated workspace after this number of seconds, observed twice a second; the same every time."""
     workspace = Workspace(arrivals=Population(SEED, SPEED).arrivals(JOBS, BEGAN))
     moment = Moment([], {}, {}, round((BEGAN + seconds) * 1000))
     for step in range(2 * seconds + 1):
@@ -59,10 +59,10 @@ def picture(moment: Moment) -> str:
     events, known, seen_at, now = moment
     console = Console(record=True, width=112, height=32, force_terminal=True, color_system="truecolor", file=StringIO())
     clock = iter((BEGAN * 1000,))
-    view = LiveView(console, Stage("", "http://127.0.0.1:9471", "demo.toml"), lambda: next(clock, now))
+    view = LiveView(console, DemoSetup({}, "http://127.0.0.1:9471", "demo.toml"), lambda: next(clock, now))
     jobs = [{**each.job.to_data(), "account": "demo", "observed_at": iso(seen_at[id_])} for id_, each in known.items()]
-    view.board.note(events)
-    console.print(view.picture(jobs))
+    view.dashboard.add_events(events)
+    console.print(view.render(jobs))
     svg = console.export_svg(title="batch-tracker demo")
     return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL).replace("Fira Code, ", "")
 

@@ -7,16 +7,36 @@ What all events share, and what a job, a report or an outcome is, stays as it is
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any, Final
 
 from tracker.core.events.event_type import EventType
-from tracker.core.events.types import EVENT_TYPES
+from tracker.core.events.event_type_table import EVENT_TYPES
 
 FILE: Final = Path(__file__).parents[1] / "tracker" / "schemas" / "event.schema.json"
-OPTIONAL: Final = {"batch.progress": "eta", "batch.completed": "outcome"}
-REPORTS: Final = {"account": "AccountReport", "receiver": "ReceiverReport"}
+OWN: Final = {
+    "batch.progress": ("eta",),
+    "batch.completed": ("outcome",),
+    "batch.archived": ("files", "digest", "usage", "cost"),
+    "batch.results_gone": ("files",),
+    "batch.stalled": ("reminder",),
+    "account.unreachable": ("reminder",),
+    "receiver.failing": ("reminder",),
+}
+"""What events of a type have beyond the others."""
+OPTIONAL: Final = {"eta", "digest", "usage", "cost", "reminder"}
+REPORTS: Final = {
+    "account": "AccountReport",
+    "receiver": "ReceiverReport",
+    "receiver.failing": "FailingReceiverReport",
+    "replica": "ReplicaReport",
+    "replica.lost": "LostReplicaReport",
+    "silence": "SilenceReport",
+    "silence.ended": "EndedSilenceReport",
+}
+"""The definition of what an event reports, by its type, else by what it is about."""
 
 
 def generated(schema: dict[str, Any]) -> dict[str, Any]:
@@ -41,7 +61,7 @@ def written(schema: dict[str, Any]) -> str:
 
 
 def _name(type_: EventType) -> str:
-    return "".join(map(str.title, type_.name.split(".")))
+    return "".join(map(str.title, re.split(r"[._]", type_.name)))
 
 
 def _job_name(type_: EventType, old: dict[str, Any]) -> str:
@@ -58,22 +78,30 @@ def _job(name: str, status: str) -> dict[str, Any]:
 
 def _event(type_: EventType, jobs: dict[str, str], old: dict[str, Any]) -> dict[str, Any]:
     shared, progress = old["BatchCreated"]["properties"], old["BatchProgress"]["properties"]
-    own = {"eta": progress["eta"], "outcome": {"$ref": "#/$defs/Outcome"}}
-    data = REPORTS.get(type_.subject) or (jobs[type_.status] if type_.status else "BatchJob")
+    own = {"eta": progress["eta"], "outcome": _ref("Outcome"), "digest": _ref("Digest"), "usage": _ref("Usage")}
+    own |= {
+        "reminder": _ref("Reminder"),
+        "cost": _ref("Cost"),
+        "files": _ref("MissingFiles" if type_.is_problem else "ArchivedFiles"),
+    }
+    data = REPORTS.get(type_.name) or REPORTS.get(type_.subject) or (jobs[type_.status] if type_.status else "BatchJob")
     properties: dict[str, Any] = {name: shared[name] for name in shared if name != "data"}
     properties["type"] = {"type": "string", "const": type_.name}
     properties["changes"] = {"$ref": f"#/$defs/{'Changes' if type_.has_changes else 'NoChanges'}"}
-    if optional := OPTIONAL.get(type_.name):
-        properties[optional] = own[optional]
+    properties |= {name: own[name] for name in OWN.get(type_.name, ())}
     properties["data"] = {"$ref": f"#/$defs/{data}"}
     return {
         "title": _name(type_),
         "description": type_.summary,
         "type": "object",
         "properties": properties,
-        "required": [name for name in properties if name != "eta"],
+        "required": [name for name in properties if name not in OPTIONAL],
         "additionalProperties": False,
     }
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/$defs/{name}"}
 
 
 def main() -> None:

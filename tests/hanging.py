@@ -10,7 +10,7 @@ import sys
 import pytest
 
 GRACE = 15.0
-"""Seconds more than the test's own timeout, which tells better what hangs."""
+"""Seconds more than the test's own timeout, which shows better what hangs."""
 
 _STDERR = pytest.StashKey[int]()
 """The real stderr, which pytest does not capture."""

@@ -85,7 +85,7 @@ def sends(data: bytes, *, keeps: bool = True) -> Scene:
 
 
 def drips(data: bytes, every: float) -> Scene:
-    """A byte of `data` every so many seconds."""
+    """A byte of `data`, one each `every` seconds."""
 
     async def scene(stream: SocketStream) -> bool:
         for byte in data:

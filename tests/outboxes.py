@@ -34,7 +34,7 @@ async def attempt(store, seq, result, *, at=SINCE + 10, circuit=None, events=(),
     """Claim the delivery of `seq` and settle it."""
     (delivery,) = [each for each in await claimed(store, now=at, hold=FOR_EVER) if each.seq == seq]
     settlement = attempted(delivery, result, at, **how)
-    await store.outbox.settle("pipeline", [settlement], circuit or Circuit(), events)
+    await store.outbox.settle("pipeline", [settlement], circuit or Circuit(), lambda _waiting: events)
     return settlement
 
 
@@ -52,5 +52,5 @@ async def attempts_of(store):
 
 
 def failing(failures):
-    """A circuit that has seen so many failures in a row."""
+    """A circuit that has seen this number of `failures` in a row."""
     return msgspec.structs.replace(Circuit(), failures=failures, since=SINCE, reason="server", detail="HTTP 500")

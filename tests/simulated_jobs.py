@@ -2,7 +2,7 @@
 
 import msgspec
 
-from tracker.simulator.job_timeline import Plan
+from tracker.simulator.job_timeline import JobPlan
 
 DAY = 86400.0
 
@@ -10,11 +10,18 @@ DAY = 86400.0
 def begin(simulator, number=1, *, prefix="", created=100.0, **plan):
     """Add jobs that were created `created` seconds ago and would run for days: their IDs."""
     now = simulator.clock()
-    usual = {"queued": 0.0, "validated": 0.0, "running": 20 * DAY, "timeout": 40 * DAY, "requests": 50} | plan
+    usual = {
+        **simulator.catalog.submitted,
+        "queued": 0.0,
+        "validated": 0.0,
+        "running": 20 * DAY,
+        "timeout": 40 * DAY,
+        "requests": 50,
+    } | plan
     ids = []
     for _ in range(number):
         count = len(simulator.workspace.plans)
-        made = Plan(id=f"{prefix or format(count, '08x')}-0000-4000-8000-{count:012x}", created=now - created, **usual)
+        made = JobPlan(id=f"{prefix or format(count, '08x')}-0000-4000-8000-{count:012x}", created=now - created, **usual)
         simulator.workspace.add(made)
         ids.append(made.id)
     return ids

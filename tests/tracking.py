@@ -1,6 +1,7 @@
 """The real command beside a simulated API, and the truth to hold its log against."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -12,14 +13,18 @@ import anyio
 from tracker.core.queries.filters import EventFilter
 from tracker.runtime.clock import now
 from tracker.server.embedded import open_server
-from tracker.simulator.faults import Faults, parse
+from tracker.simulator.faults.fault_options import Faults, parse
 from tracker.simulator.job_timeline import exists, job_at
-from tracker.simulator.population import Population
-from tracker.simulator.server import Simulator
+from tracker.simulator.random_job_plans import Population
+from tracker.simulator.simulated_api import SimulatedApi
+from tracker.simulator.simulated_vendors import SIMULATED_VENDORS
 from tracker.simulator.workspace import Workspace
+from tracker.store.address import DatabaseAddress, PostgresAddress
 from tracker.store.opening import open_reader
 
 COMMAND = [sys.executable, "-m", "tracker"]
+PATIENCE = 60
+"""Seconds; ends a hang."""
 SAMPLE = 0.001
 """Seconds between two looks at what a simulated job is."""
 
@@ -29,32 +34,41 @@ def clock():
 
 
 @asynccontextmanager
-async def simulated(*, speed=60.0, jobs=0, seed=1, faults="any:0", api_keys=()) -> AsyncIterator[Simulator]:
-    """A simulated API; `url` is where it is."""
-    population = Population(seed, speed)
-    simulator = Simulator(
+async def simulated(
+    *, speed=60.0, jobs=0, seed=1, faults="any:0", api_keys=(), provider="mistral"
+) -> AsyncIterator[SimulatedApi]:
+    """A simulated API of the vendor; `url` is where it is."""
+    vendor = SIMULATED_VENDORS[provider]
+    population = Population(seed, speed, catalog=vendor.catalog)
+    simulator = vendor(
         Workspace(arrivals=population.arrivals(jobs, clock())),
         clock,
-        population=Population(seed + 1, speed),
+        population=Population(seed + 1, speed, catalog=vendor.catalog),
         api_keys=api_keys,
         faults=Faults(parse(faults), seed),
     )
     async with open_server(simulator.app, "127.0.0.1", 0) as address:
-        simulator.url = address.url
+        simulator.url = address.url + simulator.base_path
         yield simulator
 
 
 class Installation:
     """A configuration and a database in a folder, and the commands that are run with them."""
 
-    def __init__(self, folder: Path, api: str, **account: str | float) -> None:
-        self.database = folder / "tracker.db"
+    def __init__(self, folder: Path, api: str, *, postgres_url: str | None = None, **account: str | float) -> None:
+        """`postgres_url`: the database is there, not in the folder."""
+        self.database: DatabaseAddress = folder / "tracker.db"
         self.config = folder / "tracker.toml"
         settings = {"base_url": api, "poll_interval": "200ms", "requests_per_second": 50, "request_timeout": "1s"} | account
-        self.environment = {"MISTRAL_API_KEY": "canary-key-3141"}
+        self.environment = {"MISTRAL_API_KEY": "canary-key-3141", "SSL_CERT_FILE": os.environ["SSL_CERT_FILE"]}
         self.under: list[str] = []  # what starts the daemon, such as strace
+        storage = f'path = "{self.database}"'
+        if postgres_url is not None:
+            self.database = PostgresAddress(url=postgres_url, replica="one")
+            self.environment["DATABASE_URL"] = postgres_url
+            storage = 'url = { env = "DATABASE_URL" }\nreplica = "one"'
         self.config.write_text(
-            f'[storage]\npath = "{self.database}"\n[http]\nlisten = "127.0.0.1:0"\n'
+            f'[storage]\n{storage}\n[http]\nlisten = "127.0.0.1:0"\n'
             '[[accounts]]\nname = "default"\napi_key = { env = "MISTRAL_API_KEY" }\n'
             + "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
         )
@@ -124,12 +138,12 @@ class Daemon:
             self._said.set()
 
     async def says(self, event: str, *, after: int = 0, **values: str) -> dict:
-        """The first line of its log that tells `event`, with these values; of what came `after` so many lines."""
+        """The first line of its log that has `event` and these values, of those `after` that many lines."""
         return await self.says_that(lambda line: line.items() >= {"event": event, **values}.items(), repr(event), after)
 
     async def says_that(self, is_meant: Callable[[dict], bool], what: str = "what was waited for", after: int = 0) -> dict:
         """The first line of its log that `is_meant`."""
-        with anyio.fail_after(30):
+        with anyio.fail_after(PATIENCE):
             while True:
                 for line in self.lines[after:]:
                     if is_meant(line):
@@ -140,7 +154,7 @@ class Daemon:
     async def stop(self, number: int) -> int:
         """Send the signal and wait for its end: the exit status."""
         self.process.send_signal(number)
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             status = await self.process.wait()
             await self.ended.wait()
         return status

@@ -1,27 +1,37 @@
 """The application of http.listen over a real database and a real socket, without the loops of a daemon."""
 
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
+from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import anyio
 import httpx
+import jinja2
+from empty_database import put_empty_database
 from job_changes import SINCE, moved, seen
 
 from tracker.config import Account, Config, Http, Secret, Storage
+from tracker.config.model import ResultsConfig
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.delivery import Outcome, Result, settle
 from tracker.core.deliveries.fan_out import Subscription
-from tracker.core.reconciliation.account_health import Health
-from tracker.daemon.dependencies import Dependencies
-from tracker.daemon.web_facade import WebFacade
+from tracker.core.health.readiness import Health
+from tracker.daemon.daemon_interface_implementation import DaemonImplementation
+from tracker.daemon.hint_dispatcher import HintDispatcher
+from tracker.daemon.workers.dependencies import Dependencies
 from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
 from tracker.metrics import Metrics
-from tracker.server.embedded import DEFAULTS, open_server
+from tracker.metrics.vendor_webhooks import VendorWebhookMetrics
+from tracker.polling.hint_queue import HintQueue
+from tracker.server.connection_limits import DEFAULTS
+from tracker.server.embedded import open_server
 from tracker.store.opening import open_reader_pool, open_store
-from tracker.web.access.policy import Access
-from tracker.web.access.sessions import Sessions
-from tracker.web.access.site import DIRECT
+from tracker.web.access.sessions_in_memory import SessionsInMemory
+from tracker.web.access.tokens_and_hosts import AccessPolicy
 from tracker.web.app import create_app
+from tracker.web.pages import template_rendering
+from tracker.web.public_url import DIRECT
 from tracker.web.stream.broadcast import Broadcast
 
 CONTROL = "canary-control-token"
@@ -31,12 +41,29 @@ ACCOUNTS = ("one", "two")
 RECEIVERS = ("pipeline", "team")
 
 
+class CompiledTemplates(jinja2.BytecodeCache):
+    """Templates as they were compiled first: to compile them for each application takes longer than all else that it does."""
+
+    compiled: ClassVar[dict] = {}
+
+    def load_bytecode(self, bucket):
+        bucket.code = self.compiled.get(bucket.key)
+
+    def dump_bytecode(self, bucket):
+        self.compiled[bucket.key] = bucket.code
+
+
+template_rendering.Environment = partial(jinja2.Environment, bytecode_cache=CompiledTemplates())
+
+
 class Idle:
     """A supervisor without workers, with the histories that a test sets."""
 
     def __init__(self, config):
         self.config = config
         self.known = {}
+        self.hints = {name: HintQueue() for name in ACCOUNTS}
+        self.webhook_metrics = VendorWebhookMetrics()
         self.aside = []
 
     def histories(self, account):
@@ -51,26 +78,28 @@ class Idle:
         yield
 
 
-class Surfaced:
+class ServedApplication:
     """What a test has: the store that is written to, what the loops would know, and a client."""
 
-    def __init__(self, store, web_facade, supervisor, client):
+    def __init__(self, store, daemon, supervisor, client):
         self.store = store
-        self.reader = web_facade.reader
-        self.broadcast = web_facade.broadcast
-        self.metrics = web_facade._dependencies.metrics
-        self.health = web_facade.health
+        self.daemon = daemon
+        self.reader = daemon.reader
+        self.broadcast = daemon.broadcast
+        self.metrics = daemon._dependencies.metrics
+        self.health = daemon.health
         self.supervisor = supervisor
         self.client = client
         self.get = client.get
         self.post = client.post
 
 
-def configuration(path: Path) -> Config:
+def configuration(path: Path, archive: Path | None = None) -> Config:
     return Config(
         source=None,
         storage=Storage(path),
         http=Http(),
+        results=ResultsConfig(archive=str(archive) if archive else None),
         accounts=tuple(Account(name=name, api_key=Secret("canary-key")) for name in ACCOUNTS),
         receivers=tuple(
             WebhookReceiver(name=name, url=Secret("http://user:canary-pass@hook.invalid/canary-path")) for name in RECEIVERS
@@ -79,9 +108,24 @@ def configuration(path: Path) -> Config:
 
 
 @asynccontextmanager
-async def surfaced(path: Path, *, metrics=None, now=anyio.current_time, limits=DEFAULTS, site=DIRECT, **access):
-    """The served application; `access` is who may ask, `site` where, `metrics` what renders them if not the usual."""
-    config, health = configuration(path), Health(ACCOUNTS)
+async def served_application(
+    path: Path,
+    *,
+    metrics=None,
+    now=anyio.current_time,
+    limits=DEFAULTS,
+    public_url=DIRECT,
+    archive=None,
+    sessions=None,
+    **access,
+):
+    """The served application. `access` are fields of the access policy; `metrics` renders the metrics instead of the usual.
+
+    With the folder `archive` the results of every account are archived there, by the test.
+    """
+    config, health = configuration(path, archive), Health(ACCOUNTS)
+    with suppress(FileExistsError):
+        put_empty_database(path)
     names = iter(f"canary-session-{number}" for number in range(10**6))
     subscriptions = [Subscription(receiver=name, events=("*",)) for name in RECEIVERS]
     async with (
@@ -90,13 +134,16 @@ async def surfaced(path: Path, *, metrics=None, now=anyio.current_time, limits=D
         open_reader_pool(path, readers=1) as apart,
         anyio.create_task_group() as group,
     ):
+        store.archive.enable(ACCOUNTS if archive else ())
         supervisor, broadcast = Idle(config), Broadcast(apart.reader, store.wakeups.log_grown)
         group.start_soon(broadcast.run)
-        web_facade = WebFacade(Dependencies(store, health, metrics or Metrics()), supervisor, pool, broadcast)
-        app = create_app(web_facade, Access(control=CONTROL, **access), Sessions(lambda: next(names), now), site)
+        hints = HintDispatcher(store, supervisor.hints.get, lambda: supervisor.config, supervisor.webhook_metrics)
+        daemon = DaemonImplementation(Dependencies(store, health, metrics or Metrics()), supervisor, pool, broadcast, hints)
+        sessions = sessions or SessionsInMemory(lambda: next(names), now)
+        app = create_app(daemon, AccessPolicy(control=CONTROL, **access), sessions, public_url)
         async with open_server(app, "127.0.0.1", 0, limits) as address, httpx.AsyncClient(base_url=address.url) as client:
             with closing(broadcast):
-                yield Surfaced(store, web_facade, supervisor, client)
+                yield ServedApplication(store, daemon, supervisor, client)
         group.cancel_scope.cancel()
 
 

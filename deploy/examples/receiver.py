@@ -87,10 +87,14 @@ class Receiver(BaseHTTPRequestHandler):
         pass
 
 
-if __name__ == "__main__":
+def main():
     with inbox():
         pass  # if it cannot be opened, fail before the first request is accepted
     threading.Thread(target=work_or_end, daemon=True).start()
     server = ThreadingHTTPServer((HOST, PORT), Receiver)
     print(f"receiving on http://{HOST}:{server.server_port}", flush=True)
     server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

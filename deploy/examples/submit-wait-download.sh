@@ -3,7 +3,8 @@
 #
 #     MISTRAL_API_KEY=… ./submit-wait-download.sh requests.jsonl
 #
-# The exit status is that of `batch-tracker wait`: 0 only if every request succeeded, 124 after the time-out.
+# It prints the paths of the result files, and on standard error how the batch ended. The exit status is 0 only if every request
+# succeeded and each file was downloaded whole, and 124 after the time-out.
 set -eu
 
 requests=$1
@@ -19,14 +20,4 @@ batch=$(jq -n --arg file "$file" --arg model "$model" '{input_files: [$file], en
 job=$(api --header 'content-type: application/json' --data "$batch" "$base/v1/batch/jobs" | jq -er .id)
 echo "submitted $job" >&2
 
-status=0
-batch-tracker wait "$job" --json --timeout "${TIMEOUT:-24h}" >job.json || status=$?
-
-for kind in output error; do
-  file=$(jq -r ".${kind}_file // empty" job.json)
-  if [ -n "$file" ]; then
-    api --output "$kind.jsonl" "$base/v1/files/$file/content"
-    echo "$kind.jsonl" # the file that was downloaded
-  fi
-done
-exit "$status"
+exec batch-tracker download "$job" --wait --timeout "${TIMEOUT:-24h}" --output "${RESULTS:-results}"

@@ -24,7 +24,7 @@ def dashboard(content: dict[str, Any]) -> dict[str, Any]:
     return {
         "uid": "batch-tracker",
         "title": "batch-tracker",
-        "description": "Mistral's batch jobs as batch-tracker observes them, and the health of batch-tracker itself.",
+        "description": "Vendors' batch jobs as batch-tracker observes them, and the health of batch-tracker itself.",
         "tags": ["batch-tracker"],
         "schemaVersion": 39,
         "version": 1,
@@ -61,7 +61,8 @@ def _variables() -> Iterator[dict[str, Any]]:
     yield {"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus", "refresh": 1}
     for name, metric in (
         ("instance", "batchtracker_build_info"),
-        ("account", 'batchtracker_account_up{instance=~"$instance"}'),
+        ("provider", 'batchtracker_account_info{instance=~"$instance"}'),
+        ("account", 'batchtracker_account_info{instance=~"$instance", provider=~"$provider"}'),
         ("receiver", 'batchtracker_receiver_failing{instance=~"$instance"}'),
     ):
         query = f"label_values({metric}, {name})"
@@ -76,7 +77,7 @@ def _variables() -> Iterator[dict[str, Any]]:
             "sort": 1,
             "multi": True,
             "includeAll": True,
-            "allValue": ".*",
+            "allValue": None if name == "account" else ".*",  # all accounts of the chosen vendors
             "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
         }
     for name, value, what in (
@@ -140,6 +141,7 @@ def _targets(panel: dict[str, Any], kind: str) -> list[dict[str, Any]]:
             "instant": instant,
             "range": not instant,
             "format": shape,
+            **({"exemplar": True} if place and "quantiles" in panel else {}),  # the traces; once, as both queries have the same
         }
         for place, query in enumerate(panel.get("queries") or _quantiles(**panel["quantiles"]))
     ]

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import async_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -29,6 +28,8 @@ addEventListener("securitypolicyviolation", (event) => violations.push(`${event.
 async def chromium():
     if "BATCH_TRACKER_CI" not in os.environ and not shutil.which(CHROMIUM):
         pytest.skip("Debian's chromium is not installed")
+    from playwright.async_api import async_playwright  # noqa: PLC0415 - long to load, and each worker collects all tests
+
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         try:

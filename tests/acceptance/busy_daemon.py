@@ -21,8 +21,9 @@ from starlette.types import Receive, Scope, Send
 from tracking import Installation, clock, simulated
 
 from tracker.server.embedded import open_server
-from tracker.simulator.faults import Fault, Faults
-from tracker.simulator.job_timeline import Plan
+from tracker.simulator.faults.fault_options import Fault, Faults
+from tracker.simulator.faults.job_and_file_faults import with_fault
+from tracker.simulator.job_timeline import JobPlan
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "prometheus"
 TOKEN = "canary-token-1618"
@@ -37,6 +38,18 @@ async def picky(scope: Scope, receive: Receive, send: Send) -> None:
     await Response(status_code=400 if event["type"] == "batch.completed" else 204)(scope, receive, send)
 
 
+RESULTS = """
+[results]
+archive = "{folder}"
+min_free = "0B"
+[[prices]]
+model = "*"
+input = 0.05
+output = 0.15
+pages = 0.5
+currency = "EUR"
+"""
+
 RECEIVERS = {
     "pipeline": Response(status_code=204),
     "picky": picky,
@@ -46,10 +59,10 @@ RECEIVERS = {
 """Applications that receive every event."""
 
 
-class Watched:
+class SweepWorld:
     """What there is to look at: the daemon's page, Prometheus, and what Alertmanager has posted."""
 
-    def __init__(self, daemon: str, prometheus: str, posted: "Posted") -> None:
+    def __init__(self, daemon: str, prometheus: str, posted: "AlertInbox") -> None:
         self.daemon = daemon
         self.prometheus = prometheus
         self.posted = posted
@@ -65,8 +78,14 @@ class Watched:
         assert answer.status_code == 200, (expr, answer.text)
         return answer.json()["data"]["result"]
 
+    async def exemplars(self, metric: str) -> list[dict]:
+        """The series of a metric that have exemplars, and these."""
+        span = {"query": metric, "start": time.time() - 600, "end": time.time() + 600}
+        answer = await self.http.post(self.prometheus + "/api/v1/query_exemplars", data=span)
+        return answer.raise_for_status().json()["data"]
 
-class Posted:
+
+class AlertInbox:
     """Takes what Alertmanager posts, path by path."""
 
     def __init__(self) -> None:
@@ -86,16 +105,16 @@ class Posted:
 
 
 @asynccontextmanager
-async def watched(folder: Path) -> AsyncIterator[Watched]:
+async def watched(folder: Path) -> AsyncIterator[SweepWorld]:
     """Everything, while the context lasts."""
-    posted = Posted()
+    posted = AlertInbox()
     async with AsyncExitStack() as stack:
         installation = await _installation(stack, folder)
         posted.receiver = await stack.enter_async_context(answering(200))
         daemon = await stack.enter_async_context(installation.running())
         alertmanager = await stack.enter_async_context(_alertmanager(folder, posted.receiver.url))
         prometheus = await stack.enter_async_context(_prometheus(folder, daemon.url, alertmanager))
-        everything = Watched(daemon.url, prometheus, posted)
+        everything = SweepWorld(daemon.url, prometheus, posted)
         stack.push_async_callback(everything.http.aclose)
         yield everything
 
@@ -106,17 +125,20 @@ async def _installation(stack: AsyncExitStack, folder: Path) -> Installation:
     simulator.faults = Faults([Fault("429", 0.05), Fault("bad-job", 0.1), Fault("stale", 0.15)], seed=7)
     now = clock()
     for name, plan in {"queued": {"queued": FOREVER}, "asked": {"cancel_at": now, "cancelling": FOREVER}}.items():
-        simulator.workspace.add(Plan(id=name, created=now, running=FOREVER, **plan))
+        simulator.workspace.add(JobPlan(id=name, created=now, running=FOREVER, **plan))
+    for fault in ("file-forbidden", "download-503"):  # results that are missing, and others that wait for another attempt
+        ending = JobPlan(id=fault, created=now, requests=20, validated=0.2, queued=0.2, running=1.0)
+        simulator.workspace.add(with_fault(ending, fault))
     installation = Installation(folder, simulator.url, stalled_after="1s")
     installation.environment |= {"TOKEN": TOKEN, "OTHER_KEY": "revoked", "SECRET": SECRET}
     text = installation.config.read_text().replace("[[accounts]]", 'token = { env = "TOKEN" }\n[[accounts]]', 1)
-    text += '[[accounts]]\nname = "locked"\napi_key = { env = "OTHER_KEY" }\n'
+    text += 'webhook_secret = { env = "SECRET" }\n[[accounts]]\nname = "locked"\napi_key = { env = "OTHER_KEY" }\n'
     text += f'base_url = "{simulator.url}"\npoll_interval = "1s"\n'
     for name, app in RECEIVERS.items():
         receiver = await stack.enter_async_context(open_server(app, "127.0.0.1", 0))
         text += f'[[receivers]]\nname = "{name}"\nkind = "webhook"\nurl = "{receiver.url}"\nsecret = {{ env = "SECRET" }}\n'
         text += 'events = ["batch.*"]\nretry = ["50ms"]\nhold = "0s"\n'
-    installation.config.write_text(text)
+    installation.config.write_text(text + RESULTS.format(folder=folder / "results"))
     return installation
 
 
@@ -152,7 +174,8 @@ async def _prometheus(folder: Path, daemon: str, alertmanager: str) -> AsyncIter
     config = folder / "prometheus.yml"
     config.write_text(json.dumps(settings))
     command = [program("prometheus", "prometheus"), f"--config.file={config}"]
-    async with _serving([*command, f"--storage.tsdb.path={folder / 'prometheus'}"]) as url:
+    command += ["--enable-feature=exemplar-storage", f"--storage.tsdb.path={folder / 'prometheus'}"]
+    async with _serving(command) as url:
         yield url
 
 

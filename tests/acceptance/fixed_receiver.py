@@ -14,7 +14,7 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PATH = "/hooks/canary-path-2718"
 
 
-class Answering:
+class FixedReceiver:
     """Answers every request with `status`, `body` and `headers`, whatever they are at the time."""
 
     def __init__(self, status, body, headers):
@@ -30,7 +30,7 @@ class Answering:
         await Response(self.body, self.status, self.headers)(scope, receive, send)
 
     async def wait_for(self, count):
-        """The events that came, once they are so many."""
+        """The events that came, once they are `count`."""
         with anyio.fail_after(30):
             while len(self.got) < count:
                 await self._arrived.wait()
@@ -39,7 +39,7 @@ class Answering:
 
 @asynccontextmanager
 async def answering(status=204, body=b"", **headers):
-    app = Answering(status, body, headers)
+    app = FixedReceiver(status, body, headers)
     async with open_server(app, "127.0.0.1", 0) as address:
         app.url = address.url
         yield app

@@ -8,7 +8,12 @@ from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.delivery import Outcome, Result, settle
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.events.job_diff import deletion, diff, first_seen
-from tracker.core.jobs.job import read_job
+from tracker.core.jobs.job_reading import read_job
+from tracker.core.results.archive_outcome import Results
+from tracker.core.results.cost import Cost
+from tracker.core.results.failure_digest import Digest, FailureGroup
+from tracker.core.results.result_file import ArchivedFile, MissingFile
+from tracker.core.results.usage import ModelUsage, Usage
 from tracker.store.opening import open_store
 
 UNREACHABLE = "http://127.0.0.1:1"
@@ -33,7 +38,7 @@ def a_job(id_, status="QUEUED", total=0, succeeded=0, failed=0, **properties):
     return read_job(usual | counters | {"endpoint": "/v1/chat/completions"} | properties)
 
 
-class Scribe:
+class LogWriter:
     """Records what is seen of the jobs of an account, an event after the other, as if it were later each time."""
 
     def __init__(self, store, account="default"):
@@ -59,16 +64,17 @@ class Scribe:
         return first_seen(self._account, state, self._at) if known is None else diff(self._account, known, state, self._at)
 
     async def attempt(self, receiver, outcome, circuit, count=1):
-        """Settle so many attempts of what waits for a receiver."""
+        """Settle `count` attempts of what waits for a receiver."""
         for delivery in (await self._store.outbox.claim(receiver, now() * 2, 1e9, 1000, ()))[:count]:
             settlement = settle(delivery, outcome, (), (self._at, self._at + 250), 0.5)
             await self._store.outbox.settle(receiver, [settlement], circuit)
 
 
 async def log_something_of_everything(database):
-    """Jobs in every state, one of them with a history; deliveries that are dead, that wait, and a receiver that is gone."""
+    """Jobs in every state, one with a history, two with results; dead deliveries, some that wait, a receiver that is gone."""
     async with open_store(database, SUBSCRIPTIONS) as store:
-        scribe = Scribe(store)
+        store.archive.enable(["default"])
+        scribe = LogWriter(store)
         await scribe.see(*(a_job("job-steady", "RUNNING", 1000, done * 60, done * 2) for done in range(12)))
         await scribe.see(
             a_job("job-partial", "RUNNING", 10), a_job("job-partial", "SUCCESS", 10, 7, 3, completed_at=now() // 1000 - 900)
@@ -86,6 +92,34 @@ async def log_something_of_everything(database):
         await scribe.attempt("pipeline", _DEAD, Circuit(failures=2, since=now(), reason="server", detail="HTTP 500"), 14)
         gone = Circuit(failures=1, since=now(), reason="gone", detail="HTTP 410", disabled=True)
         await scribe.attempt("gone", _GONE, gone)
+        files = {"output_file": "file-out", "error_file": "file-err"}
+        await scribe.see(a_job("job-pending", "SUCCESS", 10, 9, 1, **files))
+        await scribe.see(a_job("job-archived", "SUCCESS", 10, 8, 2, **files))
+        await store.archive.record(results_of("job-archived", "the prompt has <# tokens>"))
+
+
+def results_of(job_id, message):
+    """Results of which one file is missing, whose failed requests say `message`, in every place where that can stand."""
+    output = ArchivedFile(
+        kind="output", file_id=message, bytes=12_345, sha256="ab" * 32, lines=10, location=f"file:///{message}"
+    )
+    groups = (
+        FailureGroup(status=429, code=message, message=message, count=2, custom_ids=(message, "b"), sample=f"sample {message}"),
+        FailureGroup(status=None, code=None, message="no response", count=1),
+    )
+    used = ModelUsage(requests=8, prompt_tokens=1_234_567, completion_tokens=89, total_tokens=1_234_656, pages=3)
+    return Results(
+        account="default",
+        job_id=job_id,
+        archived_at=now(),
+        files=(output,),
+        missing=(MissingFile(kind="error", file_id="file-err", reason="gone", detail=message),),
+        digest=Digest(
+            failed=3, unreadable=1, groups=groups, groups_omitted=2, other=4, job_errors=(message,), mismatch=message
+        ),
+        usage=Usage(total=used, by_model={message: used, "other": used}),
+        cost=Cost(amounts={"EUR": "0.1234"}, unpriced_models=(message,)),
+    )
 
 
 HOSTILE = {
@@ -108,12 +142,14 @@ async def log_hostile_jobs(database):
     worst = {"metadata": HOSTILE, "model": harm, "endpoint": harm, "agent_id": harm, "input_files": [harm]}
     errors = [{"message": harm, "count": 1}, harm]
     async with open_store(database, SUBSCRIPTIONS) as store:
-        scribe = Scribe(store)
+        store.archive.enable(["default"])
+        scribe = LogWriter(store)
         await scribe.see(
             a_job("worst", "RUNNING", 10, 1, **worst),
             a_job("worst", "RUNNING", 10, 2, **worst | {"model": harm * 2, "unknown": harm}),
-            a_job("worst", "FAILED", 10, 2, **worst, errors=errors, outputs=[harm]),
+            a_job("worst", "FAILED", 10, 2, **worst, errors=errors, outputs=[harm], output_file=harm, error_file=harm),
         )
+        await store.archive.record(results_of("worst", harm + HOSTILE["right to left"]))
         await scribe.see(a_job(HOSTILE_ID, "RUNNING", 10, 1, **worst))
         await scribe.see(a_job("status", harm, 10, 1))
         bad = Outcome(result=Result.REFUSED, status=400, detail=harm, answer=harm)
@@ -121,7 +157,7 @@ async def log_hostile_jobs(database):
 
 
 async def log_many_jobs(database, count):
-    """So many jobs, every tenth of them active, created a second apart."""
+    """`count` jobs, every tenth of them active, created a second apart."""
     began = now() // 1000 - count
     jobs = [
         a_job(

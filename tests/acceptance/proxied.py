@@ -13,7 +13,7 @@ http {{
   access_log off;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-  server {{ listen 127.0.0.1:{port}; location {path}/ {{ {lines} }} }}
+  {content}
 }}
 """
 
@@ -21,8 +21,16 @@ http {{
 @asynccontextmanager
 async def nginx(folder, port, path, lines):
     """It serves `path` on `port` by these lines of a `location` while the context lasts."""
+    server = f"server {{ listen 127.0.0.1:{port}; location {path}/ {{ {lines} }} }}"
+    async with nginx_with(folder, port, server):
+        yield
+
+
+@asynccontextmanager
+async def nginx_with(folder, port, content):
+    """It runs with this content of its `http` block, which listens on `port`, while the context lasts."""
     config = folder / "nginx.conf"
-    config.write_text(_WHOLE.format(folder=folder, port=port, path=path, lines=lines))
+    config.write_text(_WHOLE.format(folder=folder, content=content))
     command = [program("nginx", "nginx-light"), "-p", str(folder), "-e", "stderr", "-c", str(config)]
     async with await anyio.open_process(command, stdin=subprocess.DEVNULL, stdout=None, stderr=None) as process:
         try:

@@ -40,8 +40,8 @@ class Screen:
         modes = termios.tcgetattr(self._master)[3]
         return bool(modes & termios.ECHO and modes & termios.ICANON)
 
-    def colour_of(self, words):
-        """The colour of the first place where the words are."""
+    def color_of(self, words):
+        """The color of the first place where the words are."""
         row = next(number for number, line in enumerate(self.lines) if words in line)
         return self._seen.buffer[row][self.lines[row].index(words)].fg
 

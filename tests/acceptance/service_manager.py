@@ -1,4 +1,4 @@
-"""Owns a service manager that the daemon tells: every datagram, as it comes."""
+"""Owns a service manager that the daemon reports to: every datagram, as it comes."""
 
 import time
 from contextlib import asynccontextmanager

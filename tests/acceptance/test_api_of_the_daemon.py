@@ -8,7 +8,7 @@ import httpx
 import pytest
 from tracking import Installation, simulated
 
-from tracker.daemon.control import control_file
+from tracker.daemon.control_file import control_file_path
 
 
 async def test_a_program_follows_a_workspace(tmp_path):
@@ -28,7 +28,7 @@ async def test_a_program_follows_a_workspace(tmp_path):
                 logged = await installation.wait_for_events(lambda events: len(events) > 100)
                 page = (await client.get("/api/events", params={"limit": 100})).json()
                 assert page["data"] == logged[:100]
-                token = json.loads(control_file(installation.database).read_text())["token"]
+                token = json.loads(control_file_path(installation.database).read_text())["token"]
                 response = await client.post(
                     "/api/replay", headers={"authorization": f"Bearer {token}"}, json={"receiver": "x", "dead": True}
                 )
@@ -45,6 +45,7 @@ async def test_a_program_follows_a_workspace(tmp_path):
     assert not [line for line in daemon.lines if line["level"] == "error" or line["event"].startswith("stream")]
 
 
+@pytest.mark.slow
 async def test_several_addresses(tmp_path):
     """The daemon answers at each address of a list, names them all when it is ready, and commands reach it."""
     async with simulated(jobs=1) as simulator:
@@ -81,7 +82,7 @@ async def test_a_token_in_the_configuration(tmp_path):
             assert (await client.get("/api/jobs", headers=right | {"host": "example.com"})).status_code == 200
             assert (await client.get("/api/jobs", headers={"host": "example.com"})).status_code == 421
             assert {*(await client.get("/readyz", headers={"host": "10.1.2.3:9471"})).json()} == {"status"}
-            token = json.loads(control_file(installation.database).read_text())["token"]
+            token = json.loads(control_file_path(installation.database).read_text())["token"]
             answers += [
                 await client.get(url, headers=right) for url in ("/api/jobs", "/api/accounts", "/metrics", "/nothing", "/")
             ]

@@ -10,7 +10,7 @@ from matrix import matrix
 from tracking import COMMAND, Installation, simulated
 
 from tracker.core.queries.filters import DeliveryFilter, EventFilter
-from tracker.store.file_commands import verify
+from tracker.store.database_file_commands import verify
 from tracker.store.opening import open_reader
 
 RECEIVER = """
@@ -22,13 +22,13 @@ events = ["*"]
 """
 STUCK = """
 import sys, time
-import tracker.store.sqlite.copies.backup
+import tracker.store.sqlite.backups.backup
 
 def verified_contents(database, path):
     print("proving", flush=True)
     time.sleep(600)
 
-tracker.store.sqlite.copies.backup.verified_contents = verified_contents
+tracker.store.sqlite.backups.backup.verified_contents = verified_contents
 """
 
 
@@ -64,6 +64,7 @@ async def test_backups_under_load_are_prefixes_of_the_log(tmp_path):
     assert "storage.failed" not in {line["event"] for line in daemon.lines}
 
 
+@pytest.mark.slow
 async def test_killed_on_the_way_it_leaves_no_half_file(tmp_path):
     """A backup that is killed before it is proved leaves the name as it was, and the next one finds nothing in its way."""
     async with simulated(jobs=10) as simulator:
@@ -86,8 +87,9 @@ async def test_killed_on_the_way_it_leaves_no_half_file(tmp_path):
     assert sorted(path.name for path in tmp_path.glob("copy.db*")) == ["copy.db"]
 
 
+@pytest.mark.slow
 async def test_the_daemon_goes_on_from_a_restored_backup(tmp_path):
-    """Restored, it tells nothing again that the backup has as delivered, has no gap, and sees again how every job ended."""
+    """Restored, it delivers nothing again that the backup has as delivered, has no gap, and sees again how every job ended."""
     async with simulated(jobs=30) as simulator, answering() as receiver:
         installation = Installation(tmp_path, simulator.url)
         with installation.config.open("a") as config:

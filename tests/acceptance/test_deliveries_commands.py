@@ -12,8 +12,8 @@ from tracker.core.deliveries.delivery import Outcome, Result, settle
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.events.event import iso
 from tracker.core.events.job_diff import diff, first_seen
-from tracker.core.jobs.job import read_job
-from tracker.daemon.control import control_file
+from tracker.core.jobs.job_reading import read_job
+from tracker.daemon.control_file import control_file_path
 from tracker.store.opening import open_store
 
 SINCE = 1_750_000_000_000
@@ -65,6 +65,7 @@ def a_delivery(seq, receiver, state, attempts, due_at, ended_at, **about):
         "attempts": attempts,
         "due_at": due_at,
         "ended_at": ended_at,
+        "silence": None,
     }
 
 
@@ -173,11 +174,15 @@ async def test_table_of_deliveries(installation):
                 1,
                 "other has no delivery of event 2; --from-seq 2 --to-seq 2 would make one",
             ),
-            (("--receiver", "pipeline"), 2, "found none of seq, dead, from_seq, since, expected just one of them"),
-            (("--receiver", "pipeline", "--dead", "--seq", "2"), 2, "found seq and dead of"),
+            (
+                ("--receiver", "pipeline"),
+                2,
+                "found none of --seq, --dead, --silence, --from-seq, --since, expected exactly one of them",
+            ),
+            (("--receiver", "pipeline", "--dead", "--seq", "2"), 2, "found --seq and --dead of"),
             (("--receiver", "pipeline", "--since", "yesterday"), 2, "found 'yesterday', expected a time, such as"),
             (("--receiver", "pipeline", "--since", "0001-01-01"), 2, "Error"),
-            (("--receiver", "pipeline", "--seq", "0"), 2, ">= 1"),
+            (("--receiver", "pipeline", "--seq", "0"), 2, "`int` >= 1 - at `--seq`"),
             (("--dead",), 2, "Missing option '--receiver'"),
         ]
     ),
@@ -217,7 +222,7 @@ async def test_replay_without_a_daemon(installation, options, said, now_pending)
 
 
 @pytest.mark.slow
-async def test_receiver_that_was_disabled_is_said_to_be_enabled(installation):
+async def test_receiver_that_was_disabled_is_reported_to_be_enabled(installation):
     """A replay for a receiver that had answered 410 says that it is enabled again, whether or not it had dead deliveries."""
     for options, more in ((("--dead",), ""), (("--seq", "3"), "1 delivery to other pending again; ")):
         async with open_store(installation.database) as store:
@@ -231,16 +236,17 @@ async def test_receiver_that_was_disabled_is_said_to_be_enabled(installation):
             assert not (await store.outbox.circuit("other")).disabled
 
 
-async def test_no_database_is_told_and_none_is_made(tmp_path):
+@pytest.mark.parametrize("command", matrix(["replay --receiver pipeline --dead", "deliveries"]))
+async def test_no_database_is_reported_and_none_is_made(tmp_path, command):
     """Both commands say that there is no database, with status 1, and do not make one."""
     installation = installed(tmp_path, pipeline="http://127.0.0.1:1")
-    for command in (("deliveries",), ("replay", "--receiver", "pipeline", "--dead")):
-        done = await installation.command(*command)
-        assert (done.returncode, done.stdout) == (1, "")
-        assert "there is no database" in done.stderr
+    done = await installation.command(*command.split())
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "there is no database" in done.stderr
     assert not installation.database.exists()
 
 
+@pytest.mark.slow
 async def test_replay_beside_a_daemon_and_after_it_was_killed(tmp_path):
     """Through the daemon it is delivered at once; where that was killed the command writes itself; never both."""
     async with answering() as receiver:
@@ -256,23 +262,23 @@ async def test_replay_beside_a_daemon_and_after_it_was_killed(tmp_path):
             assert (unknown.returncode, "there are: pipeline, other" in unknown.stderr) == (2, True)
             daemon.process.send_signal(signal.SIGKILL)
             await daemon.process.wait()
-        assert control_file(installation.database).exists()
+        assert control_file_path(installation.database).exists()
         done = await installation.command("replay", "--receiver", "pipeline", "--seq", "3")
         assert (done.returncode, "no daemon is running" in done.stdout) == (0, True)
         async with installation.running() as daemon:
             assert (await receiver.wait_for(3))[-1]["seq"] == 3
             assert await daemon.stop(signal.SIGTERM) == 0
-        assert not control_file(installation.database).exists()
+        assert not control_file_path(installation.database).exists()
 
 
 @pytest.mark.slow
 async def test_daemon_that_cannot_be_asked(installation):
     """Where a daemon has the database and its file is gone, nothing is written, and both are said."""
     async with installation.running() as daemon:
-        control_file(installation.database).unlink()
+        control_file_path(installation.database).unlink()
         before = (await states(installation))[3]
         done = await installation.command("replay", "--receiver", "pipeline", "--dead")
         assert (done.returncode, done.stdout, before) == (1, "", "dead")
         assert f"in use by another batch-tracker, process {daemon.process.pid}, and that cannot be asked" in done.stderr
-        assert f"{control_file(installation.database)}: No such file or directory" in done.stderr
+        assert f"{control_file_path(installation.database)}: No such file or directory" in done.stderr
         assert (await states(installation))[3] == "dead"

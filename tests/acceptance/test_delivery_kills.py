@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from tracking import Installation, simulated
 
-from tracker.core.deliveries.adaptive_concurrency import MAX_CONCURRENCY
+from tracker.core.deliveries.adaptive_concurrency_per_receiver import MAX_CONCURRENCY
 from tracker.server.embedded import open_server
 
 RECEIVER = """
@@ -51,7 +51,7 @@ class Receiver:
         await Response()(scope, receive, send)
 
     async def reads(self, more):
-        """Until so many more requests have come."""
+        """Until `more` further requests have come."""
         wanted = len(self.got) + more
         with anyio.fail_after(30):
             while len(self.got) < wanted:

@@ -20,12 +20,10 @@ from job_changes import seen_many
 from matrix import matrix
 from programs import program
 from simulated_jobs import begin, end
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse
 from tracking import COMMAND, Installation, simulated
-from web_application import surfaced
+from web_application import served_application
 
-from tracker.server.embedded import open_server
+pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
 ENDS = ("success", "partial", "failed", "cancelled", "expired", "all_failed")
@@ -124,6 +122,36 @@ async def test_receiver_works_on_each_event_once(tmp_path, command):
     assert sorted(worked) == sorted(logged)
 
 
+@pytest.mark.slow
+async def test_receiver_handles_two_vendors_alike(tmp_path):
+    """Jobs of two vendors that end in the same ways are reported in the same words; only whose they are differs."""
+    copied(tmp_path, "receiver.py")
+    environment = {"WEBHOOK_SECRET": SECRET, "INBOX": str(tmp_path / "inbox.db"), "PORT": "0"}
+    example = Example([sys.executable, str(copied(tmp_path, "vendors.py"))], environment)
+    async with simulated() as mistral, simulated(provider="openai") as openai, example.running():
+        await example.says(lambda lines: lines)
+        installation = watching(tmp_path, mistral, example.lines.pop().split()[-1])
+        with installation.config.open("a") as config:
+            config.write(
+                '[[accounts]]\nname = "other"\nprovider = "openai"\napi_key = { env = "MISTRAL_API_KEY" }\n'
+                f'base_url = "{openai.url}"\npoll_interval = "100ms"\nrequests_per_second = 50\n'
+            )
+        begun = [(simulator, begin(simulator, len(ENDS))) for simulator in (mistral, openai)]
+        async with installation.running():
+            await installation.wait_for_events(lambda events: len(events) == 24)  # they all run
+            for simulator, ids in begun:
+                for each, how in zip(ids, ENDS, strict=True):
+                    end(simulator, each, how)
+            await example.says(lambda lines: len(lines) == 2 * len(ENDS))
+    lines = [json.loads(line) for line in example.lines]
+    of_vendor = {"mistral": [], "openai": []}
+    for line in lines:
+        of_vendor[line["vendor"]].append((line["outcome"], line["succeeded"], line["of"]))
+    assert sorted(of_vendor["mistral"]) == sorted(of_vendor["openai"])
+    assert {outcome for outcome, *_ in of_vendor["openai"]} == {*ENDS}
+    assert {line["account"] for line in lines if line["vendor"] == "openai"} == {"other"}
+
+
 def of_jobs(events):
     """Without those that say of the receiver that it fails: they are for others."""
     return [event for event in events if event["type"].startswith("batch.")]
@@ -153,7 +181,7 @@ async def forge(url):
 
 
 async def settled(installation, least=1):
-    """Until every delivery has been delivered, of which there are so many."""
+    """Until every delivery has been delivered, and there are at least `least`."""
     with anyio.fail_after(30):
         while True:
             listed = await installation.command("deliveries", "--json")
@@ -219,14 +247,15 @@ async def test_stream_is_followed_from_the_end_of_a_restored_log(tmp_path):
     with closing(sqlite3.connect(state)) as database, database:
         database.execute("CREATE TABLE place (seq INTEGER)")
         database.execute("INSERT INTO place VALUES (1000000)")
-    async with surfaced(tmp_path / "tracker.db") as app:
+    async with served_application(tmp_path / "tracker.db") as app:
         await app.store.record("one", seen_many(5))
         environment = {"STATE": str(state), "TRACKER_URL": str(app.client.base_url)}
         reader = Example(["sh", "-c", 'exec 2>&1; exec "$0" "$1"', sys.executable, str(EXAMPLES / "follow.py")], environment)
         async with reader.running():
             await reader.says(lambda lines: "the log ends at 5, not at 1000000: it was replaced" in lines)
             await app.store.record("one", seen_many(1, "more"))
-            await reader.says(lambda lines: lines[-1].startswith("6 batch.created"))
+            await reader.says(lambda lines: lines[-1].startswith("6 "))
+    assert reader.lines[-1].startswith("6 batch.created")
 
 
 async def test_line_of_curl_shows_the_log(tmp_path):
@@ -246,60 +275,55 @@ async def test_line_of_curl_shows_the_log(tmp_path):
                 assert seqs == list(range(first, first + len(seqs)))
 
 
-class Files:
-    """Mistral's files in front of the simulated jobs: one that is uploaded, and those that jobs name."""
-
-    def __init__(self, api):
-        self.uploaded = b""
-        self._api = api
-
-    async def __call__(self, scope, receive, send):
-        if not scope["path"].startswith("/v1/files"):
-            await self._api(scope, receive, send)
-            return
-        request = Request(scope, receive)
-        assert request.headers["authorization"] == "Bearer canary-key-3141"
-        if request.method == "POST":
-            self.uploaded = await request.body()
-            answer = JSONResponse({"id": "11111111-1111-4111-8111-111111111111"})
-        else:
-            answer = PlainTextResponse(f"what is in {scope['path'].split('/')[3]}\n")
-        await answer(scope, receive, send)
-
-
-@pytest.mark.parametrize("way", matrix(["success", "partial"]))
+@pytest.mark.parametrize("way", matrix(["partial", "success", "all_failed"]))
 async def test_pipeline_submits_waits_and_downloads(tmp_path, way):
-    """Under `sh` it ends with the status of `wait`, and what there is to download lies there; the key is in no command line."""
+    """Under `sh` it ends with the status of `wait` and the result of each request in a file; the key is in no command line."""
     program("jq", "jq")
+    names = {f"request {number}" for number in range(30)}
     requests = tmp_path / "requests.jsonl"
-    requests.write_text('{"custom_id": "1", "body": {}}\n')
-    bin_folder = tmp_path / "bin"
-    bin_folder.mkdir()
-    command = bin_folder / "batch-tracker"
-    async with simulated(speed=300) as simulator:
-        files = Files(simulator.app)
-        async with open_server(files, "127.0.0.1", 0) as address:
-            installation = Installation(tmp_path, address.url, poll_interval="50ms")
-            command.write_text(f'#!/bin/sh\nexec {" ".join(COMMAND)} --config {installation.config} "$@"\n')
-            command.chmod(0o755)
-            environment = installation.environment | {"MISTRAL_URL": address.url, "PATH": f"{bin_folder}:{os.environ['PATH']}"}
-            asked = population_that_ends(simulator, way)
-            with anyio.fail_after(60):
-                done = await anyio.run_process(
-                    ["sh", str(EXAMPLES / "submit-wait-download.sh"), str(requests)], check=False, cwd=tmp_path, env=environment
-                )
+    requests.write_text("\n".join(json.dumps({"custom_id": name, "body": {"max_tokens": 8}}) for name in names))
+    async with simulated(speed=300, api_keys=("canary-key-3141",)) as simulator:
+        installation = Installation(tmp_path, simulator.url, poll_interval="50ms")
+        let_jobs_end(simulator, way)
+        environment = installation.environment | {
+            "MISTRAL_URL": simulator.url,
+            "PATH": path_with_commands(tmp_path, installation),
+        }
+        with anyio.fail_after(60):
+            done = await anyio.run_process(
+                ["sh", str(EXAMPLES / "submit-wait-download.sh"), str(requests)], check=False, cwd=tmp_path, env=environment
+            )
+        job_id = re.search("submitted (.+)", done.stderr.decode())[1]
+        job = json.loads((await installation.command("wait", job_id, "--json")).stdout)
     assert done.returncode == (0 if way == "success" else 1), done.stderr
-    assert b'"custom_id"' in files.uploaded
-    job = json.loads((tmp_path / "job.json").read_text())
-    assert job["result"] == way == asked
-    kinds = ["output"] if way == "success" else ["output", "error"]
-    assert done.stdout.decode().split() == [f"{kind}.jsonl" for kind in kinds]
-    for kind in kinds:
-        assert job[f"{kind}_file"] in (tmp_path / f"{kind}.jsonl").read_text()
+    assert (job["result"], job["total_requests"]) == (way, 30)
+    kinds = {"success": ["output"], "partial": ["output", "error"], "all_failed": ["error"]}[way]
+    assert done.stdout.decode().split() == [f"results/{job_id}-{kind}.jsonl" for kind in kinds]
+    paths = map(tmp_path.joinpath, done.stdout.decode().split())
+    results = [json.loads(line) for path in paths for line in path.read_text().splitlines() if line]
+    assert len(results) == 30
+    named = [result["custom_id"] for result in results if result.get("custom_id")]
+    assert len(named) == len({*named} & names) >= job["succeeded_requests"]
+    curl = (tmp_path / "curl.log").read_text()
+    assert "/v1/batch/jobs" in curl
+    assert "canary" not in curl
 
 
-def population_that_ends(simulator, way):
-    """Let what is submitted end that way."""
-    plan = simulator._population.plan
-    simulator._population.plan = lambda at, _end=None, **submitted: plan(at, way, **submitted | {"requests": 20})
-    return way
+def path_with_commands(folder, installation):
+    """A PATH where `batch-tracker` has the configuration, and `curl` writes its command lines into `curl.log`."""
+    commands = {
+        "batch-tracker": f'exec {" ".join(COMMAND)} --config {installation.config} "$@"',
+        "curl": f'printf "%s " "$@" >>{folder}/curl.log\nexec {program("curl", "curl")} "$@"',
+    }
+    (folder / "bin").mkdir()
+    for name, line in commands.items():
+        command = folder / "bin" / name
+        command.write_text(f"#!/bin/sh\n{line}\n")
+        command.chmod(0o755)
+    return f"{folder / 'bin'}:{os.environ['PATH']}"
+
+
+def let_jobs_end(simulator, way):
+    """Let what is submitted end that way, though its metadata does not ask for it."""
+    plan = simulator.population.plan
+    simulator.population.plan = lambda at, _end=None, **submitted: plan(at, way, **submitted)

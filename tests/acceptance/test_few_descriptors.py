@@ -8,6 +8,8 @@ import httpx
 import pytest
 from tracking import Installation, simulated
 
+pytestmark = pytest.mark.slow
+
 
 def limited(how):
     return ["sh", "-c", f'{how}; exec "$@"', "sh"]

@@ -13,10 +13,11 @@ from screens import on_a_terminal
 from tracking import Installation
 
 from tracker.cli import group
-from tracker.cli.process.errors import CommandError, run_to_exit
-from tracker.cli.wait.api_source import Api
+from tracker.cli.command_errors import CommandError, run_to_exit
+from tracker.cli.download import file_download
+from tracker.cli.wait.api_source import ApiSource
 from tracker.cli.wait.state import Awaited
-from tracker.cli.wait.view import Lines
+from tracker.cli.wait.view import LineView
 from tracker.core.deliveries.delivery import Outcome, Result, settle
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.errors.config_error import ConfigError
@@ -24,7 +25,14 @@ from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import plain_event
 from tracker.core.ports.store import Checkpoint
+from tracker.core.results.archive_outcome import Results
+from tracker.core.results.cost import Cost
+from tracker.core.results.failure_digest import Digest, FailureGroup
+from tracker.core.results.result_file import ArchivedFile, MissingFile
+from tracker.core.results.usage import ModelUsage, Usage
 from tracker.store.opening import open_store
+
+pytestmark = pytest.mark.slow
 
 ACTS = "\x1b]52;c;eA==\x07\x1b[2J\x9b31m\x7f\x85\u2028\u2029\u202e\u200b\r\n::error::forged\n"
 ID = f"541d1a81{ACTS}$(touch owned)`id`"
@@ -57,8 +65,10 @@ async def fill(installation):
         first = seen(ID, **PROPERTIES)
         again = moved(first, model=f"other{ACTS}", completed_requests=1)
         over = moved(again, now=SINCE + 2000, status="SUCCESS", completed_requests=2, total_requests=2)
+        store.archive.enable(["default"])
         for change in (first, again, over):
             await store.record("default", [change])
+        await store.archive.record(hostile_results())
         trouble = {"reason": ACTS, "detail": ACTS, "since": "2025-06-25T14:20:14.312Z"}
         await store.append([plain_event("account.unreachable", "default", trouble, SINCE)])
         await store.append([plain_event("receiver.failing", "", {"receiver": f"pipeline{ACTS}", **trouble}, SINCE + 1)])
@@ -67,6 +77,23 @@ async def fill(installation):
         circuit = await store.outbox.circuit("pipeline")
         settled = settle(delivery, outcome, (60.0,), (SINCE + 10_000, SINCE + 10_500), 0.5)
         await store.outbox.settle("pipeline", [settled], circuit)
+
+
+def hostile_results():
+    """Results whose lines, file ids and answers are hostile, as they are before anything bounds them."""
+    group = FailureGroup(status=429, code=ACTS, message=ACTS, count=2, custom_ids=(ACTS, ACTS), sample=f"sample{ACTS}")
+    said = Digest(failed=2, groups=(group,), other=1, groups_omitted=1, job_errors=(ACTS,), mismatch=ACTS)
+    used = ModelUsage(requests=1, total_tokens=1)
+    return Results(
+        account="default",
+        job_id=ID,
+        archived_at=SINCE + 3000,
+        files=(ArchivedFile(kind="output", file_id=ACTS, bytes=1, sha256="ab", lines=1, location=f"file:///{ACTS}"),),
+        missing=(MissingFile(kind="error", file_id=ACTS, reason="failed", detail=ACTS),),
+        digest=said,
+        usage=Usage(total=used, by_model={ACTS: used, "x": used}),
+        cost=Cost(amounts={ACTS: "1"}, unpriced_models=(ACTS,)),
+    )
 
 
 def run(installation, *arguments, **environment):
@@ -88,7 +115,8 @@ def assert_harmless(said):
         ("jobs",), ("job", "541d1a81"), ("job", ID), ("job", ID + ID), ("events",), ("events", "--limit", "3"), ("top",),
         ("events", "--job", "541d"), ("events", "--job", ACTS[:12]), ("deliveries",), ("deliveries", "--job", "541d"),
         ("wait", "541d1a81"), ("wait", ID), ("replay", "--receiver", f"x{ACTS}", "--dead"), ("send-test", f"x{ACTS}"),
-        ("check",), ("verify",),
+        ("check",), ("verify",), ("results", "541d1a81"), ("results",), ("results", "--by", "account"), ("results", ID + ACTS),
+        ("download", "541d1a81", "--wait"), ("download", ID + ACTS),
     ],
     ids=lambda arguments: " ".join(each if each.isprintable() else "HOSTILE" for each in arguments),
 )  # fmt: skip
@@ -96,6 +124,7 @@ def test_text_for_people_is_harmless(hostile, arguments, monkeypatch, capsys):
     """Every command's output and every message, where an API, a receiver, a network or an argument is hostile."""
     monkeypatch.setattr(sys, "argv", ["batch-tracker", "--config", str(hostile.config), *arguments])
     monkeypatch.setenv("MISTRAL_API_KEY", "canary-key-3141")
+    monkeypatch.setattr(file_download, "FIRST_WAIT", 0.0)
     with pytest.raises(SystemExit):
         run_to_exit(lambda: group.main(prog_name="batch-tracker", standalone_mode=False))
     said = capsys.readouterr()
@@ -107,7 +136,7 @@ def test_text_for_people_is_harmless(hostile, arguments, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     "arguments",
-    [("jobs",), ("job", "541d"), ("events",), ("deliveries",), ("wait", "541d")],
+    [("jobs",), ("job", "541d"), ("events",), ("deliveries",), ("wait", "541d"), ("results", "541d")],
     ids=lambda arguments: arguments[0],
 )
 def test_json_is_harmless_and_means_the_same(hostile, arguments):
@@ -123,10 +152,12 @@ def test_json_is_harmless_and_means_the_same(hostile, arguments):
     assert ID in found | {each.get("job") for each in objects}
 
 
-@pytest.mark.parametrize("command", matrix(["wait", "jobs", "job", "events", "deliveries", "top"]))
+@pytest.mark.parametrize("command", matrix(["wait", "jobs", "job", "results", "events", "deliveries", "top"]))
 def test_terminal_is_sent_nothing_but_our_own(hostile, command):
-    """On a terminal too: after our own colours and cursor movements are taken away, nothing of the API's acts."""
-    with on_a_terminal(hostile, command, *(["541d1a81"] if command in ("wait", "job") else []), columns=80) as screen:
+    """On a terminal too: after our own colors and cursor movements are taken away, nothing of the API's acts."""
+    with on_a_terminal(
+        hostile, command, *(["541d1a81"] if command in ("wait", "job", "results") else []), columns=80
+    ) as screen:
         if command == "top":
             screen.shows("q quit")
             screen.press(b"q")
@@ -135,7 +166,7 @@ def test_terminal_is_sent_nothing_but_our_own(hostile, command):
     assert not any(line.strip().startswith("::") for line in screen.lines)
 
 
-@pytest.mark.parametrize("words", matrix(["job ", "wait ", "events --job 541d", "jobs --job 5"], default=2))
+@pytest.mark.parametrize("words", matrix(["job ", "wait ", "events --job 541d", "jobs --job 5", "results "], default=2))
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_offers_no_id_that_a_shell_obeys(hostile, words, shell):
     """An ID with `$(…)`, a blank or a control character is not offered, whatever the shell, and no description holds one."""
@@ -148,7 +179,7 @@ def test_completion_offers_no_id_that_a_shell_obeys(hostile, words, shell):
 
 def test_wait_that_asks_the_api_says_nothing_raw(capsys):
     """`wait` without bars: a job in progress, and a failure whose words come from a gateway."""
-    lines = Lines(as_json=False, quiet=False)
+    lines = LineView(as_json=False, quiet=False)
     awaited = Awaited(ID)
     awaited.job = {
         "id": ID,
@@ -158,8 +189,8 @@ def test_wait_that_asks_the_api_says_nothing_raw(capsys):
         "completed_requests": 1,
         "failed_requests": 0,
     }
-    lines.seen(awaited)
-    api = Api({}, type("Waiting", (), {"view": lines})())
+    lines.job_changed(awaited)
+    api = ApiSource({}, type("Waiting", (), {"view": lines})())
     for reason in Reason:
         api._record_failure("default", Failure(reason, ACTS))
     said = capsys.readouterr()
@@ -176,7 +207,7 @@ def test_wait_that_asks_the_api_says_nothing_raw(capsys):
     ],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
-def test_whatever_ends_a_command_is_told_harmlessly(error, status, monkeypatch, capsys):
+def test_whatever_ends_a_command_is_reported_harmlessly(error, status, monkeypatch, capsys):
     """Errors that were foreseen and bugs with their tracebacks: status and words, none of which acts."""
 
     def fails():

@@ -1,4 +1,4 @@
-"""The pages for everybody: axe-core finds nothing in either theme, the keyboard reaches everything, scripts are extra."""
+"""The accessibility of the pages: axe-core finds nothing in either theme, the keyboard reaches all, scripts are extra."""
 
 import json
 
@@ -8,7 +8,7 @@ from fixed_receiver import answering, installed
 from npm import installed as npm_installed
 from page_log import log_something_of_everything
 
-from tracker.daemon.control import control_file
+from tracker.daemon.control_file import control_file_path
 from tracker.web.pages.formatting import due
 
 pytestmark = pytest.mark.slow
@@ -18,11 +18,20 @@ PAGES = [
     "/?status=SUCCESS&text=nothing",
     "/jobs/job-steady",
     "/jobs/job-failed?account=default",
+    "/jobs/job-archived",
+    "/jobs/job-pending",
     "/events",
     "/events?type=batch.failed",
     "/receivers",
     "/receivers/pipeline?state=dead",
     "/accounts",
+    "/replicas",
+    "/silences",
+    "/docs",
+    "/docs/api",
+    "/docs/operating",
+    "/docs/events#batchcompleted",
+    "/docs/files/config/tracker.toml",
     "/login",
     "/nowhere",
 ]
@@ -50,7 +59,7 @@ async def shown(tmp_path):
         installation = installed(tmp_path, pipeline=receiver.url, gone=receiver.url)
         await log_something_of_everything(installation.database)
         async with installation.running() as daemon:
-            daemon.control = json.loads(control_file(installation.database).read_text())["token"]
+            daemon.control = json.loads(control_file_path(installation.database).read_text())["token"]
             daemon.receiver = receiver
             yield daemon
 
@@ -82,7 +91,7 @@ async def test_keyboard_walks_every_page(browser, shown):
         assert await page.evaluate("document.activeElement.textContent") == "Skip to content"
         await page.keyboard.press("Enter")
         assert await page.evaluate("document.activeElement.id") == "main"
-        for path in ("/", "/jobs/job-steady", "/receivers"):
+        for path in ("/", "/jobs/job-steady", "/jobs/job-archived", "/receivers"):
             await page.goto(path)
             expected = await page.evaluate(
                 "[...document.querySelectorAll('a[href], button, input, select, summary, [tabindex=\"0\"]')]"
@@ -160,9 +169,10 @@ async def test_scripts_and_server_say_the_same_of_times(browser, shown):
         await page.goto("/accounts")
         said = await page.evaluate(
             """async distances => {
-              const clock = await import(document.querySelector("script[src]").src.replace(/live[.]js.*/, "clock.js"));
+              const script = document.querySelector("script[src]").src;
+              const times = await import(script.replace(/live_updates[.]js.*/, "relative_times.js"));
               const now = new Date(1.75e12);
-              return distances.map(each => clock.due(new Date(1.75e12 + each * 1000), now));
+              return distances.map(each => times.due(new Date(1.75e12 + each * 1000), now));
             }""",
             distances,
         )

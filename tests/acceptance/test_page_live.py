@@ -8,6 +8,8 @@ import pytest
 from browsing import chromium, opened, text
 from tracking import Installation, simulated
 
+pytestmark = pytest.mark.slow
+
 BARS = """Object.fromEntries([...document.querySelectorAll('[data-key=active] tbody tr')]
   .map(row => [row.dataset.key, Number(row.querySelector('[role=progressbar]').ariaValueNow)]))"""
 ENDED = "[...document.querySelectorAll('[data-key=ended] tbody tr')].map(row => row.dataset.key)"
@@ -64,6 +66,50 @@ async def test_rows_change_in_place(browser, tmp_path):
             assert await page.evaluate("bar.isConnected")
             assert await page.evaluate("document.activeElement.innerText") == "All events of this job"
             assert await page.evaluate("document.querySelector('[data-key=\"raw json\"]').open")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 390])
+async def test_overview_follows_the_jobs(browser, tmp_path, width):
+    """Its numbers and its chart change by themselves, each chart says in words what it shows, and a link keeps the focus."""
+    async with simulated(speed=40, jobs=8) as simulator:
+        installation = installed(tmp_path, simulator.url)
+        settings = {"viewport": {"width": width, "height": 800}}
+        async with installation.running() as daemon, opened(browser, daemon.url, **settings) as page:
+            await page.goto("/")
+            await page.wait_for_selector(".overview .bars a")
+            await page.wait_for_selector("#connection[data-state=live]")
+            await page.focus(".overview .bars a")
+            await page.evaluate("window.ended = () => Number(document.querySelector('.big b').innerText)")
+            await page.evaluate("window.before = ended()")
+            await page.wait_for_function("() => ended() > before")
+            words = await page.text_content("#ends-text")
+            assert re.match(r"\d+ jobs ended in the last 24 hours", words)
+            assert await page.locator(".ends rect[class^=fill]").count() > 0
+            assert await page.evaluate("document.activeElement.closest('.overview') !== null")
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.slow
+async def test_documentation_is_read_in_a_browser(browser, tmp_path):
+    """From the index to a guide, to a part of it and to another guide; the address names the part, on a phone as well."""
+    async with simulated() as simulator:
+        installation = installed(tmp_path, simulator.url)
+        async with installation.running() as daemon:
+            for width in (1280, 390):
+                async with opened(browser, daemon.url, viewport={"width": width, "height": 800}) as page:
+                    await page.goto("/docs")
+                    await page.click("article >> text=Configuration")
+                    await page.click(".toc >> text=http.listen")
+                    assert page.url.endswith("/docs/configuration#httplisten")
+                    top = await page.evaluate("document.querySelector('#httplisten').getBoundingClientRect().top")
+                    assert 0 <= top < 100
+                    await page.click("article >> text=tracker/schemas/README.md >> nth=0")
+                    assert await text(page, "h1") == "Events #"
+                    await page.click("nav[aria-label=Documentation] >> text=API")
+                    await page.click("text=Example of 200 >> nth=0")
+                    assert '"status": "ok"' in await page.inner_text("details[open] pre >> nth=0")
+                    assert await page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.slow

@@ -34,7 +34,7 @@ import anyio
 import tracker.polling.poller
 import tracker.daemon.watchdog
 
-tracker.daemon.watchdog.LOOK_AGAIN = tracker.daemon.watchdog.PROBE_EVERY = 0.2
+tracker.daemon.watchdog.RECHECK_AFTER = tracker.daemon.watchdog.PROBE_EVERY = 0.2
 sweep = tracker.polling.poller.Poller.poll_once
 
 async def poll_once(self):
@@ -198,7 +198,7 @@ def test_wrong_configuration_is_not_tried_again(machine):
     assert any("accounts[0].nonsense: unknown key" in text for _, text in machine.journal(UNIT))
 
 
-def test_missing_credential_is_told_by_systemd(machine):
+def test_missing_credential_is_reported_by_systemd(machine):
     """Without the file of the key the service does not start, with systemd's status for that."""
     machine.write(CONFIG, machine.config)
     start(machine, SOON + "LoadCredential=another:/etc/batch-tracker/credentials/missing\nRestart=no\n", check=False)

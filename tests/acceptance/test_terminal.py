@@ -19,6 +19,8 @@ from tracker.core.ports.store import Checkpoint
 from tracker.runtime.clock import now
 from tracker.store.opening import open_store
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "\x1b]0;owned\x07\x1b[31mred\nforged\r\u202e"
 WIDE = "模型-七海"
 IDS = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(250)]
@@ -90,16 +92,17 @@ def test_what_jobs_hold_is_harmless_and_aligned(written):
     assert len(columns) == 1, screen.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environment", matrix([{"NO_COLOR": "1"}, {"TERM": "dumb"}]))
-def test_colours_are_left_out_where_they_are_not_wanted(written, environment):
-    """A terminal gets colours, but none with NO_COLOR or TERM=dumb, and a pipe gets no escape sequence at all."""
-    coloured = re.compile(rb"\x1b\[[0-9;]*3[0-9]")
+def test_colors_are_left_out_where_they_are_not_wanted(written, environment):
+    """A terminal gets colors, but none with NO_COLOR or TERM=dumb, and a pipe gets no escape sequence at all."""
+    colored = re.compile(rb"\x1b\[[0-9;]*3[0-9]")
     with on_a_terminal(written, "jobs", "--limit", "3") as screen:
         screen.ends()
-        assert coloured.search(screen.raw)
+        assert colored.search(screen.raw)
     with on_a_terminal(written, "jobs", "--limit", "3", **environment) as screen:
         screen.ends()
-        assert not coloured.search(screen.raw)
+        assert not colored.search(screen.raw)
     assert "\x1b" not in piped(written, "jobs", "--limit", "3").stdout
 
 
@@ -168,7 +171,7 @@ def test_outputs_that_know_few_characters(written, encoding):
         assert IDS[1] in table.stdout
 
 
-@pytest.mark.parametrize("command", matrix(["jobs", "jobs --json", "events", "deliveries --json", "deliveries"]))
+@pytest.mark.parametrize("command", matrix(["jobs", "jobs --json", "events", "deliveries --json", "deliveries", "demo"]))
 def test_head_ends_it_quietly(written, command):
     """`… | head -n 1` ends without a traceback, whatever it is that is cut short."""
     line = f"{' '.join(COMMAND)} --config {written.config} {command} | head -n 1"
@@ -206,6 +209,9 @@ def test_top_is_piped_as_one_picture(written):
     assert "\x1b" not in shown.stdout
     assert re.search(rf"RUNNING +{IDS[0][:8]} +mistral-small-latest .* 400/1,000 40 % +3\.4/s ", shown.stdout), shown.stdout
     assert "receiver  pipeline  ok  501 pending" in shown.stdout
+    assert re.search(
+        r"─ overview ─.*\n.* needs .*\n.* active  .*mistral-small-latest █+ 1 .*\n.* ended   [·▁-█]{24}  ", shown.stdout
+    )
     assert re.search(r"account   default   ok  .*2 RUNNING  247 SUCCESS", shown.stdout)
     assert "q quit" not in shown.stdout
 
@@ -215,7 +221,7 @@ def test_top_obeys_its_keys_and_leaves_the_terminal_as_it_was(written, way):
     """Scrolling, all jobs or active ones, another size; then the screen and the cursor are given back, status 0."""
     with on_a_terminal(written, "top", columns=100, lines=24) as screen:
         screen.shows("no daemon is running", "3 active of 250 jobs", IDS[0][:8], "left", "q quit")
-        assert screen.colour_of("no daemon") == "red"
+        assert screen.color_of("no daemon") == "red"
         assert not screen.echoes
         screen.press(b"a")
         screen.shows("jobs 1 to ")
@@ -223,6 +229,10 @@ def test_top_obeys_its_keys_and_leaves_the_terminal_as_it_was(written, way):
         screen.shows("jobs 4 to ")
         screen.press(b"a\x1b[A")
         screen.shows("─ jobs ─")
+        screen.press(b"o")
+        screen.shows("─ overview ─", "needs ", "mistral-small-latest █████ 1", "247 ended")
+        screen.press(b"o")
+        screen._until(lambda: "─ overview ─" not in screen.text, "the jobs alone")
         screen.resize(60, 20)
         screen.shows("3 active · ")
         assert max(map(cell_len, screen.lines)) <= 60
@@ -237,7 +247,7 @@ def test_top_obeys_its_keys_and_leaves_the_terminal_as_it_was(written, way):
 
 
 async def test_wait_shows_bars_and_then_what_to_download(tmp_path):
-    """A bar for each job on the terminal, narrow or wide; in the end what became of it and its files, in colour."""
+    """A bar for each job on the terminal, narrow or wide; in the end what became of it and its files, in color."""
     async with simulated() as simulator:
         first, second = begin(simulator, 2)
         installation = Installation(tmp_path, simulator.url, poll_interval="100ms")
@@ -247,7 +257,7 @@ async def test_wait_shows_bars_and_then_what_to_download(tmp_path):
             await anyio.to_thread.run_sync(
                 screen.shows, f"{first}  Batch completed in ", "  all 50 requests succeeded", "  output_file  "
             )
-            assert screen.colour_of(first) == "green"
+            assert screen.color_of(first) == "green"
             screen.resize(60, 12)
             end(simulator, second, "partial")
             assert await anyio.to_thread.run_sync(screen.ends) == 1
@@ -258,7 +268,7 @@ async def test_wait_shows_bars_and_then_what_to_download(tmp_path):
 
 
 @pytest.mark.slow
-async def test_wait_shows_lines_where_nobody_draws(tmp_path):
+async def test_wait_shows_lines_without_a_terminal(tmp_path):
     """On a dumb terminal, as in CI, there are lines and no escape sequences."""
     async with simulated() as simulator:
         (job_id,) = begin(simulator)

@@ -69,6 +69,7 @@ async def waiting(installation, *arguments, **environment):
                     process.kill()
 
 
+@pytest.mark.slow
 async def test_beside_a_daemon_jobs_are_waited_for_by_its_log_alone(tmp_path):
     """Every kind of end is reported as it happens, without a key or a request to the API; a success is status 0."""
     async with simulated() as simulator:
@@ -123,7 +124,7 @@ async def test_status_without_a_daemon(tmp_path, way, options, status, said):
 
 
 @pytest.mark.slow
-async def test_without_a_daemon_many_are_listed_and_progress_is_told_seldom(tmp_path):
+async def test_without_a_daemon_many_are_listed_and_progress_is_reported_seldom(tmp_path):
     """Ten jobs cost a list a look, not ten requests, found by the beginnings of their IDs; a line per status and tenth."""
     async with simulated() as simulator:
         ids = begin(simulator, 10, requests=1000)
@@ -204,11 +205,12 @@ async def test_signal_ends_the_waiting_and_not_the_job(tmp_path, name):
             await waited.says("RUNNING")
             waited.process.send_signal(signal.Signals[name])
             assert await waited.status() == 128 + signal.Signals[name]
-    assert waited.said["stderr"].endswith(f"no longer waiting; still going on: {job_id[:8]}\n")
+    assert waited.said["stderr"].endswith(f"no longer waiting; still active: {job_id[:8]}\n")
     assert "Traceback" not in waited.said["stderr"]
 
 
-async def test_timeout_is_told(tmp_path):
+@pytest.mark.slow
+async def test_timeout_is_reported(tmp_path):
     """What is not over in time is status 124, one object that says so, and no word of a failure."""
     async with simulated() as simulator:
         (job_id,) = begin(simulator)

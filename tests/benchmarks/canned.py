@@ -20,7 +20,7 @@ LIST = "/v1/batch/jobs"
 
 
 def job(number, rounds=0):
-    """A job as the API sends one today, after it has moved on so often."""
+    """A job as the API sends one today, after it has advanced that many times."""
     return {
         "id": str(uuid.UUID(int=number, version=4)), "object": "batch", "input_files": [str(uuid.UUID(int=number))],
         "endpoint": "/v1/chat/completions", "model": "mistral-small-latest", "agent_id": None, "metadata": {"team": "research"},
@@ -71,7 +71,7 @@ class Canned:
 
 @asynccontextmanager
 async def apart(jobs, latency=0.0):
-    """The URL of a server of so many jobs, which lives as long as the context."""
+    """The URL of a server of this number of jobs, which lives as long as the context."""
     async with await anyio.open_process([sys.executable, __file__, str(jobs), str(latency)], stderr=None) as server:
         try:
             yield (await server.stdout.receive()).decode().strip()

@@ -24,7 +24,7 @@ class Comparison:
         """A context manager that measures one run of `way`, which stands for `times` as much; the first way is the baseline."""
         return _Timed(self._seconds.setdefault(way, []), self.clock, times)
 
-    def note(self, way, seconds):
+    def record(self, way, seconds):
         """One run of `way` took so long, by whatever it was measured."""
         self._seconds.setdefault(way, []).append(seconds)
 
@@ -69,7 +69,7 @@ class Count:
         self._name = name
         self._counts = {}
 
-    def note(self, way, number):
+    def record(self, way, number):
         self._counts[way] = number
 
     def of(self, way):

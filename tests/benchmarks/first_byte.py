@@ -1,4 +1,4 @@
-"""A receiver in a process of its own that tells when the first byte of a request came: `python first_byte.py` prints its URL.
+"""A receiver in a process of its own that reports when the first byte of a request came: `python first_byte.py` prints its URL.
 
 It answers each request with the moment, of the clock that all processes of a machine share.
 """

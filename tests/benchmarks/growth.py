@@ -8,7 +8,7 @@ WIDTH, HEIGHT, LEFT, TOP, GAP = 220, 190, 64, 44, 84
 INK, LINE, SHADE = "#57606a", "#0969da", "#8884"  # on white and on black
 
 Points = Mapping[int, float]
-"""What so many jobs cost."""
+"""What a number of jobs costs."""
 
 
 class Panel(NamedTuple):

@@ -36,7 +36,7 @@ _DONE = {"status": "SUCCESS", "completed_requests": 1000, "succeeded_requests": 
 
 
 def write(path: Path, events: int, active: int = ACTIVE) -> None:
-    """Make the database `path` of so many events; its last `active` jobs are the first of `canned`."""
+    """Make the database `path`, with this number of `events`; its last `active` jobs are the first of `canned`."""
     migrate(path)
     end, over = now(), events // PER_JOB - active
     since = end - YEAR

@@ -1,6 +1,6 @@
 """Those who read a stream, in a process of their own: `python readers.py PORT NUMBER EVENTS`.
 
-It prints a line once all are connected, and then, once each has been given so many events, how many bytes they all were.
+It prints a line once all are connected, and then, once each has been given the number of events, how many bytes they all were.
 """
 
 import selectors

@@ -10,6 +10,7 @@ from canned import apart
 
 from tracker.http.client import CONNECTIONS, HttpClient, Request, tls_context
 from tracker.http.connection import Connection
+from tracker.http.proxy_connection import HttpxTransport
 from tracker.runtime.heartbeat import Heartbeat
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
@@ -24,8 +25,8 @@ async def test_asking(compare, requests, runs):
     limits = httpx.Limits(max_connections=1, max_keepalive_connections=1)
     ways = {
         OURS: partial(Connection, tls),
-        BARE: partial(httpx.AsyncHTTPTransport, verify=tls, limits=limits),
-        CLIENT: partial(_Client, tls),
+        BARE: lambda: HttpxTransport(httpx.AsyncHTTPTransport(verify=tls, limits=limits)),
+        CLIENT: lambda: HttpxTransport(_Client(tls)),
     }
     async with apart(100) as url:
         for _ in range(runs):

@@ -13,7 +13,7 @@ from tracker.core.deliveries.delivery import DeliveryPolicy
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.deliveries.signing import parse_secret
 from tracker.core.events.job_diff import first_seen
-from tracker.core.jobs.job import read_job
+from tracker.core.jobs.job_reading import read_job
 from tracker.core.ports.store import Checkpoint
 from tracker.delivery.deliverer import Deliverer
 from tracker.delivery.notifiers.webhook.notifier import Webhook
@@ -36,14 +36,10 @@ async def test_delivering(compare, tmp_path, events, runs):
     async with await anyio.open_process(command, stderr=None) as server, AsyncExitStack() as stack:
         try:
             url = (await server.stdout.receive()).decode().strip() + "/hook"
-            names = [f"receiver-{number}" for number in range(RECEIVERS)]
-            subscriptions = [Subscription(receiver=name, events=("batch.created",)) for name in names]
-            store = await stack.enter_async_context(open_store(tmp_path / "tracker.db", subscriptions))
-            await store.checkpoint("default", Checkpoint(since=0, horizon=0))
+            store, deliverers = await opened(stack, tmp_path / "tracker.db", url)
             shared = await stack.enter_async_context(httpx.AsyncClient(timeout=None, limits=httpx.Limits()))  # noqa: S113
-            deliverers = [await _deliverer(stack, store, name, url) for name in names]
             for run in range(runs):
-                await _record(store, run, events)
+                await record(store, run, events)
                 with comparison.time("the ideal: 64 at once, nothing else"):
                     await _each([anyio.sleep] * AT_ONCE, deliveries, LATENCY)
                 with comparison.time("Deliverer, from the outbox"):
@@ -59,6 +55,15 @@ async def test_delivering(compare, tmp_path, events, runs):
     assert comparison.ratio("Deliverer, from the outbox", "one shared httpx client") < 1.5
 
 
+async def opened(stack, path, url):
+    """A store, and a deliverer for each of the receivers at the URL."""
+    names = [f"receiver-{number}" for number in range(RECEIVERS)]
+    subscriptions = [Subscription(receiver=name, events=("batch.created",)) for name in names]
+    store = await stack.enter_async_context(open_store(path, subscriptions))
+    await store.checkpoint("default", Checkpoint(since=0, horizon=0))
+    return store, [await _deliverer(stack, store, name, url) for name in names]
+
+
 async def _deliverer(stack, store, name, url):
     http = await stack.enter_async_context(http_client(tls_context()))
     webhook = Webhook(http, url, [parse_secret(SECRET)], timeout=30.0, now=lambda: NOW)
@@ -66,7 +71,7 @@ async def _deliverer(stack, store, name, url):
     return Deliverer(name, policy, webhook, store.outbox, store.wakeups, now=lambda: NOW + 1, jitter=lambda: 0.5)
 
 
-async def _record(store, run, events):
+async def record(store, run, events):
     jobs = [read_job(job(run * events + number) | {"status": "QUEUED"}) for number in range(events)]
     await store.record("default", [first_seen("default", each, NOW) for each in jobs])
 

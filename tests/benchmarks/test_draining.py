@@ -6,7 +6,7 @@ from pathlib import Path
 import anyio
 import pytest
 from canned import apart
-from delivering import Telling, a_job
+from delivery_world import DeliveryWorld, a_job
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 
@@ -29,8 +29,8 @@ class Tenths:
         if self._attempts in (self._tenth, 10 * self._tenth):
             way = FIRST if self._attempts == self._tenth else LAST
             for comparison, at in zip(self._comparisons, self._began, strict=True):
-                comparison.note(way, comparison.clock() - at)
-            self._memory.note(f"after {way}", resident())
+                comparison.record(way, comparison.clock() - at)
+            self._memory.record(f"after {way}", resident())
         if self._attempts == 9 * self._tenth:
             self._begin()
 
@@ -49,15 +49,15 @@ async def test_draining(compare, count, tmp_path, deliveries):
     name = f"drain {deliveries:,}, 8 receivers"
     comparisons = compare(f"{name}: CPU", time.process_time), compare(name)
     memory = count(f"{name}: kB")
-    telling = Telling(tmp_path / "tracker.db", events=("batch.created",), timeout=30.0)
-    async with apart(100) as url, telling.to(**{f"receiver-{number}": f"{url}/hook" for number in range(RECEIVERS)}):
+    world = DeliveryWorld(tmp_path / "tracker.db", events=("batch.created",), timeout=30.0)
+    async with apart(100) as url, world.with_receivers(**{f"receiver-{number}": f"{url}/hook" for number in range(RECEIVERS)}):
         for first in range(0, deliveries // RECEIVERS, RECORDED_AT_ONCE):
-            await telling.record(*[a_job(f"job-{first + number}", "RUNNING") for number in range(RECORDED_AT_ONCE)])
-        telling.outcomes = Tenths(deliveries, comparisons, memory)
+            await world.record(*[a_job(f"job-{first + number}", "RUNNING") for number in range(RECORDED_AT_ONCE)])
+        world.outcomes = Tenths(deliveries, comparisons, memory)
         async with anyio.create_task_group() as group:
-            for deliverer in telling.deliverers.values():
+            for deliverer in world.deliverers.values():
                 group.start_soon(deliverer.deliver_due)
-        states = dict(await telling.store._database.fetch("SELECT state, count(*) FROM deliveries GROUP BY state"))
+        states = dict(await world.store._database.fetch("SELECT state, count(*) FROM deliveries GROUP BY state"))
     assert states == {"delivered": deliveries}
     assert comparisons[0].ratio(LAST, FIRST) < 2
     assert memory.of(f"after {LAST}") < 1.3 * memory.of(f"after {FIRST}")

@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 import anyio
 import pytest
-from delivering import Telling, a_job
+from delivery_world import DeliveryWorld, a_job
 from first_byte import CAME, noting
 
 from tracker.runtime.clock import now
+from tracker.store.address import PostgresAddress
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 
@@ -26,7 +27,7 @@ BODY = b"x" * 1200
 BARE, OURS = "asyncio alone, its bytes ready", "Deliverer, woken by the commit"
 
 
-class Noting:
+class FirstByteReceiver:
     """A client that hands over when the first bytes came."""
 
     def __init__(self, http):
@@ -45,7 +46,7 @@ class Noting:
 
 @asynccontextmanager
 async def bare(url):
-    """What wakes a client that has nothing to do but to send, and tells how long the first byte took."""
+    """Wakes a client that only has to send, and returns how long the first byte took."""
     place = urlsplit(url)
     reader, writer = await asyncio.open_connection(place.hostname, place.port)
     request = b"POST /hook HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY)
@@ -72,26 +73,34 @@ async def bare(url):
 
 
 @asynccontextmanager
-async def ours(telling, url):
-    """What records an event, and tells how long after its commit the first byte came."""
+async def delivering(world):
+    """Records an event, and returns how long after its commit the first byte came."""
     committed = 0.0
 
     def notified(_event, _backfilled):
         nonlocal committed
         committed = time.monotonic()
 
-    async with telling.to(pipeline=url), anyio.create_task_group() as group:
-        webhook = telling._webhooks["pipeline"]
-        webhook._http = http = Noting(webhook._http)
-        telling.store._log._notified = notified
-        group.start_soon(telling.deliverers["pipeline"].run)
+    async with anyio.create_task_group() as group:
+        webhook = world._webhooks["pipeline"]
+        webhook._http = http = FirstByteReceiver(webhook._http)
+        log = world.store.log if isinstance(world.path, PostgresAddress) else world.store._log
+        log._notified = notified
+        group.start_soon(world.deliverers["pipeline"].run)
 
         async def record(number):
-            await telling.record(a_job(f"job-{number}", "RUNNING"))
+            await world.record(a_job(f"job-{number}", "RUNNING"))
             return await http.came() - committed
 
         yield record
         group.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def ours(world, url):
+    """As `delivering`, in the process that records."""
+    async with world.with_receivers(pipeline=url), delivering(world) as record:
+        yield record
 
 
 @pytest.mark.parametrize(("events", "most"), [(100, inf), pytest.param(2000, 20, marks=pytest.mark.long)])
@@ -101,18 +110,18 @@ async def test_commit_to_first_byte(compare, count, hops, tmp_path, events, most
     The short form has others beside it, whose turns on a core are longer than all of this: there hops alone decide.
     """
     comparison, counted, taken = compare("commit to first byte, 100 a second"), count("hops to SQLite for an event"), []
-    telling = Telling(tmp_path / "tracker.db", events=("batch.created",), clock=now)
-    async with noting() as url, bare(url) as wake, ours(telling, url) as record:
+    world = DeliveryWorld(tmp_path / "tracker.db", events=("batch.created",), clock=now)
+    async with noting() as url, bare(url) as wake, ours(world, url) as record:
         began = anyio.current_time()
         hops.clear()
         for number in range(events):
-            comparison.note(BARE, await wake())
+            comparison.record(BARE, await wake())
             taken.append(await record(number))
-            comparison.note(OURS, taken[-1])
+            comparison.record(OURS, taken[-1])
             await anyio.sleep_until(began + number * EVERY)
-    comparison.note("99 of 100 of them within", statistics.quantiles(taken, n=100)[-1])
-    counted.note("expected at most", HOPS)
-    counted.note("Deliverer, and the log", len(hops) / events)
+    comparison.record("99 of 100 of them within", statistics.quantiles(taken, n=100)[-1])
+    counted.record("expected at most", HOPS)
+    counted.record("Deliverer, and the log", len(hops) / events)
     assert min(taken) > 0
     assert len(hops) <= HOPS * (events + 1)  # to begin with it looks once more
     assert comparison.ratio(OURS, BARE) < most

@@ -25,7 +25,7 @@ SIZES = (100, 1_000, 10_000, 100_000)
 
 
 async def _measured(folder, jobs):
-    """What so many jobs cost: the first contact, and a sweep that finds nothing."""
+    """What this number of jobs costs: the first contact, and a sweep that finds nothing."""
     folder.mkdir()
     pause = max(1, jobs / 5_000)  # far longer than a sweep takes, so that it has ended when its end is seen
     async with apart(jobs) as url:
@@ -48,7 +48,7 @@ async def _measured(folder, jobs):
 
 @asynccontextmanager
 async def _watched(installation, pause):
-    """The daemon's process, and what waits until it has swept more than so often and tells what its metrics say then."""
+    """The daemon's process, and a function that waits for more than a number of sweeps and returns the metrics after them."""
     async with installation.running() as daemon, httpx.AsyncClient(base_url=daemon.url, trust_env=False) as client:
 
         async def swept_after(sweeps):
@@ -74,8 +74,8 @@ async def test_cost_grows_with_the_jobs(count, tmp_path):
     few, many = [await _measured(tmp_path / str(jobs), jobs) for jobs in SIZES[:2]]
     for name in ("cpu", "requests", "memory"):
         noted = count(f"{name} of a sweep that finds nothing")
-        noted.note("100 active jobs", getattr(few, name))
-        noted.note("1,000 active jobs", getattr(many, name))
+        noted.record("100 active jobs", getattr(few, name))
+        noted.record("1,000 active jobs", getattr(many, name))
     assert many.requests - 1 == pytest.approx(10 * (few.requests - 1), rel=0.3)  # one looks behind a last page that is full
     assert many.cpu < 20 * few.cpu
     assert many.memory < 2 * few.memory
@@ -89,7 +89,7 @@ async def test_growth_is_drawn(count, tmp_path):
     for name in vars(found[100]):
         noted = count(f"cost of active jobs: {name}")
         for jobs, cost in found.items():
-            noted.note(f"{jobs:,} jobs", getattr(cost, name))
+            noted.record(f"{jobs:,} jobs", getattr(cost, name))
     PLOT.write_text(
         drawing(
             [

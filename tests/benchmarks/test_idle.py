@@ -9,8 +9,8 @@ import pytest
 from canned import apart
 from tracking import Installation
 
-from tracker.daemon.configuration import load
-from tracker.daemon.lifecycle import daemon
+from tracker.daemon.load_configuration import load
+from tracker.daemon.startup import open_daemon
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 
@@ -29,8 +29,8 @@ async def test_only_what_is_due_wakes_it(count, tmp_path, monkeypatch):
     """Between sweeps nothing but the probe of the store, the look for what is late and a look at the loops is slept for."""
     async with apart(10) as url:
         installation = Installation(tmp_path, url, poll_interval="1h")
-        async with daemon(load(str(installation.config), installation.environment)) as running:
-            while running._health.not_ready_because():  # noqa: ASYNC110 - the end of the first sweep is no event here
+        async with open_daemon(load(str(installation.config), installation.environment)) as running:
+            while running.supervisor.dependencies.health.not_ready_because():  # noqa: ASYNC110 - the end of the first sweep is no event here
                 await anyio.sleep(0.05)
             loop, slept_for = asyncio.get_running_loop(), []
             for timer in ("call_at", "call_later"):  # which are not one and the same on uvloop
@@ -38,7 +38,7 @@ async def test_only_what_is_due_wakes_it(count, tmp_path, monkeypatch):
             await anyio.sleep(WINDOW)
             monkeypatch.undo()
     assert 2 <= len(slept_for) <= 6
-    count(f"what is slept for in {WINDOW} s").note("an idle daemon, and the benchmark", len(slept_for))
+    count(f"what is slept for in {WINDOW} s").record("an idle daemon, and the benchmark", len(slept_for))
 
 
 def _counted(timer, calls):
@@ -57,10 +57,10 @@ async def test_idle(count, tmp_path):
             await anyio.sleep(MINUTE)
             cpu, *woken = (after - was for after, was in zip(_spent(tracker.process.pid), before, strict=True))
     share, wakes = count("idle, 1,000 jobs: % of a core"), count("idle, 1,000 jobs: wake-ups a second")
-    share.note("target", 0.5)
-    share.note("batch-tracker run", cpu / MINUTE * 100)
+    share.record("target", 0.5)
+    share.record("batch-tracker run", cpu / MINUTE * 100)
     for name, number in zip(("the loop", "all threads"), woken, strict=True):
-        wakes.note(name, number / MINUTE)
+        wakes.record(name, number / MINUTE)
     assert cpu / MINUTE < 0.005
 
 

@@ -5,14 +5,16 @@ import sqlite3
 import time
 from contextlib import closing
 
+import msgspec
 import pytest
 from canned import job
 
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.events.job_diff import diff, first_seen
-from tracker.core.jobs.job import read_job
+from tracker.core.jobs.job_reading import read_job
 from tracker.core.ports.store import Checkpoint
 from tracker.store.opening import open_store
+from tracker.store.records.stored_events import StoredEvent
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 
@@ -21,10 +23,16 @@ GROUP, GROUPS = 100, 40
 HOPS = 1  # to the connection's thread and back
 RECEIVERS = (Subscription(receiver="pipeline", events=("*",)),)
 TABLES = {
-    "events": "SELECT * FROM events WHERE seq > ? ORDER BY seq",
+    "events": "SELECT e.seq, e.id, e.account, e.observed_at, e.body, base.body, e.type, e.job, e.created_at, e.backfilled"
+    " FROM events AS e LEFT JOIN events AS base ON base.seq = e.base WHERE e.seq > ? ORDER BY e.seq",
     "deliveries": "SELECT * FROM deliveries WHERE seq > ? ORDER BY seq",
     "jobs": "SELECT account, id, status, active, deleted, created_at, first_seen_at, observed_at, seq, data FROM jobs"
     " WHERE seq > ? ORDER BY seq",
+}
+COLUMNS = {
+    "events": "(seq, id, account, observed_at, body, type, job, created_at, backfilled)",
+    "deliveries": "",
+    "jobs": "(account, id, status, active, deleted, created_at, first_seen_at, observed_at, seq, data)",
 }
 UPSERT = "ON CONFLICT (account, id) DO UPDATE SET " + ", ".join(
     f"{name} = excluded.{name}" for name in ("status", "active", "deleted", "created_at", "observed_at", "seq", "data")
@@ -45,7 +53,8 @@ class Raw:
         self.connection.execute("BEGIN IMMEDIATE")
         for table, its in rows.items():
             marks = ", ".join("?" * len(its[0]))
-            self.connection.executemany(f"INSERT INTO {table} VALUES ({marks}) {UPSERT if table == 'jobs' else ''}", its)  # noqa: S608
+            upsert = UPSERT if table == "jobs" else ""
+            self.connection.executemany(f"INSERT INTO {table} {COLUMNS[table]} VALUES ({marks}) {upsert}", its)  # noqa: S608
         self.connection.execute("COMMIT")
 
 
@@ -57,10 +66,10 @@ def new_jobs():
     ]
 
 
-def progress():
+def progress(size=GROUP):
     """The same of one event each, of jobs that are known."""
-    numbers = range(0, GROUP * GROUPS, GROUP)
-    known = [[first_seen("default", read_job(job(number)), NOW) for number in range(first, first + GROUP)] for first in numbers]
+    numbers = range(0, size * GROUPS, size)
+    known = [[first_seen("default", read_job(job(number)), NOW) for number in range(first, first + size)] for first in numbers]
     moved = [
         [diff("default", change.known, read_job(job(first + index, 1)), NOW + 1000) for index, change in enumerate(group)]
         for first, group in zip(numbers, known, strict=True)
@@ -91,9 +100,18 @@ async def test_logging_events(compare, tmp_path, kind):
             with comparison.time("Store.record, from changes"), cpu.time("Store.record, from changes"):
                 await store.record("default", group)
     with closing(same.connection), closing(bare.connection), closing(sqlite3.connect(tmp_path / "ours.db")) as ours:
-        for select in TABLES.values():
-            assert same.connection.execute(select, (0,)).fetchall() == ours.execute(select, (0,)).fetchall() != []
+        for table in TABLES:
+            assert _whole(same.connection, table, 0) == _whole(ours, table, 0) != []
     assert cpu.ratio("Store.record, from changes", "raw: the same tables") < 2
+
+
+def _whole(connection, table, last):
+    """The rows behind the seq `last`, events in their whole form, as the raw way writes all of them."""
+    rows = connection.execute(TABLES[table], (last,)).fetchall()
+    if table != "events":
+        return rows
+    wholes = [(StoredEvent(*row[:6]).whole(), row) for row in rows]
+    return [(row[0], id_, row[2], row[3], body, *row[6:]) for (id_, body), row in wholes]
 
 
 async def _rows(path, groups):
@@ -104,7 +122,7 @@ async def _rows(path, groups):
             for group in groups:
                 (last,) = reading.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
                 await store.record("default", group)
-                found.append({table: reading.execute(select, (last,)).fetchall() for table, select in TABLES.items()})
+                found.append({table: _whole(reading, table, last) for table in TABLES})
     return found
 
 
@@ -116,5 +134,27 @@ async def test_hops_of_a_record(count, hops, tmp_path):
             batch = [first_seen("default", read_job(job(number)), NOW) for number in range(changes, 2 * changes)]
             hops.clear()
             await store.record("default", batch)
-            counted.note(f"{changes} jobs, {2 * changes} events", len(hops))
+            counted.record(f"{changes} jobs, {2 * changes} events", len(hops))
             assert len(hops) <= HOPS
+
+
+async def test_archive_tasks_of_a_record(compare, hops, tmp_path):
+    """Ends of jobs with their archive tasks take as many hops as without, and at most 1.5 times the CPU."""
+    running = [first_seen("default", read_job(job(number)), NOW) for number in range(GROUP * GROUPS)]
+    ends = [
+        diff("default", each.known, msgspec.structs.replace(each.known.job, status="SUCCESS", output_file="out"), NOW + 1000)
+        for each in running
+    ]
+    cpu = compare("record the ends of 100 jobs: CPU", time.process_time)
+    async with open_store(tmp_path / "with.db") as archiving, open_store(tmp_path / "without.db") as plain:
+        archiving.archive.enable(["default"])
+        for store in (archiving, plain):
+            await store.record("default", running)
+        for first in range(0, len(ends), GROUP):
+            for store, name in ((archiving, "with archive tasks"), (plain, "without")):
+                hops.clear()
+                with cpu.time(name):
+                    await store.record("default", ends[first : first + GROUP])
+                assert len(hops) <= HOPS
+        assert (await archiving.archive.backlog())["default"].tasks == len(ends)
+    assert cpu.ratio("with archive tasks", "without") < 1.5

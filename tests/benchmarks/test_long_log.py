@@ -12,11 +12,10 @@ from canned import apart
 from tracking import Installation
 
 from tracker.core.queries.filters import DeliveryFilter, EventFilter, JobFilter
-from tracker.core.queries.pages import Span
+from tracker.core.queries.pagination import Span
+from tracker.runtime.clock import now
 from tracker.store.opening import open_reader
-from tracker.store.sqlite.reading import deliveries as read_deliveries
-from tracker.store.sqlite.reading import events as read_events
-from tracker.store.sqlite.reading import jobs as read_jobs
+from tracker.store.records import delivery_pages, event_pages, job_pages, overview_figures
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow, pytest.mark.xdist_group("long_log")]  # no_cover: it measures
 
@@ -59,15 +58,19 @@ LOOKS = {
     ),
     "deliveries: of one job": lambda reader: reader.deliveries_page(None, DeliveryFilter(job=_JOB), 100),
     "receivers": lambda reader: reader.circuits(),
+    "overview": lambda reader: reader.overview(now()),
 }
 
 
 async def test_what_a_query_costs_does_not_grow_with_the_log(count, tmp_path, monkeypatch):
     """Whatever is asked, and also where nothing is found: four times as long a log costs SQLite no more steps."""
-    for module in (read_deliveries, read_events, read_jobs):
+    for module in (delivery_pages, event_pages, job_pages):
         monkeypatch.setattr(module, "MAX_ROWS_SKIPPED", BOUND)
         monkeypatch.setattr(module, "MAX_ROWS_DECODED", BOUND, raising=False)
         monkeypatch.setattr(module, "_BATCH_SIZE", BOUND // 2, raising=False)
+        monkeypatch.setattr(module, "_DECODED_BATCH_SIZE", BOUND // 2, raising=False)
+    for limit in ("MAX_ACTIVE", "MAX_ENDS", "MAX_RESULTS"):
+        monkeypatch.setattr(overview_figures, limit, BOUND)
     steps = []
     for events in LENGTHS:
         long_log.write(tmp_path / f"{events}.db", events, active=20)
@@ -77,7 +80,7 @@ async def test_what_a_query_costs_does_not_grow_with_the_log(count, tmp_path, mo
     dearest = max(LOOKS, key=lambda name: longer[name] / shorter[name])
     figures = count("steps of SQLite for one page")
     for events, of in zip(LENGTHS, steps, strict=True):
-        figures.note(f"{events:,} events: {dearest}", of[dearest])
+        figures.record(f"{events:,} events: {dearest}", of[dearest])
     grown = {name: (shorter[name], longer[name]) for name in LOOKS if longer[name] > 1.5 * shorter[name] + 20 * STEPS}
     assert not grown
 
@@ -97,11 +100,11 @@ async def test_ten_million_events(compare, count, tmp_path):
                     await anyio.sleep(0.02)
                 seconds = time.perf_counter() - began
                 ready = count("seconds from the start to ready")
-                ready.note("target", 2)
-                ready.note(f"a log of {EVENTS:,} events", seconds)
-                slowest = await _answers(client, compare("a log of 10 million events: GET"))
+                ready.record("target", 2)
+                ready.record(f"a log of {EVENTS:,} events", seconds)
+                slowest = await answers(client, compare("a log of 10 million events: GET"), PATHS)
         async with open_reader(path) as reader:
-            slowest = max(slowest, await _queries(reader, compare("a log of 10 million events: query")))
+            slowest = max(slowest, await queries(reader, compare("a log of 10 million events: query"), LOOKS))
     finally:
         (tmp_path / "tracker.db").unlink(missing_ok=True)
     assert seconds < 10
@@ -119,7 +122,7 @@ async def _steps(reader, look):
 
 PATHS = [
     *("/healthz", "/readyz", "/metrics", "/api/jobs", "/api/jobs?active=false", "/api/jobs?status=SUCCESS"),
-    *("/api/jobs?model=nothing", "/api/jobs?account=unknown", "/api/jobs?job=zzz", f"/api/jobs/{_JOB}"),
+    *("/api/jobs?model=nothing", "/api/jobs?account=default", "/api/jobs?job=zzz", f"/api/jobs/{_JOB}"),
     *("/api/events?after=5000000", "/api/events?before=9000000", "/api/events?type=batch.failed", f"/api/events?job={_JOB}"),
     *("/api/events?type=batch.completed", "/api/events?since=2100-01-01T00:00:00Z", "/api/events?model=nothing"),
     *("/api/deliveries", "/api/deliveries?order=desc", "/api/deliveries?receiver=ends", "/api/deliveries?state=dead"),
@@ -130,20 +133,21 @@ PATHS = [
 ]
 
 
-async def _answers(client, comparison):
+async def answers(client, comparison, paths):
     """Ask for each path in turn; the slowest median, in seconds."""
-    for path in PATHS * 9:
+    for path in paths * 9:
         with comparison.time(path):
             answer = await client.get(path)
         assert answer.status_code == 200, path
-    return max(map(comparison.median, PATHS))
+    return max(map(comparison.median, paths))
 
 
-async def _queries(reader, comparison):
-    for name in [*LOOKS] * 9:
+async def queries(reader, comparison, looks):
+    """The same for each of `looks` at the reader."""
+    for name in [*looks] * 9:
         with comparison.time(name):
-            await LOOKS[name](reader)
-    return max(map(comparison.median, LOOKS))
+            await looks[name](reader)
+    return max(map(comparison.median, looks))
 
 
 def _long_log(folder):
@@ -155,15 +159,21 @@ def _long_log(folder):
 
 def _installed(folder, database, url):
     installation = Installation(folder, url, poll_interval="15s", requests_per_second=50, request_timeout="10s")
+    installation.config.write_text(installation.config.read_text().replace(str(installation.database), str(database)))
+    add_receivers(installation)
+    return installation
+
+
+def add_receivers(installation):
+    """Those of `long_log`, and what their secret is."""
     installation.config.write_text(
-        installation.config.read_text().replace(str(installation.database), str(database))
+        installation.config.read_text()
         + "".join(
             f'[[receivers]]\nname = "{name}"\nkind = "webhook"\nurl = "http://127.0.0.1:9/"\nsecret = {{ env = "SECRET" }}\n'
             for name in ("everything", "ends", "unreachable")
         )
     )
     installation.environment["SECRET"] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-    return installation
 
 
 def _forget(path):

@@ -15,7 +15,7 @@ from tracking import Installation
 
 from tracker.core.events.job_diff import Known
 from tracker.core.jobs.interning import Interning
-from tracker.core.jobs.job import parse_page
+from tracker.core.jobs.job_reading import parse_page
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 
@@ -42,7 +42,7 @@ def test_memory_of_active_jobs(count):
     counted = count("bytes of an active job in memory")
     sizes = {way: _size(make) for way, make in (("official client", theirs), ("dicts", values), ("ours", ours))}
     for way, size in sizes.items():
-        counted.note(way, size)
+        counted.record(way, size)
     assert sizes["ours"] < 0.4 * sizes["official client"]
 
 
@@ -57,13 +57,13 @@ async def test_memory_of_the_daemon(count, tmp_path):
         for begun in ("the first contact", "a restart"):
             async with installation.running() as daemon:
                 await _swept(daemon.url, SWEEPS)
-                counted.note(f"after {begun}", memory(daemon.process.pid, "VmRSS") / MB)
-                counted.note(f"the most since {begun}", peak := memory(daemon.process.pid, "VmHWM") / MB)
+                counted.record(f"after {begun}", memory(daemon.process.pid, "VmRSS") / MB)
+                counted.record(f"the most since {begun}", peak := memory(daemon.process.pid, "VmHWM") / MB)
     assert peak < 300
 
 
 async def _swept(url, sweeps):
-    """Wait until the daemon has swept so often, and as its metrics say has all jobs."""
+    """Wait until the daemon has made that many sweeps and its metrics show all jobs."""
     async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
         while True:
             page = (await client.get("/metrics", timeout=60)).text

@@ -7,9 +7,10 @@ import anyio
 import pytest
 from canned import job
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
-from web_application import ACCOUNTS, surfaced
+from web_application import ACCOUNTS, served_application
 
-from tracker.core.jobs.job import COUNTERS, read_job
+from tracker.core.jobs.job import COUNTERS
+from tracker.core.jobs.job_reading import read_job
 from tracker.metrics.job_series import JobSeries
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
@@ -47,7 +48,7 @@ def test_a_page_makes_nothing_to_collect(count):
         gc.collect()
         gc.disable()
         page = series.render({"default": jobs}, len(jobs))
-        made.note(f"{SERIES} series", max(1, gc.get_count()[0]))
+        made.record(f"{SERIES} series", max(1, gc.get_count()[0]))
     finally:
         gc.enable()
     assert page.count(b'job="') > SERIES * 0.99
@@ -64,26 +65,26 @@ async def test_holding_the_loop(compare, count, tmp_path, number):
     comparison = compare(f"{number} series: the longest of all turns")
     jobs = _jobs(number)
     gc.freeze()  # what pytest has in memory is no daemon's
-    async with surfaced(tmp_path / "tracker.db") as app:
+    async with served_application(tmp_path / "tracker.db") as app:
         app.metrics.configured(dict.fromkeys(ACCOUNTS, 15.0), (), len(jobs))
         app.metrics.active.read_from(lambda account: dict(jobs) if account == ACCOUNTS[0] else {})
         curl = ["curl", "-sf", "-o", str(tmp_path / "page"), f"{app.client.base_url}/metrics"]
         for encoding in ("identity", "gzip"):
             for _ in range(9):
-                await _note_turns(comparison, "no request", anyio.sleep, 0.2)
+                await _record_turns(comparison, "no request", anyio.sleep, 0.2)
                 with comparison.time(f"the whole answer, {encoding}"):
-                    await _note_turns(comparison, encoding, anyio.run_process, [*curl, "-H", f"accept-encoding: {encoding}"])
+                    await _record_turns(comparison, encoding, anyio.run_process, [*curl, "-H", f"accept-encoding: {encoding}"])
     gc.unfreeze()
     assert (tmp_path / "page").stat().st_size > number
     worst = max(comparison.most(each) for each in ("identity", "gzip"))
     longest = count(f"{number} series: ms that the loop was held")
-    longest.note("target", 20)
-    longest.note("the longest of 18 pages", worst * 1000)
+    longest.record("target", 20)
+    longest.record("the longest of 18 pages", worst * 1000)
     assert worst < 0.1
 
 
-async def _note_turns(comparison, way, do, *arguments):
-    """Note the longest that the loop was held while that was done."""
+async def _record_turns(comparison, way, do, *arguments):
+    """Record the longest turn of the event loop meanwhile."""
     longest = 0.0
 
     async def watch():
@@ -97,11 +98,11 @@ async def _note_turns(comparison, way, do, *arguments):
         group.start_soon(watch)
         await do(*arguments)
         group.cancel_scope.cancel()
-    comparison.note(way, longest)
+    comparison.record(way, longest)
 
 
 def _jobs(series):
-    """Active jobs that have so many series, by id."""
+    """Active jobs that have this number of series, by id."""
     jobs = [read_job(job(number)) for number in range(series // (len(COUNTERS) + BESIDE_THE_COUNTERS))]
     return {each.id: each for each in jobs}
 

@@ -8,7 +8,7 @@ import pytest
 from canned import job
 
 from tracker.core.events.job_diff import first_seen
-from tracker.core.jobs.job import read_job
+from tracker.core.jobs.job_reading import read_job
 from tracker.store.opening import open_store
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
@@ -23,7 +23,7 @@ async def _with_one_event(database):
 
 
 def test_starting(compare, tmp_path):
-    """Both give their answer (targets: 3 and 6 times an interpreter that does nothing)."""
+    """Both give their answer (targets: 2 and 4 times an interpreter that does nothing)."""
     database = tmp_path / "tracker.db"
     anyio.run(_with_one_event, database)
     config = tmp_path / "tracker.toml"

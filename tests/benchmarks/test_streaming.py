@@ -9,7 +9,7 @@ import anyio
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 from job_changes import seen_many
-from web_application import surfaced
+from web_application import served_application
 
 from tracker.store.sqlite.reading.reader import SqliteReader
 
@@ -27,18 +27,18 @@ async def test_streaming(compare, count, tmp_path, monkeypatch, commits, runs):
     events = commits * AT_ONCE
     cpu, queries = compare(f"stream of {events:,} events: CPU", time.process_time), count(f"queries for {events:,} events")
     sent, asked = count(f"bytes of {events:,} events"), []
-    look = SqliteReader._all
-    monkeypatch.setattr(SqliteReader, "_all", lambda self, *of: asked.append(of[0]) or look(self, *of))
+    look = SqliteReader._before_query
+    monkeypatch.setattr(SqliteReader, "_before_query", lambda self: asked.append(1) or look(self))
     for run in range(runs):
         for readers in (1, 100):
             way = f"{readers} who read"
-            async with surfaced(tmp_path / f"{run}-{readers}.db") as app, reading(app, readers, events) as total:
+            async with served_application(tmp_path / f"{run}-{readers}.db") as app, reading(app, readers, events) as total:
                 asked.clear()
                 with cpu.time(way):
                     for number in range(commits):
                         await app.store.record("one", seen_many(AT_ONCE, f"job-{number}"))
-                    sent.note(way, await total())
-                queries.note(way, len(asked))
+                    sent.record(way, await total())
+                queries.record(way, len(asked))
     assert queries.of("100 who read") <= queries.of("1 who read") + commits
     assert sent.of("100 who read") == pytest.approx(100 * sent.of("1 who read"), rel=0.01)  # pieces differ
     assert cpu.ratio("100 who read", "1 who read") < 30
@@ -46,7 +46,7 @@ async def test_streaming(compare, count, tmp_path, monkeypatch, commits, runs):
 
 @asynccontextmanager
 async def reading(app, readers, events):
-    """So many connected readers, in another process; what is given waits until all have read all, and returns their bytes."""
+    """Connected `readers`, in another process; what is given waits until all have read all, and returns their bytes."""
     command = [
         sys.executable,
         str(Path(__file__).parent / "readers.py"),

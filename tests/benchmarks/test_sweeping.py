@@ -11,12 +11,12 @@ import pytest
 from canned import PAGE, apart, job
 from limit import Limit
 from mistralai.client import Mistral as OfficialClient
+from vendor_clients import mistral
 
 from tracker.http.client import http_client, tls_context
 from tracker.http.rate_limiter import RateLimiter
 from tracker.polling.poller import Poller
-from tracker.polling.write_batching import SOON
-from tracker.providers.mistral.client import Mistral
+from tracker.polling.write_batching import MAX_DELAY
 from tracker.store.opening import open_store
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
@@ -31,9 +31,9 @@ async def sweeping(path, jobs, latency):
     """A poller that has seen all jobs once, and what it asked for since."""
     calls = []
     async with apart(jobs, latency) as url, http_client(tls_context()) as http, open_store(path) as store:
-        api = Mistral(
+        api = mistral(
             *(http, url, "key"), rate_limiter=RateLimiter(1000.0), deadline=30.0, now=lambda: NOW,
-            answered=lambda call, _code, _seconds: calls.append(call),
+            on_response=lambda call, _code, _seconds: calls.append(call),
         )  # fmt: skip
         poller = Poller("default", api, store, backfill=7 * DAYS, now=lambda: NOW)
         logged = await poller.poll_once()
@@ -69,8 +69,8 @@ async def test_sweeping(compare, count, tmp_path, jobs, runs):
                 assert await _list_officially(ours.url, jobs) == jobs
             with comparison.time("the official client, a get per job", times=jobs / GETS):
                 await _get_officially(ours.url)
-    requests.note("pages", ceil(jobs / PAGE))
-    requests.note("Poller.poll_once", asked)
+    requests.record("pages", ceil(jobs / PAGE))
+    requests.record("Poller.poll_once", asked)
     assert asked <= ceil(jobs / PAGE) + 2 + ceil(jobs / 100 / PAGE)
     assert comparison.ratio("the official client, a get per job", "Poller.poll_once") > 60
     assert comparison.ratio("Poller.poll_once", "the limit: sockets, msgspec, sqlite3") < 10
@@ -102,10 +102,10 @@ async def test_a_sweep_makes_few_commits(count, tmp_path):
         report = await ours.poller.poll_once()
         took = time.perf_counter() - began
     noted = count("commits per sweep of 1,000 jobs")
-    noted.note("pages with changes", report.events)
-    noted.note("Poller.poll_once", commits.count("COMMIT"))
+    noted.record("pages with changes", report.events)
+    noted.record("Poller.poll_once", commits.count("COMMIT"))
     assert report.events == 10
-    assert 1 <= commits.count("COMMIT") <= 1 + took // SOON
+    assert 1 <= commits.count("COMMIT") <= 1 + took // MAX_DELAY
 
 
 async def test_a_quiet_sweep_reads_no_job(tmp_path):

@@ -21,23 +21,23 @@ class Fiu:
         self._fifo = str(installation.config.parent / "fiu")
         installation.environment |= {"LD_PRELOAD": PRELOADED, "FIU_CTRL_FIFO": self._fifo}
 
-    def tell(self, daemon, *commands):
+    def control(self, daemon, *commands):
         options = [part for command in commands for part in ("-c", command)]
         subprocess.run([self._program, "-f", self._fifo, *options, str(daemon.process.pid)], check=True, timeout=30)
 
     @contextmanager
     def failing(self, daemon, *points, errno=EIO, probability=1.0):
         how = f"probability={probability},failinfo={errno}"
-        self.tell(daemon, *(f"enable_random name={point},{how}" for point in points))
+        self.control(daemon, *(f"enable_random name={point},{how}" for point in points))
         try:
             yield
         finally:
-            self.tell(daemon, *(f"disable name={point}" for point in points))
+            self.control(daemon, *(f"disable name={point}" for point in points))
 
 
 @contextmanager
 def small_file_system(folder, size):
-    """A file system of so many bytes, mounted at `folder`."""
+    """A file system of `size` bytes, mounted at `folder`."""
     folder.mkdir()
     mounted = _mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder)
     if mounted.returncode and "BATCH_TRACKER_CI" not in os.environ:

@@ -5,23 +5,24 @@ import json
 from collections import Counter
 from contextlib import asynccontextmanager
 
+from vendor_clients import mistral
+
 from tracker.core.events.event import parse_iso
-from tracker.core.events.time_driven import TimeLimits
+from tracker.core.events.time_limits import TimeLimits
+from tracker.core.health.readiness import Health
 from tracker.core.jobs.status import is_terminal
 from tracker.core.queries.filters import EventFilter
-from tracker.core.reconciliation.account_health import Health
 from tracker.http.client import http_client, tls_context
 from tracker.metrics import Metrics
-from tracker.polling.poll_loop import Watcher
+from tracker.polling.maintenance import Maintenance
+from tracker.polling.poll_loop import PollLoop
 from tracker.polling.poller import Poller
-from tracker.polling.time_checks import Janitor
-from tracker.providers.mistral.client import Mistral
-from tracker.providers.retrying import Patience, Patient
+from tracker.providers.retrying import RetryingProvider, RetryPolicy
 from tracker.server.embedded import open_server
-from tracker.simulator.faults import Faults
+from tracker.simulator.faults.fault_options import Faults
 from tracker.simulator.job_timeline import exists, job_at
-from tracker.simulator.population import Population
-from tracker.simulator.server import Simulator
+from tracker.simulator.mistral_api import Simulator
+from tracker.simulator.random_job_plans import Population
 from tracker.simulator.workspace import Workspace
 from tracker.store.opening import open_reader, open_store
 
@@ -41,7 +42,7 @@ SPEED = 1 / 72
 
 
 class Days:
-    """A workspace of a seed, its watcher and its janitor; time passes by what they wait for.
+    """A workspace of a seed, its poll loop and its maintenance; time passes by what they wait for.
 
     `good` are the moments at which a sweep began that came to a good end. `misled` are the beginnings and ends of sweeps
     with an old answer of which the one before had one as well: what the API says twice is believed, as is promised. How often
@@ -89,17 +90,19 @@ class Days:
             http_client(tls_context()) as http,
             open_store(self.path) as store,
         ):
-            provider = Mistral(http, url or address.url, "key", rate_limiter=self, deadline=0.25, now=self._now)
+            provider = mistral(http, url or address.url, "key", rate_limiter=self, deadline=0.25, now=self._now)
             poller = Poller(
                 "default",
-                Patient(provider, lambda: 0.5, Patience(first=0.0, longest=0.0)),
+                RetryingProvider(provider, lambda: 0.5, RetryPolicy(first=0.0, longest=0.0)),
                 store,
                 backfill=7 * DAY,
                 now=self._now,
             )
             health = Health(["default"])
-            self.watcher = Watcher(poller, self.every, health, Metrics(), lambda: 0.5)
-            self.janitor = Janitor(store, health, {"default": TimeLimits(stalled_after=1000 * DAY)}, self._now, 30 * DAY)
+            self.poll_loop = PollLoop(poller, self.every, health, Metrics(), lambda: 0.5)
+            self.maintenance = Maintenance(
+                store, health, {"default": TimeLimits(stalled_after=1000 * DAY)}, self._now, 30 * DAY
+            )
             yield self
 
     async def go_on(self, seconds, faults=()) -> None:
@@ -108,13 +111,13 @@ class Days:
         until = self.at + seconds
         while self.at < until:
             began, stale = self.at, self.simulator.faulted["stale"]
-            delay = await self.watcher.sweep_once()
-            self._note(began, is_stale=self.simulator.faulted["stale"] > stale)
-            await self.janitor.look_once()
+            delay = await self.poll_loop.sweep_once()
+            self._record_sweep(began, is_stale=self.simulator.faulted["stale"] > stale)
+            await self.maintenance.check_once()
             self.at = max(self.at, began + delay)
 
-    def _note(self, began: float, *, is_stale: bool) -> None:
-        is_good = not self.watcher._failures
+    def _record_sweep(self, began: float, *, is_stale: bool) -> None:
+        is_good = not self.poll_loop._failures
         self.sweeps += 1
         self.good += [began] * is_good
         self.misled += [(began, self.at)] * (is_stale and self._was_stale)
@@ -147,7 +150,7 @@ class Days:
         place = 0.0
         for event in history:
             observed = parse_iso(event["observed_at"]) / 1000
-            moments = list(_moments(plan, event["data"], observed))
+            moments = list(moments_as(plan, event["data"], observed))
             assert moments, f"invented: {event}"
             found = next((at for at in moments if at > place - 0.01), moments[-1])
             oldest = observed - STALE_BY - self.every * 5
@@ -160,9 +163,9 @@ class Days:
         last = history[-1]["data"]
         if not plan.poisoned:
             since = self.good[-4 if _goes_back(plan) else -1]
-            shown = [at for at in _moments(plan, last, self.at) if _was_since(plan, last, at, since)]
+            shown = [at for at in moments_as(plan, last, self.at) if _was_since(plan, last, at, since)]
             assert shown, "the log ends with what it is"
-            assert _is_as_at(plan, last, self.at) or not is_terminal(last["status"])
+            assert is_as_at(plan, last, self.at) or not is_terminal(last["status"])
         statuses = {event["data"]["status"] for event in history}
         ends = [*(step.at for step in plan.steps[1:]), self.at]
         for step, end in zip(plan.steps, ends, strict=True):
@@ -170,7 +173,7 @@ class Days:
             assert step.status in statuses or len(seen) < 4, f"{step.status} of {plan.id} was there and is not in the log"
 
 
-def _moments(plan, data, until):
+def moments_as(plan, data, until):
     """The first moment of each time up to `until` in which the job was just that."""
     edges = {plan.created, plan.created + plan.validated, plan.begun, plan.ended, plan.ended + plan.settling}
     edges |= {step.at for step in plan.steps}
@@ -178,13 +181,13 @@ def _moments(plan, data, until):
     ordered = [*sorted(edge for edge in edges if plan.created <= edge <= until), until + 0.001]
     for low, high in itertools.pairwise(ordered):
         at = _first(plan, data["completed_requests"], low, high)
-        found = next((each for each in (low, at, at + 1e-3) if each < high and _is_as_at(plan, data, each)), None)
+        found = next((each for each in (low, at, at + 1e-3) if each < high and is_as_at(plan, data, each)), None)
         if found is not None:
             yield found
 
 
 def _first(plan, completed, low, high):
-    """The first moment from `low` on, and before `high`, at which so many requests were completed."""
+    """The first moment from `low` on, and before `high`, at which this number of requests was completed."""
     if job_at(plan, low).completed_requests >= completed:
         return low
     for _ in range(40):
@@ -203,10 +206,10 @@ def _goes_back(plan):
 
 def _was_since(plan, data, found, since):
     """Whether the job, which became just that at `found`, was it at `since` or later."""
-    return found >= since or _is_as_at(plan, data, since) or is_terminal(data["status"])
+    return found >= since or is_as_at(plan, data, since) or is_terminal(data["status"])
 
 
-def _is_as_at(plan, data, at) -> bool:
+def is_as_at(plan, data, at) -> bool:
     """Whether the job was just that at the moment; what was misreported is a value that it once had, and a model is kept."""
     there = job_at(plan, at).to_data()
     if there["model"] is None and data["model"] == plan.model:

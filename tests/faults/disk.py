@@ -16,7 +16,7 @@ class _File:
     def __init__(self):
         self.content = bytearray()
         self.asked = []
-        self.syncing = 0  # so many of `asked` were asked for before the sync began
+        self.syncing = 0  # how many of `asked` were asked for before the sync began
 
     def sync_ended(self):
         self.content = applied(self.content, self.asked[: self.syncing])

@@ -39,7 +39,7 @@ class Gate:
         self._opened.set()
 
     async def holds(self, number):
-        """Until so many requests wait at the gate."""
+        """Until `number` requests wait at the gate."""
         while self.held < number:
             await self._came.wait()
 

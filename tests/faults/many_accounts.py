@@ -71,7 +71,7 @@ def _parts(account: int, number: int) -> bytes:
 
 
 def installed(folder, crowd: Crowd, url: str, receivers: int, **account) -> Installation:
-    """Each account, and so many receivers, each of which gets the ends of one account, in turn."""
+    """Each account, and this number of receivers, each of which gets the ends of one account, in turn."""
     settings = {"poll_interval": "500ms", "requests_per_second": 1000, "request_timeout": "60s"}
     settings |= {"timeout_hours": 8784, "stalled_after": "3650d"} | account  # or each job would be reported as late, too
     installation = Installation(folder, url)

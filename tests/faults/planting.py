@@ -44,9 +44,9 @@ WHAT_CANNOT_BE_SETTLED_IS_FORGOTTEN = """
     settle = SqliteOutbox.settle
     async def forgets(self, *settled, **how):
         try:
-            await settle(self, *settled, **how)
+            return await settle(self, *settled, **how)
         except StorageError:
-            pass
+            return frozenset()
     SqliteOutbox.settle = forgets
 """
 
@@ -110,23 +110,67 @@ NO_CLOCK_IS_FOLLOWED = """
 """
 
 NO_JUMP_IS_SEEN = """
-    from tracker.runtime.clock import Steadiness
-    Steadiness.since = lambda self: 0
+    from tracker.runtime.clock_jumps import ClockJumpDetector
+    ClockJumpDetector.last_jump_at = lambda self: 0
 """
+
+SHORT_LEASES = """
+    import tracker.core.replicas.lease_times as times
+    times.DEFAULT_LEASE_TIMES = times.LeaseTimes(valid=4.0, renew=1.0, safety=0.5, answer=1.5, retry=0.3)
+"""
+"""No bug: a test need not wait for a quarter of a minute."""
+
+WAKES_TOO_LATE = """
+    import os, signal
+    from pathlib import Path
+    from tracker.store.postgres.database.writer_connection import Database
+    connected, asleep = Database.connected, Path(__file__).with_name("asleep")
+    def late(self, what, *arguments):
+        if what == "recording events" and asleep.exists():
+            asleep.unlink()
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return connected(self, what, *arguments)
+    Database.connected = late
+"""
+"""No bug of the product: it sleeps right before a write for which it has a lease, once the file `asleep` is there."""
+
+NO_FENCE = """
+    from tracker.store.postgres.leases.fence import LeaseFence
+    async def passes(connection):
+        pass
+    LeaseFence.from_now_on = lambda self, key: passes
+"""
+
+VALID_FOR_EVER = """
+    from tracker.store.postgres.leases.held_leases import HeldLeases
+    begin = HeldLeases.__init__
+    def timeless(self, *arguments, **how):
+        begin(self, *arguments, **how)
+        self._clock = lambda: 0.0
+    HeldLeases.__init__ = timeless
+"""
+
+NEWER_SCHEMA = """
+    import tracker.store.postgres.database.migrations as migrations
+    added = "ALTER TABLE jobs ADD COLUMN later text; CREATE TABLE of_the_next_version (id bigint);"
+    oldest = migrations.MIGRATIONS[-1].oldest_compatible
+    migrations.MIGRATIONS = (*migrations.MIGRATIONS, migrations.Migration(added, oldest))
+"""
+"""No bug: the version after this one, which only adds to the schema."""
 
 
 def synchronous(level):
     """The database as many a programme sets it, so that its commits are quicker and not always on disk."""
     return f"""
-    import tracker.store.sqlite.database.connection as connection
+    import tracker.store.sqlite.database.writer_connection as connection
     connection._PRAGMAS = connection._PRAGMAS.replace("synchronous = FULL", "synchronous = {level}")
     assert "= {level}" in connection._PRAGMAS
 """
 
 
-def plant(installation, bug):
-    """Have every command of the installation run with the bug."""
+def plant(installation, *bugs):
+    """Have every command of the installation run with the bugs."""
     folder = installation.config.parent / "planted"
     folder.mkdir()
-    folder.joinpath("sitecustomize.py").write_text(textwrap.dedent(bug))
+    folder.joinpath("sitecustomize.py").write_text("".join(map(textwrap.dedent, bugs)))
     installation.environment["PYTHONPATH"] = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])

@@ -13,7 +13,7 @@ from tracker.server.embedded import open_server
 ENDS = ("batch.completed", "batch.failed", "batch.expired", "batch.cancelled")
 
 
-class Keeper:
+class RecordingReceiver:
     """Keeps the id and the bytes of each request that it has read whole, and answers with `status`, whatever it is then."""
 
     def __init__(self, name="everything", events=("*",), model="*"):
@@ -56,19 +56,19 @@ class Keeper:
         )
 
     async def reads(self, more=1, seconds=60):
-        """Until so many more requests have come."""
+        """Until `more` further requests have come."""
         wanted = len(self.got) + more
         with anyio.fail_after(seconds):
             while len(self.got) < wanted:
                 await self._arrived.wait()
 
 
-def give(installation, *keepers, retry=("100ms",) * 60, **settings):
+def give(installation, *recorders, retry=("100ms",) * 60, **settings):
     """Add the receivers to the installation's configuration; their retries come soon and often."""
     with installation.config.open("a") as config:
-        for keeper in keepers:
-            lines = {"name": keeper.name, "kind": "webhook", "url": keeper.url, "events": keeper.events, "retry": retry}
+        for recorder in recorders:
+            lines = {"name": recorder.name, "kind": "webhook", "url": recorder.url, "events": recorder.events, "retry": retry}
             config.write("[[receivers]]\n")
             config.writelines(f"{key} = {json.dumps(value)}\n" for key, value in (lines | settings).items())
-            if keeper.model != "*":
-                config.write(f'match = {{ model = "{keeper.model}" }}\n')
+            if recorder.model != "*":
+                config.write(f'match = {{ model = "{recorder.model}" }}\n')

@@ -6,16 +6,18 @@ import threading
 from contextlib import asynccontextmanager, closing
 
 import anyio
+from archiving import SAID, ended, missing_file, results_of
 from cancelling import WITHIN, at_every_await, by_its_scope
 from job_changes import CHECKPOINT, SINCE, moved, seen, seen_many
 from outboxes import EVERYTHING, FAILED, FOR_EVER, attempted, claimed, failing
+from storage_engines import open_any_store
 
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.delivery import Result
 from tracker.core.deliveries.replay import Replay
 from tracker.core.events.event import plain_event
-from tracker.core.events.time_driven import UNREACHABLE
-from tracker.store.file_commands import verify
+from tracker.core.events.time_limits import UNREACHABLE
+from tracker.store.database_file_commands import verify
 from tracker.store.opening import open_store
 
 
@@ -28,10 +30,11 @@ class Material:
         self.event = plain_event(UNREACHABLE, "default", {"reason": "network"}, SINCE)
         self.turn = plain_event("receiver.recovered", "", {"receiver": "pipeline"}, SINCE)
         self.settlements = []
+        self.results = None
 
     async def make(self):
         """Of eight deliveries four were delivered long ago, one is dead, one has failed once; the receiver is failing."""
-        async with open_store(self.path, [EVERYTHING]) as store:
+        async with open_any_store(self.path, [EVERYTHING]) as store:
             await store.checkpoint("default", CHECKPOINT)
             first = seen_many(8)
             await store.record("default", first)
@@ -42,21 +45,40 @@ class Material:
             self.changes = [moved(first[6], status="RUNNING"), *seen_many(3, "new", status="RUNNING")]
             self.settlements = [attempted(each, Result.DELIVERED, SINCE + 10) for each in await claimed(store, hold=FOR_EVER)]
             assert len(self.settlements) == 3
+            store.archive.enable(["default"])
+            last = [ended(f"ended-{number}", error="err") for number in range(3)]
+            await store.record("default", last)
+            await store.archive.record(results_of(last[0], missing=(missing_file(),)))
+            self.results = results_of(last[1], missing=(missing_file(),), **SAID)
         return self
+
+
+async def _record_ends(store):
+    """Three ends with their archive tasks."""
+    store.archive.enable(["default"])
+    await store.record("default", [ended(f"late-{number}") for number in range(3)])
 
 
 OPERATIONS = {
     "checkpoint": lambda store, _: store.checkpoint("another", CHECKPOINT),
     "record": lambda store, material: store.record("default", material.changes, 100),
+    "record of ends with files": lambda store, _: _record_ends(store),
     "append": lambda store, material: store.append([material.event]),
-    "settle": lambda store, material: store.outbox.settle("pipeline", material.settlements, Circuit(), [material.turn]),
+    "settle": lambda store, material: store.outbox.settle(
+        "pipeline", material.settlements, Circuit(), lambda _: [material.turn]
+    ),
     "claim": lambda store, _: store.outbox.claim("pipeline", SINCE, 900.0, 100, ()),
     "replay of the dead": lambda store, _: store.replay(Replay(receiver="pipeline", dead=True), SINCE),
     "replay of a range": lambda store, _: store.replay(Replay(receiver="pipeline", from_seq=2), SINCE),
     "enable": lambda store, _: store.enable_receiver("pipeline", SINCE),
     "prune": lambda store, _: store.prune(SINCE + 1),
-    "card": lambda store, _: store.cards.put("slack", "default/job-1", "{}"),
+    "card": lambda store, _: store.job_messages.put("slack", "default/job-1", "{}"),
     "probe": lambda store, _: store.probe(),
+    "claim of archive tasks": lambda store, _: store.archive.claim("default", SINCE * 2, 9, ()),
+    "failed archive task": lambda store, _: store.archive.fail("default", "ended-1", SINCE, "server", "HTTP 503"),
+    "results": lambda store, material: store.archive.record(material.results),
+    "forgotten files": lambda store, _: store.archive.forget_files("default", "ended-0", SINCE),
+    "drop of archive tasks": lambda store, _: store.archive.drop_disabled(SINCE + 1),
     "active": lambda store, _: store.active_jobs("default"),
 }
 

@@ -9,10 +9,10 @@ import pytest
 from loopback import answer, loopback, sends
 from matrix import matrix
 from planting import plant
-from recording_receiver import Keeper
+from recording_receiver import RecordingReceiver
 from tracking import Installation, simulated
 
-from tracker.daemon.control import control_file
+from tracker.daemon.control_file import control_file_path
 from tracker.server.embedded import open_server
 
 NAME = "receiver.test"
@@ -36,12 +36,12 @@ def with_receiver(folder, api, url):
     return installation
 
 
-async def test_nobody_gets_past_the_guard(tmp_path):
+async def test_no_request_passes_the_guard_unauthorized(tmp_path):
     """Another Host, another site's page, no token, a wrong one, tricks with paths: refused, with every header that helps."""
     async with simulated() as simulator, loopback(sends(answer())) as receiver:
         installation = with_receiver(tmp_path, simulator.url, receiver.url)
         async with installation.running() as daemon, httpx.AsyncClient(base_url=daemon.url) as client:
-            file = control_file(installation.database)
+            file = control_file_path(installation.database)
             right = {"authorization": f"Bearer {json.loads(file.read_bytes())['token']}"}
             assert file.stat().st_mode & 0o777 == installation.database.stat().st_mode & 0o777 == 0o600
             refused = [
@@ -70,7 +70,7 @@ async def test_nobody_gets_past_the_guard(tmp_path):
 
 
 @pytest.mark.parametrize("status", matrix([301, 307, 308]))
-async def test_nobody_is_led_elsewhere(tmp_path, status):
+async def test_no_redirect_leads_elsewhere(tmp_path, status):
     """An API and a receiver that point to another server cause no request to it: it gets neither the key nor an event."""
     async with loopback(sends(answer(b'{"total":0}'))) as second:
         elsewhere = sends(answer(b"", status, f"location: {second.url}/v1/batch/jobs"))
@@ -90,7 +90,7 @@ async def test_nobody_is_led_elsewhere(tmp_path, status):
 
 async def test_a_receivers_name_is_looked_up_again(tmp_path):
     """A name whose address changes leads to the new one with the next connection: nothing holds on to what it once meant."""
-    address, first, other = tmp_path / "address", Keeper(), Keeper()
+    address, first, other = tmp_path / "address", RecordingReceiver(), RecordingReceiver()
     address.write_text("127.0.0.1")
     turned = anyio.Event()
 

@@ -10,11 +10,11 @@ from loopback import unreachable_url
 from matrix import matrix
 from tracking import Installation, simulated
 
-from tracker.simulator.faults import ANY, Fault, parse
-from tracker.store.file_commands import verify
+from tracker.simulator.faults.fault_options import TRANSIENT_FAULTS, Fault, parse
+from tracker.store.database_file_commands import verify
 
 UNREACHABLE, RECOVERED = "account.unreachable", "account.recovered"
-AT_RANDOM = sorted((*ANY, "401", "402", "lagging"))
+AT_RANDOM = sorted((*TRANSIENT_FAULTS, "401", "402", "lagging"))
 """The kinds that strike one request of many; the others say something about the API, and about lists that are longer."""
 
 ODD_JOBS = ("poisoned-get", "falling-total", "withdrawn", "late-output", "missing-counter", "same-second")
@@ -52,7 +52,7 @@ async def test_a_week_of_every_fault(tmp_path):
     async with days.running():
         await days.go_on(3 * HOUR)
     events, types = await checked(days)
-    assert set(days.simulator.faulted) >= set(ANY) - set(KEEPS_WAITING)
+    assert set(days.simulator.faulted) >= set(TRANSIENT_FAULTS) - set(KEEPS_WAITING)
     assert len(events) > 500
     assert types.keys() >= {"batch.completed", "batch.failed", "batch.expired", "batch.cancelled"}
 
@@ -60,14 +60,14 @@ async def test_a_week_of_every_fault(tmp_path):
 @pytest.fixture(autouse=True)
 def _compressed(monkeypatch):
     """Stale and late is what is older than the sweep before; what is said of thousands of sweeps is tested elsewhere."""
-    monkeypatch.setattr("tracker.simulator.server.STALE_BY", STALE_BY)
-    monkeypatch.setattr("tracker.simulator.odd_jobs.LATE", LATE)
+    monkeypatch.setattr("tracker.simulator.simulated_api.STALE_BY", STALE_BY)
+    monkeypatch.setattr("tracker.simulator.faults.job_and_file_faults.LATE", LATE)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     yield
     structlog.reset_defaults()
 
 
-@pytest.mark.parametrize("kind", matrix(AT_RANDOM, default=3))
+@pytest.mark.parametrize("kind", matrix(AT_RANDOM))
 async def test_a_day_of_one_fault(tmp_path, kind):
     """Each fault by itself, as often as it may be: the same."""
     days = Days(tmp_path / "tracker.db", jobs=4)
@@ -78,7 +78,7 @@ async def test_a_day_of_one_fault(tmp_path, kind):
     assert days.simulator.faulted[kind] > 0
 
 
-@pytest.mark.parametrize("kind", matrix(ODD_JOBS, default=2))
+@pytest.mark.parametrize("kind", matrix(ODD_JOBS))
 async def test_a_day_of_odd_jobs(tmp_path, kind):
     """Jobs that are all odd in one way, of an API that now and then is stale: the same."""
     days = Days(tmp_path / "tracker.db", jobs=4, faults=[Fault(kind, 1.0)])

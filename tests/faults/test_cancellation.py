@@ -6,18 +6,18 @@ from types import SimpleNamespace
 import anyio
 import pytest
 from cancelling import at_every_await, by_its_scope, by_its_task
-from delivering import Telling, a_job
+from delivery_world import DeliveryWorld, a_job
 from receiving import receiving
 from store_operations import OPERATIONS, Material, Trial, is_free, no_connection_is_left, select
-from sweeping import BEGAN, HOUR, Watched
+from sweep_world import BEGAN, HOUR, SweepWorld
 
-import tracker.store.sqlite.database.connection
+import tracker.store.sqlite.database.writer_connection
 from tracker.core.ports.store import DatabaseUse
 from tracker.polling.poller import Poller
-from tracker.store.file_commands import verify
+from tracker.store.database_file_commands import verify
 from tracker.store.opening import open_store
-from tracker.store.sqlite.database.connect import run
-from tracker.store.sqlite.database.connection import Database
+from tracker.store.sqlite.database.aiosqlite_adapter import run
+from tracker.store.sqlite.database.writer_connection import Database
 from tracker.store.sqlite.writing.event_log import EventLog
 from tracker.store.sqlite.writing.outbox import SqliteOutbox
 
@@ -37,7 +37,7 @@ async def material(tmp_path_factory):
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_an_operation_of_the_store(material, tmp_path, operation, cancelling, monkeypatch):
     """At whichever await it is cancelled no transaction is open, the change is whole or absent, and the next one works."""
-    monkeypatch.setattr("tracker.store.sqlite.writing.outbox._PRUNE_BATCH", PRUNED_AT_ONCE)
+    monkeypatch.setattr("tracker.store.sqlite.writing.delivery_retention._PRUNE_BATCH", PRUNED_AT_ONCE)
     places = await Trial(material, OPERATIONS[operation], tmp_path).run(cancelling)
     assert places.total() >= LEAST_AWAITS, places
 
@@ -64,8 +64,8 @@ async def test_opening_the_store(material, cancelling):
 class Delivering:
     """Four deliveries of two jobs, one of which is refused at first; a deliverer is cancelled, and another takes over."""
 
-    def __init__(self, telling, receiver):
-        self._telling, self._receiver = telling, receiver
+    def __init__(self, world, receiver):
+        self._world, self._receiver = world, receiver
         self._refused = set()
         self.settled_late = 0  # what had come and was not settled, and came again
         receiver.answers = self._answer
@@ -78,18 +78,18 @@ class Delivering:
         return 200
 
     async def attempt(self, at):
-        telling, seen_by_then = self._telling, len(self._receiver.got)
-        await telling.record(*[a_job(f"job-{at}-{number}") for number in range(2)])
-        awaits = await by_its_scope(at, telling.deliverers["pipeline"].deliver_due)
-        is_free(telling.path)
+        world, seen_by_then = self._world, len(self._receiver.got)
+        await world.record(*[a_job(f"job-{at}-{number}") for number in range(2)])
+        awaits = await by_its_scope(at, world.deliverers["pipeline"].deliver_due)
+        is_free(world.path)
         came = {event["id"] for event in self._receiver.got[seen_by_then:]}
-        states = dict(await telling.rows("id, state", f"deliveries JOIN events USING (seq) WHERE job LIKE 'job-{at}-_'"))
+        states = dict(await world.rows("id, state", f"deliveries JOIN events USING (seq) WHERE job LIKE 'job-{at}-_'"))
         assert set(states.values()) <= {"pending", "delivered"}, awaits.hit
-        telling.appoint()
+        world.replace_deliverer()
         for _ in range(2):  # what is refused only now is delivered then
-            telling.now += 60_000
-            await telling.deliver()
-        assert set(await telling.rows("state")) == {("delivered",)}, awaits.hit
+            world.now += 60_000
+            await world.deliver()
+        assert set(await world.rows("state")) == {("delivered",)}, awaits.hit
         self._look(states, came, self._receiver.got[seen_by_then:], awaits.hit)
         return awaits
 
@@ -108,11 +108,14 @@ class Delivering:
 
 async def _delivered(folder):
     """Where a deliverer was cancelled, and what of it came twice."""
-    async with receiving() as receiver, Telling(folder / "tracker.db", events=("*",)).to(pipeline=receiver.url) as telling:
-        delivering = Delivering(telling, receiver)
+    async with (
+        receiving() as receiver,
+        DeliveryWorld(folder / "tracker.db", events=("*",)).with_receivers(pipeline=receiver.url) as world,
+    ):
+        delivering = Delivering(world, receiver)
         places = await at_every_await(delivering.attempt)
         _the_same_each_time(receiver)
-    assert verify(telling.path).differences == ()
+    assert verify(world.path).differences == ()
     no_connection_is_left()
     return places, delivering.settled_late
 
@@ -168,7 +171,7 @@ class Sweeping:
 
 async def _swept(folder, cancelled):
     """Where the sweep number `cancelled` was cancelled."""
-    watched = Watched(folder / "tracker.db")
+    watched = SweepWorld(folder / "tracker.db")
     sweeping = Sweeping(watched, cancelled)
     logs = []
 
@@ -198,7 +201,7 @@ async def test_a_sweep(tmp_path, cancelled):
 
 def _unshielded(monkeypatch):
     unshielded = SimpleNamespace(Lock=anyio.Lock, CancelScope=lambda **_: anyio.CancelScope())
-    monkeypatch.setattr(tracker.store.sqlite.database.connection, "anyio", unshielded)
+    monkeypatch.setattr(tracker.store.sqlite.database.writer_connection, "anyio", unshielded)
 
 
 def _in_hops(monkeypatch):
@@ -218,8 +221,8 @@ def _goes_on_after_an_error(monkeypatch):
     async def forget_nothing(_database):
         pass
 
-    monkeypatch.setattr(Database, "close", Database._forget)
-    monkeypatch.setattr(Database, "_forget", forget_nothing)
+    monkeypatch.setattr(Database, "close", Database._disconnect)
+    monkeypatch.setattr(Database, "_disconnect", forget_nothing)
 
 
 def _commits_early(monkeypatch):

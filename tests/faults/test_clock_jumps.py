@@ -11,7 +11,7 @@ import anyio
 import httpx
 import pytest
 from planting import NO_CLOCK_IS_FOLLOWED, NO_JUMP_IS_SEEN, plant
-from recording_receiver import Keeper, give
+from recording_receiver import RecordingReceiver, give
 from simulated_jobs import DAY, begin, end
 from tracking import Installation, clock, simulated
 from truth import Log
@@ -19,11 +19,11 @@ from wrong_clock import WrongClock
 
 from tracker.core.deliveries.circuit import FAILURES_TO_OPEN
 from tracker.core.events.event import parse_iso
-from tracker.simulator.faults import Faults, parse
+from tracker.simulator.faults.fault_options import Faults, parse
 
 AHEAD, BEHIND = 2 * DAY, -2 * DAY
 BACK_OFF, CIRCUIT = 1, FAILURES_TO_OPEN
-"""So many requests fail before the clock jumps."""
+"""How many requests fail before the clock jumps."""
 
 PATHS = ("/", "/receivers", "/accounts", "/metrics", "/api/receivers", "/api/deliveries", "/healthz")
 LOOK = 3.0
@@ -34,7 +34,7 @@ REQUESTS, ATTEMPTS = 10, 3
 """A second at most: to the API, which is swept five times, and to the receiver in vain, until it is only probed."""
 
 
-class Answering(Keeper):
+class DelayedReceiver(RecordingReceiver):
     """Keeps, too, which request was taken, and by when it was signed."""
 
     def __init__(self):
@@ -56,8 +56,8 @@ class Answering(Keeper):
 class Trial:
     """A daemon by a wrong clock, jobs that end, and a receiver that fails."""
 
-    def __init__(self, simulator, keeper, installation, wrong):
-        self.simulator, self.keeper, self.installation, self.wrong = simulator, keeper, installation, wrong
+    def __init__(self, simulator, recorder, installation, wrong):
+        self.simulator, self.recorder, self.installation, self.wrong = simulator, recorder, installation, wrong
         self.jobs = begin(simulator, 10)
         self.ended = {}  # when, by the true clock and by the wrong one
         self.late = {"batch.deadline"}  # what may be reported of a stalled job
@@ -90,15 +90,15 @@ class Trial:
 
     async def jumps(self, offs, failures, *, restarted, seconds=30.0):
         """The clock is off by each of `offs` in turn, amid failures of the receiver; then all is taken within `seconds`."""
-        self.keeper.status = 503
+        self.recorder.status = 503
         await self.happens()
-        await self.keeper.reads(failures)
+        await self.recorder.reads(failures)
         for off in offs:
             await self.set(off, restarted=restarted)
             await self.happens()
-            await self.keeper.reads(seconds=seconds)
+            await self.recorder.reads(seconds=seconds)
             await self.is_well()
-        self.keeper.status = 204
+        self.recorder.status = 204
         await self.arrives(seconds)
 
     async def happens(self):
@@ -115,10 +115,10 @@ class Trial:
         )
 
     async def arrives(self, seconds=30.0):
-        """Everything that is in the log by now, within so many seconds."""
-        wanted = {each["id"] for each in await self.installation.wait_for_events(len) if self.keeper.wants(each)}
+        """Everything that is in the log by now, within `seconds`."""
+        wanted = {each["id"] for each in await self.installation.wait_for_events(len) if self.recorder.wants(each)}
         with anyio.fail_after(seconds):
-            while not wanted <= (+self.keeper.taken).keys():  # noqa: ASYNC110 - they are counted, without an event
+            while not wanted <= (+self.recorder.taken).keys():  # noqa: ASYNC110 - they are counted, without an event
                 await anyio.sleep(0.02)
 
     async def is_well(self):
@@ -132,22 +132,22 @@ class Trial:
     def check(self):
         """Nothing is lost, sent twice or out of order; every time is what a clock said; no server got too many requests."""
         log = Log(self.installation.database)
-        log.has_a_delivery_for_each(self.keeper)
-        log.has_all_that_was_received(self.keeper)
-        log.was_received(self.keeper, last=len(log.events))
+        log.has_a_delivery_for_each(self.recorder)
+        log.has_all_that_was_received(self.recorder)
+        log.was_received(self.recorder, last=len(log.events))
         assert {*log.states.values()} <= {"delivered", "superseded"}
-        assert {*self.keeper.taken.values()} <= {0, 1}, "received twice"
+        assert {*self.recorder.taken.values()} <= {0, 1}, "received twice"
         self._check_events(log.events)
         self._check_times(log.events)
-        failed = len(self.keeper.got) - self.keeper.taken.total()
+        failed = len(self.recorder.got) - self.recorder.taken.total()
         assert failed <= ATTEMPTS * self._seconds + FAILURES_TO_OPEN * len(self.wrong.settings), "a storm of attempts"
         requests = self.simulator.requests.total()
         assert requests <= REQUESTS * self._seconds + len(self.simulator.workspace.plans), "a storm of requests"
         assert [line for line in self.daemon.lines if "exception" in line] == []
 
     def __str__(self):
-        sets, taken, requests = len(self.wrong.settings), self.keeper.taken.total(), self.simulator.requests.total()
-        failed = len(self.keeper.got) - taken
+        sets, taken, requests = len(self.wrong.settings), self.recorder.taken.total(), self.simulator.requests.total()
+        failed = len(self.recorder.got) - taken
         return (
             f"set {sets} times in {self._seconds:.0f} s: {taken} events received, {failed} attempts failed, {requests} requests"
         )
@@ -169,7 +169,7 @@ class Trial:
     def _check_times(self, events):
         with closing(sqlite3.connect(f"file:{self.installation.database}?mode=ro", uri=True)) as connection:
             attempts = connection.execute("SELECT began_at / 1000.0, ended_at / 1000.0 FROM attempts").fetchall()
-        said = [*self.keeper.signed, *(moment for span in attempts for moment in span)]
+        said = [*self.recorder.signed, *(moment for span in attempts for moment in span)]
         said += [parse_iso(event["observed_at"]) / 1000 for event in events]
         assert [moment for moment in said if not self.wrong.has_said(moment)] == []
 
@@ -181,13 +181,13 @@ def _job(event):
 @asynccontextmanager
 async def trial(folder, bug="", **account):
     """A trial whose daemon runs, and what it was sent and has logged so far has been taken."""
-    async with simulated() as simulator, Answering().serving() as keeper:
+    async with simulated() as simulator, DelayedReceiver().serving() as recorder:
         wrong, installation = WrongClock(folder), Installation(folder, simulator.url, **account)
         wrong.deceive(installation)
-        give(installation, keeper, retry=("100ms", *("300ms",) * 60), hold="forever")
+        give(installation, recorder, retry=("100ms", *("300ms",) * 60), hold="forever")
         if bug:
             plant(installation, bug)
-        async with Trial(simulator, keeper, installation, wrong).running() as it:
+        async with Trial(simulator, recorder, installation, wrong).running() as it:
             await it.is_logged("batch.started", it.jobs)
             await it.arrives()
             yield it
@@ -226,7 +226,7 @@ async def test_nothing_is_late_by_a_jump(tmp_path):
 
 
 @pytest.mark.slow
-async def test_a_clock_that_nobody_follows_is_found(tmp_path):
+async def test_an_ignored_clock_is_found(tmp_path):
     """A daemon that believes what it noted by the wrong clock delivers what is left two days later."""
     async with trial(tmp_path, NO_CLOCK_IS_FOLLOWED) as it:
         with pytest.raises(TimeoutError):
@@ -234,8 +234,8 @@ async def test_a_clock_that_nobody_follows_is_found(tmp_path):
 
 
 @pytest.mark.slow
-async def test_a_jump_that_nobody_sees_is_found(tmp_path):
-    """A daemon that takes a jump for time that passed tells what is not so."""
+async def test_an_unseen_jump_is_found(tmp_path):
+    """A daemon that takes a jump for time that passed reports what did not happen."""
     with pytest.raises(AssertionError, match=r"what is not so|lacks \d+, account.recovered"):  # it may end before that is sent
         await nothing_is_late(tmp_path, NO_JUMP_IS_SEEN)
 

@@ -23,7 +23,7 @@ from planting import (
     plant,
 )
 from proc import descriptors, memory
-from recording_receiver import Keeper, give
+from recording_receiver import RecordingReceiver, give
 from simulated_jobs import begin, end
 from tracking import Installation, simulated
 from truth import Log
@@ -43,12 +43,13 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 MEGABYTE = 1024 * 1024
 
 
-class Receiver(Keeper):
+class Receiver(RecordingReceiver):
     """One behind a proxy with some of the `FAULTS`; what it is sent has to be signed."""
 
     def __init__(self, name, faults, seed, rate=0.3, *, timeout=TIMEOUT, spoils=None):
         super().__init__(name, EVENTS)
         self.unsigned = []
+        self.offered = set()  # the events that its proxy was sent, where requests are spoilt by what they hold
         self._timeout = timeout
         self._retry = ("2s" if spoils else "100ms",) * 60  # time for what comes later to be sent meanwhile
         self._oracle = standardwebhooks.Webhook(SECRET)
@@ -95,14 +96,14 @@ def _check_attempts(name, attempts, met, times):
     assert times - 1 <= len(failed) - sum(not fault.arrives for fault in met), f"{name}: sent again"
     for attempt, following in pairwise(attempts):
         asked = 1.0 if attempt["status"] in (429, 503) else 0.0
-        assert _seconds(attempt["ended_at"], following["began_at"]) >= asked, f"{name}: Retry-After was not honoured"
+        assert _seconds(attempt["ended_at"], following["began_at"]) >= asked, f"{name}: Retry-After was not honored"
 
 
 def _check_peace(name, attempts):
     """After an answer that asked for a second of peace nothing began within it, to whichever delivery that was an answer."""
     asked = [attempt["ended_at"] for attempt in attempts if attempt["status"] in (429, 503)]
     early = [(at, each["began_at"]) for at in asked for each in attempts if 0 < _seconds(at, each["began_at"]) < 1.0]
-    assert not early, f"{name}: Retry-After was not honoured"
+    assert not early, f"{name}: Retry-After was not honored"
 
 
 class Attack:
@@ -200,6 +201,19 @@ async def attacked(folder, names, *, minutes=0.0, seed=1, bug=None, spoils=None,
     print(f"{attack.rounds} rounds: {figures}")  # noqa: T201 - of a long run
     assert most < len(receivers) * CONNECTIONS + 50, figures
     assert bytes_ < 150 * MEGABYTE, figures
+
+
+def the_first_attempt_at_a_beginning(receiver, body):
+    """Whether it is of a job's beginning, and the first request with this event."""
+    event = json.loads(body)
+    is_first = event["id"] not in receiver.offered
+    receiver.offered.add(event["id"])
+    return is_first and event["type"] == EVENTS[0]
+
+
+async def test_each_job_meets_a_fault(tmp_path):
+    """A lost first event is not overtaken, a lost answer brings the same ID again, a healthy receiver waits for no other."""
+    await attacked(tmp_path, ["hung-up-on", "answer-dropped"], spoils=the_first_attempt_at_a_beginning)
 
 
 @pytest.mark.slow

@@ -58,7 +58,7 @@ async def test_whatever_the_api_answers(tmp_path):
         async with installation.running() as daemon, httpx.AsyncClient(base_url=daemon.url, timeout=30) as client:
             before = memory(daemon.process.pid, "VmRSS")
             for account, case in hostile.items():
-                await daemon.says_that(partial(tells, account, case.logged), f"{case.logged!r} of {account}")
+                await daemon.says_that(partial(is_logged, account, case.logged), f"{case.logged!r} of {account}")
             assert (await client.get("/healthz")).status_code == 200
             assert memory(daemon.process.pid, "VmHWM") - before < 16 * LIMIT, "four of them send more than the limit at once"
             api.calm = True
@@ -78,7 +78,7 @@ async def test_whatever_the_api_answers(tmp_path):
     await check_odd_jobs(installation)
 
 
-def tells(account: str, logged: str, line: dict) -> bool:
+def is_logged(account: str, logged: str, line: dict) -> bool:
     """Whether the line says that of what went wrong with the account."""
     said = {"sweep.failed": "detail", "job.malformed": "reason"}.get(line["event"])
     return said is not None and line["account"] == account and logged in line[said]

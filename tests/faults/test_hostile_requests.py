@@ -12,7 +12,7 @@ from proc import memory
 from requesting import request
 from tracking import Installation, simulated
 
-from tracker.daemon.control import control_file
+from tracker.daemon.control_file import control_file_path
 
 UNAVAILABLE = (503,)
 """What may be answered beyond 499: not ready, or too many streams."""
@@ -45,7 +45,7 @@ def address_of(daemon) -> tuple[str, int]:
 
 
 async def attacked(folder, requests: int, seed: int) -> dict[int | None, int]:
-    """What so many requests were answered, by status."""
+    """How many of the requests got each status."""
     chance, answers = random.Random(seed), {}
     async with simulated(jobs=20, speed=60.0) as simulator:
         installation = Installation(folder, simulator.url)
@@ -53,7 +53,7 @@ async def attacked(folder, requests: int, seed: int) -> dict[int | None, int]:
             config.write(f'[[receivers]]\nname = "pipeline"\nkind = "webhook"\nurl = "{simulator.url}/hook"\nevents = ["*"]\n')
         async with installation.running() as daemon:
             await installation.wait_for_events(lambda events: len(events) > 20)
-            token = json.loads(control_file(installation.database).read_bytes())["token"]
+            token = json.loads(control_file_path(installation.database).read_bytes())["token"]
             address, before = address_of(daemon), memory(daemon.process.pid, "VmRSS")
             pending = enumerate([request(chance, token) for _ in range(requests)], 256)
 

@@ -13,7 +13,7 @@ from many_accounts import Crowd, installed
 from proc import descriptors, memory, threads
 
 from tracker.server.embedded import open_server
-from tracker.store.file_commands import verify
+from tracker.store.database_file_commands import verify
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +48,7 @@ class Health:
 
 @asynccontextmanager
 async def idle(url: str, number: int):
-    """So many connections that say nothing, a half of them in the middle of a request."""
+    """`number` connections that say nothing, a half of them in the middle of a request."""
     host, _, port = url.removeprefix("http://").rpartition(":")
     async with AsyncExitStack() as stack:
         for each in range(number):

@@ -6,11 +6,11 @@ import anyio
 import httpx
 import pytest
 from proc import descriptors, memory, threads
-from recording_receiver import Keeper, give
+from recording_receiver import RecordingReceiver, give
 from tracking import Installation, simulated
 from truth import Log
 
-from tracker.simulator.faults import Faults, parse
+from tracker.simulator.faults.fault_options import Faults, parse
 
 pytestmark = pytest.mark.slow
 
@@ -20,8 +20,8 @@ MEGABYTE = 1024 * 1024
 class Life:
     """A daemon that lives through days: each has jobs, two reloads, an outage and readers."""
 
-    def __init__(self, installation, simulator, daemon, keeper) -> None:
-        self.installation, self.simulator, self.daemon, self.keeper = installation, simulator, daemon, keeper
+    def __init__(self, installation, simulator, daemon, recorder) -> None:
+        self.installation, self.simulator, self.daemon, self.recorder = installation, simulator, daemon, recorder
         self.samples: list[dict[str, float]] = []
         self._reloads = 0
 
@@ -31,9 +31,9 @@ class Life:
         self.simulator.faults = Faults(parse("reset:1"))
         await self._requests(4)
         self.simulator.faults = Faults(parse("any:0.02"))
-        self.keeper.status = 500
+        self.recorder.status = 500
         await self._requests(requests // 3)
-        self.keeper.status = 204
+        self.recorder.status = 204
         await self._reload()
         async with httpx.AsyncClient(base_url=self.daemon.url, timeout=60) as client:
             for path in ("/", "/metrics", "/api/events?limit=1000", "/api/jobs", "/receivers", "/readyz"):
@@ -48,7 +48,7 @@ class Life:
                 await anyio.sleep(0.01)
 
     async def _reload(self) -> None:
-        """Another interval, so that everybody who watches is another."""
+        """Another interval, so that every worker is replaced."""
         text = self.installation.config.read_text()
         before, after = ("60ms", "50ms") if self._reloads % 2 else ("50ms", "60ms")
         assert f'"{before}"' in text
@@ -75,17 +75,17 @@ class Life:
 
 
 async def lived(folder, days: int, requests: int) -> list[dict[str, float]]:
-    keeper = Keeper("everything", ("*",))
-    async with simulated(jobs=15, speed=40.0) as simulator, keeper.serving():
+    recorder = RecordingReceiver("everything", ("*",))
+    async with simulated(jobs=15, speed=40.0) as simulator, recorder.serving():
         installation = Installation(folder, simulator.url, poll_interval="50ms", requests_per_second=1000, request_timeout="5s")
-        give(installation, keeper)
+        give(installation, recorder)
         async with installation.running() as daemon:
-            life = Life(installation, simulator, daemon, keeper)
+            life = Life(installation, simulator, daemon, recorder)
             for _ in range(days):
                 await life.day(requests)
             assert await daemon.stop(signal.SIGTERM) == 0
     assert [line for line in daemon.lines if "exception" in line] == []
-    Log(installation.database).has_all_that_was_received(keeper)
+    Log(installation.database).has_all_that_was_received(recorder)
     return life.samples
 
 

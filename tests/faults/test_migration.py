@@ -12,11 +12,12 @@ import pytest
 from databases import VERSIONS, Found, make
 from loopback import unreachable_url
 from planting import plant
-from recording_receiver import Keeper, give
+from recording_receiver import RecordingReceiver, give
 from tracking import COMMAND, Installation
 from truth import Log
 
-from tracker.store.sqlite.database.schema import MIGRATIONS, migrate
+from tracker.store.sqlite.database.migrations import MIGRATIONS
+from tracker.store.sqlite.database.schema import migrate
 
 NEWEST = len(MIGRATIONS)
 STEP_BY_STEP = """
@@ -54,29 +55,29 @@ def test_every_schema_is_as_it_was_released(tmp_path):
 @pytest.mark.timeout(180)
 async def test_each_released_schema_is_opened(installation):
     """`run` brings each up to date, with all that was in it, and delivers what was pending; then `verify` agrees."""
-    keeper = Keeper()
-    async with keeper.serving():
-        give(installation, keeper)
+    recorder = RecordingReceiver()
+    async with recorder.serving():
+        give(installation, recorder)
         for version in VERSIONS:
             for each in installation.database.parent.glob("tracker.db*"):
                 each.unlink()
             before = Found(make(installation.database, version))
-            await _is_opened(installation, keeper, before)
+            await _is_opened(installation, recorder, before)
 
 
-async def _is_opened(installation, keeper, before):
+async def _is_opened(installation, recorder, before):
     pending = [
         seq
         for receiver, seq, _, _, state, *_ in before.rows.get("deliveries", [])
-        if (receiver, state) == (keeper.name, "pending")
+        if (receiver, state) == (recorder.name, "pending")
     ]
-    bodies = {row[0]: (row[1], row[-1].encode()) for row in before.rows["events"]}
-    keeper.got.clear()
+    bodies = {row[0]: (row[1], row[8].encode()) for row in before.rows["events"]}
+    recorder.got.clear()
     async with installation.running() as daemon:
-        while len(keeper.got) < len(pending):
-            await keeper.reads()
+        while len(recorder.got) < len(pending):
+            await recorder.reads()
         assert await daemon.stop(signal.SIGTERM) == 0
-    assert sorted(keeper.got) == sorted(bodies[seq] for seq in pending)
+    assert sorted(recorder.got) == sorted(bodies[seq] for seq in pending)
     assert (await installation.command("verify")).returncode == 0
     after = Found(installation.database)
     Log(installation.database)

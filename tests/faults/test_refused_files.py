@@ -14,7 +14,7 @@ from databases import VERSIONS, Found, make
 from loopback import unreachable_url
 from matrix import matrix
 from planting import plant
-from recording_receiver import Keeper, give
+from recording_receiver import RecordingReceiver, give
 from tracking import COMMAND, Installation
 
 from tracker.cli import group
@@ -122,9 +122,9 @@ COMMANDS = {
 def installation(tmp_path):
     with unreachable_url() as url:
         installation = Installation(tmp_path, url)
-        keeper = Keeper()
-        keeper.url = url
-        give(installation, keeper)
+        recorder = RecordingReceiver()
+        recorder.url = url
+        give(installation, recorder)
         other = installation.config.read_text().replace("tracker.db", "other.db")
         installation.config.with_name("other.toml").write_text(other)
         make(tmp_path / "other.db", NEWEST)
@@ -169,7 +169,7 @@ def _kept(folder):
     return {each.name: each.read_bytes() for each in files if each.stat().st_size or not each.name.endswith("-wal")}
 
 
-@pytest.mark.parametrize("kind", matrix(KINDS, default=3))
+@pytest.mark.parametrize("kind", matrix(KINDS))
 def test_a_file_that_cannot_be_used(installation, kind):
     """Each command names the file and what it found, ends with status 1, and changes not a byte of it or beside it."""
     assert _tried(installation, kind, _as_a_function) == []

@@ -12,12 +12,12 @@ import pytest
 from breaking import EIO, EROFS, READ, SYNC, WRITE, Fiu, full, held, moved_away, read_only, small_file_system
 from matrix import matrix
 from planting import WHAT_CANNOT_BE_SETTLED_IS_FORGOTTEN, plant
-from recording_receiver import Keeper, give
+from recording_receiver import RecordingReceiver, give
 from simulated_jobs import begin, end
 from tracking import Installation, simulated
 from truth import Log
 
-from tracker.core.deliveries.adaptive_concurrency import MAX_CONCURRENCY
+from tracker.core.deliveries.adaptive_concurrency_per_receiver import MAX_CONCURRENCY
 
 ROUNDS = 6
 NOTE = {"note": "x" * 4000}  # jobs that need room
@@ -26,8 +26,8 @@ NOTE = {"note": "x" * 4000}  # jobs that need room
 class Trial:
     """A daemon with jobs and a receiver, and what is asked of it while its storage is broken and after it was mended."""
 
-    def __init__(self, simulator, keeper, installation):
-        self.simulator, self.keeper, self.installation = simulator, keeper, installation
+    def __init__(self, simulator, recorder, installation):
+        self.simulator, self.recorder, self.installation = simulator, recorder, installation
         self.jobs = begin(simulator, 5, metadata=NOTE)
         self.ended = []
 
@@ -40,20 +40,20 @@ class Trial:
             await self.arrived("batch.started", 5)
             await _until(client, lambda reasons: not reasons)
             if under_way:
-                self.keeper.answers = anyio.Event()
+                self.recorder.answers = anyio.Event()
                 self.happens()
-                await self.keeper.reads(3)  # of each job its first; what became of them cannot be settled
+                await self.recorder.reads(3)  # of each job its first; what became of them cannot be settled
             with broken(daemon):
-                received = len(self.keeper.got)
+                received = len(self.recorder.got)
                 self.happens()
-                self.keeper.answers.set()
+                self.recorder.answers.set()
                 reasons = await _until(client, lambda reasons: reasons and reasons[0].startswith("storage: "))
                 assert (await client.get("/healthz")).status_code == 200
                 logged = await daemon.says("storage.failed")
                 assert logged["level"] == "error"
                 self.happens()
                 await anyio.sleep(1.5)  # in which it would try again what it may not
-                assert len(self.keeper.got) == received, "sent what is not on disk"
+                assert len(self.recorder.got) == received, "sent what is not on disk"
             await _until(client, lambda reasons: not reasons)
             await self.arrived("batch.completed", len(self.ended))
             await self.arrived("batch.started", len(self.jobs) + len(self.ended))
@@ -70,16 +70,18 @@ class Trial:
 
     async def arrived(self, type_, number):
         with anyio.fail_after(90):
-            while len([body for _, body in self.keeper.got if f'"type":"{type_}"'.encode() in body]) < number:
-                await self.keeper.reads(seconds=90)
+            while len([body for _, body in self.recorder.got if f'"type":"{type_}"'.encode() in body]) < number:
+                await self.recorder.reads(seconds=90)
 
     def check(self):
         """The log is whole, has all that happened, once, and a copy was sent only for an attempt that it has as failed."""
         log = Log(self.installation.database)
-        log.has_a_delivery_for_each(self.keeper)
-        log.has_all_that_was_received(self.keeper)
-        log.was_received(self.keeper, last=len(log.events))
-        assert len(self.keeper.ids) - len(set(self.keeper.ids)) <= _failed_attempts(self.installation.database), "sent again"
+        log.has_a_delivery_for_each(self.recorder)
+        log.has_all_that_was_received(self.recorder)
+        log.was_received(self.recorder, last=len(log.events))
+        assert len(self.recorder.ids) - len(set(self.recorder.ids)) <= _failed_attempts(self.installation.database), (
+            "sent again"
+        )
         of_type = lambda type_: sorted(event["data"]["id"] for event in log.events if event["type"] == type_)  # noqa: E731
         assert of_type("batch.created") == sorted([*self.jobs, *self.ended])
         assert of_type("batch.completed") == sorted(self.ended)
@@ -105,13 +107,13 @@ async def _until(client, holds, seconds=60):
 
 async def _tried(folder, breaking, bug=None, *, under_way=True):
     """The reason why it was not ready while `breaking` the storage of the daemon, which may have a bug."""
-    keeper = Keeper()
-    async with simulated() as simulator, keeper.serving():
+    recorder = RecordingReceiver()
+    async with simulated() as simulator, recorder.serving():
         installation = Installation(folder, simulator.url, poll_interval="100ms")
-        give(installation, keeper)
+        give(installation, recorder)
         if bug:
             plant(installation, bug)
-        return await Trial(simulator, keeper, installation).run(breaking(installation), under_way=under_way)
+        return await Trial(simulator, recorder, installation).run(breaking(installation), under_way=under_way)
 
 
 def _fails(*points, errno=EIO):
@@ -136,7 +138,7 @@ def _fails(*points, errno=EIO):
     ),
 )
 @pytest.mark.timeout(240)
-async def test_storage_that_fails_is_told_and_waited_for(tmp_path, breaking, said):
+async def test_storage_that_fails_is_reported_and_waited_for(tmp_path, breaking, said):
     """Not ready, and says so; nothing is sent that is not in the log; it recovers by itself; nothing is lost or sent twice."""
     reason = await _tried(tmp_path, breaking)
     assert any(words in reason for words in said.split("|")), reason
@@ -150,7 +152,7 @@ async def test_what_could_not_be_synced_is_not_sent(tmp_path):
 
 
 @pytest.mark.timeout(240)
-async def test_full_disk_is_told_and_waited_for(tmp_path):
+async def test_full_disk_is_reported_and_waited_for(tmp_path):
     """The same of a file system without a page left."""
     with small_file_system(tmp_path / "small", "2m") as folder:
         assert "database or disk is full" in await _tried(folder, lambda _: lambda _: full(folder))
@@ -186,10 +188,10 @@ async def test_what_is_sent_twice_is_found(tmp_path):
 @pytest.mark.timeout(600)
 async def test_a_disk_that_fails_now_and_then(tmp_path):
     """On a disk of which one call in fifty fails nothing is lost or invented; what was under way may come once more."""
-    keeper, chance = Keeper(), random.Random(9)
-    async with simulated(speed=60.0, jobs=25, seed=9) as simulator, keeper.serving():
+    recorder, chance = RecordingReceiver(), random.Random(9)
+    async with simulated(speed=60.0, jobs=25, seed=9) as simulator, recorder.serving():
         installation = Installation(tmp_path, simulator.url, poll_interval="50ms", requests_per_second=1000)
-        give(installation, keeper)
+        give(installation, recorder)
         fiu = Fiu(installation)
         async with installation.running() as daemon, httpx.AsyncClient(base_url=daemon.url, timeout=60) as client:
             outages = 0
@@ -201,17 +203,17 @@ async def test_a_disk_that_fails_now_and_then(tmp_path):
                         outages += 1
                         await anyio.sleep(3)
                 await _until(client, lambda reasons: not reasons)
-                await keeper.reads()
+                await recorder.reads()
             last = len(Log(installation.database).events)
             with anyio.fail_after(60):
                 while any(seq <= last for _, seq in Log(installation.database).pending()):  # noqa: ASYNC110
                     await anyio.sleep(0.2)
             assert await daemon.stop(signal.SIGTERM) == 0
     log = Log(installation.database)
-    log.has_a_delivery_for_each(keeper)
-    log.has_all_that_was_received(keeper)
-    log.was_received(keeper, last=last)
-    copies = len(keeper.ids) - len(set(keeper.ids))
+    log.has_a_delivery_for_each(recorder)
+    log.has_all_that_was_received(recorder)
+    log.was_received(recorder, last=last)
+    copies = len(recorder.ids) - len(set(recorder.ids))
     print(f"{outages} outages of {ROUNDS} seen, {len(log.events)} events, {copies} copies")  # noqa: T201 - of a long run
     assert outages > ROUNDS / 2
     assert copies <= ROUNDS * MAX_CONCURRENCY

@@ -14,13 +14,13 @@ import pytest
 from loopback import unreachable_url
 from planting import plant
 from programs import program
-from recording_receiver import Keeper, give
+from recording_receiver import RecordingReceiver, give
 from simulated_jobs import begin, end
 from tracking import COMMAND, Installation, simulated
 from truth import Log
 
-from tracker.daemon.control import Control, control_file
-from tracker.store.file_commands import back_up
+from tracker.daemon.control_file import ControlFile, control_file_path
+from tracker.store.database_file_commands import back_up
 
 WITHIN = 30
 NO_LOCK_ON_THE_FILE = """
@@ -154,9 +154,9 @@ async def test_a_lock_on_the_name_alone_is_found(installation):
 
 @pytest.mark.timeout(120)
 async def test_of_many_at_once_one_has_it(installation):
-    """Of four daemons that are started at once, on a file that is not there yet, one gets ready; the others name it."""
+    """Of three daemons that are started at once, on a file that is not there yet, one gets ready; the others name it."""
     async with AsyncExitStack() as stack:
-        all_of_them = [await stack.enter_async_context(begun(installation)) for _ in range(4)]
+        all_of_them = [await stack.enter_async_context(begun(installation)) for _ in range(3)]
         async with anyio.create_task_group() as group:
             for each in all_of_them:
                 group.start_soon(each.listen)
@@ -169,18 +169,18 @@ async def test_of_many_at_once_one_has_it(installation):
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
-async def test_what_a_killed_daemon_leaves_stops_nobody(installation):
+async def test_what_a_killed_daemon_leaves_stops_no_other(installation):
     """The lock file and the control file name a process that lives, as where a number is used again: it does not matter."""
-    keeper = Keeper()
-    keeper.url = "http://127.0.0.1:1/hook"
-    give(installation, keeper)
+    recorder = RecordingReceiver()
+    recorder.url = "http://127.0.0.1:1/hook"
+    give(installation, recorder)
     async with installation.running() as daemon:
         assert await daemon.stop(signal.SIGKILL) == -signal.SIGKILL
-    lock, control = installation.database.with_name("tracker.db.lock"), control_file(installation.database)
+    lock, control = installation.database.with_name("tracker.db.lock"), control_file_path(installation.database)
     assert lock.read_text() == f"{daemon.process.pid}\n"
     async with await anyio.open_process(["sleep", "600"]) as another:
         lock.write_text(f"{another.pid}\n")
-        left = msgspec.json.decode(control.read_bytes(), type=Control)
+        left = msgspec.json.decode(control.read_bytes(), type=ControlFile)
         control.write_bytes(msgspec.json.encode(msgspec.structs.replace(left, process=another.pid)))
         try:
             replayed = await installation.command("replay", "--receiver", "everything", "--dead")
@@ -196,21 +196,21 @@ async def test_what_a_killed_daemon_leaves_stops_nobody(installation):
 @pytest.mark.timeout(120)
 async def test_replay_is_left_to_the_daemon(tmp_path):
     """While a daemon runs `replay` opens nothing to write, and the daemon delivers; one that cannot be asked is named."""
-    keeper = Keeper()
-    async with simulated() as simulator, keeper.serving():
+    recorder = RecordingReceiver()
+    async with simulated() as simulator, recorder.serving():
         installation = Installation(tmp_path, simulator.url)
-        give(installation, keeper)
+        give(installation, recorder)
         (job,) = begin(simulator)
         async with installation.running() as daemon:
-            await _has(keeper, 2)
+            await _has(recorder, 2)
             end(simulator, job)
-            await _has(keeper, 3)
+            await _has(recorder, 3)
             answered, opened = await _replay(installation)
             assert "3 deliveries to everything pending again; they are on their way" in answered
             assert opened == []
-            await _has(keeper, 6)
-            assert set(Counter(keeper.ids).values()) == {2}
-            control_file(installation.database).unlink()
+            await _has(recorder, 6)
+            assert set(Counter(recorder.ids).values()) == {2}
+            control_file_path(installation.database).unlink()
             answered, opened = await _replay(installation)
             assert f"in use by another batch-tracker, process {daemon.process.pid}, and that cannot be asked" in answered
             assert opened == []
@@ -220,9 +220,9 @@ async def test_replay_is_left_to_the_daemon(tmp_path):
     assert opened, "who writes is not seen"
 
 
-async def _has(keeper, number):
-    while len(keeper.got) < number:
-        await keeper.reads()
+async def _has(recorder, number):
+    while len(recorder.got) < number:
+        await recorder.reads()
 
 
 async def _replay(installation):

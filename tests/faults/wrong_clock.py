@@ -10,7 +10,7 @@ SOON = 1.0
 
 
 class WrongClock:
-    """A clock that is `off` by so many seconds. `settings` are when it was set, by the true one, and how far off to be."""
+    """A clock that is wrong by `off` seconds. `settings` are when it was set, by the true one, and how far off to be."""
 
     def __init__(self, folder):
         self._file = folder / "clock"
@@ -22,7 +22,7 @@ class WrongClock:
         return self.settings[-1][1]
 
     def set(self, off):
-        """From now on it is `off` by so many seconds."""
+        """From now on it is wrong by `off` seconds."""
         whole = self._file.with_suffix(".new")
         whole.write_text(f"{off:+.0f}")
         whole.replace(self._file)

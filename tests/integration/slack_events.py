@@ -5,7 +5,7 @@ import msgspec
 from tracker.core.deliveries.delivery import Delivery
 from tracker.core.deliveries.fan_out import stream_of
 from tracker.core.events.event import batch_event, plain_event
-from tracker.core.jobs.job import read_job
+from tracker.core.jobs.job_reading import read_job
 
 NOW = 1_750_861_214_312
 """Unix milliseconds: 2025-06-25T14:20:14.312Z."""

@@ -45,6 +45,10 @@ class Slack:
         """What stands in the channel itself: (ts, payload)."""
         return [(ts, payload) for ts, payload in self.messages.items() if "thread_ts" not in payload]
 
+    def titles(self):
+        """The first line of each message that stands in the channel."""
+        return [payload["text"].splitlines()[0] for _, payload in self.posted()]
+
     def thread_of(self, ts):
         return [payload["text"] for payload in self.messages.values() if payload.get("thread_ts") == ts]
 

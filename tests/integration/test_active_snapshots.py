@@ -1,14 +1,14 @@
 """The active jobs as others see them while sweeps go on: the store's snapshots, of which there is one copy in memory."""
 
 import pytest
-from sweeping import HOUR, Watched
+from sweep_world import HOUR, SweepWorld
 
-from tracker.simulator.faults import Faults, parse
+from tracker.simulator.faults.fault_options import Faults, parse
 
 
 @pytest.fixture
-async def world(tmp_path):
-    return Watched(tmp_path / "tracker.db")
+async def world(database):
+    return SweepWorld(database)
 
 
 def snapshot(world):

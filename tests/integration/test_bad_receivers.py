@@ -9,7 +9,7 @@ from contextlib import closing
 import anyio
 import pytest
 from anyio.abc import SocketAttribute
-from delivering import SECRET, Telling, a_job
+from delivery_world import SECRET, DeliveryWorld, a_job
 from loopback import Loopback, answer, drips, hangs, loopback, resets, sends, unreachable_url
 from structlog.testing import capture_logs
 
@@ -69,20 +69,20 @@ class ResetsUnread(Loopback):
 
 
 async def expected(path, *urls, late=False):
-    """What each attempt came to that tells the receiver of one event, the clock set to when each is due.
+    """The outcome of each attempt to deliver one event, with the clock set to when each is due.
 
     It is at each of `urls` in turn and must have taken the event in the end; nothing secret may stand in the file or the log.
     A `late` one has a short timeout.
     """
-    telling, outcomes = Telling(path, retry=(60.0,) * 3), []
+    world, outcomes = DeliveryWorld(path, retry=(60.0,) * 3), []
     with capture_logs() as lines:
         for url in urls:
-            telling.timeout = TIMEOUT if late and not outcomes else PATIENT
-            async with telling.to(pipeline=url + HOOK):
+            world.timeout = TIMEOUT if late and not outcomes else PATIENT
+            async with world.with_receivers(pipeline=url + HOOK):
                 if not outcomes:
-                    await telling.record(a_job("a"))
-                outcomes += await telling.deliver()
-                ((state, telling.now),) = await telling.rows("state, due_at")
+                    await world.record(a_job("a"))
+                outcomes += await world.deliver()
+                ((state, world.now),) = await world.rows("state, due_at")
     with closing(sqlite3.connect(path)) as connection:
         kept = connection.execute("SELECT result, status, detail, answer FROM attempts ORDER BY number").fetchall()
         everything = "\n".join(connection.iterdump()) + repr(lines)
@@ -281,7 +281,7 @@ async def test_secret_at_the_cut_gives_nothing_away(tmp_path):
     ],
 )
 @pytest.mark.parametrize("code", [429, 503])
-async def test_retry_after_is_honoured(tmp_path, code, header, wait):
+async def test_retry_after_is_honored(tmp_path, code, header, wait):
     """Seconds, a date by our clock, nonsense, the past and the absurd, as they come over the wire."""
     await is_due_after(tmp_path, code, (f"retry-after: {header}",), wait)
 
@@ -297,15 +297,15 @@ async def test_retry_after_is_honoured(tmp_path, code, header, wait):
     ],
     ids=["alone", "beside seconds", "nonsense beside seconds", "absurd", "negative"],
 )
-async def test_retry_after_ms_is_honoured(tmp_path, headers, wait):
-    """The header in milliseconds is honoured as the one in seconds is, and wins over it."""
+async def test_retry_after_ms_is_honored(tmp_path, headers, wait):
+    """The header in milliseconds is honored as the one in seconds is, and wins over it."""
     await is_due_after(tmp_path, 429, headers, wait)
 
 
 async def is_due_after(tmp_path, code, headers, wait):
     async with loopback(sends(answer(b"", code, *headers))) as server:
-        telling = Telling(tmp_path / "tracker.db", retry=(60.0,) * 3)
-        async with telling.to(pipeline=server.url):
-            await telling.record(a_job("a"))
-            await telling.deliver()
-            assert await telling.rows("state, due_at") == [("pending", telling.now + wait * 1000)]
+        world = DeliveryWorld(tmp_path / "tracker.db", retry=(60.0,) * 3)
+        async with world.with_receivers(pipeline=server.url):
+            await world.record(a_job("a"))
+            await world.deliver()
+            assert await world.rows("state, due_at") == [("pending", world.now + wait * 1000)]

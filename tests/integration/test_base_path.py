@@ -4,12 +4,12 @@ import re
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from web_application import CONTROL, RIGHT, TOKEN, fill, surfaced
+from web_application import CONTROL, RIGHT, TOKEN, fill, served_application
 
-from tracker.web.access.site import DIRECT, Site
+from tracker.web.public_url import DIRECT, PublicUrl
 
 BASE = "/ops/batch-tracker"
-SITE = Site(base_path=BASE, external_url=f"https://ops.example.com{BASE}")
+PUBLIC_URL = PublicUrl(base_path=BASE, external_url=f"https://ops.example.com{BASE}")
 PAGES = ["/", "/?status=QUEUED", "/events", "/receivers", "/receivers/pipeline", "/accounts", "/login", "/nowhere"]
 PAGES += ["/jobs/job-1?account=one", "/jobs/job-0", "/events?before=20", "/receivers/team?state=pending"]
 LINK = re.compile(r'\b(?:href|src|action)="([^"#][^"]*)"')
@@ -22,7 +22,7 @@ def links(page):
 @pytest.fixture(scope="module")
 async def app(tmp_path_factory):
     """One that has jobs, deliveries in every state, and a proxy before it."""
-    async with surfaced(tmp_path_factory.mktemp("below") / "tracker.db", site=SITE) as app:
+    async with served_application(tmp_path_factory.mktemp("below") / "tracker.db", public_url=PUBLIC_URL) as app:
         await fill(app.store)
         yield app
 
@@ -45,7 +45,7 @@ async def test_every_link_is_below_the_path(app, passed_on):
 
 async def test_at_the_root_nothing_is_below_a_path(path):
     """Without a base path links begin at the root, and the prefix of another is no page."""
-    async with surfaced(path, site=DIRECT) as app:
+    async with served_application(path, public_url=DIRECT) as app:
         await fill(app.store)
         for page in PAGES:
             answer = await app.get(page, headers={"accept": "text/html"})
@@ -70,7 +70,7 @@ async def test_no_other_path_is_taken_for_it(app, target):
 
 async def test_redirects_and_the_cookie_are_below_the_path(path):
     """The login leads below the path and back, its cookie is sent there alone and over https alone, and so is its end."""
-    async with surfaced(path, token=TOKEN, site=SITE) as app:
+    async with served_application(path, token=TOKEN, public_url=PUBLIC_URL) as app:
         led = await app.get(BASE + "/events?type=batch.*", headers={"accept": "text/html"})
         assert led.headers["location"] == f"{BASE}/login?next=/events%3Ftype%3Dbatch.%2A"
         page = (await app.get(led.headers["location"])).text

@@ -8,12 +8,13 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 from server_samples import LIFE, REQUEST, Stuck, ask, hello, not_reading
-from web_application import surfaced
+from web_application import served_application
 
-from tracker.server.connection_limits import Limits, is_of_this_machine
+from tracker.server.connection import is_of_this_machine
+from tracker.server.connection_limits import ConnectionLimits
 from tracker.server.embedded import open_server
 
-SOON = Limits(arrival=0.3, answer=0.3)
+SOON = ConnectionLimits(read_timeout=0.3, write_timeout=0.3)
 LONG = 20.0
 """Seconds within which the patrol, that comes each second, has been everywhere, however slow the machine."""
 
@@ -170,9 +171,9 @@ async def test_many_requests_at_once():
             app.release.set()
 
 
-async def test_a_body_that_nobody_reads():
+async def test_an_unread_body():
     """A body that was answered before its end is read on for a while, for the next request's sake, and not without an end."""
-    limits = Limits(arrival=3600.0, unread=100_000)
+    limits = ConnectionLimits(read_timeout=3600.0, unread_body_bytes=100_000)
     head = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
     chunk = b"8000\r\n%s\r\n" % bytes(0x8000)
     async with open_server(hello, "127.0.0.1", 0, limits) as address:
@@ -195,7 +196,7 @@ async def test_a_body_that_nobody_reads():
 async def test_a_body_that_is_read_may_be_larger():
     """That limit is not one of bodies, which is the application's business."""
     asked = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 300000\r\n\r\n" + bytes(300_000)
-    async with open_server(reading, "127.0.0.1", 0, Limits(unread=1000)) as address:
+    async with open_server(reading, "127.0.0.1", 0, ConnectionLimits(unread_body_bytes=1000)) as address:
         assert b" 200 " in await ask(address, asked)
 
 
@@ -215,7 +216,7 @@ async def test_what_comes_behind_a_body_is_not_kept():
 
 async def test_idle_connections_make_room():
     """Where there are too many connections the one that was idle for longest goes, and every request is answered."""
-    async with open_server(hello, "127.0.0.1", 0, Limits(connections=5)) as address, AsyncExitStack() as stack:
+    async with open_server(hello, "127.0.0.1", 0, ConnectionLimits(connections=5)) as address, AsyncExitStack() as stack:
         idle = [await stack.enter_async_context(await anyio.connect_tcp(*address)) for _ in range(5)]
         for stream in idle[:1]:
             await stream.send(REQUEST)
@@ -231,7 +232,7 @@ AWAITED = b"POST /login HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n"
 
 async def test_requests_whose_body_does_not_come_make_room():
     """A request whose head is whole and whose body is not is no more than an idle connection: the oldest goes."""
-    async with open_server(reading, "127.0.0.1", 0, Limits(connections=5)) as address, AsyncExitStack() as stack:
+    async with open_server(reading, "127.0.0.1", 0, ConnectionLimits(connections=5)) as address, AsyncExitStack() as stack:
         slow = []
         for number in range(7):
             slow.append(await stack.enter_async_context(await anyio.connect_tcp(*address)))
@@ -262,7 +263,7 @@ async def all_at_work(**limits):
     """A server each of whose connections is at work, and its address."""
     app = Working()
     async with (
-        open_server(app, "127.0.0.1", 0, Limits(connections=3, reserve=2, grace=0.1, **limits)) as address,
+        open_server(app, "127.0.0.1", 0, ConnectionLimits(connections=3, reserved=2, shutdown_grace=0.1, **limits)) as address,
         AsyncExitStack() as stack,
     ):
         for _ in range(3):
@@ -286,15 +287,15 @@ async def test_probes_are_answered_where_every_connection_is_at_work():
 
 async def test_the_reserve_is_for_this_machine(monkeypatch):
     """Another machine's request is refused where every connection is at work, be it a probe: it can come in numbers."""
-    monkeypatch.setattr("tracker.server.connection_limits.is_of_this_machine", lambda _client, _server: False)
+    monkeypatch.setattr("tracker.server.connection.is_of_this_machine", lambda _client, _server: False)
     async with all_at_work() as address:
         assert b" 503 " in await ask(address, PROBE)
 
 
 async def test_one_address_has_a_part_of_the_connections(monkeypatch):
     """Another machine that opens connections without end loses its own, the oldest first; those of others stay."""
-    monkeypatch.setattr("tracker.server.connection_limits.is_of_this_machine", lambda _client, _server: False)
-    async with open_server(hello, "127.0.0.1", 0, Limits(of_one_address=3)) as address, AsyncExitStack() as stack:
+    monkeypatch.setattr("tracker.server.connection.is_of_this_machine", lambda _client, _server: False)
+    async with open_server(hello, "127.0.0.1", 0, ConnectionLimits(per_address=3)) as address, AsyncExitStack() as stack:
         other = await stack.enter_async_context(await anyio.connect_tcp(*address, local_host="127.0.0.2"))
         many = [await stack.enter_async_context(await anyio.connect_tcp(*address)) for _ in range(8)]
         for each in many[:5]:
@@ -305,8 +306,8 @@ async def test_one_address_has_a_part_of_the_connections(monkeypatch):
 
 
 async def test_this_machine_has_every_connection():
-    """A proxy on this machine asks for everybody: its connections are not counted as those of one client."""
-    async with open_server(hello, "127.0.0.1", 0, Limits(of_one_address=1)) as address, AsyncExitStack() as stack:
+    """A proxy on this machine has many clients: its connections are not counted as those of one client."""
+    async with open_server(hello, "127.0.0.1", 0, ConnectionLimits(per_address=1)) as address, AsyncExitStack() as stack:
         many = [await stack.enter_async_context(await anyio.connect_tcp(*address)) for _ in range(5)]
         for each in many:
             await each.send(REQUEST)
@@ -314,7 +315,7 @@ async def test_this_machine_has_every_connection():
 
 
 @pytest.mark.parametrize(
-    ("client", "server", "is_near"),
+    ("client", "server", "is_local"),
     [
         ("127.0.0.1", "127.0.0.1", True),
         ("127.8.8.8", "127.0.0.1", True),
@@ -325,14 +326,14 @@ async def test_this_machine_has_every_connection():
         ("", None, False),
     ],
 )
-def test_what_is_of_this_machine(client, server, is_near):
+def test_what_is_of_this_machine(client, server, is_local):
     """Loopback, and whatever comes from the very address that it asks at."""
-    assert is_of_this_machine(client, server) is is_near
+    assert is_of_this_machine(client, server) is is_local
 
 
 async def test_slow_clients_do_not_starve_healthz(tmp_path):
     """Beside 600 connections, idle, with half a head, with no body or unread, /healthz and the API are always answered."""
-    async with surfaced(tmp_path / "tracker.db") as app, AsyncExitStack() as stack:
+    async with served_application(tmp_path / "tracker.db") as app, AsyncExitStack() as stack:
         address = app.client.base_url.host, app.client.base_url.port
         for number in range(600):
             stream = await stack.enter_async_context(await anyio.connect_tcp(*address))

@@ -8,16 +8,18 @@ import pytest
 from loopback import answer, head_of, loopback, sends
 from structlog.testing import capture_logs
 
-from tracker.config.model import Secret
-from tracker.config.secrets_in_use import Credentials
+from tracker.config.credentials import Credentials
+from tracker.config.secret import Secret
 from tracker.config.toml_table import InvalidValue
 from tracker.core.deliveries.delivery import Delivery
 from tracker.core.errors.provider_failure import Reason
 from tracker.core.events.event import plain_event
 from tracker.core.jobs.job import Page
 from tracker.core.ports.provider import ListQuery
-from tracker.daemon.configuration import load
-from tracker.daemon.factory import Network, open_notifier, open_provider
+from tracker.daemon.load_configuration import load
+from tracker.daemon.network import Network
+from tracker.daemon.notifier_factory import open_notifier
+from tracker.daemon.provider_factory import open_provider
 from tracker.http.client import tls_context
 
 OLD, NEW = "canary-old-3141", "canary-new-2718"
@@ -121,18 +123,18 @@ async def test_file_that_cannot_be_read_changes_nothing(file, learned, spoil):
     assert await at_once(credentials).renewed(0)
 
 
-def taking(authorised):
+def taking(authorized):
     """A server that answers 401 to a request without this in its head, and records what came."""
 
     async def scene(stream):
-        good = authorised.encode() in scene.server.requests[-1]
+        good = authorized.encode() in scene.server.requests[-1]
         await stream.send(EMPTY if good else answer(b"wrong " + scene.server.requests[-1], 401))
         return True
 
     return scene
 
 
-class NoCards:
+class NoJobMessages:
     """No job has a card yet."""
 
     async def get(self, _receiver, _stream):
@@ -156,12 +158,12 @@ async def test_account_asks_with_the_new_key(tmp_path, file, network, learned, r
     async with loopback(scene) as scene.server:
         text = f'[[accounts]]\nname = "a"\napi_key = {reference}\nbase_url = "{scene.server.url}"\n'
         async with open_provider(configured(tmp_path, text).accounts[0], network) as provider:
-            refused = await provider.list_jobs(ListQuery(), 0, 1)
+            refused = await provider.list_jobs(ListQuery(), None, 1)
             assert refused.reason is Reason.UNAUTHORISED
             assert OLD not in refused.detail
             file.write_text(NEW)
-            at_once(provider._credentials)
-            assert isinstance(await provider.list_jobs(ListQuery(), 0, 1), Page)
+            at_once(provider._requests._credentials)
+            assert isinstance(await provider.list_jobs(ListQuery(), None, 1), Page)
         keys = [dict(head_of(request)[1])["authorization"] for request in scene.server.requests]
     assert keys == [f"Bearer {OLD}", f"Bearer {OLD}", f"Bearer {NEW}"]
     assert learned == [NEW]
@@ -184,11 +186,11 @@ async def test_receiver_is_sent_to_with_the_new_secret(tmp_path, file, network, 
         prefix = f"{scene.server.url}/hooks/" if "url = {{ file" in receiver else ""
         file.write_text(prefix + OLD)
         text = f'[[receivers]]\nname = "r"\n{receiver.format(file=file, url=scene.server.url)}\n'
-        async with open_notifier(configured(tmp_path, text).receivers[0], network, NoCards()) as notifier:
+        async with open_notifier(configured(tmp_path, text).receivers[0], network, NoJobMessages()) as notifier:
             refused = await notifier.send([DELIVERY])
             assert (refused.status, OLD in refused.answer) == (401, False)
             file.write_text(prefix + NEW)
-            at_once(notifier._credentials)
+            at_once(notifier._notifier._credentials)
             assert (await notifier.send([DELIVERY])).delivered
             assert (await notifier.send([DELIVERY])).delivered
     assert [NEW.encode() in request for request in scene.server.requests] == [False, False, True, True]
@@ -200,7 +202,7 @@ async def test_bot_posts_with_the_new_token(tmp_path, file, network):
     async with loopback(sends(answer(bad)), sends(answer(good))) as server:
         slack = f'kind = "slack"\ntoken = {{ file = "{file}" }}\nchannel = "#c"\napi = "{server.url}"\n'
         text = f'[[receivers]]\nname = "r"\n{slack}'
-        async with open_notifier(configured(tmp_path, text).receivers[0], network, NoCards()) as notifier:
+        async with open_notifier(configured(tmp_path, text).receivers[0], network, NoJobMessages()) as notifier:
             file.write_text(NEW)
             assert (await notifier.send([DELIVERY])).delivered
         keys = [dict(head_of(request)[1])["authorization"] for request in server.requests]

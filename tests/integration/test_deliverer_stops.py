@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
-from delivering import Telling, a_job
+from delivery_world import DeliveryWorld, a_job
 from slack_events import delivery
 from slack_standin import slack
 
-from tracker.core.deliveries.adaptive_concurrency import MAX_CONCURRENCY
+from tracker.core.deliveries.adaptive_concurrency_per_receiver import MAX_CONCURRENCY
 from tracker.core.deliveries.delivery import DeliveryPolicy, Outcome, Result
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.ports.notifier import AttemptCancelled
@@ -20,7 +20,7 @@ from tracker.http.rate_limiter import RateLimiter
 from tracker.runtime.heartbeat import Heartbeat
 from tracker.runtime.liveness import Loop
 
-LIFE = 10.0
+LIFE = 20.0
 
 
 class Slow:
@@ -45,89 +45,89 @@ class Slow:
 
 
 @asynccontextmanager
-async def telling(path):
+async def opened_world(database):
     """A store with 20 pending deliveries, a notifier, and deliverers to be run."""
-    bench = Telling(path / "tracker.db")
-    async with bench.to(pipeline="http://127.0.0.1:1"):
-        await bench.record(*[a_job(f"job-{number}") for number in range(20)])
-        bench.slow, bench.loop = Slow(), Loop()
-        bench.deliverer = lambda: Deliverer(
+    world = DeliveryWorld(database)
+    async with world.with_receivers(pipeline="http://127.0.0.1:1"):
+        await world.record(*[a_job(f"job-{number}") for number in range(20)])
+        world.slow, world.loop = Slow(), Loop()
+        world.deliverer = lambda: Deliverer(
             "pipeline",
             DeliveryPolicy(retry=(5.0,), hold=900.0),
-            bench.slow,
-            bench.store.outbox,
-            bench.store.wakeups,
-            now=bench.clock,
+            world.slow,
+            world.store.outbox,
+            world.store.wakeups,
+            now=world.clock,
             jitter=lambda: 0.5,
-            heartbeat=Heartbeat(bench.loop),
+            heartbeat=Heartbeat(world.loop),
         )
         with anyio.fail_after(LIFE):
-            yield bench
+            yield world
 
 
 @asynccontextmanager
-async def leaving(bench):
+async def leaving(world):
     """A deliverer with the most attempts under way is stopped; at the end of the context it has ended."""
-    deliverer = bench.deliverer()
+    deliverer = world.deliverer()
     async with anyio.create_task_group() as group:
         group.start_soon(deliverer.run)
-        await bench.slow.full.wait()
+        await world.slow.full.wait()
         deliverer.stop()
         yield
 
 
-async def states(bench):
-    return [state for (state,) in await bench.rows("state")]
+async def states(world):
+    return [state for (state,) in await world.rows("state")]
 
 
-async def test_what_is_under_way_is_settled_and_nothing_else_begins(tmp_path):
+async def test_what_is_under_way_is_settled_and_nothing_else_begins(database):
     """Sixteen attempts are waited for; the other four are left to the successor, who sends none of the sixteen."""
-    async with telling(tmp_path) as bench:
-        async with leaving(bench):
+    async with opened_world(database) as world:
+        async with leaving(world):
             await anyio.wait_all_tasks_blocked()
-            assert await states(bench) == ["pending"] * 20
-            bench.slow.answers()
-        assert sorted(await states(bench)) == ["delivered"] * 16 + ["pending"] * 4
-        sent = list(bench.slow.sent)
-        await bench.deliverer().deliver_due()
-        assert await states(bench) == ["delivered"] * 20
-        assert len(set(bench.slow.sent)) == len(bench.slow.sent) == 20
-        assert bench.slow.sent[:16] == sent
+            assert await states(world) == ["pending"] * 20
+            world.slow.answers()
+        assert sorted(await states(world)) == ["delivered"] * 16 + ["pending"] * 4
+        sent = list(world.slow.sent)
+        await world.deliverer().deliver_due()
+        assert await states(world) == ["delivered"] * 20
+        assert len(set(world.slow.sent)) == len(world.slow.sent) == 20
+        assert world.slow.sent[:16] == sent
 
 
-async def test_withdrawn_attempt_counts_as_none(tmp_path):
+async def test_withdrawn_attempt_counts_as_none(database):
     """What was withdrawn before it was sent is pending as before, without an attempt, and the deliverer ends."""
-    async with telling(tmp_path) as bench:
-        async with leaving(bench):
-            bench.slow.withdrawn = True
-            bench.slow.answers()
-        assert await bench.rows("state, attempts") == [("pending", 0)] * 20
-        assert await bench.rows("seq", "attempts") == []
+    async with opened_world(database) as world:
+        async with leaving(world):
+            world.slow.withdrawn = True
+            world.slow.answers()
+        assert await world.rows("state, attempts") == [("pending", 0)] * 20
+        assert await world.rows("seq", "attempts") == []
 
 
-async def test_leaving_before_it_began_is_leaving(tmp_path):
+async def test_leaving_before_it_began_is_leaving(database):
     """A deliverer that is stopped before it runs sends nothing."""
-    async with telling(tmp_path) as bench:
-        leaving = bench.deliverer()
+    async with opened_world(database) as world:
+        leaving = world.deliverer()
         leaving.stop()
         await leaving.run()
-        assert bench.slow.sent == []
+        assert world.slow.sent == []
 
 
-async def test_idle_one_leaves_at_once(tmp_path):
+async def test_idle_one_leaves_at_once(database):
     """A deliverer that sleeps until something is due, here for an hour, need not be waited for."""
-    async with telling(tmp_path) as bench:
-        bench.slow.answers()
-        leaving = bench.deliverer()
+    async with opened_world(database) as world:
+        world.slow.answers()
+        leaving = world.deliverer()
         async with anyio.create_task_group() as group:
             group.start_soon(leaving.run)
-            while await states(bench) != ["delivered"] * 20 or bench.loop.expected_at < anyio.current_time() + 3000:
+            while await states(world) != ["delivered"] * 20 or world.loop.expected_at < anyio.current_time() + 3000:
                 await anyio.wait_all_tasks_blocked()
             leaving.stop()
 
 
 def failing(monkeypatch, outbox, step, times):
-    """Have `step` of the outbox fail so many times; set once it has been asked for again."""
+    """Have `step` of the outbox fail `times` times; set once it has been asked for again."""
     monkeypatch.setattr("tracker.delivery.deliverer.PAUSE_AFTER_STORAGE_ERROR", 0.01)
     carry_out, failures, again = getattr(outbox, step), itertools.count(), anyio.Event()
 
@@ -141,30 +141,30 @@ def failing(monkeypatch, outbox, step, times):
     return again
 
 
-async def test_what_was_sent_is_settled_before_it_goes_though_the_store_fails(tmp_path, monkeypatch):
+async def test_what_was_sent_is_settled_before_it_goes_though_the_store_fails(database, monkeypatch):
     """As long as what became of an attempt cannot be written the deliverer stays, sends nothing, and writes it in the end."""
-    async with telling(tmp_path) as bench:
-        again = failing(monkeypatch, bench.store.outbox, "settle", 2)
-        async with leaving(bench):
-            bench.slow.answers()
+    async with opened_world(database) as world:
+        again = failing(monkeypatch, world.store.outbox, "settle", 2)
+        async with leaving(world):
+            world.slow.answers()
         assert again.is_set()
-        assert sorted(await states(bench)) == ["delivered"] * 16 + ["pending"] * 4
-        assert len(set(bench.slow.sent)) == len(bench.slow.sent) == 16
+        assert sorted(await states(world)) == ["delivered"] * 16 + ["pending"] * 4
+        assert len(set(world.slow.sent)) == len(world.slow.sent) == 16
 
 
 @pytest.mark.parametrize("step", ["settle", "claim"])
-async def test_what_is_under_way_outlives_a_store_that_fails(tmp_path, monkeypatch, step):
+async def test_what_is_under_way_outlives_a_store_that_fails(database, monkeypatch, step):
     """An attempt that waits for its answer while something else cannot be read or written is not sent again for that."""
-    async with telling(tmp_path) as bench, anyio.create_task_group() as group:
-        group.start_soon(bench.deliverer().run)
-        await bench.slow.full.wait()
-        again = failing(monkeypatch, bench.store.outbox, step, 1)
-        bench.slow.first.set()
+    async with opened_world(database) as world, anyio.create_task_group() as group:
+        group.start_soon(world.deliverer().run)
+        await world.slow.full.wait()
+        again = failing(monkeypatch, world.store.outbox, step, 1)
+        world.slow.first.set()
         await again.wait()
-        bench.slow.answers()
-        while await states(bench) != ["delivered"] * 20:
+        world.slow.answers()
+        while await states(world) != ["delivered"] * 20:
             await anyio.wait_all_tasks_blocked()
-        assert len(set(bench.slow.sent)) == len(bench.slow.sent) == 20
+        assert len(set(world.slow.sent)) == len(world.slow.sent) == 20
         group.cancel_scope.cancel()
 
 

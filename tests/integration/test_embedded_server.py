@@ -12,7 +12,7 @@ from server_samples import LIFE, Stuck, ask, hello, loopbacks, not_reading
 
 from tracker.core.errors.listen_error import ListenError
 from tracker.server import embedded as serving_module
-from tracker.server.embedded import Address, Limits, open_server, open_server_on, reached_locally
+from tracker.server.embedded import Address, ConnectionLimits, open_server, open_server_on, reached_locally
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ def test_address_has_a_url(address, url):
 
 
 async def test_answer_is_the_applications_own():
-    """Nothing tells which server this is, and there is a date."""
+    """No header names the server, and there is a date."""
     async with open_server(hello, "127.0.0.1", 0) as address:
         head, _, body = (await ask(address)).partition(b"\r\n\r\n")
     names = [line.partition(b":")[0].lower() for line in head.split(b"\r\n")[1:]]
@@ -48,12 +48,12 @@ async def test_answer_is_the_applications_own():
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio", ("asyncio", {"use_uvloop": True})], ids=["asyncio", "uvloop"])
-async def test_it_rests_while_nobody_is_connected(monkeypatch):
+async def test_it_rests_without_connections(monkeypatch):
     """Without a connection it wakes for nothing; who comes after a day is given that day's date, and is looked after."""
     ticks, seconds = [], [1_000_000_000]
     pause = serving_module._Server._pause
     monkeypatch.setattr(serving_module._Server, "_pause", lambda self: ticks.append(1) or pause(self))
-    monkeypatch.setattr(serving_module, "_PATROL", 0.01)
+    monkeypatch.setattr(serving_module, "_CHECK_INTERVAL", 0.01)
     monkeypatch.setattr(serving_module, "formatdate", lambda *, usegmt: formatdate(seconds[0], usegmt=usegmt))
     async with open_server(hello, "127.0.0.1", 0) as address:
         await anyio.sleep(0.2)
@@ -79,7 +79,7 @@ async def test_port_is_free_again_afterwards():
 
 
 @pytest.mark.parametrize("host", loopbacks())
-async def test_port_that_is_taken_is_told(host):
+async def test_port_that_is_taken_is_reported(host):
     """The error names host, port and reason, and the application is not started."""
     async with open_server(hello, host, 0) as address:
         with pytest.raises(ListenError) as error:
@@ -143,7 +143,7 @@ def test_programs_of_the_machine_ask_over_loopback(hosts, near):
         ("x" * 64 + ".invalid", "Name or service not known"),
     ],
 )
-async def test_host_that_is_not_here_is_told(host, reason):
+async def test_host_that_is_not_here_is_reported(host, reason):
     """An address of another machine and a name that is none are an error of the same form."""
     with pytest.raises(ListenError) as error:
         async with open_server(hello, host, 9471):
@@ -199,7 +199,10 @@ async def test_too_many_connections_are_answered_503():
     """Where every connection has a request under way one more is answered 503; when one has ended, the next is served."""
     app = Stuck()
     with anyio.fail_after(LIFE):
-        async with anyio.create_task_group() as group, open_server(app, "127.0.0.1", 0, Limits(connections=1)) as address:
+        async with (
+            anyio.create_task_group() as group,
+            open_server(app, "127.0.0.1", 0, ConnectionLimits(connections=1)) as address,
+        ):
             group.start_soon(ask, address)
             await app.inside.wait()
             assert b" 503 " in await ask(address)

@@ -59,12 +59,14 @@ def run(tmp_path_factory):
         ("jobs --status sucess", "'--status': found 'sucess', which is no status of a job; did you mean 'SUCCESS'?"),
         ("jobs --status pausde", "'--status': found 'pausde', which is no status of a job; did you mean 'Paused'?"),
         ("jobs --json --account zzz", "'--account': found 'zzz', expected the name of an account; there are: research, old"),
+        ("jobs --provider mistrall", "'--provider': found 'mistrall', expected the name of a vendor; did you mean 'mistral'?"),
+        ("events --provider x", "'--provider': found 'x', expected the name of a vendor; there are: mistral"),
         ("deliveries --receiver pipelin", "'--receiver': found 'pipelin', expected the name of a receiver; did you mean 'pipe"),
         (
             "send-test pipeline --type batch.fail",
             "'--type': found 'batch.fail', expected the name of a type; did you mean 'batch",
         ),
-        ("deliveries --state ded", "'--state': 'ded' is not one of 'pending', 'delivered', 'dead', 'superseded'"),
+        ("deliveries --state ded", "'--state': 'ded' is not one of 'pending', 'delivered', 'dead', 'superseded', "),
     ],
 )
 def test_unknown_name_is_a_mistake(run, line, said):
@@ -85,6 +87,10 @@ def test_unknown_name_is_a_mistake(run, line, said):
         ("jobs --json --status PAUSED", 0),
         ("jobs --json --status queued", 0),
         ("jobs --json --account old", 1),
+        ("jobs --json --provider mistral", 1),
+        ("jobs --json --provider gemini", 0),
+        ("events --json --provider mistral", 3),
+        ("events --json --provider gemini", 0),
         ("deliveries --json --receiver former", 3),
         ("deliveries --json --receiver pipeline", 0),
     ],

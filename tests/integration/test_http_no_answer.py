@@ -91,7 +91,7 @@ async def test_head_without_end_is_none(ask):
 
 
 async def test_interim_answers_without_end_are_none(ask):
-    """1xx that never end are given up long before the deadline: to read them would keep everybody else waiting."""
+    """An endless series of 1xx is given up long before the deadline: to read it would block all other requests."""
     async with loopback(hangs(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 17 + answer())) as server:
         said = await ask(server.url)
     assert said == NoAnswer(not_http("too many interim answers"))
@@ -134,7 +134,7 @@ async def test_server_without_tls_is_no_answer(ask):
         (f"http:///{SECRET}", UNSUPPORTED),
     ],
 )
-async def test_malformed_url_is_not_told(ask, url, detail):
+async def test_malformed_url_is_not_reported(ask, url, detail):
     """A URL that is none is no answer either, and the detail does not quote it."""
     assert await ask(url) == NoAnswer(detail)
 
@@ -151,7 +151,7 @@ async def test_server_that_echoes_gives_nothing_away(ask):
         assert KEY.encode() in server.requests[-1]
 
 
-async def test_header_that_cannot_be_sent_is_not_told(ask):
+async def test_header_that_cannot_be_sent_is_not_reported(ask):
     """A key with a line break in it is refused before anything is sent, and not quoted."""
     async with loopback(sends(answer())) as server:
         said = await ask(server.url, authorization=f"Bearer {KEY}\r\nx: y")

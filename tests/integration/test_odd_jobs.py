@@ -5,19 +5,19 @@ import random
 import msgspec
 import pytest
 from msgspec import UNSET
-from sweeping import Watched
+from sweep_world import SweepWorld
 
 from tracker.core.events.event import MAX_EVENT_BYTES
 from tracker.core.queries.filters import EventFilter
-from tracker.store.file_commands import verify
+from tracker.store.database_file_commands import verify
 from tracker.store.opening import open_reader
 
 ERRORS = [{"message": f"row {number} has no custom_id", "count": 1} for number in range(5000)]
 
 
 @pytest.fixture
-async def world(tmp_path):
-    return Watched(tmp_path / "tracker.db")
+async def world(database):
+    return SweepWorld(database)
 
 
 def misreport(world, job_id, **properties):
@@ -26,8 +26,9 @@ def misreport(world, job_id, **properties):
     world.workspace.plans[job_id] = msgspec.structs.replace(plan, misreported=properties)
 
 
-async def test_five_thousand_errors(world):
+async def test_five_thousand_errors(path):
     """A job that fails with 5,000 errors is one small event; in another order they are no other errors."""
+    world = SweepWorld(path)
     (job,) = world.add(1, created=-300.0)
     async with world.running():
         await world.sweep()
@@ -40,8 +41,8 @@ async def test_five_thousand_errors(world):
         assert (await world.sweep())[0].events == ()
     async with open_reader(world.path) as reader:
         assert max(len(body) for _, body in await reader.events(0, EventFilter(), limit=10)) < MAX_EVENT_BYTES / 8
-    assert world.path.stat().st_size < 1_000_000
-    assert verify(world.path).differences == ()
+    assert path.stat().st_size < 1_000_000
+    assert verify(path).differences == ()
 
 
 async def test_end_without_counters(world):

@@ -6,14 +6,14 @@ from itertools import pairwise
 import msgspec
 import pytest
 from moving_api import MovingApi, new_job, stepped
+from storage_engines import open_any_store
 
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.jobs.job import MalformedJob
-from tracker.core.reconciliation.sweep_plan import PAGE_SIZE
-from tracker.polling.missing_jobs import MOST_FAILURES, MOST_GETS
-from tracker.polling.page_narrowing import MOST_REQUESTS
+from tracker.polling.pagination.page_splitting import MAX_REQUESTS
 from tracker.polling.poller import Poller
-from tracker.store.opening import open_store
+from tracker.polling.unlisted_jobs import MAX_FAILED_GETS, MAX_GETS
+from tracker.providers.mistral.jobs_api import CAPABILITIES
 
 BEGIN = 1_750_000_000
 DAY = 86_400
@@ -23,7 +23,7 @@ BROKEN = Failure(Reason.SERVER, "HTTP 500", status=500)
 class World(MovingApi):
     """An API with pages of a hundred, and a poller before it on the same clock."""
 
-    page_limit = PAGE_SIZE
+    page_limit = CAPABILITIES.page_size
 
     def __init__(self):
         super().__init__(BEGIN)
@@ -31,7 +31,7 @@ class World(MovingApi):
 
     @asynccontextmanager
     async def watched(self, path):
-        async with open_store(path, notified=lambda event, _backfilled: self.log.append(event)) as store:
+        async with open_any_store(path, notified=lambda event, _backfilled: self.log.append(event)) as store:
             now = lambda: self.clock * 1000  # noqa: E731 - it is what the poller is given
             self.poller = Poller("default", self, store, backfill=7 * DAY, now=now)
             yield self
@@ -47,7 +47,7 @@ class World(MovingApi):
             self.put(stepped(self.jobs[name], "FAILED", self.clock))
 
     async def sweep(self, after=15):
-        """The types and jobs of the events of a sweep so many seconds later; its report and its cost are kept."""
+        """The types and jobs of the events of a sweep `after` seconds later; its report and its cost are kept."""
         self.clock += after
         logged, before = len(self.log), self.requests
         self.asked.clear()
@@ -57,8 +57,8 @@ class World(MovingApi):
 
 
 @pytest.fixture
-async def world(tmp_path):
-    async with World().watched(tmp_path / "tracker.db") as world:
+async def world(database):
+    async with World().watched(database) as world:
         yield world
 
 
@@ -159,7 +159,7 @@ async def test_many_bad_jobs_are_isolated_sweep_by_sweep(world):
     found = set()
     for number in range(40):
         found |= {name for _, name in await world.sweep(1)}
-        assert world.cost <= 2 * MOST_REQUESTS + 30
+        assert world.cost <= 2 * MAX_REQUESTS + 30
         assert number > 5 or world.report.failure.reason is Reason.INCOMPLETE
     assert found == set(names) - world.unlisted
     assert world.report.failure is None
@@ -177,14 +177,14 @@ async def test_where_no_list_can_be_read_jobs_are_asked_for_by_id(world):
 
 async def test_gets_are_few_and_take_turns(world):
     """A thousand jobs cost a bounded number of gets in a sweep, and each has its turn."""
-    names = [f"job-{number:03d}" for number in range(3 * MOST_GETS)]
+    names = [f"job-{number:03d}" for number in range(3 * MAX_GETS)]
     world.add(*names)
     await world.sweep()
     world.broken = BROKEN
     asked = set()
     for _ in range(3):
         await world.sweep()
-        assert len(world.asked) == MOST_GETS
+        assert len(world.asked) == MAX_GETS
         asked.update(world.asked)
     assert asked == set(names)
 
@@ -251,18 +251,18 @@ class HalfBroken(World):
     bad = None
     failing = BROKEN
 
-    async def list_jobs(self, query, page, page_size):
+    async def list_jobs(self, query, token, page_size):
         if self.bad == ("active" if query.statuses else "new"):
             self.requests += 1
             return self.failing
-        return await super().list_jobs(query, page, page_size)
+        return await super().list_jobs(query, token, page_size)
 
 
 @pytest.mark.parametrize("bad", ["new", "active"])
 @pytest.mark.parametrize("others", [0, 200], ids=["one list read", "two lists read"])
-async def test_a_list_that_never_answers_costs_only_itself(tmp_path, bad, others):
+async def test_a_list_that_never_answers_costs_only_itself(database, bad, others):
     """It times out each time: the jobs of the other list are followed, and the ends logged; the account is not well."""
-    async with HalfBroken().watched(tmp_path / "tracker.db") as world:
+    async with HalfBroken().watched(database) as world:
         names = [f"job-{number:03d}" for number in range(10)]
         world.add(*(f"ended-{number:03d}" for number in range(others)), status="SUCCESS")
         world.add(*names)
@@ -278,9 +278,9 @@ async def test_a_list_that_never_answers_costs_only_itself(tmp_path, bad, others
 
 
 @pytest.mark.parametrize("bad", ["new", "active"])
-async def test_a_list_that_fails_as_a_whole_costs_only_itself(tmp_path, bad):
+async def test_a_list_that_fails_as_a_whole_costs_only_itself(database, bad):
     """The sweep ends, the ends of jobs are logged, and the parts of that list are not tried in each sweep."""
-    async with HalfBroken().watched(tmp_path / "tracker.db") as world:
+    async with HalfBroken().watched(database) as world:
         names = [f"job-{number:03d}" for number in range(40)]
         world.add(*(f"ended-{number:03d}" for number in range(200)), status="SUCCESS")
         world.add(*names)
@@ -293,12 +293,27 @@ async def test_a_list_that_fails_as_a_whole_costs_only_itself(tmp_path, bad):
             assert await world.sweep() == failed(name)
             assert world.report.failure is None or world.report.failure.reason is not Reason.NETWORK
             costs.append(world.cost)
-        assert max(costs) <= MOST_REQUESTS + 20
+        assert max(costs) <= MAX_REQUESTS + 20
         assert sum(cost > 10 for cost in costs) <= 4
         world.bad = None
         world.add("new", status="SUCCESS")
         assert await world.sweep() == {("batch.created", "new"), ("batch.completed", "new")}
         assert (world.report.failure, world.report.unreadable) == (None, ())
+
+
+async def test_a_list_that_fails_as_a_whole_is_not_probed_in_each_sweep(database):
+    """Once no part of it could be read, the next sweeps ask for it alone, until a part of it is due again."""
+    async with HalfBroken().watched(database) as world:
+        world.add(*(f"ended-{number:03d}" for number in range(200)), status="SUCCESS")
+        world.add("active")
+        await world.sweep()
+        await world.sweep()
+        world.bad = "new"
+        costs = []
+        for _ in range(4):
+            await world.sweep()
+            costs.append(world.cost)
+        assert max(costs[1:]) < costs[0]
 
 
 class Shapeless(World):
@@ -307,8 +322,8 @@ class Shapeless(World):
     shapeless = frozenset()
     nowhere = False
 
-    async def list_jobs(self, query, page, page_size):
-        answer = await super().list_jobs(query, page, page_size)
+    async def list_jobs(self, query, token, page_size):
+        answer = await super().list_jobs(query, token, page_size)
         if isinstance(answer, Failure):
             return answer
         bad = tuple(MalformedJob(job.id, "no status") for job in answer.jobs if job.id in self.shapeless)
@@ -321,9 +336,9 @@ class Shapeless(World):
         return MalformedJob(job_id, "no status") if self.nowhere and job_id in self.shapeless else answer
 
 
-async def test_a_job_without_a_status_in_its_list_is_asked_for(tmp_path):
+async def test_a_job_without_a_status_in_its_list_is_asked_for(database):
     """Its own answer has one: it is followed to its end, and is named only while nothing can be read of it."""
-    async with Shapeless().watched(tmp_path / "tracker.db") as world:
+    async with Shapeless().watched(database) as world:
         world.add("a", "b")
         await world.sweep()
         world.shapeless = {"a"}
@@ -333,9 +348,10 @@ async def test_a_job_without_a_status_in_its_list_is_asked_for(tmp_path):
         assert await world.sweep() == failed("a", "b")
 
 
-async def test_a_job_without_a_status_anywhere_is_asked_for_ever_more_rarely(tmp_path):
+@pytest.mark.slow
+async def test_a_job_without_a_status_anywhere_is_asked_for_ever_more_rarely(database):
     """It is named once in each report, costs few gets, and is followed when its answers have a status again."""
-    async with Shapeless().watched(tmp_path / "tracker.db") as world:
+    async with Shapeless().watched(database) as world:
         world.add("a", "b")
         await world.sweep()
         world.shapeless, world.nowhere = {"a"}, True
@@ -370,19 +386,19 @@ class SpoiltByOne(World):
 
     spoiling = None
 
-    async def list_jobs(self, query, page, page_size):
-        everything = await super().list_jobs(query, 0, self.page_limit)
+    async def list_jobs(self, query, token, page_size):
+        everything = await super().list_jobs(query, None, self.page_limit)
         self.requests -= 1
         if isinstance(everything, Failure) or self.spoiling in {job.id for job in everything.jobs}:
             self.requests += 1
             return BROKEN
-        return await super().list_jobs(query, page, page_size)
+        return await super().list_jobs(query, token, page_size)
 
 
 @pytest.mark.parametrize("place", [0, 20, 39], ids=["first", "in the middle", "newest"])
-async def test_a_job_that_spoils_every_page_is_passed_by(tmp_path, place):
+async def test_a_job_that_spoils_every_page_is_passed_by(database, place):
     """New jobs behind it are found, short ones too, the ends of others are logged, it is named, and found once it heals."""
-    async with SpoiltByOne().watched(tmp_path / "tracker.db") as world:
+    async with SpoiltByOne().watched(database) as world:
         names = [f"job-{number:03d}" for number in range(40)]
         world.add(*names[:place])
         await world.sweep()
@@ -408,9 +424,9 @@ async def test_a_job_that_spoils_every_page_is_passed_by(tmp_path, place):
 
 
 @pytest.mark.parametrize("failures", [1, 2, 3, 4, 9])
-async def test_an_outage_that_ends_while_it_is_looked_at_is_no_bad_job(tmp_path, failures):
+async def test_an_outage_that_ends_while_it_is_looked_at_is_no_bad_job(database, failures):
     """Whichever answer is the first good one, no hole is left, and the next sweep is whole."""
-    async with SpoiltByOne().watched(tmp_path / "tracker.db") as world:
+    async with SpoiltByOne().watched(database) as world:
         world.add("a", "b")
         await world.sweep()
         await world.sweep()
@@ -435,7 +451,7 @@ async def test_many_gets_that_fail_end_the_sweep(world):
     world.refused = dict.fromkeys(names, BROKEN)
     for name in names:
         world.delete(name)
-    for expected in (MOST_FAILURES, 2 * MOST_FAILURES, 12):
+    for expected in (MAX_FAILED_GETS, 2 * MAX_FAILED_GETS, 12):
         await world.sweep(1)
         assert len(world.report.unreadable) == expected
 
@@ -592,13 +608,13 @@ async def test_jobs_of_one_second_that_end_together_are_explained_by_pages(world
     assert world.cost <= jobs // 100 + 8
 
 
-async def test_an_api_that_ignores_the_page_is_said(world):
+async def test_an_api_that_ignores_the_page_is_reported(world):
     """Twenty of many jobs again and again: the sweep is no good one, says why, and costs few requests."""
     world.add(*(f"job-{number:03d}" for number in range(250)))
     honest = world.list_jobs
 
     async def first_page(query, _page, _size):
-        page = await honest(query, 0, 20)
+        page = await honest(query, None, 20)
         return msgspec.structs.replace(page, jobs=page.jobs[:20])
 
     world.list_jobs = first_page
@@ -606,7 +622,7 @@ async def test_an_api_that_ignores_the_page_is_said(world):
         await world.sweep()
         assert world.report.failure.reason is Reason.INCOMPLETE
         assert "ignores `page`" in world.report.failure.detail
-        assert world.cost <= 4 + MOST_GETS
+        assert world.cost <= 4 + MAX_GETS
 
 
 async def test_the_watermark_waits_for_a_new_job_that_is_not_logged_yet(world):

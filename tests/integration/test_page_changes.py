@@ -4,7 +4,7 @@ import re
 
 import pytest
 from job_changes import SINCE, moved, seen
-from web_application import RIGHT, surfaced
+from web_application import RIGHT, served_application
 
 from tracker.core.jobs.job import COUNTERS
 from tracker.web.pages.partial_updates import HEADER, Versions
@@ -76,7 +76,7 @@ def test_versions_are_forgotten():
 
 async def test_a_look_at_the_page_costs_what_changed(path):
     """With fifty jobs on it a look is answered 204 while nothing changes, and by that one job's row where one moves."""
-    async with surfaced(path) as app:
+    async with served_application(path) as app:
         over = {"status": "SUCCESS", "completed_at": SINCE // 1000} | dict.fromkeys(COUNTERS[:3], 100)
         jobs = [seen(f"job-{number}", account="one", **over) for number in range(50)]
         await app.store.record("one", jobs)
@@ -96,7 +96,7 @@ async def test_a_look_at_the_page_costs_what_changed(path):
 @pytest.mark.parametrize("url", ["/", "/static/page.css", "/api/openapi.json", "/api/jobs", "/metrics"])
 async def test_answers_are_compressed_for_those_who_take_it(path, url):
     """Pages, styles, metrics and JSON are sent compressed where that is accepted, and as they are where it is not."""
-    async with surfaced(path) as app:
+    async with served_application(path) as app:
         await app.store.record("one", [seen(f"job-{number}", account="one") for number in range(50)])
         compressed = await app.get(url, headers={"accept-encoding": "gzip"})
         plain = await app.get(url, headers={"accept-encoding": "identity"})
@@ -109,6 +109,6 @@ async def test_answers_are_compressed_for_those_who_take_it(path, url):
 async def test_the_stream_is_not_compressed(path):
     """An event is sent as it is the moment it comes: a compressor would keep it back."""
     asked = {"accept-encoding": "gzip"} | RIGHT
-    async with surfaced(path) as app, app.client.stream("GET", "/api/stream", headers=asked) as answer:
+    async with served_application(path) as app, app.client.stream("GET", "/api/stream", headers=asked) as answer:
         assert "content-encoding" not in answer.headers
         assert (await anext(answer.aiter_raw())).startswith(b"retry:")

@@ -5,7 +5,7 @@ import re
 import pytest
 from job_changes import SINCE, seen
 from msgspec.structs import replace
-from web_application import ACCOUNTS, surfaced
+from web_application import ACCOUNTS, served_application
 
 from tracker.core.deliveries.circuit import FAILURES_TO_OPEN, Circuit
 from tracker.core.deliveries.delivery import Outcome, Result, settle
@@ -38,14 +38,25 @@ async def lose_one(store):
     [
         (Circuit(failures=FAILURES_TO_OPEN - 1, reason="server"), []),
         (FAILING, [("bad", "Receiver team keeps failing (server): HTTP 500")]),
-        (DISABLED, [("bad", "Receiver team is disabled: it answered that it is gone. It gets nothing until it is enabled")]),
+        (
+            DISABLED,
+            [
+                (
+                    "bad",
+                    (
+                        "Receiver team is disabled, as it wants no further deliveries: HTTP 410."
+                        " It gets nothing until it is enabled"
+                    ),
+                )
+            ],
+        ),
     ],
     ids=["a few failures", "failing", "disabled"],
 )
 @pytest.mark.parametrize("path", ["/", "/events", "/receivers/team"])
 async def test_receiver_in_trouble(tmp_path, circuit, banners, path):
     """A receiver that keeps failing or is disabled turns the pill and has a banner on every page; a few failures do not."""
-    async with surfaced(tmp_path / "tracker.db") as app:
+    async with served_application(tmp_path / "tracker.db") as app:
         for account in ACCOUNTS:
             app.health.swept(account, None, SINCE)
         assert await shown(app, path) == (("ok", "ready"), [])
@@ -56,7 +67,7 @@ async def test_receiver_in_trouble(tmp_path, circuit, banners, path):
 @pytest.mark.parametrize("path", ["/receivers", "/receivers/team"])
 async def test_next_attempt_is_never_in_the_past(tmp_path, path):
     """An attempt that is due is "overdue by" some time on both pages, and its time is marked for the script of the page."""
-    async with surfaced(tmp_path / "tracker.db") as app:
+    async with served_application(tmp_path / "tracker.db") as app:
         await app.store.outbox.settle("team", [], replace(FAILING, quiet_until=SINCE))
         page = (await app.get(path, headers={"accept": "text/html"})).text
     (attempt,) = re.findall(r"next attempt (<time.*?</time>)", page, re.DOTALL)
@@ -65,9 +76,9 @@ async def test_next_attempt_is_never_in_the_past(tmp_path, path):
     assert " ago" not in attempt
 
 
-async def test_zero_counts_are_said_once(tmp_path):
+async def test_zero_counts_are_reported_once(tmp_path):
     """A receiver with nothing pending and nothing dead shows two zeros, without a sentence that repeats them."""
-    async with surfaced(tmp_path / "tracker.db") as app:
+    async with served_application(tmp_path / "tracker.db") as app:
         page = (await app.get("/receivers", headers={"accept": "text/html"})).text
     assert re.search(r"<dt>Waiting</dt><dd>0</dd>", page)
     assert re.search(r"<dt>Dead letters</dt><dd>0</dd>", page)
@@ -75,7 +86,7 @@ async def test_zero_counts_are_said_once(tmp_path):
 
 async def test_dead_delivery(tmp_path):
     """A dead delivery turns the pill and has a banner until it is dropped; its receiver's page shows the error and the host."""
-    async with surfaced(tmp_path / "tracker.db") as app:
+    async with served_application(tmp_path / "tracker.db") as app:
         for account in ACCOUNTS:
             app.health.swept(account, None, SINCE)
         await lose_one(app.store)
@@ -93,7 +104,7 @@ async def test_what_a_changed_configuration_left_behind(tmp_path):
     """Deliveries of a former receiver are said on every page, active jobs of a former account where jobs are shown."""
     async with open_store(tmp_path / "tracker.db", [Subscription(receiver="former", events=("*",))]) as store:
         await store.record("old", [seen("runs", account="old", now=SINCE)])
-    async with surfaced(tmp_path / "tracker.db") as app:
+    async with served_application(tmp_path / "tracker.db") as app:
         for account in ACCOUNTS:
             app.health.swept(account, None, SINCE)
         pill, banners = await shown(app)
@@ -108,7 +119,7 @@ async def test_what_a_changed_configuration_left_behind(tmp_path):
 
 async def test_many_problems_leave_room_for_the_jobs(tmp_path):
     """Of more than four banners three are shown and the others are folded, so that what the page is about stays in sight."""
-    async with surfaced(tmp_path / "tracker.db") as app:
+    async with served_application(tmp_path / "tracker.db") as app:
         for account in ACCOUNTS:
             app.health.swept(account, Failure(Reason.UNAUTHORISED, "HTTP 401"), SINCE)
         await lose_one(app.store)

@@ -1,216 +1,44 @@
 """Random worlds, faults, shifting pages and restarts at any point, against a model of what must have been logged."""
 
-import json
-import tempfile
-from pathlib import Path
-
-import anyio
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from moving_api import LIES, STALE, MovingApi, fallen, new_job, stepped
-
-from tracker.core.jobs.job import COUNTERS, parse_job
-from tracker.core.jobs.size_limits import bounded
-from tracker.core.jobs.status import FOLLOWERS, TERMINAL, is_terminal
-from tracker.core.queries.filters import EventFilter
-from tracker.polling.poller import Poller
-from tracker.providers.retrying import Patience, Patient
-from tracker.store.file_commands import verify
-from tracker.store.opening import open_reader, open_store
-from tracker.store.sqlite.writing.active_jobs_cache import ActiveJobsCache
-
-BEGIN = 1_750_000_000
-DAY = 86_400
-
-moves = st.lists(
-    st.tuples(
-        st.sampled_from(("create", "create", "step", "step", "step", "end", "delete", "fall", "withdraw")), st.integers(0, 30)
-    ),
-    max_size=6,
-)
-spoilt = st.lists(st.sampled_from((0, 0, STALE, STALE, *range(LIES))), max_size=12)
-sweep = st.tuples(
-    st.just("sweep"),
-    moves,  # before it
-    moves,  # while it reads, one before each answer
-    spoilt,
-)
-steps = st.lists(
-    st.one_of(
-        sweep,
-        sweep,
-        sweep,
-        st.tuples(st.just("wait"), st.sampled_from((1, 5, 61, 700, DAY))),
-        st.tuples(st.just("killed"), st.integers(0, 6)),
-        st.tuples(st.just("restart")),
-    ),
-    min_size=6,
-    max_size=20,
-)
+from moving_api import CursorApi, SinglePageApi, UnorderedApi
+from poller_trial import live_through, worlds
 
 
-def worlds(number):
-    """The test is run in so many worlds, the same ones each time."""
-    return lambda test: settings(deadline=None, max_examples=number, suppress_health_check=list(HealthCheck), derandomize=True)(
-        given(steps=steps, overlap=st.sampled_from((2, 80)))(test)
-    )
+@pytest.fixture
+def new_path(tmp_path_factory):
+    """The place of another SQLite database for each world."""
+    return lambda: tmp_path_factory.mktemp("world") / "tracker.db"
 
 
-def _lived_through(steps, overlap, monkeypatch):
-    monkeypatch.setattr("tracker.polling.poller.FREE_OVERLAP", overlap)
-    with tempfile.TemporaryDirectory() as directory:
-        anyio.run(Trial(Path(directory) / "tracker.db").run, steps, backend="asyncio")
+OTHER_VENDORS = pytest.mark.parametrize("api", [CursorApi, UnorderedApi, SinglePageApi])
 
 
 @worlds(20)
-def test_every_change_is_logged_once_and_rightly(steps, overlap, monkeypatch):
+def test_every_change_is_logged_once_and_rightly(steps, overlap, monkeypatch, new_database):
     """Whatever happens between and during sweeps, the log chains, invents nothing, and in the end is the truth."""
-    _lived_through(steps, overlap, monkeypatch)
+    live_through(steps, overlap, monkeypatch, new_database())
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @worlds(200)
-def test_every_change_is_logged_once_and_rightly_in_many_worlds(steps, overlap, monkeypatch):
-    """The same, in four times as many worlds."""
-    _lived_through(steps, overlap, monkeypatch)
+def test_every_change_is_logged_once_and_rightly_in_many_worlds(steps, overlap, monkeypatch, new_path):
+    """The same, in ten times as many worlds."""
+    live_through(steps, overlap, monkeypatch, new_path())
 
 
-class Killed(BaseException):
-    """The process ends here."""
+@OTHER_VENDORS
+@worlds(10)
+def test_every_change_is_logged_once_whatever_the_list_is_like(api, steps, overlap, monkeypatch, new_path):
+    """The same of vendors whose lists have opaque tokens, another order or none, no filters and no total."""
+    live_through(steps, overlap, monkeypatch, new_path(), api)
 
 
-class Trial:
-    def __init__(self, path):
-        self.path = path
-        self.api = MovingApi(BEGIN)
-        self.created = 0
-
-    async def run(self, steps):
-        remaining = list(steps)
-        while remaining:
-            async with open_store(self.path) as store:
-                self.poller = self._poller(store)
-                while remaining:
-                    step, *arguments = remaining.pop(0)
-                    if step == "restart":
-                        break
-                    await getattr(self, step)(*arguments)
-        await self._calm_down()
-        await self._check()
-
-    def _poller(self, store):
-        provider = Patient(self.api, lambda: 0.5, Patience(attempts=2, first=0.0))
-        return Poller("default", provider, store, backfill=7 * DAY, now=lambda: self.api.clock * 1000)
-
-    async def wait(self, seconds):
-        self.api.clock += seconds
-
-    async def sweep(self, before, between, spoil):
-        for move in before:
-            self._move(*move)
-        pending = iter(between)
-        self.api.spoil = iter(spoil)
-        self.api.between = lambda: [self._move(*move) for move in [next(pending, None)] if move]
-        await self.poller.poll_once()
-        self.api.spoil, self.api.between = iter(()), lambda: None
-        await self._memory_is_true()
-
-    async def killed(self, after):
-        """The sweep ends at a request as if the process had; what is committed stays."""
-        countdown = iter(range(after, -1, -1))
-
-        def between():
-            if next(countdown, 0) == 0:
-                raise Killed
-
-        self.api.between = between
-        try:
-            await self.poller.poll_once()
-        except (Killed, BaseExceptionGroup):
-            self.poller = self._poller(self.poller.store)
-        self.api.between = lambda: None
-        await self._memory_is_true()
-
-    async def _memory_is_true(self):
-        """The store remembers of the active jobs what a new one would read."""
-        store = self.poller.store
-        read = await store._database.read("testing", lambda connection: ActiveJobsCache().read(connection, "default"))
-        assert await store.active_jobs("default") == read
-
-    def _move(self, kind, which):
-        self.api.clock += 1
-        if kind == "create":
-            self.created += 1
-            self.api.put(new_job(f"job-{self.created}", self.api.clock))
-            return
-        active = sorted(id_ for id_, job in self.api.jobs.items() if not is_terminal(job.status))
-        if not active:
-            return
-        job = self.api.jobs[active[which % len(active)]]
-        if kind == "delete":
-            self.api.delete(job.id)
-        elif kind == "fall":
-            self.api.put(fallen(job))
-        elif kind == "withdraw":
-            if job.status == "CANCELLATION_REQUESTED":
-                self.api.put(stepped(job, "RUNNING", self.api.clock))
-        elif kind == "end":
-            self.api.put(stepped(job, TERMINAL[which % 4], self.api.clock))
-        elif job.status == "CANCELLATION_REQUESTED" or which % 7 == 6:
-            self.api.put(stepped(job, "CANCELLATION_REQUESTED", self.api.clock))
-        else:
-            self.api.put(stepped(job, "RUNNING", self.api.clock))
-
-    async def _calm_down(self):
-        async with open_store(self.path) as store:
-            poller = self._poller(store)
-            for seconds in (1, 61, 61, 61, DAY, DAY, 2 * DAY):  # until nothing is doubted, and no deleted job is looked for
-                self.api.clock += seconds
-                report = await poller.poll_once()
-            assert report.failure is None
-            before = self.api.requests
-            report = await poller.poll_once()
-            assert not report.events, "a quiet sweep logs nothing"
-            assert self.api.requests - before <= 2 * (1 + len(self.api.jobs) // self.api.page_limit)
-
-    async def _check(self):
-        assert verify(self.path).differences == ()
-        async with open_reader(self.path) as reader:
-            events = [json.loads(body) for _, body in await reader.events(0, EventFilter(), limit=10_000)]
-            known = {job["id"]: job for job in await reader.jobs()}
-        assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
-        assert len({event["id"] for event in events}) == len(events)
-        for job_id in known:
-            self._check_history(job_id, [event for event in events if event["data"]["id"] == job_id])
-        for job_id, job in ((job_id, bounded(job)) for job_id, job in self.api.jobs.items()):
-            assert job_id in known, f"{job_id} was never logged"
-            has = {name: known[job_id][name] for name in job.to_data()}
-            lacks = {"model", "metadata"} if has["model"] is None else set()  # so was the one answer that showed its end
-            lacks |= {"model"} if job.model is None else set()  # one answer without it says little, and the end is final
-            assert {name: has[name] for name in has.keys() - lacks} == {
-                name: value for name, value in job.to_data().items() if name not in lacks
-            }
-
-    def _check_history(self, job_id, events):
-        """Each event is a state that the job was truly in, later than the one before, and no status event is repeated."""
-        assert [event["type"] for event in events].count("batch.created") == 1
-        assert events[0]["type"] == "batch.created"
-        been = [_state(job) for job in self.api.history[job_id]]
-        place = 0
-        for event in events:
-            state = _state(parse_job(json.dumps(event["data"]).encode()))
-            assert state in been[place:], "invented, or out of order"
-            place = been.index(state, place)
-        reached = [event["changes"]["status"] for event in events if "status" in event["changes"]]
-        for was, is_ in reached:
-            assert was is None or is_ in FOLLOWERS[was] or (was, is_) == ("CANCELLATION_REQUESTED", "RUNNING")
-        assert sum(is_terminal(is_) for _, is_ in reached) <= 1
-        assert sum("errors" in event["changes"] for event in events) <= 1, "in another order they are the same"
-        deletions = [event for event in events if event["type"] == "batch.deleted"]
-        assert len(deletions) == (job_id in self.api.deleted and not is_terminal(events[-1]["data"]["status"]))
-
-
-def _state(job):
-    return (job.status, job.started_at, job.completed_at, *(getattr(job, name) for name in COUNTERS))
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@OTHER_VENDORS
+@worlds(100)
+def test_every_change_is_logged_once_whatever_the_list_is_like_in_many_worlds(api, steps, overlap, monkeypatch, new_path):
+    """The same, in ten times as many worlds."""
+    live_through(steps, overlap, monkeypatch, new_path(), api)

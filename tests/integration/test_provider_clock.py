@@ -1,7 +1,7 @@
 """The provider's clock, which its answers tell: what is news, and when time is up, goes by that."""
 
 import pytest
-from sweeping import HOUR, Watched
+from sweep_world import HOUR, SweepWorld
 
 from tracker.core.deliveries.retry_schedule import server_time
 
@@ -9,9 +9,9 @@ JUNE_25 = "Wed, 25 Jun 2025 14:20:10 GMT"
 
 
 @pytest.mark.parametrize("ahead", [-3 * HOUR, 0.0, 3 * HOUR], ids=["behind", "right", "ahead"])
-async def test_what_ended_before_the_first_contact_is_no_news(tmp_path, ahead):
+async def test_what_ended_before_the_first_contact_is_no_news(database, ahead):
     """However wrong one of the clocks is, ended jobs are logged and not delivered, and later ends are delivered."""
-    world = Watched(tmp_path / "tracker.db")
+    world = SweepWorld(database)
     world.ahead = ahead
     async with world.running():
         ended = world.add(5, created=ahead - HOUR, running=60.0)
@@ -40,6 +40,6 @@ async def test_what_ended_before_the_first_contact_is_no_news(tmp_path, ahead):
     ],
     ids=str,
 )
-def test_the_time_that_an_answer_tells(headers, expected):
-    """It is the date, and the time for which a cache has kept the answer; what is nonsense tells nothing."""
+def test_the_time_that_an_answer_has(headers, expected):
+    """It is the date, and the time for which a cache has kept the answer; a malformed header gives no time."""
     assert server_time(headers) == expected

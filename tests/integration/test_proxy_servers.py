@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 import anyio
 import pytest
 from authority import Authority
-from loopback import GONE, answer, hangs, loopback, sends, unreachable_url
+from loopback import GONE, answer, hangs, head_of, loopback, sends, unreachable_url
 
 from tracker.http.client import Answer, NoAnswer, Request, http_client, tls_context
 from tracker.http.proxies import Exempt, Proxies
@@ -166,6 +166,18 @@ async def test_proxy_that_is_not_there(tls, scheme):
     with unreachable_url() as url:
         said = await asked(tls, Proxies(http=url.replace("http", scheme)))
     assert isinstance(said, NoAnswer)
+
+
+async def test_request_through_an_http_proxy_is_whole(tls):
+    """Its headers and its content reach the proxy, and the answer's headers come back in lower case."""
+    url, scene = "http://receiver.example/hook", sends(answer(b"here", 200, "X-Tea: green"))
+    async with loopback(scene) as proxy, http_client(tls, proxies=Proxies(http=proxy.url)) as client:
+        said = await client.send(Request(method="POST", url=url, headers={"x-id": "7"}, content=b"{}"))
+    assert said == Answer(200, {"content-length": "4", "x-tea": "green"}, b"here")
+    line, headers = head_of(proxy.requests[0])
+    assert line == f"POST {url} HTTP/1.1"
+    assert {("host", "receiver.example"), ("x-id", "7"), ("content-length", "2")} <= {(k.lower(), v) for k, v in headers}
+    assert proxy.requests[0].endswith(b"\r\n\r\n{}")
 
 
 async def test_proxy_that_refuses_a_tunnel(tls):

@@ -1,5 +1,7 @@
 """The pace of an account: its budget, and the pauses that the API asked for; each moment exact, in simulated time."""
 
+import math
+
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
@@ -7,6 +9,8 @@ from simulated_time import SimulatedTime
 
 from tracker.core.ports.notifier import AttemptCancelled
 from tracker.http.rate_limiter import RateLimiter
+from tracker.runtime.heartbeat import Heartbeat
+from tracker.runtime.liveness import Loop
 
 LIFE = 5.0
 SLACK = 1e-6
@@ -32,7 +36,7 @@ async def turns(rate_limiter, count, given):
 
 
 def most_within(times, seconds):
-    """The most of `times` that lie within so many seconds of each other."""
+    """The most of `times` that lie within `seconds` of each other."""
     return max(sum(0 <= other - time < seconds - SLACK for other in times) for time in times)
 
 
@@ -155,3 +159,114 @@ async def test_another_rate_keeps_what_was_used_and_asked_for():
     slow.set_rate(1000)
     await turns(slow, 1, given := [])
     assert given[0][0] - began == pytest.approx(0.3, abs=SLACK)
+
+
+async def named_turns(take, name, count, given):
+    """Take `count` turns one after the other by `take`."""
+    for _ in range(count):
+        await take()
+        given.append((name, anyio.current_time()))
+
+
+async def test_those_who_go_first_alternate_with_those_who_wait():
+    """What goes first goes before what waited longer, and then each has every second turn; the rate is that of both."""
+    rate_limiter, given = RateLimiter(10), []
+    await turns(rate_limiter, 10, [])
+    began = anyio.current_time()
+    async with anyio.create_task_group() as group:
+        group.start_soon(named_turns, rate_limiter.acquire, "sweep", 3, given)
+        await checkpoint()
+        for _ in range(5):
+            group.start_soon(named_turns, rate_limiter.acquire_first, "first", 1, given)
+    assert [name for name, _ in given] == ["first", "sweep", "first", "sweep", "first", "sweep", "first", "first"]
+    assert [time - began for _, time in given] == pytest.approx([number / 10 for number in range(1, 9)], abs=SLACK)
+
+
+async def test_those_who_go_first_delay_no_sweep_by_more_than_a_turn():
+    """However many requests that go first wait, a sweep of many pages has half of the turns."""
+    rate_limiter, given = RateLimiter(1), []
+    await rate_limiter.acquire_first()
+    async with anyio.create_task_group() as group:
+        for _ in range(1000):
+            group.start_soon(named_turns, rate_limiter.acquire_first, "first", 1, given)
+        await anyio.wait_all_tasks_blocked()
+        began = anyio.current_time()
+        sweep = []
+        await named_turns(rate_limiter.acquire, "sweep", 10, sweep)
+        group.cancel_scope.cancel()
+    assert [time - began for _, time in sweep] == pytest.approx([1 + 2 * number for number in range(10)], abs=1 + SLACK)
+
+
+async def test_a_thousand_small_files_leave_no_sweep_late():
+    """While a thousand files of two requests each are archived at the rate limit, each sweep of four requests is in time."""
+    rate_limiter, began, given, sweeps = RateLimiter(2), anyio.current_time(), [], []
+
+    async def archive(files):
+        for file in files:
+            await named_turns(rate_limiter.acquire_first, file, 2, given)
+
+    async def sweep():
+        while len(given) < 2000:
+            await named_turns(rate_limiter.acquire, "sweep", 4, [])
+            sweeps.append(anyio.current_time() - began)
+            await anyio.sleep(10 * len(sweeps) - sweeps[-1])
+
+    files = iter(range(1000))
+    async with anyio.create_task_group() as group:
+        group.start_soon(sweep)
+        for _ in range(4):
+            group.start_soon(archive, files)
+    assert len(sweeps) > 100
+    assert max(ended - 10 * number for number, ended in enumerate(sweeps)) <= 2 * 4 / 2 + SLACK
+    assert len({file for file, _ in given}) == 1000
+
+
+async def test_first_turn_that_is_given_up_delays_no_sweep():
+    """A request that goes first and is given up before its turn leaves that turn to a sweep, and the other way round."""
+    for given_up, waits in (("acquire_first", "acquire"), ("acquire", "acquire_first")):
+        rate_limiter, given = RateLimiter(1), []
+        await getattr(rate_limiter, given_up if waits == "acquire_first" else waits)()
+        began = anyio.current_time()
+        async with anyio.create_task_group() as group, anyio.create_task_group() as leaves:
+            leaves.start_soon(getattr(rate_limiter, given_up))
+            await anyio.wait_all_tasks_blocked()
+            group.start_soon(named_turns, getattr(rate_limiter, waits), "waits", 1, given)
+            await anyio.wait_all_tasks_blocked()
+            leaves.cancel_scope.cancel()
+        assert [time - began for _, time in given] == pytest.approx([1.0], abs=SLACK)
+
+
+async def test_each_line_waits_with_the_heartbeat_of_its_own_loop():
+    """A long pause is announced for the loop of either line, so that neither is taken for hanging; no other loop is heard."""
+    usual, first = Loop(), Loop()
+    rate_limiter = RateLimiter(1, Heartbeat(usual), Heartbeat(first))
+    for loop in (usual, first):
+        loop.begin(anyio.current_time())
+    rate_limiter.pause(3600)
+    began = anyio.current_time()
+    async with anyio.create_task_group() as group:
+        group.start_soon(rate_limiter.acquire_first)
+        await anyio.sleep(10)
+        assert first.expected_at - began == pytest.approx(3600, abs=SLACK)
+        assert usual.expected_at - began == pytest.approx(0, abs=SLACK)
+        group.start_soon(rate_limiter.acquire)
+        await anyio.wait_all_tasks_blocked()
+        assert usual.expected_at - began == pytest.approx(3601, abs=SLACK)
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(10, 10), (3, 3), (1, 1), (1 / 60, 1), (0.9, 1), (math.inf, 16)])
+async def test_turns_that_are_due_are_those_that_can_be_taken(rate, burst):
+    """A second's worth, at least one; taken they are used up, the next comes after its gap, and a pause leaves none."""
+    rate_limiter = RateLimiter(rate)
+    assert rate_limiter.turns_due(16) == burst
+    for left in range(burst, 0, -1):
+        assert rate_limiter.turns_due(16) == (left if rate < math.inf else 16)
+        rate_limiter.take()
+    if rate < math.inf:
+        assert rate_limiter.turns_due(16) == 0
+        assert rate_limiter.seconds_until_due() == pytest.approx(1 / rate, abs=SLACK)
+        await anyio.sleep(rate_limiter.seconds_until_due())
+    assert rate_limiter.turns_due(1) == 1
+    rate_limiter.pause(5.0)
+    assert rate_limiter.turns_due(16) == 0
+    assert rate_limiter.seconds_until_due() == pytest.approx(5.0, abs=SLACK) or rate < 1

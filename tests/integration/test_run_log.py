@@ -5,12 +5,11 @@ import structlog
 
 from tracker.cli.commands import run
 from tracker.core.text.redaction import Redaction
-from tracker.daemon import lifecycle as daemon
 from tracker.logs import setup as log
 from tracker.logs.throttling import EVERY, LogThrottle
 
 
-async def test_what_was_kept_back_is_said_while_the_daemon_runs(monkeypatch):
+async def test_what_was_kept_back_is_reported_while_the_daemon_runs(monkeypatch):
     """A failure that never happens again after it was kept back is said all the same, with no other line to make it."""
     began, moments, said, reported = anyio.current_time(), [0.0], [], anyio.Event()
     passed = lambda: moments[0] + anyio.current_time() - began  # noqa: E731 - a clock
@@ -26,6 +25,6 @@ async def test_what_was_kept_back_is_said_while_the_daemon_runs(monkeypatch):
         with anyio.fail_after(20):
             await reported.wait()
 
-    monkeypatch.setattr(daemon, "run", until_reported)
+    monkeypatch.setattr(run, "run_until_signal", until_reported)
     await run._run(None, None, log.Log(Redaction(()), throttle))
     assert [(line["seq"], line["times"]) for line in said] == [(3, 2)]

@@ -8,12 +8,12 @@ from pathlib import Path
 import httpx
 import jsonschema
 import pytest
-from mistralai.client import Mistral, errors
+from standing_clock import StandingClock
 
 from tracker.server.embedded import open_server
 from tracker.simulator.job_timeline import job_at
-from tracker.simulator.population import Population
-from tracker.simulator.server import Simulator
+from tracker.simulator.mistral_api import Simulator
+from tracker.simulator.random_job_plans import Population
 from tracker.simulator.workspace import Query, Workspace
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "data" / "batch_job.schema.json").read_text("utf-8"))
@@ -23,20 +23,12 @@ STATUSES = set(SCHEMA["properties"]["status"]["enum"])
 JOBS = 150
 
 
-class Clock:
-    """A clock that stands still until it is set."""
-
-    def __init__(self):
-        self.at = BEGAN
-
-    def __call__(self):
-        return self.at
-
-
 @pytest.fixture
 async def simulator():
     """A simulated API with a few hundred jobs, on a clock of its own; `url` is where it is."""
-    simulator = Simulator(Workspace(arrivals=Population(9).arrivals(JOBS, BEGAN)), Clock(), population=Population(10))
+    simulator = Simulator(
+        Workspace(arrivals=Population(9).arrivals(JOBS, BEGAN)), StandingClock(BEGAN), population=Population(10)
+    )
     async with open_server(simulator.app, "127.0.0.1", 0) as address:
         simulator.url = address.url
         yield simulator
@@ -44,6 +36,8 @@ async def simulator():
 
 @pytest.fixture
 async def client(simulator):
+    from mistralai.client import Mistral  # noqa: PLC0415 - long to load, and each worker collects all tests
+
     async with Mistral(api_key="any", server_url=simulator.url) as client:
         yield client.batch.jobs
 
@@ -155,6 +149,8 @@ async def test_official_client_follows_a_job_through_its_life(simulator, client)
     inline = await client.get_async(job_id=created.id, inline=True)
     assert [each["custom_id"] for each in inline.outputs] == [f"n{number}" for number in range(12)]
     assert (await client.delete_async(job_id=created.id)).deleted
+    from mistralai.client import errors  # noqa: PLC0415 - as above
+
     for call in (client.get_async, client.cancel_async, client.delete_async):
         with pytest.raises(errors.SDKError) as refused:
             await call(job_id=created.id)
@@ -271,7 +267,7 @@ def test_same_seed_is_the_same_world():
 
 @pytest.mark.parametrize("speed", [1.0, 50.0])
 def test_as_many_jobs_are_under_way_as_asked_for(speed):
-    """Whatever the speed, about so many jobs are active at any time, and they go on coming."""
+    """Whatever the speed, about the configured number of jobs is active at any time, and they go on coming."""
     workspace = Workspace(arrivals=Population(5, speed).arrivals(40, BEGAN))
     active = [
         len(workspace.matching(Query(statuses=("QUEUED", "RUNNING", "CANCELLATION_REQUESTED")), BEGAN + step * 50 / speed))

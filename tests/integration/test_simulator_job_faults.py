@@ -5,16 +5,16 @@ import msgspec
 import pytest
 
 from tracker.server.embedded import open_server
-from tracker.simulator.faults import JOB_FAULTS, Fault, parse
-from tracker.simulator.job_timeline import Plan, answer_at, job_at, status_at
-from tracker.simulator.odd_jobs import LATE, with_fault
-from tracker.simulator.population import Population
-from tracker.simulator.server import Simulator
+from tracker.simulator.faults.fault_options import JOB_FAULTS, Fault, parse
+from tracker.simulator.faults.job_and_file_faults import LATE, with_fault
+from tracker.simulator.job_timeline import JobPlan, answer_at, job_at, status_at
+from tracker.simulator.mistral_api import Simulator
+from tracker.simulator.random_job_plans import Population
 from tracker.simulator.workspace import Query, Workspace
 
 PATH = "/v1/batch/jobs"
 BEGAN = 1_795_478_400.5
-SOUND = Plan(id="the-job", created=BEGAN, requests=1000, failures=100, queued=5.0, validated=5.0, running=60.0)
+SOUND = JobPlan(id="the-job", created=BEGAN, requests=1000, failures=100, queued=5.0, validated=5.0, running=60.0)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ async def test_fault_is_what_the_metadata_asks_for(api):
 
 @pytest.mark.parametrize("kind", JOB_FAULTS)
 def test_fault_strikes_its_share_of_all_jobs(kind):
-    """About so many jobs as ordered have the fault, the same ones each time, and all else is as without it."""
+    """About as many jobs as ordered have the fault, the same ones each time, and all else is as without it."""
     sound, afflicted, again = (_plans(faults) for faults in ([], parse(f"{kind}:0.3"), parse(f"{kind}:0.3")))
     struck = [with_fault(plan, kind) == other != plan for plan, other in zip(sound, afflicted, strict=True)]
     assert 0.15 < sum(struck) / len(struck) < 0.45

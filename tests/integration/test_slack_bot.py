@@ -6,13 +6,15 @@ from slack_events import NOW, delivery, of_account
 from slack_rules import shown
 from slack_standin import TOKEN, error, slack
 from starlette.responses import PlainTextResponse
+from storage_engines import open_any_store
 
 from tracker.core.deliveries.delivery import Result
 from tracker.core.errors.storage_error import StorageError
 from tracker.delivery.notifiers.slack.bot import Channel, SlackBot
+from tracker.delivery.notifiers.templates.message_template import MessageTemplate
+from tracker.delivery.notifiers.templates.wording import Wording
 from tracker.http.client import http_client, tls_context
 from tracker.http.rate_limiter import RateLimiter
-from tracker.store.opening import open_store
 
 LIFE = [
     delivery(1, "batch.created"),
@@ -41,19 +43,19 @@ async def standin():
 
 
 @pytest.fixture
-async def cards(tmp_path):
-    async with open_store(tmp_path / "tracker.db") as store:
-        yield store.cards
+async def job_messages(database):
+    async with open_any_store(database) as store:
+        yield store.job_messages
 
 
 @pytest.fixture
-async def make_bot(tls, standin, cards):
+async def make_bot(tls, standin, job_messages):
     """A bot of the stand-in's channel, with the cards that there are: `make_bot()` is what a restart gives."""
     async with http_client(tls) as http:
 
-        def make(*, cards=cards, rate_limiter=1000.0):
-            channel = Channel(name="#batches", token=TOKEN, api=standin.api)
-            return SlackBot(http, channel, cards, rate_limiter=RateLimiter(rate_limiter), timeout=5.0, now=lambda: NOW)
+        def make(*, job_messages=job_messages, rate_limiter=1000.0, external_url=None, template=None):
+            channel = Channel(name="#batches", token=TOKEN, api=standin.api, wording=Wording("team", template, external_url))
+            return SlackBot(http, channel, job_messages, rate_limiter=RateLimiter(rate_limiter), timeout=5.0, now=lambda: NOW)
 
         yield make
 
@@ -75,7 +77,7 @@ async def test_the_life_of_a_job(bot, standin):
         *("Batch waiting", "Batch running", "Batch running", "Batch completed: all 100 requests succeeded")
     ]
     assert ["Expected to end" in text for text in cards_seen] == [False, False, True, False]
-    assert last["text"] == "Batch completed: all 100 requests succeeded (small)"
+    assert last["text"].splitlines()[0] == "Batch completed: all 100 requests succeeded (small)"
     assert standin.thread_of(ts) == [
         "Batch started: 0 of 100 requests done (it was QUEUED)",
         "Batch in progress: 40 of 100 requests done",
@@ -100,7 +102,7 @@ async def test_each_job_has_its_card(bot, standin):
 
 
 @pytest.mark.parametrize("reason", ["message_not_found", "channel_not_found", "cant_update_message", "edit_window_closed"])
-async def test_a_card_that_is_gone_is_posted_anew(bot, standin, reason):
+async def test_a_deleted_card_is_posted_again(bot, standin, reason):
     """Where a card cannot be updated another one takes its place, and the thread goes on below that."""
     await bot.send([LIFE[0]])
     standin.orders = [error(reason)]
@@ -130,7 +132,7 @@ async def test_a_late_event_does_not_turn_the_card_back(bot, standin):
 
 
 async def test_an_attempt_that_failed_half_way_leaves_no_copy(bot, standin):
-    """The card was updated and the thread refused: the next attempt tells the thread once."""
+    """The card was updated and the thread refused: the next attempt writes to the thread once."""
     await bot.send([LIFE[0]])
     standin.orders = [None, PlainTextResponse("", 500)]
     assert (await bot.send([LIFE[3]])).result is Result.SERVER
@@ -139,7 +141,7 @@ async def test_an_attempt_that_failed_half_way_leaves_no_copy(bot, standin):
     assert len(standin.thread_of(ts)) == 1
 
 
-async def test_a_burst_updates_cards_and_adds_one_message(bot, standin, cards):
+async def test_a_burst_updates_cards_and_adds_one_message(bot, standin, job_messages):
     """If many jobs end together, their cards are updated and one digest names all of them; no thread does."""
     await bot.send([LIFE[0]])
     await bot.send([delivery(2, "batch.created", "job-2")])
@@ -147,11 +149,11 @@ async def test_a_burst_updates_cards_and_adds_one_message(bot, standin, cards):
     burst = [delivery(10 + number, "batch.completed", f"job-{number}", 100) for number in range(50)]
     assert (await bot.send([delivery(9, "batch.progress", "job-1", 50), *burst, of_account(99)])).delivered
     assert standin.methods == ["chat.update", "chat.update", "chat.postMessage"]
-    texts = [payload["text"] for _, payload in standin.posted()]
+    texts = standin.titles()
     assert texts[:2] == ["Batch completed: all 100 requests succeeded (small)"] * 2
     assert texts[2] == "50 batches ended and 1 other event: 1 out of reach, 50 succeeded"
     assert len(texts) == 3
-    kept = [await cards.get("channel", each.stream) is not None for each in burst]
+    kept = [await job_messages.get("channel", each.stream) is not None for each in burst]
     assert [number for number, has_card in enumerate(kept) if has_card] == [1, 2]
 
 
@@ -183,15 +185,37 @@ async def test_several_events_of_one_job(bot, standin):
     assert standin.thread_of(standin.posted()[1][0]) == ["Batch failed: 0 of 100 requests done"]
 
 
-async def test_what_is_about_no_job_has_no_card(bot, standin, cards):
+async def test_card_and_thread_link_to_the_page(make_bot, standin):
+    """Each message of the bot links to the job's page, in its blocks and in its text."""
+    bot = make_bot(external_url="https://ops.example.com/tracker")
+    for each in LIFE[:2]:
+        assert (await bot.send([each])).delivered
+    page = "https://ops.example.com/tracker/jobs/job-1?account=default"
+    assert len(standin.messages) == 2
+    for payload in standin.messages.values():
+        assert payload["text"].endswith(f"\n{page}")
+        assert payload["blocks"][-1]["elements"][0]["text"] == f"<{page}|Open in batch-tracker>"
+
+
+async def test_card_has_the_words_of_a_template(make_bot, standin):
+    """The card is the template's text about the last event, and is updated as any; the thread has the events as always."""
+    bot = make_bot(template=MessageTemplate("{{ event.type }} *{{ job.model }}*"))
+    for each in LIFE[:2]:
+        assert (await bot.send([each])).delivered
+    ((ts, card),) = standin.posted()
+    assert card["text"] == card["blocks"][0]["text"]["text"] == "batch.started *small*"
+    assert standin.thread_of(ts) == ["Batch started: 0 of 100 requests done (it was QUEUED)"]
+
+
+async def test_what_is_about_no_job_has_no_card(bot, standin, job_messages):
     """An account's event is a message in the channel, each time."""
     for seq, type_ in enumerate(("account.unreachable", "account.recovered")):
         assert (await bot.send([of_account(seq, type_)])).delivered
-    assert [payload["text"] for _, payload in standin.posted()] == [
-        "Account default cannot be reached: no answer comes back",
+    assert standin.titles() == [
+        "Account default cannot be reached: it does not answer",
         "Account default can be reached again",
     ]
-    assert await cards.get("channel", of_account(0).stream) is None
+    assert await job_messages.get("channel", of_account(0).stream) is None
 
 
 async def test_a_deleted_job_is_shown_as_deleted(bot, standin):
@@ -221,7 +245,7 @@ async def test_every_call_has_its_turn(make_bot, standin):
 
 async def test_an_unreachable_store_is_no_outcome(make_bot, standin):
     """If the place of the card cannot be read, no attempt sends anything, and each raises the error."""
-    bot = make_bot(cards=Unreachable())
+    bot = make_bot(job_messages=Unreachable())
     for _ in range(2):
         with pytest.raises(StorageError):
             await bot.send([LIFE[1]])

@@ -9,11 +9,12 @@ from loopback import unreachable_url
 from msgspec.structs import replace
 
 from tracker.config import Account, Config, Http, Listen, Match, Secret, Storage
-from tracker.config.model import Header
+from tracker.config.secret import Header
 from tracker.core.deliveries.circuit import Circuit
-from tracker.core.reconciliation.account_health import Health
-from tracker.daemon.dependencies import Dependencies
+from tracker.core.health.readiness import Health
 from tracker.daemon.supervisor import Supervisor
+from tracker.daemon.watchdog import HANG_AFTER
+from tracker.daemon.workers.dependencies import Dependencies
 from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
 from tracker.http.proxies import Proxies
 from tracker.http.tls import Tls
@@ -32,7 +33,7 @@ async def at_work(path):
         receivers = tuple(WebhookReceiver(name=name, url=Secret(url)) for name in ("hook", "other"))
         config = Config(source=None, storage=Storage(path / "tracker.db"), http=Http(), accounts=accounts, receivers=receivers)
         async with open_store(config.storage.path) as store, anyio.create_task_group() as group:
-            supervisor = Supervisor(group, Dependencies(store, Health(), Metrics(), Liveness()), config)
+            supervisor = Supervisor(group, Dependencies(store, Health(), Metrics(), Liveness(HANG_AFTER)), config)
             await anyio.wait_all_tasks_blocked()
             yield supervisor, config
             group.cancel_scope.cancel()
@@ -51,12 +52,16 @@ def workers(supervisor):
         ({}, set()),
         ({"account": {"stalled_after": 5.0, "timeout_hours": 1.0, "unreachable_after": 9.0}}, set()),
         ({"account": {"poll_interval": 60.0}}, {"two"}),
+        ({"account": {"failed_share": 0.1}}, {"two"}),
         ({"account": {"api_key": Secret("rotated")}}, {"two"}),
         ({"account": {"headers": (Header("x-key", Secret("rotated"), secret=True),)}}, {"two"}),
         ({"account": {"tls": Tls()}}, {"two"}),
+        ({"account": {"provider": "openai"}}, {"two"}),
+        ({"account": {"webhook_secrets": (Secret("whsec_QUJD"),)}}, set()),
         ({"receiver": {"headers": (Header("x-key", Secret("rotated"), secret=True),)}}, {"other"}),
         ({"receiver": {"tls": Tls()}}, {"other"}),
-        ({"receiver": {"events": ("batch.*",), "match": Match(model="small"), "group_wait": 5.0}}, set()),
+        ({"receiver": {"events": ("batch.*",), "match": Match(model="small"), "group_wait": 5.0, "remind_every": 60.0}}, set()),
+        ({"receiver": {"rate_limit": 2.0}}, {"other"}),
         ({"receiver": {"url": Secret("http://127.0.0.1:2")}}, {"other"}),
         ({"receiver": {"secrets": (Secret("whsec_QUJD"),)}}, {"other"}),
         ({"receiver": {"hold": 1.0, "retry": (1.0,)}}, {"other"}),
@@ -84,8 +89,10 @@ async def test_deliverer_that_starts_during_a_command_knows_what_the_command_did
             supervisor.apply(replace(config, receivers=(config.receivers[0], replace(other, hold=1.0))))
             await anyio.wait_all_tasks_blocked()
             assert await supervisor.dependencies.store.enable_receiver("other", 1)
-        await anyio.wait_all_tasks_blocked()
-        assert not workers(supervisor)["other"].deliverer._circuit.disabled
+        with anyio.fail_after(30):
+            while (circuit := workers(supervisor)["other"].deliverer._circuit) is None:  # noqa: ASYNC110 - a thread reads it
+                await anyio.sleep(0.01)
+        assert not circuit.disabled
 
 
 async def test_budget_and_pause_of_a_key_outlast_its_watcher(tmp_path):
@@ -98,9 +105,24 @@ async def test_budget_and_pause_of_a_key_outlast_its_watcher(tmp_path):
             (replace(two, poll_interval=60.0, requests_per_second=5.0), True),
             (replace(two, api_key=Secret("rotated")), False),
             (replace(two, base_url="http://127.0.0.1:2"), False),
+            (replace(two, api_key=Secret(""), headers=(Header("api-key", Secret("one"), secret=True),)), False),
         ):
             supervisor.apply(replace(config, accounts=(one, account)))
             assert (rate_limiter(workers(supervisor)["two"]) is first) == same
+
+
+async def test_budget_of_a_key_in_a_header(tmp_path):
+    """Where a header holds the key, another value of it is another key; beside `api_key` a header changes no budget."""
+    rate_limiter = attrgetter("_rate_limiter")
+    async with at_work(tmp_path) as (supervisor, config):
+        one, two = config.accounts
+        for key, same in ((Secret(""), False), (Secret("key"), True)):
+            found = []
+            for value in ("first", "second"):
+                account = replace(two, api_key=key, headers=(Header("api-key", Secret(value), secret=True),))
+                supervisor.apply(replace(config, accounts=(one, account)))
+                found.append(rate_limiter(workers(supervisor)["two"]))
+            assert (found[0] is found[1]) == same
 
 
 async def test_health_and_metrics_follow(tmp_path):
@@ -114,3 +136,19 @@ async def test_health_and_metrics_follow(tmp_path):
         assert 'account="two"' not in page
         assert 'receiver="hook"' in page
         assert 'receiver="other"' not in page
+
+
+async def test_reload_changes_who_is_reminded(tmp_path):
+    """The maintenance reminds by the configuration in force, and rate limits reach the deliverer."""
+    async with at_work(tmp_path) as (supervisor, config):
+        hook, other = config.receivers
+        supervisor.apply(replace(config, receivers=(hook, replace(other, remind_every=90.0, rate_limit=0.5, retry=(7.0,)))))
+        reminders = supervisor._maintenance._reminders
+        assert [(each.receiver, each.remind_every) for each in reminders.subscriptions] == [("other", 90.0)]
+        assert reminders.retry == {"hook": hook.retry, "other": (7.0,)}
+        with anyio.fail_after(30):
+            while (deliverer := workers(supervisor)["other"].deliverer) is None:  # noqa: ASYNC110 - its predecessor ends first
+                await anyio.sleep(0.01)
+        assert deliverer._rate_limit.turns_due(16) == 1
+        supervisor.apply(config)
+        assert supervisor._maintenance._reminders.subscriptions == ()

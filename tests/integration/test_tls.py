@@ -11,8 +11,10 @@ from tracker.core.deliveries.delivery import Delivery, Result
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.jobs.job import Page
 from tracker.core.ports.provider import ListQuery
-from tracker.daemon.configuration import load
-from tracker.daemon.factory import Network, open_notifier, open_provider
+from tracker.daemon.load_configuration import load
+from tracker.daemon.network import Network
+from tracker.daemon.notifier_factory import open_notifier
+from tracker.daemon.provider_factory import open_provider
 from tracker.http.client import tls_context
 from tracker.http.tls import has_trust_store
 
@@ -48,7 +50,7 @@ def configured(tmp_path):
 async def asked(config, network):
     """What the account's API gives, and what becomes of a delivery to the receiver."""
     async with open_provider(config.accounts[0], network) as provider:
-        page = await provider.list_jobs(ListQuery(), 0, 1)
+        page = await provider.list_jobs(ListQuery(), None, 1)
     async with open_notifier(config.receivers[0], network, None) as notifier:
         return page, await notifier.send([DELIVERY])
 

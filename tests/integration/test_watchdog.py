@@ -2,10 +2,11 @@
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
-from tracker.core.reconciliation.account_health import Health
+from tracker.core.health.readiness import Health
 from tracker.daemon import watchdog
-from tracker.daemon.systemd import Systemd
+from tracker.daemon.systemd_socket import Systemd
 from tracker.runtime.liveness import Liveness
 from tracker.store.opening import open_store
 
@@ -20,12 +21,12 @@ LATE = 10.0
 async def watched(tmp_path, monkeypatch):
     """What a vigil says, the loops that it looks after, and when it has looked (seconds); it probes the store once."""
     monkeypatch.setattr(watchdog, "PROBE_EVERY", 3600.0)
-    monkeypatch.setattr(watchdog, "LOOK_AGAIN", 0.05)
+    monkeypatch.setattr(watchdog, "RECHECK_AFTER", 0.05)
     health, liveness, looks = Health(), Liveness(PATIENCE), []
     async with open_store(tmp_path / "tracker.db") as store, anyio.create_task_group() as group:
         vigilant = watchdog.Watchdog(store, health, liveness, Systemd())
-        look = vigilant.look_once
-        monkeypatch.setattr(vigilant, "look_once", lambda: looks.append(anyio.current_time()) or look())
+        look = vigilant.check_once
+        monkeypatch.setattr(vigilant, "check_once", lambda: looks.append(anyio.current_time()) or look())
         yield health, liveness, looks, lambda: group.start_soon(vigilant.run)
         group.cancel_scope.cancel()
 
@@ -48,3 +49,34 @@ async def test_a_hang_is_found_when_it_is_one_and_so_is_its_end(watched):
     assert len(looks) <= 4  # at its start, after the probe, and then
     loop.beat(anyio.current_time())
     await until(lambda: not health.stuck)
+
+
+class Flaky:
+    """A store whose probes find this, one after the other."""
+
+    def __init__(self, *errors):
+        self.errors = list(errors)
+
+    async def probe(self, _swept):
+        return self.errors.pop(0)
+
+    async def workload(self, _accounts):
+        return None
+
+
+class NoReports:
+    async def exchange_once(self):
+        pass
+
+
+@pytest.mark.parametrize("reports", [None, NoReports()], ids=["alone", "replica"])
+async def test_the_end_of_an_outage_is_logged_after_the_failed_workers_are_gone(reports):
+    """Failed workers lose their leases in a long outage; the replica that probes logs its end, as a single process does."""
+    errors = (None, "down", "down", None, None)
+    vigilant = watchdog.Watchdog(Flaky(*errors), Health(), Liveness(PATIENCE), Systemd(), reports=reports)
+    logged = []
+    for _ in errors:
+        with capture_logs() as lines:
+            await vigilant.probe_once()
+        logged.append([line["event"] for line in lines])
+    assert logged == ([[], ["storage.failed"], ["storage.failed"], ["storage.recovered"], []] if reports else [[]] * 5)

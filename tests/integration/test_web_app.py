@@ -2,7 +2,7 @@
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from web_application import surfaced
+from web_application import served_application
 
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.reconciliation.sweep_report import Report
@@ -13,7 +13,7 @@ PATHS = ("/", "/healthz", "/readyz", "/metrics", "/api/jobs", "/api/openapi.json
 
 async def test_ready_when_every_account_is_known_and_the_store_can_be_written(path):
     """Not ready until each account was swept or failed; not ready, with the reason, while the store is not writable."""
-    async with surfaced(path) as app:
+    async with served_application(path) as app:
         app.health.swept("one", None, NOW)
         answer = await app.get("/readyz")
         assert (answer.status_code, answer.json()["reasons"]) == (503, ["account two: not swept yet"])
@@ -38,7 +38,7 @@ async def test_ready_when_every_account_is_known_and_the_store_can_be_written(pa
 @pytest.mark.parametrize("url", PATHS)
 async def test_answers_can_do_no_harm_in_a_browser(path, url, method):
     """Every answer, an error no less, forbids inline scripts and styles, frames and sniffing, and is not kept."""
-    async with surfaced(path) as app:
+    async with served_application(path) as app:
         answer = await app.client.request(method, url)
     policy = answer.headers["content-security-policy"].split("; ")
     assert policy[0] == "default-src 'none'"
@@ -57,7 +57,7 @@ async def test_answers_can_do_no_harm_in_a_browser(path, url, method):
 @pytest.mark.parametrize("url", [*PATHS[:6], "/static/page.css"])
 async def test_methods_that_there_are_not(path, url):
     """What changes nothing takes GET and HEAD alone, and says so."""
-    async with surfaced(path) as app:
+    async with served_application(path) as app:
         for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
             answer = await app.client.request(method, url, headers={"authorization": "Bearer canary-control-token"})
             assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
@@ -66,7 +66,7 @@ async def test_methods_that_there_are_not(path, url):
 
 async def test_a_bug_is_a_problem_too(path, monkeypatch, caplog):
     """An unexpected error is 500, a problem without the cause, as harmless as any answer; the log has it."""
-    async with surfaced(path) as app:
+    async with served_application(path) as app:
         monkeypatch.setattr(app.health, "not_ready_because", lambda: 1 / 0)
         answer = await app.get("/readyz")
         assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
@@ -80,7 +80,7 @@ async def test_a_bug_is_a_problem_too(path, monkeypatch, caplog):
 
 async def test_metrics_are_what_prometheus_reads(path):
     """The page comes in Prometheus's text format, whatever the loops have reported."""
-    async with surfaced(path) as app:
+    async with served_application(path) as app:
         app.metrics.configured({"one": 15.0}, [])
         app.metrics.swept("one", Report(events=0, shown=1, stale=3, malformed=(), failure=None), NOW, 0.5)
         answer = await app.get("/metrics")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from job_changes import SINCE, moved, seen
-from web_application import fill, surfaced
+from web_application import fill, served_application
 
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.errors.provider_failure import Failure, Reason
@@ -16,7 +16,7 @@ from tracker.web.static_files import Static
 
 @pytest.fixture(scope="module")
 async def app(tmp_path_factory):
-    async with surfaced(tmp_path_factory.mktemp("reads") / "tracker.db") as app:
+    async with served_application(tmp_path_factory.mktemp("reads") / "tracker.db") as app:
         await fill(app.store)
         yield app
 
@@ -81,7 +81,7 @@ async def test_one_job(app):
 
 async def test_one_job_of_two_accounts(tmp_path):
     """An id that two accounts have is 409 until one is named."""
-    async with surfaced(tmp_path / "tracker.db") as app:
+    async with served_application(tmp_path / "tracker.db") as app:
         await app.store.record("one", [seen("x/y", account="one")])
         await app.store.record("two", [seen("x/y", account="two")])
         answer = await app.get("/api/jobs/x%2Fy")
@@ -91,6 +91,25 @@ async def test_one_job_of_two_accounts(tmp_path):
         )
         assert (await app.get("/api/jobs/x%2Fy?account=two")).json()["account"] == "two"
         assert (await app.get("/api/jobs/x%2Fy?account=three")).status_code == 404
+
+
+async def test_jobs_and_events_of_a_vendor(tmp_path):
+    """A vendor's jobs, and the events of them, are listed alone; an unknown vendor is a mistake, with a hint."""
+    async with served_application(tmp_path / "tracker.db") as app:
+        await app.store.record(
+            "one", [seen("mine", account="one"), seen("theirs", account="one", extra={"provider": "gemini"})]
+        )
+        for provider, id_ in (("mistral", "mine"), ("gemini", "theirs")):
+            (job,) = (await app.get("/api/jobs", params={"provider": provider})).json()["data"]
+            assert (job["id"], job["provider"]) == (id_, provider)
+            (event,) = (await app.get("/api/events", params={"provider": provider})).json()["data"]
+            assert event["data"]["id"] == id_
+        for path in ("/api/jobs", "/api/events", "/api/stream"):
+            answer = await app.get(path, params={"provider": "gemin"})
+            assert (answer.status_code, answer.json()["detail"]) == (
+                422,
+                "provider: found 'gemin', expected the name of a vendor; did you mean 'gemini'?",
+            )
 
 
 async def test_events_in_pages(app):
@@ -167,7 +186,7 @@ async def test_accounts_and_receivers(app):
         ("/api/jobs?limit=ten", "limit: found 'ten', expected `int`, got `str`"),
         ("/api/jobs?limit=1&limit=2", "limit: found it twice, expected it once"),
         ("/api/jobs?active=yes", "active: found 'yes', expected one of false, true"),
-        ("/api/jobs?limt=5", "limt: unknown parameter, expected one of account, status,"),
+        ("/api/jobs?limt=5", "limt: unknown parameter, expected one of account, provider, status,"),
         ("/api/jobs?after=nonsense", "after: found 'nonsense', expected `str` matching regex"),
         ("/api/jobs?created_after=-1", "created_after: found '-1', expected `int` >= 0"),
         ("/api/jobs?account=%ff", "the query: expected UTF-8, percent-encoded"),
@@ -175,7 +194,7 @@ async def test_accounts_and_receivers(app):
         ("/api/events?since=yesterday", "since: found 'yesterday', expected a time with its offset"),
         ("/api/events?until=2025-06-25T14:20:10", "until: found '2025-06-25T14:20:10', expected a time with its offset"),
         ("/api/events?after=9223372036854775808", "after: found '9223372036854775808', expected `int` <= 9223372036854775807"),
-        ("/api/deliveries?state=dying", "state: found 'dying', expected one of dead, delivered, pending, superseded"),
+        ("/api/deliveries?state=dying", "state: found 'dying', expected one of dead, delivered, pending, silenced, superseded"),
         (
             "/api/events?type=batch.complete",
             "type: found 'batch.complete', which matches no event type; did you mean 'batch.com",
@@ -207,7 +226,7 @@ async def test_what_cannot_be_asked(app, url, detail):
     ids=["one of several", "a choice", "in capitals", "a parameter"],
 )
 async def test_what_is_nearly_right_is_answered_with_what_was_meant(app, url, meant):
-    """A choice or a parameter that is misspelt names the one that is closest, and those that there are."""
+    """A choice or a parameter that is misspelled names the one that is closest, and those that there are."""
     answer = await app.get(url)
     assert answer.status_code == 422
     detail = answer.json()["detail"]
@@ -220,7 +239,7 @@ async def test_names_that_only_the_log_has(tmp_path):
     former = Subscription(receiver="former", events=("*",))
     async with open_store(tmp_path / "tracker.db", [former]) as store:
         await store.record("old", [seen("x", account="old", status="Paused")])
-    async with surfaced(tmp_path / "tracker.db") as app:
+    async with served_application(tmp_path / "tracker.db") as app:
         for url in ("/api/jobs?status=Paused", "/api/jobs?status=PAUSED&account=old", "/api/jobs?account=old"):
             assert [job["id"] for job in (await app.get(url)).json()["data"]] == ["x"]
         for url in ("/api/events?status=paused", "/api/events?account=old", "/api/deliveries?receiver=former"):
@@ -244,9 +263,9 @@ async def test_static_files(app):
         static.path("nothing.css")
 
 
-async def test_a_cursor_beyond_the_log_is_told(path):
+async def test_a_cursor_beyond_the_log_is_reported(path):
     """After a restore the log may end before a consumer's place: that is 409 with the log's end, not an empty page for ever."""
-    async with surfaced(path) as app:
+    async with served_application(path) as app:
         await fill(app.store)
         end = len((await app.get("/api/events", params={"limit": 1000})).json()["data"])
         for asked in ({"after": end + 1}, {"after": 10**15, "type": "batch.failed"}, {"after": end + 1, "before": end + 9}):
@@ -259,7 +278,7 @@ async def test_a_cursor_beyond_the_log_is_told(path):
 @pytest.mark.parametrize("place", ["after", "before", "around"])
 async def test_the_page_of_a_place_beyond_the_log_is_its_end(path, place):
     """A bookmark of a log that was longer shows the newest events, and follows from the end that there is."""
-    async with surfaced(path) as app:
+    async with served_application(path) as app:
         await fill(app.store)
         end = len((await app.get("/api/events", params={"limit": 1000})).json()["data"])
         page = (await app.get("/events", params={place: end + 100})).text

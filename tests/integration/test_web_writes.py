@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from web_application import RIGHT, fill, surfaced
+from web_application import RIGHT, fill, served_application
 
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.delivery import Outcome, Result, settle
@@ -17,7 +17,7 @@ DEAD = {"receiver": "pipeline", "dead": True}
 @pytest.fixture(scope="module")
 async def app(tmp_path_factory):
     """One for all who change nothing."""
-    async with surfaced(tmp_path_factory.mktemp("writes") / "tracker.db") as app:
+    async with served_application(tmp_path_factory.mktemp("writes") / "tracker.db") as app:
         await fill(app.store, 2)
         yield app
     assert app.supervisor.aside == [], "something was asked of a deliverer"
@@ -54,7 +54,7 @@ async def test_what_is_no_replay_is_refused(app, method, type_, content, status,
     assert ("allow" in refused.headers) is (status == 405)
 
 
-async def test_a_body_that_nobody_measured(app):
+async def test_a_body_of_unknown_length(app):
     """A body without a length is read no further than any is, and then refused."""
 
     async def endless():
@@ -71,7 +71,7 @@ async def test_a_body_that_nobody_measured(app):
         ({}, "missing required field `receiver`"),
         ({"receiver": "", "dead": True}, "length >= 1"),
         ({"receiver": 5, "dead": True}, "Expected `str`"),
-        ({"receiver": "r"}, "found none of seq, dead, from_seq, since, expected just one of them"),
+        ({"receiver": "r"}, "found none of seq, dead, silence, from_seq, since, expected exactly one of them"),
         ({"receiver": "r", "dead": False}, "found none"),
         ({"receiver": "r", "dead": True, "seq": 5}, "found seq and dead of"),
         ({"receiver": "r", "from_seq": 1, "since": 1}, "found from_seq and since of"),
@@ -98,7 +98,7 @@ async def test_what_cannot_be_replayed_is_refused(app, asked_for, expected):
 
 async def test_replay_and_retry(path):
     """What is asked for is pending again, its receiver's deliverer stands aside meanwhile and is woken."""
-    async with surfaced(path) as app:
+    async with served_application(path) as app:
         await fill(app.store)
         woken = app.store.wakeups.deliveries_changed("pipeline")
         dead = (await app.get("/api/deliveries?state=dead")).json()["data"]
@@ -112,7 +112,7 @@ async def test_replay_and_retry(path):
 
 async def test_enabling_a_receiver(path):
     """A receiver that answered 410 is enabled and tried again at once; its pending and dead deliveries stay."""
-    async with surfaced(path) as app:
+    async with served_application(path) as app:
         await fill(app.store)
         gone = Circuit(failures=9, since=1, quiet_until=2**41, reason="gone", detail="HTTP 410", disabled=True)
         await app.store.outbox.settle("team", await settled(app), gone)
@@ -143,7 +143,7 @@ async def test_a_receiver_that_there_is_not(app, url):
 
 async def test_a_delivery_that_there_is_not(path):
     """A delivery without a receiver is 404, and what is no seq is refused or leads nowhere."""
-    async with surfaced(path) as app:
+    async with served_application(path) as app:
         await fill(app.store, 2)
         for seq, status in (("999", 404), ("0", 422), (str(2**63), 422), ("1e3", 404), ("-1", 404), ("%31", 200)):
             answer = await app.post(f"/api/deliveries/team/{seq}/retry", headers=RIGHT, json={})
@@ -153,7 +153,7 @@ async def test_a_delivery_that_there_is_not(path):
 
 async def test_a_database_that_cannot_be_written(path):
     """Where the database cannot be read or written, every route says so: 503, a problem, and when to come again."""
-    async with surfaced(path) as app:
+    async with served_application(path) as app:
         await fill(app.store, 2)
         moved = path.rename(path.with_name("elsewhere.db"))
         for answer in (

@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from tracker.daemon.worker_registry import WorkerRegistry
+from tracker.daemon.workers.registry import WorkerRegistry
 
 LIFE = 5.0
 
@@ -19,6 +19,10 @@ class Worker:
 
     def stop(self):
         self.left.set()
+
+    def cancel(self):
+        self._diary.append(f"cancelled {self.spec}")
+        self.may_end.set()
 
     async def run(self):
         self._diary.append(f"begins {self.spec}")
@@ -83,6 +87,20 @@ async def test_who_was_removed_and_comes_back_waits_too(registry):
     registry.started[0].may_end.set()
     await anyio.wait_all_tasks_blocked()
     assert registry.diary == ["begins 1", "ends 1", "begins 1"]
+
+
+async def test_only_who_is_stopping_is_cancelled(registry):
+    """A successor that waits for its predecessor is neither cancelled nor waited for."""
+    registry.reluctant = True
+    registry.assign({"name": 1, "other": 2})
+    await anyio.wait_all_tasks_blocked()
+    registry.assign({"other": 2})
+    registry.assign({"name": 3, "other": 2})
+    for name in ("name", "other", "unknown"):
+        registry.cancel_stopping(name)
+        await registry.wait_stopped(name)
+    await anyio.wait_all_tasks_blocked()
+    assert registry.diary == ["begins 1", "begins 2", "cancelled 1", "ends 1", "begins 3"]
 
 
 async def test_end_of_all_is_waited_for(registry):

@@ -28,17 +28,25 @@ WANTED = {
     "job failed": ["BatchTrackerJobFailed"],
     "job expired": ["BatchTrackerJobExpired"],
     "all requests failed": ["BatchTrackerAllRequestsFailed"],
+    "many requests of a job fail": ["BatchTrackerJobAtRisk"],
     "job stalled": ["BatchTrackerJobStalled"],
     "queued too long": ["BatchTrackerQueuedTooLong"],
     "deadline near": ["BatchTrackerDeadlineNear"],
     "cancel stuck": ["BatchTrackerCancelStuck"],
+    "pending requests near the limit": ["BatchTrackerPendingRequestsNearLimit"],
+    "results gone": ["BatchTrackerResultsGone"],
+    "archive backlog": ["BatchTrackerArchiveBacklog"],
     "delivery backlog": ["BatchTrackerDeliveryBacklog"],
     "receiver failing or disabled": ["BatchTrackerReceiverFailing", "BatchTrackerReceiverDisabled"],
     "dead deliveries": ["BatchTrackerDeliveriesDead"],
     "storage not writable": ["BatchTrackerStorageNotWritable"],
-    "unrecognised status": ["BatchTrackerStatusUnrecognized"],
+    "webhooks of vendors are refused": ["BatchTrackerHintsRefused"],
+    "unrecognized status": ["BatchTrackerStatusUnrecognized"],
     "reload failed": ["BatchTrackerReloadFailed"],
     "restart loop": ["BatchTrackerRestartLoop"],
+    "an account or receiver without a replica": ["BatchTrackerLeaseUnheld"],
+    "leases flap": ["BatchTrackerLeasesFlap"],
+    "a replica lost or missing": ["BatchTrackerReplicaLost", "BatchTrackerReplicasMissing"],
 }
 """What an operator has to know, and the alerts for it."""
 
@@ -70,7 +78,7 @@ def test_every_alert_is_shown_firing_and_silent():
 
 
 @pytest.mark.parametrize("names", WANTED.values(), ids=WANTED)
-def test_what_has_to_be_told_has_an_alert(names):
+def test_every_problem_has_an_alert(names):
     """Each thing that an operator has to know has its alerts."""
     assert set(names) <= ALERTS.keys()
 
@@ -118,7 +126,7 @@ def test_commands_of_the_runbook_exist(command):
         ({"severity": "warning", "component": "jobs"}, "submitters"),
     ],
 )
-def test_alertmanager_tells_whom_it_concerns(labels, receiver):
+def test_alertmanager_routes_to_the_team_that_it_concerns(labels, receiver):
     """By the example a critical alert pages an operator, a job's alert goes to its team, and the rest makes tickets."""
     command = [program("amtool", PACKAGES["amtool"]), "config", "routes", "test", "--config.file=alertmanager.yml"]
     command += [f"{label}={value}" for label, value in labels.items()]

@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parents[2] / "deploy" / "grafana"
 TEXT = (FOLDER / "batch-tracker.json").read_text("utf-8")
 DASHBOARD = json.loads(TEXT)
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
-ROWS = ["running", "throughput", "failures", "queue and run times", "api", "deliveries", "storage"]
+ROWS = ["running", "throughput", "failures", "queue and run times", "results", "api", "deliveries", "storage", "replicas"]
 
 
 def test_dashboard_is_what_its_generator_makes():
@@ -27,7 +27,10 @@ def test_dashboard_can_be_imported():
     assert DASHBOARD["schemaVersion"] >= 36
     variables = {each["name"]: each["type"] for each in DASHBOARD["templating"]["list"]}
     assert variables["datasource"] == "datasource"
-    assert [variables[name] for name in ("instance", "account", "receiver")] == ["query"] * 3
+    assert [variables[name] for name in ("instance", "provider", "account", "receiver")] == ["query"] * 4
+    (accounts,) = (each for each in DASHBOARD["templating"]["list"] if each["name"] == "account")
+    assert 'provider=~"$provider"' in accounts["definition"]
+    assert accounts["allValue"] is None, "all accounts would be those of all vendors"
     used = set(re.findall(r"\$\{?(\w+)", TEXT)) - {"__all", "__rate_interval", "__range"}
     assert used == variables.keys()
     ids = [panel["id"] for panel in DASHBOARD["panels"]]
@@ -66,6 +69,14 @@ def test_panel_says_what_it_shows(panel):
     assert [each["refId"] for each in panel["targets"]] == list("ABCDEFGH"[: len(panel["targets"])])
     if panel["type"] in ("timeseries", "bargauge", "state-timeline"):
         assert all(each["legendFormat"] for each in panel["targets"])
+
+
+def test_durations_show_the_traces_behind_them():
+    """Each panel of a histogram asks for exemplars in one of its queries, and no other panel does."""
+    for panel in PANELS:
+        asks = [target for target in panel["targets"] if target.get("exemplar")]
+        of_histogram = panel["type"] == "timeseries" and "histogram_quantile" in panel["targets"][-1]["expr"]
+        assert asks == ([panel["targets"][-1]] if of_histogram else []), panel["title"]
 
 
 def test_queries_heed_the_chosen_accounts_and_receivers():

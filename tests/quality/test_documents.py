@@ -8,7 +8,7 @@ import pytest
 
 from tracker import __version__
 from tracker.cli import COMMANDS
-from tracker.core.events.types import TYPES
+from tracker.core.events.event_type_table import TYPES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -41,11 +41,11 @@ def test_files_that_contributing_names_exist():
 
 
 def test_version_is_the_same_everywhere():
-    """The package, its metadata and the changelog's newest entry agree."""
+    """The package, its metadata, the image and the changelog's newest entry agree."""
     metadata = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     newest = re.search(r"^## \[?([0-9.]+)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
-    assert newest
-    assert metadata["version"] == __version__ == newest[1]
+    image = re.search(r"^ARG VERSION=(.+)$", (ROOT / "deploy" / "Containerfile").read_text("utf-8"), re.MULTILINE)
+    assert metadata["version"] == __version__ == newest[1] == image[1]
 
 
 DOCUMENTS = sorted(
@@ -74,7 +74,20 @@ def _anchors(document):
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-LOGGED = re.compile(r"""\.(?:debug|info|warning|error|critical)\(\s*"([a-z_]+\.[a-z_]+)\"""")
+def test_each_way_to_install_takes_five_lines():
+    """The table of deploy/README.md has each way, and each leads to a section whose first block is five lines at most."""
+    guide = ROOT / "deploy" / "README.md"
+    table = guide.read_text("utf-8").split("## Install\n")[1].split("\nAll need")[0]
+    ways = re.findall(r"^\| (\w+) \|.*\[.+\]\(([^)#]*)#?([^)]*)\) \|$", table, re.MULTILINE)
+    assert [name for name, *_ in ways] == ["uvx", "pipx", "pip", "container", "systemd", "Kubernetes"]
+    for name, file, anchor in ways:
+        text = (guide.parent / file).read_text("utf-8") if file else guide.read_text("utf-8")
+        section = re.split(rf"^#+ {anchor}$", text, flags=re.MULTILINE | re.IGNORECASE)[1] if anchor else text
+        block = re.search(r"(?:^ {4}\S.*\n(?: {6}.*\n)*)+", section, re.MULTILINE)[0]
+        assert 1 <= len(block.splitlines()) <= 5, name
+
+
+LOGGED = re.compile(r"""(?:\.(?:debug|info|warning|error|critical)\(|_log_change\("[a-z]+",)\s*"([a-z_]+\.[a-z_]+)\"""")
 
 
 def test_every_log_event_is_in_the_table_of_the_operators():

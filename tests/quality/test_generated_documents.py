@@ -16,15 +16,15 @@ from authority import Authority
 from jsonschema import Draft202012Validator
 
 from tracker.core.deliveries.signing import parse_secret, signature_headers
-from tracker.daemon.configuration import load
+from tracker.daemon.load_configuration import load
 from tracker.schemas import definitions, event_schema
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / ".github" / "documents.py"
 CONFIGURATION = (ROOT / "config" / "README.md").read_text("utf-8")
 EVENTS = (ROOT / "tracker" / "schemas" / "README.md").read_text("utf-8")
-SECTIONS = ("storage", "http", "metrics", "network", "accounts", "receivers")
-SECRETS = ("BATCH_TRACKER_TOKEN", "GATEWAY_KEY", "MISTRAL_API_KEY", "PIPELINE_KEY", "SLACK_TOKEN")
+SECTIONS = ("storage", "http", "metrics", "telemetry", "network", "results", "prices", "accounts", "receivers", "maintenance")
+SECRETS = ("BATCH_TRACKER_TOKEN", "OTLP_KEY", "GATEWAY_KEY", "MISTRAL_API_KEY", "PIPELINE_KEY", "SLACK_TOKEN")
 
 
 sys.path.insert(0, str(SCRIPT.parent))
@@ -37,7 +37,9 @@ each_key = pytest.mark.parametrize("key", KEYS, ids=lambda key: key.path)
 def environment(tmp_path_factory):
     """A secret for each variable that an example names."""
     secret = "whsec_" + base64.b64encode(bytes(32)).decode()
-    named = dict.fromkeys(SECRETS, "a-secret-of-the-examples") | {"PIPELINE_SECRET": secret}
+    named = dict.fromkeys(SECRETS, "a-secret-of-the-examples") | {"PIPELINE_SECRET": secret, "OPENAI_WEBHOOK_SECRET": secret}
+    named |= dict.fromkeys(("DATABASE_URL", "DATABASE_LISTEN_URL"), "postgresql://tracker:secret@db/tracker")
+    named |= {"APPRISE_URL": "ntfys://ntfy.example.com/batches"}
     return named | {"SLACK_URL": "https://hooks.slack.com/services/x", "HOME": str(tmp_path_factory.mktemp("home"))}
 
 
@@ -117,7 +119,7 @@ def test_every_default_is_the_products(key, parse):
 
 
 @each_key
-def test_every_required_key_is_said_to_be_required(key, parse):
+def test_every_required_key_is_reported_to_be_required(key, parse):
     """Without a required key the parser fails; without any other it does not."""
     if key.default is not None:
         parse(_around(key, ""))
@@ -129,12 +131,23 @@ def test_every_required_key_is_said_to_be_required(key, parse):
 def test_configuration_of_the_introduction_is_valid(parse):
     """The small file of config/README.md, with each kind of receiver, is one that the parser accepts."""
     (text,) = re.findall(r"```toml\n(\[\[accounts.*?)```", CONFIGURATION, re.DOTALL)
-    assert [receiver.name for receiver in parse(text).receivers] == ["pipeline", "team", "board"]
+    assert [receiver.name for receiver in parse(text).receivers] == ["pipeline", "team", "board", "phone"]
+
+
+def _around_window(key, line):
+    """Also a receiver that it names; a duration stands in the place of the end."""
+    receiver = '[[receivers]]\nname = "team"\nkind = "slack"\nurl = { env = "SLACK_URL" }\n'
+    text = receiver + documents.configuration(key.section, key.name, line)
+    return re.sub(r"^end = .*$", "", text, flags=re.MULTILINE) if line and key.name == "duration" else text
 
 
 def _around(key, line):
-    """A whole configuration round a line of this key: for a key of Slack's, with a receiver of that kind."""
-    if key.path in ("receivers.token", "receivers.channel", "receivers.api", "receivers.group_wait"):
+    """A whole configuration round a line of this key: for a key of Slack's or PostgreSQL's, with what it is part of."""
+    if key.path in ("storage.schema", "storage.replica", "storage.listen_url"):
+        return f'{documents.MINIMAL["accounts"]}[storage]\nurl = "postgresql://db/t"\n{line}\n'
+    if key.section == "maintenance":
+        return _around_window(key, line)
+    if key.path in ("receivers.token", "receivers.channel", "receivers.api", "receivers.group_wait", "receivers.template"):
         slack = {"name": '"r"', "kind": '"slack"', "token": '{ env = "SLACK_TOKEN" }', "channel": '"#batches"'}
         others = "\n".join(f"{name} = {value}" for name, value in slack.items() if name != key.name or not line)
         return f"{documents.MINIMAL['accounts']}[[receivers]]\n{others}\n{line}\n"

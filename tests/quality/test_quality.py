@@ -1,9 +1,11 @@
 """The tools that keep the house in order, so that one command runs everything."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,13 @@ TOOLS = {
     "mypy": ["mypy"],
     "import-linter": ["lint-imports", "--no-cache"],
     "hadolint": ["hadolint", "deploy/Containerfile"],
+    "actionlint": ["actionlint", "-shellcheck=", "-pyflakes="],  # what a machine happens to have changes nothing
 }
+
+UNCLEAR = re.compile(r"\b(whoever|somebody|nobody|told|anew|gets on|so many)\b", re.IGNORECASE)
+"""Words in place of which a sentence names its subject, or the number."""
+
+PROSE = {".html", ".md", ".py", ".sql", ".toml", ".yaml", ".yml"}
 
 
 @pytest.mark.parametrize("command", TOOLS.values(), ids=TOOLS)
@@ -27,3 +35,22 @@ def test_tool_has_nothing_to_say(command):
     assert program, f"{command[0]} is not installed, in CI it has to be"
     done = subprocess.run([program, *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False, timeout=110)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_two_modules_of_tests_have_one_name():
+    """The folders of tests are no packages: of two modules with one name pytest collects one, and the other is an error."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py")
+    assert {name for name, files in names.items() if files > 1} == set()
+
+
+def test_prose_names_its_subjects():
+    """Neither the product nor its guides have words that a reader reads twice; a migration stays as it has run."""
+    files = [path for folder in ("tracker", "deploy", "config") for path in (ROOT / folder).rglob("*") if path.suffix in PROSE]
+    lines = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in [ROOT / "README.md", *files]
+        if path.name != "migrations.py"
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if UNCLEAR.search(line)
+    ]
+    assert lines == []

@@ -20,11 +20,15 @@ EXTRAS = PROJECT["project"]["optional-dependencies"]
 TOOLS = [each for extra in EXTRAS.values() for each in extra if "batch-tracker" not in each]
 LOCKS = {
     "deploy/requirements.txt": PROJECT["project"]["dependencies"],
+    "deploy/postgres-requirements.txt": PROJECT["project"]["dependencies"] + EXTRAS["postgres"],
+    "deploy/all-requirements.txt": PROJECT["project"]["dependencies"]
+    + [each for extra in EXTRAS for each in EXTRAS[extra] if extra not in ("test", "dev")],
     "deploy/build-requirements.txt": PROJECT["build-system"]["requires"],
     "deploy/dev-requirements.txt": PROJECT["project"]["dependencies"] + TOOLS,
 }
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").iterdir())
-INSTALLS = [ROOT / ".ci" / "run", ROOT / "deploy" / "Containerfile", *WORKFLOWS]
+MAY_WRITE = {"release.yml": {"packages: write", "id-token: write", "contents: write"}}
+INSTALLS = [ROOT / ".ci" / "run", ROOT / ".ci" / "package", ROOT / "deploy" / "Containerfile", *WORKFLOWS]
 
 
 def pinned(lock):
@@ -60,6 +64,13 @@ def test_what_is_asked_for_is_pinned_within_its_range(lock):
         requirement, _ = pins[canonicalize_name(asked.name)]
         (pin,) = requirement.specifier
         assert asked.specifier.contains(pin.version), f"{requirement} is not what {asked} allows; deploy/lock regenerates it"
+
+
+def test_replicas_get_what_every_other_daemon_gets():
+    """The lock for PostgreSQL pins what the usual one does, to the same versions, and asyncpg."""
+    usual, replicas = pinned("deploy/requirements.txt"), pinned("deploy/postgres-requirements.txt")
+    assert replicas.keys() - usual.keys() == {"asyncpg"}
+    assert {name: str(replicas[name][0]) for name in usual} == {name: str(one) for name, (one, _) in usual.items()}
 
 
 def test_what_is_needed_by_what_is_pinned_is_pinned():
@@ -114,18 +125,20 @@ def test_audit_workflow_cannot_pass_without_an_audit():
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
 def test_workflows_may_only_read_and_pin_what_they_use(workflow):
-    """A workflow's token may read and no more, and each action is named by its commit."""
+    """A workflow's token may read and no more, but for what a release needs; each action is named by its commit."""
     text = workflow.read_text("utf-8")
-    assert "permissions:\n  contents: read\n" in text
+    assert "\npermissions:\n  contents: read\n" in text
+    assert set(re.findall(r"^ +([a-z-]+: write\b)", text, re.MULTILINE)) == MAY_WRITE.get(workflow.name, set())
     assert re.findall(r"uses: (\S+)", text)
-    assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action) for action in re.findall(r"uses: (\S+)", text))
+    own = "./.github/workflows/tests.yml"
+    assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action) for action in re.findall(r"uses: (\S+)", text) if action != own)
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
 def test_no_workflow_leaves_its_token_to_what_it_runs(workflow):
     """Each checkout forgets the token that it was made with, before a test or a tool could read it."""
     steps = re.findall(r"- uses: actions/checkout@.*\n((?: {8,}.*\n)*)", workflow.read_text("utf-8"))
-    assert steps
+    assert len(steps) == workflow.read_text("utf-8").count("actions/checkout@") > 0
     assert all("persist-credentials: false" in step for step in steps)
 
 

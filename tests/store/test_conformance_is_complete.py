@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from tracker.core.ports.cards import Cards
+from tracker.core.ports.job_messages import JobMessages
+from tracker.core.ports.leases import Leases
 from tracker.core.ports.outbox import Outbox
 from tracker.core.ports.reader import Reader, ReaderPool
+from tracker.core.ports.silences import Silences
 from tracker.core.ports.statistics import Statistics
 from tracker.core.ports.store import Store
 from tracker.core.ports.wakeups import Wakeups
 
-PROTOCOLS = (Store, Outbox, Wakeups, Cards, Reader, ReaderPool, Statistics)
+PROTOCOLS = (Store, Outbox, Wakeups, JobMessages, Leases, Reader, ReaderPool, Silences, Statistics)
 SUITE = sorted(Path(__file__).parent.glob("test_store_*.py"))
 
 

@@ -14,10 +14,10 @@ from small_files import no_file_grows_beyond
 
 from tracker.core.errors.storage_error import StorageError, UnfitTargetError
 from tracker.core.queries.filters import EventFilter
-from tracker.store.file_commands import back_up, verify
+from tracker.store.database_file_commands import back_up, verify
+from tracker.store.database_file_reports import Contents, Verification
 from tracker.store.opening import open_reader, open_store
-from tracker.store.reports import Contents, Verification
-from tracker.store.sqlite.copies import backup
+from tracker.store.sqlite.backups import backup
 
 HOLDS = """
 import sys

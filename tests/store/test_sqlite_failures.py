@@ -11,7 +11,7 @@ from job_changes import CHECKPOINT, moved, seen, seen_many
 from small_files import no_file_grows_beyond
 
 from tracker.core.errors.storage_error import StorageError
-from tracker.store.file_commands import verify
+from tracker.store.database_file_commands import verify
 from tracker.store.opening import open_store
 from tracker.store.sqlite.database.schema import migrate
 

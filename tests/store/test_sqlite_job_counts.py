@@ -8,7 +8,7 @@ import pytest
 from job_changes import gone, moved, seen, with_the_id_of
 
 from tracker.core.errors.storage_error import StorageError
-from tracker.store.file_commands import verify
+from tracker.store.database_file_commands import verify
 from tracker.store.opening import open_store
 
 COUNTED = "SELECT account, status, deleted, jobs FROM job_counts WHERE jobs <> 0 ORDER BY 1, 2, 3"

@@ -10,7 +10,7 @@ import pytest
 from engines import Sqlite
 from job_changes import seen
 
-from tracker.store.file_commands import verify
+from tracker.store.database_file_commands import verify
 from tracker.store.opening import open_store
 
 RECORDS = """

@@ -10,7 +10,7 @@ import pytest
 from job_changes import seen
 
 from tracker.core.errors.storage_error import StorageError
-from tracker.store.file_commands import is_in_use
+from tracker.store.database_file_commands import is_in_use
 from tracker.store.opening import open_store
 from tracker.store.sqlite.files import lock
 
@@ -149,7 +149,7 @@ async def test_a_list_of_locks_with_other_device_numbers_is_understood(path, mon
 
 @pytest.mark.parametrize("left", ["", "0", "-1", "x", "99999999999999999999", "²"], ids=repr)
 async def test_a_lock_file_that_names_no_process_is_no_daemon(path, monkeypatch, tmp_path, left):
-    """Whatever a lock file holds, no process is signalled for it, and nothing is taken for a daemon."""
+    """Whatever a lock file holds, no process is signaled for it, and nothing is taken for a daemon."""
     monkeypatch.setattr(lock, "_LOCKS", tmp_path / "missing")
     async with open_store(path):
         pass

@@ -10,7 +10,8 @@ import pytest
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.store.opening import open_store
-from tracker.store.sqlite.database.schema import APPLICATION_ID, MIGRATIONS, migrate
+from tracker.store.sqlite.database.migrations import MIGRATIONS
+from tracker.store.sqlite.database.schema import APPLICATION_ID, migrate
 
 ADDS_A_TABLE = "CREATE TABLE second (x INTEGER) STRICT; INSERT INTO second SELECT since FROM accounts;"
 ADDS_A_COLUMN = "ALTER TABLE second ADD COLUMN y TEXT; UPDATE second SET y = x;"

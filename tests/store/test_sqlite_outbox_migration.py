@@ -7,11 +7,12 @@ import pytest
 from job_changes import CHECKPOINT, moved, seen, seen_many
 from outboxes import EVERYTHING, claimed, rows, states
 
-from tracker.store.file_commands import verify
+from tracker.store.database_file_commands import verify
 from tracker.store.opening import open_store
-from tracker.store.sqlite.database.schema import MIGRATIONS, migrate
+from tracker.store.sqlite.database.migrations import MIGRATIONS
+from tracker.store.sqlite.database.schema import migrate
 
-EVENTS = "SELECT * FROM events ORDER BY seq"
+EVENTS = "SELECT seq, id, type, account, job, created_at, observed_at, backfilled, body FROM events ORDER BY seq"
 
 
 @pytest.fixture

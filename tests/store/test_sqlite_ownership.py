@@ -11,19 +11,21 @@ import anyio.to_thread
 import pytest
 from click.testing import CliRunner
 from job_changes import seen_many
+from temporary_files import reachable_by_all
 
 from tracker.cli import group
-from tracker.cli.process.delivery_changes import change
+from tracker.cli.deliveries.daemon_or_offline_change import change_deliveries
 from tracker.core.errors.storage_error import StorageError
-from tracker.daemon.control import NotReached, control_file, is_running
+from tracker.daemon.control_client import is_running
+from tracker.daemon.control_file import Unreachable, control_file_path
 from tracker.http.client import http_client, tls_context
-from tracker.store.file_commands import back_up, restore, verify
+from tracker.store.database_file_commands import back_up, restore, verify
 from tracker.store.opening import open_store
 from tracker.store.sqlite.files.ownership import real_path
 from tracker.store.sqlite.files.privileges import as_owner_of
 from tracker.store.sqlite.writing import store as writer
 
-NOBODY = 65534
+UNPRIVILEGED = 65534
 MOMENT = "20250625T142010Z"
 SECRET = b"root's own"
 
@@ -31,33 +33,39 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as 
 
 
 @pytest.fixture
-async def state(tmp_path):
-    """A directory that `nobody` can reach, with a database of three events, all of it theirs."""
-    with tempfile.TemporaryDirectory(dir="/tmp") as top:
-        state = Path(top) / "state"
-        state.mkdir()
-        async with open_store(state / "tracker.db") as store:
-            await store.record("default", seen_many(3))
-        back_up(state / "tracker.db", tmp_path / "backup.db")
-        (state / "tracker.db.lock").unlink()
-        for each in (state, *state.iterdir()):
-            os.chown(each, NOBODY, NOBODY)
-        state.parent.chmod(0o755)
-        yield state
+def top():
+    """A directory that an unprivileged user can reach."""
+    with tempfile.TemporaryDirectory(dir=reachable_by_all()) as top:
+        Path(top).chmod(0o755)
+        yield Path(top)
 
 
 @pytest.fixture
-def victim(tmp_path):
+async def state(top, tmp_path):
+    """A directory of an unprivileged user, with a database of three events; the user owns all of it."""
+    state = top / "state"
+    state.mkdir()
+    async with open_store(state / "tracker.db") as store:
+        await store.record("default", seen_many(3))
+    back_up(state / "tracker.db", tmp_path / "backup.db")
+    (state / "tracker.db.lock").unlink()
+    for each in (state, *state.iterdir()):
+        os.chown(each, UNPRIVILEGED, UNPRIVILEGED)
+    return state
+
+
+@pytest.fixture
+def victim(top):
     """A file of root's."""
-    file = tmp_path / "victim"
+    file = top / "victim"
     file.write_bytes(SECRET)
     file.chmod(0o600)
     return file
 
 
 def as_nobody(*command):
-    """Run the command as a process of `nobody`."""
-    subprocess.run(command, check=True, user=NOBODY, group=NOBODY, extra_groups=[], timeout=60)
+    """Run the command as a process of the unprivileged user."""
+    subprocess.run(command, check=True, user=UNPRIVILEGED, group=UNPRIVILEGED, extra_groups=[], timeout=60)
 
 
 def symlink(target, name):
@@ -70,7 +78,7 @@ def dangling(target, name):
 
 def hard_link(target, name):
     name.unlink(missing_ok=True)
-    name.hardlink_to(target)  # as `nobody` may where fs.protected_hardlinks is off
+    name.hardlink_to(target)  # as the user may where fs.protected_hardlinks is off
 
 
 def named_pipe(_target, name):
@@ -85,13 +93,16 @@ async def _restore(database, tmp_path):
 async def _replay(database, _tmp_path):
     """What `replay` and `deliveries --move` do where no daemon runs."""
 
-    async def ask():
-        return NotReached("none is running")
+    async def by_daemon(_file):
+        return Unreachable("none is running")
 
-    async def alone(store):
+    async def offline(store):
         return await store.probe()
 
-    assert await change(database, ask, alone) == (None, False)
+    assert await change_deliveries(database, "pipeline", by_daemon, offline) == (
+        None,
+        "no daemon is running: they go out once it does",
+    )
 
 
 async def _run(database, _tmp_path):
@@ -143,7 +154,8 @@ async def test_a_backup_goes_through_no_link_of_another_user(state, victim, tmp_
     with pytest.raises(StorageError, match="a symbolic link made by user 65534, expected one of root"):
         back_up(tmp_path / "backup.db", state / "copy.db", overwrite=True)
     assert victim.read_bytes() == SECRET
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["backup.db", "victim"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["backup.db"]
+    assert sorted(each.name for each in victim.parent.iterdir()) == ["state", "victim"]
 
 
 @pytest.mark.parametrize(
@@ -178,7 +190,7 @@ async def test_a_link_made_after_every_check_reaches_only_what_its_user_may_chan
         does_migrate(path)
 
     monkeypatch.setattr("tracker.store.sqlite.writing.store.migrate", overtaken)
-    monkeypatch.setattr("tracker.store.sqlite.copies.restore.migrate", overtaken)
+    monkeypatch.setattr("tracker.store.sqlite.backups.restore.migrate", overtaken)
     with pytest.raises(StorageError):
         await does(database, tmp_path)
     assert (theirs.read_bytes(), theirs.stat().st_uid) == (before, 0)
@@ -196,7 +208,7 @@ async def test_what_root_makes_there_belongs_to_the_user(state, tmp_path, mode):
     assert back_up(state / "tracker.db", state / "copy.db").events == 3
     made = {each.name: each.stat().st_uid for each in state.iterdir()}
     assert {"tracker.db", "tracker.db.lock", "copy.db", f"tracker.db.before-restore-{MOMENT}"} <= made.keys()
-    assert {*made.values()} == {NOBODY}
+    assert {*made.values()} == {UNPRIVILEGED}
     assert verify(state / "copy.db").events == 3
     assert (os.geteuid(), os.getegid()) == (0, 0)
 
@@ -220,7 +232,7 @@ async def test_a_file_that_another_user_put_into_a_shared_directory_is_not_opene
     shared.chmod(0o1777)
     lock = shared / "tracker.db.lock"
     lock.touch()
-    os.chown(lock, NOBODY, NOBODY)
+    os.chown(lock, UNPRIVILEGED, UNPRIVILEGED)
     with pytest.raises(StorageError, match="lock: found a file of user 65534, expected one of root"):
         await _run(shared / "tracker.db", tmp_path)
     assert not (shared / "tracker.db").exists()
@@ -230,7 +242,7 @@ async def test_only_a_lock_that_root_has_just_made_is_given_away(state):
     """A daemon of root's gives its new lock to the directory's owner, and one that is there keeps its owner."""
     lock = state / "tracker.db.lock"
     await _run(state / "tracker.db", None)
-    assert lock.stat().st_uid == NOBODY
+    assert lock.stat().st_uid == UNPRIVILEGED
     os.chown(lock, 0, 0)
     await _run(state / "tracker.db", None)
     assert lock.stat().st_uid == 0
@@ -239,7 +251,7 @@ async def test_only_a_lock_that_root_has_just_made_is_given_away(state):
 @pytest.mark.parametrize("link", [symlink, named_pipe], ids=["symbolic link", "named pipe"])
 async def test_the_control_file_is_no_link_and_no_pipe(state, victim, link):
     """Looking for the daemon ends at once where a link or a pipe stands in the place of its file."""
-    link(victim, control_file(state / "tracker.db"))
+    link(victim, control_file_path(state / "tracker.db"))
     async with http_client(tls_context()) as http:
         assert not await is_running(state / "tracker.db", http)
 

@@ -2,10 +2,11 @@
 
 import pytest
 from engines import Sqlite
+from job_changes import SINCE
 from written_world import written_world
 
 from tracker.core.queries.filters import DeliveryFilter, EventFilter, JobFilter
-from tracker.core.queries.pages import JobKey, Span
+from tracker.core.queries.pagination import JobKey, Span
 
 BACKWARDS = Span(newest_first=True)
 
@@ -49,6 +50,10 @@ WAYS = [
     ),
     ("deliveries_page", (None, DeliveryFilter(receiver="one"), 5), "d USING PRIMARY KEY (receiver=? AND seq>?)"),
     ("deliveries_page", (None, DeliveryFilter(job="x"), 5), "e USING INDEX events_of_job (job=? AND seq>?)"),
+    ("overview", (SINCE,), "e USING INDEX events_of_job (job=?)"),
+    ("overview", (SINCE,), "e USING INDEX events_deadline (account=? AND job=?)"),
+    ("overview", (SINCE,), "jobs USING INDEX jobs_ended (ended_at>?)"),
+    ("overview", (SINCE,), "results USING INDEX results_archived (archived_at>?)"),
     ("backlog", ("one",), "deliveries USING INDEX deliveries_due (receiver=?)"),
 ]
 

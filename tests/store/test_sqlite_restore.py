@@ -15,9 +15,10 @@ import pytest
 from job_changes import SINCE, seen, seen_many
 
 from tracker.core.errors.storage_error import InUseError, StorageError, UnfitTargetError
-from tracker.store.file_commands import back_up, restore, verify
+from tracker.store.database_file_commands import back_up, restore, verify
 from tracker.store.opening import open_store
-from tracker.store.sqlite.database.schema import APPLICATION_ID, MIGRATIONS
+from tracker.store.sqlite.database.migrations import MIGRATIONS
+from tracker.store.sqlite.database.schema import APPLICATION_ID
 from tracker.store.sqlite.files.displaced_database import displace, undo_displacement
 
 MOMENT = "20250625T142010Z"
@@ -104,7 +105,7 @@ async def test_a_bad_backup_changes_nothing(path, saved, spoil, said):
 
 DYING = """
 import os, pathlib, signal, sys
-from tracker.store.sqlite.copies import restore
+from tracker.store.sqlite.backups import restore
 from tracker.store.sqlite.files import displaced_database
 left = int(sys.argv[1])
 def dies_before(owner, name):

@@ -12,7 +12,8 @@ from job_changes import seen, seen_many
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.queries.filters import EventFilter
 from tracker.store.opening import open_reader, open_store
-from tracker.store.sqlite.database.schema import APPLICATION_ID, MIGRATIONS, migrate, wal_reset_affected
+from tracker.store.sqlite.database.migrations import MIGRATIONS
+from tracker.store.sqlite.database.schema import APPLICATION_ID, migrate, wal_reset_affected
 from tracker.store.sqlite.files.file_signature import check_signature
 
 
@@ -32,12 +33,12 @@ async def written(path):
         ("UPDATE OR REPLACE events SET seq = 1 WHERE seq = 2", "the log is append-only"),
         ("DELETE FROM events WHERE seq = 3", "the log is append-only"),
         ("DELETE FROM events", "the log is append-only"),
-        ("INSERT INTO events VALUES (5, 'e', 't', 'a', 'j', 1, 'o', 0, '{}')", "seq must grow by one"),
-        ("INSERT INTO events VALUES (3, 'e', 't', 'a', 'j', 1, 'o', 0, '{}')", "seq must grow by one"),
-        ("INSERT INTO events VALUES (0, 'e', 't', 'a', 'j', 1, 'o', 0, '{}')", "seq must grow by one"),
-        ("INSERT OR REPLACE INTO events VALUES (3, 'e', 't', 'a', 'j', 1, 'o', 0, '{}')", "seq must grow by one"),
-        ("REPLACE INTO events SELECT 4, id, 't', 'a', 'j', 1, 'o', 0, '{}' FROM events LIMIT 1", "append-only"),
-        ("INSERT INTO events VALUES (4, 'e', 't', 'a', 'j', 'soon', 'o', 0, '{}')", "cannot store TEXT"),
+        ("INSERT INTO events VALUES (5, 'e', 't', 'a', 'j', 1, 'o', 0, '{}', NULL)", "seq must grow by one"),
+        ("INSERT INTO events VALUES (3, 'e', 't', 'a', 'j', 1, 'o', 0, '{}', NULL)", "seq must grow by one"),
+        ("INSERT INTO events VALUES (0, 'e', 't', 'a', 'j', 1, 'o', 0, '{}', NULL)", "seq must grow by one"),
+        ("INSERT OR REPLACE INTO events VALUES (3, 'e', 't', 'a', 'j', 1, 'o', 0, '{}', NULL)", "seq must grow by one"),
+        ("REPLACE INTO events SELECT 4, id, 't', 'a', 'j', 1, 'o', 0, '{}', NULL FROM events LIMIT 1", "append-only"),
+        ("INSERT INTO events VALUES (4, 'e', 't', 'a', 'j', 'soon', 'o', 0, '{}', NULL)", "cannot store TEXT"),
     ],
 )
 async def test_the_log_is_append_only(written, sql, why):
@@ -52,7 +53,7 @@ async def test_the_log_is_append_only(written, sql, why):
 async def test_the_log_does_grow(written):
     """The triggers let the next event in."""
     with closing(sqlite3.connect(written, isolation_level=None)) as connection:
-        connection.execute("INSERT INTO events VALUES (4, 'e', 't', 'a', 'j', 1, 'o', 0, '{}')")
+        connection.execute("INSERT INTO events VALUES (4, 'e', 't', 'a', 'j', 1, 'o', 0, '{}', NULL)")
         assert connection.execute("SELECT max(seq) FROM events").fetchone() == (4,)
 
 
@@ -61,7 +62,7 @@ async def test_settings_of_the_writer(path):
     async with open_store(path) as store:
         for _ in range(2):
             assert await _settings(store) == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
-            await store._database._forget()
+            await store._database._disconnect()
             await store._database.open()
 
 
@@ -133,6 +134,7 @@ def test_versions_with_the_wal_reset_bug(version, affected):
         (lambda store: store.count_created("default", 5), "jobs_created"),
         (lambda store: store.creation_of_nth_newest("default", 3), "jobs_created"),
     ],
+    ids=["active jobs", "known jobs", "how many were created", "the nth newest"],
 )
 async def test_indexes_of_the_store(path, read, index):
     """What every sweep asks is answered from an index, so that its time does not grow with the log."""

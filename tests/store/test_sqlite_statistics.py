@@ -11,7 +11,7 @@ from outboxes import EVERYTHING
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import iso
 from tracker.core.ports.store import DatabaseUse
-from tracker.core.queries.pages import Backlog
+from tracker.core.queries.backlog import Backlog
 from tracker.store.opening import open_statistics, open_store
 from tracker.store.sqlite.database.schema import migrate, wal_reset_affected
 

@@ -8,9 +8,10 @@ from job_changes import seen, seen_many
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.queries.filters import EventFilter
-from tracker.store.file_commands import verify
+from tracker.store.database_file_commands import verify
 from tracker.store.opening import open_reader, open_store
-from tracker.store.sqlite.database.schema import MIGRATIONS, migrate
+from tracker.store.sqlite.database.migrations import MIGRATIONS
+from tracker.store.sqlite.database.schema import migrate
 
 
 async def read_the_log(path):

@@ -8,11 +8,12 @@ import msgspec
 import pytest
 from job_changes import SINCE, gone, moved, seen
 
-from tracker.core.events.job_diff import Known
+from tracker.core.events.job_diff import Known, diff
 from tracker.core.jobs.job import COUNTERS
-from tracker.store.file_commands import verify
+from tracker.store.database_file_commands import verify
+from tracker.store.database_file_reports import Verification
 from tracker.store.opening import open_store
-from tracker.store.reports import Verification
+from tracker.store.records.verification import spilling_mapping
 
 COUNTED = {"total_requests": 10, "completed_requests": 3}
 
@@ -65,6 +66,22 @@ async def test_a_healthy_log(log):
     assert verify(log) == Verification(events=9, jobs=3, differences=())
 
 
+async def test_what_a_vendors_own_object_says_besides(path):
+    """What other properties show of a vendor's object is not reported; a value of it that is reported has to be so."""
+    first = seen("job-1", extra={"provider": "acme", "native": {"done": 1, "tier": "flex", "state": "open"}})
+    native = {"done": 2, "tier": "slow", "state": "open"}
+    job = msgspec.structs.replace(first.known.job, completed_requests=2, extra={"provider": "acme", "native": native})
+    async with open_store(path) as store:
+        await store.record("default", [first])
+        await store.record("default", [diff("default", first.known, job, SINCE + 1000, {"done"})])
+    assert verify(path) == Verification(events=2, jobs=1, differences=())
+    edit_body(path, 2, lambda event: event["changes"].update({"native.tier": ["fast", "slower"]}))
+    assert verify(path).differences == (
+        "event 2: job job-1: native.tier changed from 'fast', the log had 'flex'",
+        "event 2: job job-1: native.tier changed to 'slower', its data has 'slow'",
+    )
+
+
 async def test_an_empty_log(path):
     """A new database agrees with itself."""
     async with open_store(path):
@@ -111,7 +128,7 @@ RUNNING_AGAIN = "UPDATE jobs SET status = 'RUNNING', active = 1 WHERE id = 'job-
         ("UPDATE jobs SET seq = 3 WHERE id = 'job-2'", ["account default, job job-2: seq: the log says 9, the table says 3"]),
         ("DELETE FROM jobs WHERE id = 'job-2'", ["account default, job job-2: the log has it, the table lacks it"]),
         (
-            "INSERT INTO jobs SELECT account, 'job-9', status, active, deleted, 1, '', '', 1, data FROM jobs LIMIT 1",
+            "INSERT INTO jobs SELECT account, 'job-9', status, active, deleted, 1, '', '', 1, data, NULL FROM jobs LIMIT 1",
             ["account default, job job-9: the log lacks it, the table has it"],
         ),
     ],
@@ -186,7 +203,7 @@ def _change(name, change):
             ["event 7: job job-1: status changed to 'FAILED', its data has 'SUCCESS'"],
         ),
         (7, _change("model", ["small", "large"]), ["event 7: job job-1: model changed to 'large', its data has 'small'"]),
-        (7, _change("colour", ["red", None]), ["event 7: job job-1: colour changed from 'red', the log had None"]),
+        (7, _change("color", ["red", None]), ["event 7: job job-1: color changed from 'red', the log had None"]),
         (
             7,
             lambda event: event["changes"].pop("completed_requests"),
@@ -279,7 +296,7 @@ async def test_an_event_that_was_taken_away(log, gone_seq, differences):
 
 async def test_an_event_that_was_made_up(log):
     """An event that is put at the log's end and never was an observation disagrees with the table."""
-    tampered(log, "INSERT INTO events SELECT 10, 'evt_1', type, account, job, 1, '', 0, body FROM events WHERE seq = 9")
+    tampered(log, "INSERT INTO events SELECT 10, 'evt_1', type, account, job, 1, '', 0, body, NULL FROM events WHERE seq = 9")
     found = verify(log)
     assert found.events == 10
     assert "event 10: seq: the column has 10, the body 9" in found.differences
@@ -337,3 +354,20 @@ async def test_a_damaged_index(log):
             "UPDATE sqlite_schema SET sql = replace(sql, '(job, seq)', '(type, seq)') WHERE name = 'events_of_job'"
         )
     assert any(each.startswith("SQLite: ") for each in verify(log).differences)
+
+
+async def test_a_log_of_more_jobs_than_are_kept_in_memory(log, monkeypatch):
+    """What is in a file meanwhile is compared like all else, and reported alike."""
+    reports = []
+    for kept in (1_000, 1):
+        monkeypatch.setattr(spilling_mapping, "IN_MEMORY", kept)
+        reports.append(verify(log))
+    assert reports == [Verification(events=9, jobs=3, differences=())] * 2
+    tampered(log, "UPDATE jobs SET status = 'ODD', id = id || '!' WHERE account = 'default' AND id = 'job-2'")
+    tampered(log, "UPDATE jobs SET seq = 1")
+    reports = []
+    for kept in (1_000, 1):
+        monkeypatch.setattr(spilling_mapping, "IN_MEMORY", kept)
+        reports.append(verify(log).differences)
+    assert reports[0] == reports[1]
+    assert len(reports[0]) > 3

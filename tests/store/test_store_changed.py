@@ -23,7 +23,7 @@ async def reader(engine, store):  # noqa: ARG001 - the store makes what is read
 
 async def woken(reader):
     """Returns once `wait_for_change` does, which takes next to no time where it is due."""
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         await reader.wait_for_change()
 
 

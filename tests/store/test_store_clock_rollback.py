@@ -99,7 +99,7 @@ async def test_what_was_asked_by_a_clock_that_was_ahead_is_over(store):
     assert await rows(store, "seq, due_at") == [(1, SINCE + 600_020), (2, SINCE + 600_020)]
 
 
-async def test_a_wish_alone_begins_anew_too(store):
+async def test_a_replay_of_one_begins_again_too(store):
     """A receiver that is well and asked to be left in peace is left in peace for as long as it asked."""
     await store.record("default", [seen()])
     wish = Circuit(quiet_until=AHEAD + 120_000, asked_until=AHEAD + 120_000)

@@ -106,7 +106,7 @@ async def test_a_cancelled_read_harms_no_other(store, turns):
 
 
 async def _cancelled_after(turns, function, *arguments):
-    """Whether `function` came to its end, cancelled after so many turns of the loop."""
+    """Whether `function` came to its end, cancelled after `turns` turns of the loop."""
     ended = False
 
     async def call():

@@ -77,7 +77,7 @@ async def test_deleted_jobs_are_found_again_for_a_while(engine):
 
 
 async def test_the_newest_jobs_are_those_created_last(store):
-    """Of those created after a moment so many, whether they have ended or not, but for deleted ones and other accounts'."""
+    """At most `limit` of those created after a moment, ended or not, but for deleted ones and other accounts'."""
     jobs = [seen(f"job-{number}", created_at=100 + number) for number in range(5)]
     await store.record("default", [*jobs, seen("ended", created_at=200, status="FAILED")])
     await store.record("other", [seen("other", account="other", created_at=300)])
@@ -117,7 +117,7 @@ async def test_known_takes_any_number_of_ids(store, count):
 
 
 @pytest.mark.parametrize("id_", ["ünïcode-✓-\U0001f600", "a\0b", "quote'\"%_*", " ", "a" * 256, "[]", "null", "1"])
-async def test_an_id_is_found_as_it_is_spelt(store, id_):
+async def test_an_id_is_found_as_it_is_spelled(store, id_):
     """Whatever characters an id has, the job is found under it, and under nothing like it."""
     await store.record("default", [seen(id_)])
     assert list(await store.known_jobs("default", [id_, id_[:1], id_ + " ", "a"])) == [id_]

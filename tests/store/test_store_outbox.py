@@ -206,7 +206,7 @@ async def test_failing_record_wakes_no_deliverer_and_a_commit_those_it_is_for(st
         await store.record("default", [with_the_id_of(seen("bad"), first)])
     assert not pipeline.is_set()
     await store.record("default", [moved(first, status="SUCCESS")])
-    with anyio.fail_after(1):
+    with anyio.fail_after(30):
         await pipeline.wait()
         await other.wait()
 

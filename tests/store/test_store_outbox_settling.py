@@ -88,7 +88,7 @@ async def test_settling_is_all_or_nothing(store):
     settlements = [attempted(each, DELIVERED, SINCE + 10) for each in await claimed(store)]
     before, changed = await rows(store, "*"), store.wakeups.deliveries_changed("pipeline")
     with pytest.raises(StorageError, match="settling deliveries failed"):
-        await store.outbox.settle("pipeline", settlements, failing(3), [GONE])
+        await store.outbox.settle("pipeline", settlements, failing(3), lambda _waiting: [GONE])
     assert await rows(store, "*") == before
     assert await attempts_of(store) == []
     assert await store.outbox.circuit("pipeline") == Circuit()
@@ -285,3 +285,22 @@ async def test_log_is_as_append_only_as_before(store):
         with pytest.raises(StorageError, match="the log is append-only"):
             await execute(store, statement)
     assert await states(store) == ["delivered"]
+
+
+async def test_report_is_made_of_what_waits_once_the_attempts_are_settled(store):
+    """What has ended is not counted, and what failed has one attempt more; the events commit with the rest."""
+    await store.record("default", seen_many(4))
+    first, second, third, _ = await claimed(store)
+    settlements = [attempted(first, DELIVERED, SINCE + 10), attempted(second, FAILED, SINCE + 10, wait=60.0)]
+    settlements.append(attempted(third, FAILED, SINCE + 10, wait=30.0))
+    reported = []
+
+    def report(waiting):
+        reported.append(sorted(waiting))
+        return [GONE]
+
+    await store.outbox.settle("pipeline", settlements, failing(2), report)
+    assert reported == [[(0, SINCE, 1), (1, SINCE + 30_010, 2)]]
+    assert sorted(await store.outbox.waiting("pipeline")) == reported[0]
+    assert await store.outbox.waiting("unknown") == []
+    assert (await fetch(store, "SELECT type FROM events ORDER BY seq DESC LIMIT 1")) == [("receiver.failing",)]

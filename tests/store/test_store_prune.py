@@ -2,14 +2,17 @@
 
 import msgspec
 import pytest
+from archiving import ended
 from job_changes import CHECKPOINT, SINCE, seen_many
+from structlog.testing import capture_logs
 from tables import fetch
 
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.delivery import Outcome, Result, settle
 from tracker.core.deliveries.fan_out import Subscription
-from tracker.core.reconciliation.account_health import Health
-from tracker.polling.time_checks import PRUNE_EVERY, Janitor
+from tracker.core.health.readiness import Health
+from tracker.core.results.archive_task import GIVE_UP_AFTER, ArchiveBacklog
+from tracker.polling.maintenance import PRUNE_EVERY, Maintenance
 
 DAY = 86_400_000
 EVERYTHING = Subscription(receiver="pipeline", events=("*",))
@@ -52,20 +55,37 @@ async def test_only_what_was_delivered_long_ago_is_forgotten(store):
 async def test_janitor_prunes_by_the_configured_age_once_an_hour(store):
     """What is older than `keep_deliveries` goes at the next look of the hour."""
     now = SINCE + 10 + DAY
-    janitor = Janitor(store, Health([]), {}, lambda: now, keep_deliveries=DAY / 1000)
-    assert await janitor.prune_once() == 0
+    maintenance = Maintenance(store, Health([]), {}, lambda: now, keep_deliveries=DAY / 1000)
+    assert await maintenance.prune_once() == 0
     now += 1
-    assert await janitor.prune_once() == 0, "an hour has not passed"
+    assert await maintenance.prune_once() == 0, "an hour has not passed"
     now += PRUNE_EVERY
-    assert await janitor.prune_once() == 2
+    assert await maintenance.prune_once() == 2
     assert await states(store) == {"dead": 1, "pending": 1}
 
 
 async def test_a_clock_that_is_set_back_keeps_no_one_from_pruning(store):
     """That it was pruned at a time which is still to come is no reason to wait for that."""
     now = SINCE + 3 * DAY
-    janitor = Janitor(store, Health([]), {}, lambda: now, keep_deliveries=10 * DAY / 1000)
-    assert await janitor.prune_once() == 0
+    maintenance = Maintenance(store, Health([]), {}, lambda: now, keep_deliveries=10 * DAY / 1000)
+    assert await maintenance.prune_once() == 0
     now = SINCE + 11 + DAY
-    janitor.set_limits({}, DAY / 1000)
-    assert await janitor.prune_once() == 2
+    maintenance.set_limits({}, DAY / 1000)
+    assert await maintenance.prune_once() == 2
+
+
+async def test_archive_tasks_that_nothing_works_at_are_given_up(store):
+    """Tasks of an account that is not archived any more are dropped after two days, and the log says how many they were."""
+    store.archive.enable(["default", "gone"])
+    for account in ("default", "gone"):
+        await store.record(account, [ended(account=account)])
+    store.archive.enable(["default"])
+    now = SINCE + round(GIVE_UP_AFTER * 1000)
+    maintenance = Maintenance(store, Health([]), {}, lambda: now, keep_deliveries=DAY / 1000)
+    await maintenance.prune_once()
+    assert await store.archive.backlog() == {name: ArchiveBacklog(1, SINCE) for name in ("default", "gone")}
+    now += PRUNE_EVERY
+    with capture_logs() as lines:
+        await maintenance.prune_once()
+    assert await store.archive.backlog() == {"default": ArchiveBacklog(1, SINCE)}
+    assert {"event": "archive.dropped", "log_level": "warning", "tasks": 1} in lines

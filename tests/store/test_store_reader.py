@@ -68,7 +68,7 @@ async def test_filters(reader, which, found):
     [(0, 2, [1, 2]), (2, 3, [3, 4, 5]), (8, 5, [9]), (9, 5, []), (-7, 1, [1]), (10**30, 5, []), (0, 0, []), (6, -1, [7, 8, 9])],
 )
 async def test_pages(reader, after, limit, found):
-    """So many events after a `seq`, any number for one, of which there may be none."""
+    """At most `limit` events after a `seq`, which may be any number."""
     assert await seqs(reader, after, ALL, limit) == found
 
 
@@ -120,7 +120,7 @@ async def test_active_jobs_come_first(store, reader):
     ],
 )
 async def test_jobs_by_the_beginning_of_their_id(store, reader, prefix, found):
-    """A prefix finds what begins with it, as it is spelt."""
+    """A prefix finds what begins with it, as it is spelled."""
     await store.record("default", [seen(id_) for id_ in ("abc", "abd", "x%", "x_")])
     assert [job["id"] for job in await reader.jobs_by_prefix(prefix)] == found
 

@@ -1,6 +1,7 @@
 """What any engine owes to the protocol `Statistics`, and to those who are notified of events and of the database's use."""
 
 import pytest
+from archiving import ended
 from job_changes import SINCE, gone, moved, seen, with_the_id_of
 from outboxes import EVERYTHING, OTHER, attempt, failing
 
@@ -9,7 +10,7 @@ from tracker.core.deliveries.delivery import Result
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import iso, plain_event
 from tracker.core.ports.store import DatabaseUse
-from tracker.core.queries.pages import Backlog
+from tracker.core.queries.backlog import Backlog
 from tracker.metrics import Metrics
 
 
@@ -102,6 +103,22 @@ async def test_jobs_on_the_page(engine):
         '"deleted"} 1.0',
         '"unrecognized"} 2.0',
     }
+
+
+async def test_archive_tasks_on_the_page(engine):
+    """The page has the jobs whose results wait, and since when the oldest does; an account without any has 0."""
+    metrics = Metrics(engine.statistics())
+    metrics.configured({"default": 15.0, "idle": 15.0}, [])
+    async with engine.store() as store:
+        store.archive.enable(["default"])
+        await store.record("default", [ended("a"), ended("b", now=SINCE + 5000), ended("c", output=None)])
+    found = [line for line in metrics.render().decode().splitlines() if "archive_task" in line and line[0] != "#"]
+    assert found == [
+        'batchtracker_archive_tasks{account="default"} 2.0',
+        'batchtracker_archive_tasks{account="idle"} 0.0',
+        'batchtracker_oldest_archive_task_timestamp_seconds{account="default"} 1.75e+09',
+        'batchtracker_oldest_archive_task_timestamp_seconds{account="idle"} 0.0',
+    ]
 
 
 async def test_use_is_observed(engine):

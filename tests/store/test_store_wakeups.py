@@ -60,3 +60,21 @@ async def test_log_readers_are_woken(store):
     store.wakeups.wake_log_readers()
     await come(one, two)
     assert not await has_come(store.wakeups.log_grown())
+
+
+async def test_own_commands_are_not_those_of_another_process(with_receivers):
+    """A deliverer of the process that runs a command knows of it already."""
+    store, commanded = with_receivers, []
+    store.watch_commands(commanded.append)
+    await store.enable_receiver("pipeline", 1)
+    assert not await has_come(store.wakeups.log_grown())
+    assert commanded == []
+
+
+async def test_own_hints_are_not_those_of_another_process(store):
+    """The sender of a hint does not receive it."""
+    hinted = []
+    store.watch_hints(hinted.append)
+    await store.send_hints([("default", "a")])
+    assert not await has_come(store.wakeups.log_grown())
+    assert hinted == []

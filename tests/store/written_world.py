@@ -13,7 +13,10 @@ MODELS = ("mistral-small-2506", "mistral-large-2411", "a[b]c", None)
 
 
 async def written_world(engine):
-    """`engine` with sixty jobs of three accounts, many created in the same second, each with a life, and two receivers."""
+    """`engine` with sixty jobs of three accounts, many created in the same second, each with a life, and two receivers.
+
+    The jobs of account "c" are OpenAI's.
+    """
     rng = random.Random(5)
     subscriptions = [Subscription(receiver=name, events=("*",)) for name in ("one", "two")]
     async with engine.store(subscriptions) as store:
@@ -25,6 +28,7 @@ async def written_world(engine):
                 now=SINCE + number * 1000,
                 created_at=SINCE // 1000 + rng.randrange(8),
                 model=rng.choice(MODELS),
+                extra={"provider": "openai"} if account == "c" else {},
                 endpoint=rng.choice(("/v1/ocr", "/v1/chat/completions")),
             )
             await store.record(account, [change])

@@ -7,9 +7,10 @@ import msgspec
 from jsonschema import Draft202012Validator, FormatChecker
 
 from tracker.core.events.job_diff import Known
-from tracker.core.jobs.job import Job, read_job
+from tracker.core.jobs.job import Job
+from tracker.core.jobs.job_reading import read_job
 from tracker.core.ports.store import Checkpoint
-from tracker.core.reconciliation.reconcile import NOTHING, Sweep
+from tracker.core.reconciliation.reconcile import EMPTY_MEMORY, Reconciliation
 
 NOW = 1_750_861_214_312
 """Unix milliseconds: 2025-06-25T14:20:14.312Z."""
@@ -69,21 +70,21 @@ class Sweeps:
     """Sweeps over one account, one after the other, and the log that they leave."""
 
     def __init__(self, *jobs, deleted=False, every=15_000, **options):
-        """`every` is how many milliseconds a sweep comes after the one before; `options` are those of `Sweep`."""
+        """`every` is how many milliseconds a sweep comes after the one before; `options` are those of `Reconciliation`."""
         self.known = {each.id: Known(each, deleted) for each in jobs}
-        self.memory = NOTHING
+        self.memory = EMPTY_MEMORY
         self.now = NOW
         self.every = every
         self.options = options
 
     def __call__(self, *pages, missing=()):
-        """Sweep over pages of jobs and get the types of the events; `missing` are ids that were answered 404."""
+        """Reconciliation over pages of jobs and get the types of the events; `missing` are ids that were answered 404."""
         self.now += self.every
-        sweep, self.log = Sweep("default", CHECKPOINT, WINDOW, self.memory, **self.options), []
+        sweep, self.log = Reconciliation("default", CHECKPOINT, WINDOW, self.memory, **self.options), []
         for page in pages:
             self.record(sweep.observe(page, self.known, self.now))
         for id_ in missing:
-            sweep.missing(id_)
+            sweep.record_missing(id_)
         self.suspicion = sweep.suspicion()
         changes, self.memory = sweep.conclude(self.known, self.now)
         self.record(changes)
@@ -101,4 +102,4 @@ class Sweeps:
             self.log += change.events
 
     def restart(self):
-        self.memory = NOTHING
+        self.memory = EMPTY_MEMORY

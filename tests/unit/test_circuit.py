@@ -115,7 +115,7 @@ def test_gone_disables_for_good(before):
 
 @pytest.mark.parametrize("asking", [limited, unavailable])
 @pytest.mark.parametrize("seconds", [0.5, 120.0, 3600.0])
-def test_who_asks_for_it_is_left_in_peace(asking, seconds):
+def test_receiver_that_asks_for_a_pause_gets_it(asking, seconds):
     """One 429 or 503 keeps everything back until the moment it named; the circuit itself stays closed."""
     circuit = after([asking(seconds)])
     over = NOW + round(seconds * 1000)
@@ -128,7 +128,7 @@ def test_who_asks_for_it_is_left_in_peace(asking, seconds):
     "outcome",
     [limited(None), *(Outcome(result=Result.SERVER, status=status, retry_after=120.0) for status in (500, 502, 504))],
 )
-def test_nobody_is_quieted_who_did_not_ask(outcome):
+def test_no_receiver_pauses_without_retry_after(outcome):
     """A 429 without a Retry-After, or a Retry-After that is about one delivery, keeps no other back."""
     assert after([outcome]).limit(NOW, WIDE) == WIDE
 
@@ -178,7 +178,7 @@ def test_rate_limit_can_be_longer_than_a_probe_wait():
     assert after([limited(1000.0)] * FAILURES_TO_OPEN).quiet_until == NOW + 1_000_000
 
 
-def test_it_tells_since_when_and_why():
+def test_it_shows_since_when_and_why():
     """`since` is the first failure of the row, reason and detail are of the last."""
     circuit = after([Outcome(result=Result.NETWORK, detail="ReadError")])
     circuit = after([FAILED] * FAILURES_TO_OPEN, circuit=circuit, now=NOW + 9000)
@@ -200,7 +200,7 @@ def test_whatever_happens_it_is_patient_and_never_for_ever(steps, first_wait, ji
         row = 0 if result is Result.DELIVERED else row + 1
         assert circuit.is_open == (circuit.disabled or row >= FAILURES_TO_OPEN)
         assert circuit.limit(now, WIDE) in ((0, 1) if circuit.is_open else (0, WIDE))
-        assert (circuit.since is None) == (row == 0)
+        assert circuit.disabled or (circuit.since is None) == (row == 0)  # a disabled one keeps when and why it was
         if not circuit.disabled:
             assert circuit.limit(now + round(longest * 1000) + 1, WIDE) >= 1
 
@@ -209,3 +209,24 @@ def test_whatever_happens_it_is_patient_and_never_for_ever(steps, first_wait, ji
 def test_enabled_again_it_is_new(steps):
     """A circuit holds nothing that a success does not clear, but for a wish to be left in peace."""
     assert after([Outcome(result=result) for result in steps] + [DELIVERED]) == Circuit()
+
+
+@pytest.mark.parametrize("before", [0, 1, FAILURES_TO_OPEN])
+def test_wish_to_be_disabled_is_granted_with_a_success(before):
+    """The message was taken, and nothing more is sent; what was under way and succeeds changes neither that nor the reason."""
+    wish = Outcome(result=Result.DELIVERED, status=200, detail="HTTP 200, webhook-delivery: disable", disables=True)
+    circuit = after([FAILED] * before + [wish, DELIVERED])
+    assert circuit.disabled
+    assert (circuit.reason, circuit.detail, circuit.since) == ("gone", wish.detail, NOW)
+    assert circuit.limit(NOW + 86_400_000, WIDE) == 0
+
+
+def test_aborted_messages_are_no_failures_of_the_receiver():
+    """However many messages it refuses for good, it works; a pause that it asks for meanwhile is kept."""
+    assert after([Outcome(result=Result.GONE, status=410, aborts=True)]).disabled
+    aborts = Outcome(result=Result.REFUSED, status=422, aborts=True)
+    assert after([aborts] * 3 * FAILURES_TO_OPEN) == Circuit()
+    pausing = Outcome(result=Result.RATE_LIMITED, status=429, retry_after=30.0, aborts=True)
+    circuit = after([pausing])
+    assert not circuit.is_open
+    assert (circuit.limit(NOW + 29_999, WIDE), circuit.limit(NOW + 30_000, WIDE)) == (0, WIDE)

@@ -6,15 +6,17 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.config import Account, Config
+from tracker.config import Account, Config, ResultsConfig
 from tracker.core.errors.config_error import ConfigError
-from tracker.daemon.configuration import load
-from tracker.delivery.notifiers.registry import RECEIVER_KINDS
+from tracker.daemon.load_configuration import load
+from tracker.delivery.notifiers.kind_registry import RECEIVER_KINDS
 
 RECEIVER_KEYS = sorted({"kind", *(key for kind in RECEIVER_KINDS for key in kind.__struct_fields__)})
 CANARY = "canary-7f3a"
 KEYS = ("storage", "http", "network", "accounts", "receivers", "path", "listen", "token", "use_environment_proxies", "secret")
 ENVIRON = {"HOME": "/home/someone", "GOOD": CANARY, "BAD": f"{CANARY}\n{CANARY}", "URL": f"https://example.com/{CANARY}"}
+
+PRICE_KEYS = ("model", "input", "output", "pages", "currency")
 
 keys = st.sampled_from([*KEYS, *Account.__struct_fields__, *RECEIVER_KEYS]) | st.text(max_size=5)
 references = st.sampled_from(
@@ -47,7 +49,7 @@ values = st.recursive(
     leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4), max_leaves=8
 )
 secrets = references | st.just(CANARY) | st.lists(st.just(CANARY) | references, max_size=2)
-accounts = st.fixed_dictionaries({}, optional=dict.fromkeys(Account.__struct_fields__, values) | {"api_key": secrets})
+accounts = st.fixed_dictionaries({}, optional=dict.fromkeys(Account.__struct_encode_fields__, values) | {"api_key": secrets})
 receivers = st.fixed_dictionaries(
     {},
     optional=dict.fromkeys(RECEIVER_KEYS, values)
@@ -62,6 +64,8 @@ configurations = st.fixed_dictionaries(
         "storage": st.fixed_dictionaries({}, optional={"path": values}) | values,
         "http": st.fixed_dictionaries({}, optional={"listen": values, "token": secrets}),
         "network": values,
+        "results": st.fixed_dictionaries({}, optional=dict.fromkeys(ResultsConfig.__struct_fields__, values)) | values,
+        "prices": st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(PRICE_KEYS, values)), max_size=2) | values,
         "accounts": st.lists(accounts, max_size=3) | values,
         "receivers": st.lists(receivers, max_size=2) | values,
         "extra": values,

@@ -4,15 +4,15 @@ import codecs
 
 import pytest
 
-from tracker.config import database_path
+from tracker.config import storage_section
 from tracker.core.errors.config_error import ConfigError
-from tracker.daemon.configuration import load
+from tracker.daemon.load_configuration import load
 
 KEY = {"HOME": "/home/someone", "MISTRAL_API_KEY": "key"}
 GOOD = '[storage]\npath = "tracker.db"\n'
 
 
-@pytest.fixture(params=[load, database_path], ids=["load", "database_path"])
+@pytest.fixture(params=[load, storage_section], ids=["load", "storage_section"])
 def expected(request):
     """The errors of loading this file."""
 

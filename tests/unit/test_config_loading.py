@@ -1,12 +1,14 @@
 """Where the configuration comes from, and what stands in for what it leaves out."""
 
+import socket
 from pathlib import Path
 
 import pytest
 
-from tracker.config import Listen, database_path, loading
+from tracker.config import Listen, account_failed_shares, loading, storage_section
 from tracker.core.errors.config_error import ConfigError
-from tracker.daemon.configuration import load
+from tracker.daemon import database_address
+from tracker.daemon.load_configuration import load
 
 KEY = {"MISTRAL_API_KEY": "key"}
 NOTHING = (
@@ -81,7 +83,7 @@ def test_empty_option(system, home):
         load("", KEY | home)
 
 
-def test_unreachable_system_file_is_told(tmp_path, monkeypatch, home):
+def test_unreachable_system_file_is_reported(tmp_path, monkeypatch, home):
     """If the system's file cannot be looked for, that is an error: the defaults do not take its place."""
     file = tmp_path / ("x" * 300)
     monkeypatch.setattr(loading, "SYSTEM_FILE", file)
@@ -123,7 +125,7 @@ def test_named_accounts_are_all_accounts(tmp_path, home):
 def test_default_database(system, environ, path):
     """The log is in systemd's state directory, else in the user's; finding it needs no secret."""
     assert not system.exists()
-    assert database_path(None, environ) == load(None, environ | KEY).storage.path == Path(path)
+    assert storage_section(None, environ).path == load(None, environ | KEY).storage.path == Path(path)
 
 
 @pytest.mark.parametrize(
@@ -140,15 +142,39 @@ def test_database_where_the_file_says(tmp_path, written, path):
     file = tmp_path / "tracker.toml"
     file.write_text(f'[storage]\npath = "{written}"\n')
     environ = {"HOME": "/home", "STATE_DIRECTORY": "/state"}
-    assert database_path(str(file), environ) == load(str(file), environ | KEY).storage.path == Path(path)
+    assert storage_section(str(file), environ).path == load(str(file), environ | KEY).storage.path == Path(path)
+
+
+def test_database_that_is_no_file(tmp_path, home, monkeypatch):
+    """With a URL there is no path; the replica is named by the host, and its uploads wait in a folder of its own."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "rack 1/2")
+    file = tmp_path / "tracker.toml"
+    file.write_text('[storage]\nurl = "postgresql://db/t"\n')
+    storage = storage_section(str(file), home | {"STATE_DIRECTORY": "/state"})
+    assert storage == load(str(file), KEY | home | {"STATE_DIRECTORY": "/state"}).storage
+    assert (storage.path, storage.url.reveal(), storage.replica) == (None, "postgresql://db/t", "rack 1/2")
+    assert storage.spool == Path("/state/rack%201%2F2.uploads")
+    assert storage_section(str(file), {}).path is None, "and no home is needed"
+    named = {"/a\tb": "/a?b", "x" * 200: "x" * 100, " ": "replica", "": "rack 1/2"}
+    assert [storage_section(str(file), {"BATCH_TRACKER_REPLICA": name}).replica for name in named] == [*named.values()]
+
+
+def test_database_without_its_driver(tmp_path, home, monkeypatch):
+    """Where asyncpg is not installed, the message says how to install it, when the configuration is loaded."""
+    monkeypatch.setattr(database_address, "find_spec", lambda _: None)
+    file = tmp_path / "tracker.toml"
+    file.write_text('[storage]\nurl = "postgresql://db/t"\n')
+    for read in (lambda: load(str(file), KEY | home), lambda: database_address.configured_database(str(file))):
+        with pytest.raises(ConfigError, match=r"needs asyncpg.*: pip install 'batch-tracker\[postgres\]'$"):
+            read()
 
 
 def test_database_of_a_wrong_file(tmp_path, home):
-    """Finding the database tells what is wrong about it, and only that: secrets need not be there."""
+    """Finding the database reports what is wrong about it, and only that: secrets may be missing."""
     file = tmp_path / "tracker.toml"
     file.write_text("[storage]\npath = 5\n[http]\ntoken = 6\n")
     with pytest.raises(ConfigError) as raised:
-        database_path(str(file), home)
+        storage_section(str(file), home)
     assert str(raised.value) == f"{file}:2: storage.path: found 5, expected a string, printable and not empty"
 
 
@@ -172,3 +198,12 @@ def test_no_home(system):
     assert str(raised.value) == (
         "storage.path: missing, expected a path, as none of $STATE_DIRECTORY, $XDG_STATE_HOME and $HOME is set"
     )
+
+
+def test_failed_shares_are_read_without_a_secret(tmp_path):
+    """Each account that has one, "off" as none; what is no share is left to the loading of the whole."""
+    file = tmp_path / "tracker.toml"
+    shares = {"own": "0.2", "whole": "1", "silent": '"off"', "odd": '"half"', "much": "7", "true": "true"}
+    entries = [f'[[accounts]]\nname = "{name}"\nfailed_share = {share}\n' for name, share in shares.items()]
+    file.write_text("".join([*entries, '[[accounts]]\nname = "usual"\n']))
+    assert account_failed_shares(str(file), {}) == {"own": 0.2, "whole": 1, "silent": None}

@@ -5,17 +5,27 @@ import re
 import pytest
 
 from tracker.config import Listen
+from tracker.config.postgres_urls import SSL_MODES
 from tracker.core.errors.config_error import ConfigError
-from tracker.daemon.configuration import load
-from tracker.delivery.notifiers.registry import NOTIFIER_KINDS
+from tracker.daemon.load_configuration import load
+from tracker.delivery.notifiers.kind_registry import NOTIFIER_KINDS
 
 KINDS = " or ".join(map(repr, NOTIFIER_KINDS))
 ENVIRON = {"HOME": "/home/someone", "MISTRAL_API_KEY": "key", "TOKEN": "token-of-sixteen", "SHORT": "fifteen-letters"}
+SECTIONS = "accounts, http, maintenance, metrics, network, prices, receivers, results, storage, telemetry"
 DURATION = 'expected a duration such as "500ms", "15s", "5m", "2h" or "7d"'
+RATE = 'expected a rate such as "10/s", "30/min" or "100/h"'
+SHARE = 'expected a number above 0 and up to 1, such as 0.5, or "off"'
+WRONG_SHARES = [("0", "0"), ("0.0", "0.0"), ("1.01", "1.01"), ("-1", "-1"), ("true", "true"), ("nan", "nan"), ("'on'", "'on'")]
 URL = 'expected an http or https URL, such as "https://api.mistral.ai"'
 LISTEN = 'expected HOST:PORT, such as "127.0.0.1:9471" or "[::1]:9471"'
 NAME = "expected up to 64 letters, digits, `_`, `.` or `-`"
 TEXT = "expected a string, printable and not empty"
+DATABASE = 'expected a PostgreSQL URL or a reference to one, such as "postgresql://tracker@db.example.com/tracker"'
+NO_HOST = f"found a URL with a host or port that is none (not shown), {DATABASE}"
+SCHEMA = "expected up to 63 of a-z, 0-9 and `_`, no digit first, none of PostgreSQL's own"
+REPLICA = "expected a name of up to 100 printable characters"
+ON_POSTGRES = "[storage]\nurl = 'postgresql://db/t'\n"
 
 
 @pytest.fixture
@@ -39,10 +49,10 @@ def mistakes(tmp_path):
     [
         ("storag = 1", "storag: unknown key; did you mean `storage`?"),
         ("[acounts]", "acounts: unknown key; did you mean `accounts`?"),
-        ("zzz = 1", "zzz: unknown key, expected one of accounts, http, metrics, network, receivers, storage"),
+        ("zzz = 1", f"zzz: unknown key, expected one of {SECTIONS}"),
         (
             '"a\\u001b[31m\\nb" = 1',
-            r"'a\x1b[31m\nb': unknown key, expected one of accounts, http, metrics, network, receivers, storage",
+            rf"'a\x1b[31m\nb': unknown key, expected one of {SECTIONS}",
         ),
         ("[storage]\npth = 1", "storage.pth: unknown key; did you mean `path`?"),
         ("[metrics]\nmax_job_series = -1", "metrics.max_job_series: found -1, expected a whole number from 0 to 100000"),
@@ -69,6 +79,55 @@ def mistakes(tmp_path):
         ("[storage]\npath = [1]", f"storage.path: found a list, {TEXT}"),
         ("[storage.path]", f"storage.path: found a table, {TEXT}"),
         ('[storage]\npath = "a\\nb\\u001b"', rf"storage.path: found 'a\nb\x1b', {TEXT}"),
+        ("[storage]\nurl = 5", f"storage.url: found 5, {DATABASE}"),
+        ("[storage]\nurl = 'mysql://db/t'", f"storage.url: found something else (not shown), {DATABASE}"),
+        ("[storage]\nurl = ' postgresql://db/t'", f"storage.url: found something else (not shown), {DATABASE}"),
+        ("[storage]\nurl = 'postgresql://[::1/t'", f"storage.url: found a URL that cannot be read (not shown), {DATABASE}"),
+        (
+            "[storage]\nurl = 'postgresql://db/t?a'",
+            f"storage.url: found a URL that cannot be read (not shown), {DATABASE}",
+        ),
+        ("[storage]\nurl = 'postgresql://db:0/t'", f"storage.url: {NO_HOST}"),
+        ("[storage]\nurl = 'postgresql://db:65536/t'", f"storage.url: {NO_HOST}"),
+        ("[storage]\nurl = 'postgresql://a,,b/t'", f"storage.url: {NO_HOST}"),
+        (
+            "[storage]\nurl = 'postgresql://db/t?sslmode=yes'",
+            f"storage.url: found a URL with sslmode='yes', expected {' or '.join(SSL_MODES)}",
+        ),
+        (
+            "[storage]\nurl = 'postgresql://db/t?user=a&user=b'",
+            f"storage.url: found a URL with a parameter twice (not shown), {DATABASE}",
+        ),
+        (
+            "[storage]\nurl = { env = 'NO_URL' }",
+            "storage.url: the environment variable NO_URL is not set",
+        ),
+        (
+            "[storage]\npath = 'a.db'\nurl = 'postgresql://db/t'",
+            "storage.url: found beside storage.path, and only one of them can have the log: remove the other",
+        ),
+        ("[storage]\nschema = 'a'", "storage.schema: is for PostgreSQL alone: set storage.url, or remove this"),
+        ("[storage]\nreplica = 'a'", "storage.replica: is for PostgreSQL alone: set storage.url, or remove this"),
+        (
+            "[storage]\nlisten_url = 'postgresql://db/t'",
+            "storage.listen_url: is for PostgreSQL alone: set storage.url, or remove this",
+        ),
+        (f"{ON_POSTGRES}listen_url = 'db'", f"storage.listen_url: found something else (not shown), {DATABASE}"),
+        *(
+            (f"{ON_POSTGRES}schema = {name!r}", f"storage.schema: found {name!r}, {SCHEMA}")
+            for name in ("", "Tracker", "1a", "a-b", 'a"b', "pg_tracker", "information_schema", 5)
+        ),
+        (f"{ON_POSTGRES}schema = '{'a' * 64}'", f"storage.schema: found '{'a' * 60}'…, {SCHEMA}"),
+        *(
+            (f"{ON_POSTGRES}replica = {name}", f"storage.replica: found {shown}, {REPLICA}")
+            for name, shown in (
+                ("''", "''"),
+                ("' '", "' '"),
+                ('"a\\nb"', r"'a\nb'"),
+                ("7", "7"),
+                (f"'{'a' * 101}'", f"'{'a' * 60}'…"),
+            )
+        ),
         (
             "[storage]\npath = '~other/x'",
             "storage.path: found '~other/x', expected a path; `~/` needs $HOME, and no other `~` is known",
@@ -184,6 +243,7 @@ def test_loopback_needs_no_token(tmp_path, listen, host, port):
         ("poll_interval = '49ms'", 'poll_interval: found \'49ms\', expected a duration from "50ms" to "1d"'),
         ("poll_interval = '1d1ms'", 'poll_interval: found \'1d1ms\', expected a duration from "50ms" to "1d"'),
         ("backfill = '3651d'", 'backfill: found \'3651d\', expected a duration from "0s" to "3650d"'),
+        *[(f"failed_share = {value}", f"failed_share: found {found}, {SHARE}") for value, found in WRONG_SHARES],
         ("request_timeout = '0s'", 'request_timeout: found \'0s\', expected a duration from "50ms" to "10m"'),
         ("requests_per_second = 0", "requests_per_second: found 0, expected a number from 0.001 to 1000, such as 1.0"),
         ("requests_per_second = 1001", "requests_per_second: found 1001, expected a number from 0.001 to 1000, such as 1.0"),
@@ -247,6 +307,16 @@ def test_account(mistakes, line, mistake):
         ("retry = ['5s', 5]", f"retry: found 5, {DURATION}"),
         ("retry = ['31d']", 'retry: found \'31d\', expected a duration from "0s" to "30d"'),
         ("hold = 'never'", f"hold: found 'never', {DURATION}"),
+        ("remind_every = '30s'", 'remind_every: found \'30s\', expected a duration from "1m" to "3650d"'),
+        ("remind_every = true", f"remind_every: found true, {DURATION}"),
+        ("rate_limit = 10", f"rate_limit: found 10, {RATE}"),
+        ("rate_limit = '10'", f"rate_limit: found '10', {RATE}"),
+        ("rate_limit = '-1/s'", f"rate_limit: found '-1/s', {RATE}"),
+        ("rate_limit = '10 / s'", f"rate_limit: found '10 / s', {RATE}"),
+        ("rate_limit = '1/d'", f"rate_limit: found '1/d', {RATE}"),
+        ("rate_limit = '0/s'", 'rate_limit: found \'0/s\', expected a rate from "1/h" to "1000/s"'),
+        ("rate_limit = '0.5/h'", 'rate_limit: found \'0.5/h\', expected a rate from "1/h" to "1000/s"'),
+        ("rate_limit = '1001/s'", 'rate_limit: found \'1001/s\', expected a rate from "1/h" to "1000/s"'),
         ("match = 'x'", "match: found a string, expected a table"),
         ("match = { modle = 'x' }", "match.modle: unknown key; did you mean `model`?"),
         ("match = { model = '' }", f"match.model: found '', {TEXT}"),
@@ -272,10 +342,10 @@ def test_names_are_their_own(mistakes, table, rest):
 def test_every_mistake_at_once(mistakes):
     """All mistakes are reported at once, in the order of the file, and nothing that is right."""
     assert mistakes(
-        "colour = 1\nbigger = 1\n[storage]\npth = 1\n[http]\nlisten = 2\ntoken = 3\n[[accounts]]\n[[accounts]]\nname = 4\n"
+        "color = 1\nbigger = 1\n[storage]\npth = 1\n[http]\nlisten = 2\ntoken = 3\n[[accounts]]\n[[accounts]]\nname = 4\n"
     ) == [
-        "colour: unknown key, expected one of accounts, http, metrics, network, receivers, storage",
-        "bigger: unknown key, expected one of accounts, http, metrics, network, receivers, storage",
+        f"color: unknown key, expected one of {SECTIONS}",
+        f"bigger: unknown key, expected one of {SECTIONS}",
         "storage.pth: unknown key; did you mean `path`?",
         f"http.listen: found 2, {LISTEN}",
         'http.token: found 3, expected { env = "NAME" }, { file = "PATH" } or { credential = "NAME" }',

@@ -7,7 +7,7 @@ from authority import Authority, with_pass_phrase
 
 from tracker.config.secret_references import EXPECTED
 from tracker.core.errors.config_error import ConfigError
-from tracker.daemon.configuration import load
+from tracker.daemon.load_configuration import load
 
 CANARY = "canary-7f3a"
 ENVIRON = {"HOME": "/nowhere", "KEY": "canary-key-3141", "GOOD": CANARY, "LINES": f"{CANARY}\n{CANARY}"}
@@ -165,7 +165,10 @@ NO_VALUE = "found a string (not shown) that no header can have, expected one lin
             ": found a name (not shown) that no header has, expected letters, digits and hyphens",
         ),
         (ACCOUNT, '{ "" = "x" }', ": found a name (not shown) that no header has, expected letters, digits and hyphens"),
-        *[(ACCOUNT, f'{{ "{name}" = "x" }}', f".{name}: {OURS}") for name in ("Host", "content-length", "Webhook-Id", "TE")],
+        *[
+            (ACCOUNT, f'{{ "{name}" = "x" }}', f".{name}: {OURS}")
+            for name in ("Host", "content-length", "Webhook-Id", "TE", "Traceparent", "ce-type")
+        ],
         *[(table, '{ "Authorization" = "x" }', f".Authorization: {TAKEN}") for table in (ACCOUNT, BOT, WITH_USER)],
         *[
             (HOOK, f'{{ "X" = "{value}" }}', f".X: {NO_VALUE}")

@@ -5,7 +5,9 @@ import re
 import pytest
 
 from tracker.core.errors.config_error import ConfigError
-from tracker.daemon.configuration import load
+from tracker.daemon.database_address import database_address
+from tracker.daemon.load_configuration import load
+from tracker.store.address import describe
 
 CANARY = "canary-7f3a"
 EXPECTED = 'expected { env = "NAME" }, { file = "PATH" } or { credential = "NAME" }'
@@ -209,3 +211,60 @@ def test_bad_signing_secrets(environ, written, expected):
     """Each of several secrets is held to the same as one, and none of them is none."""
     text = f'[[receivers]]\nname = "r"\nkind = "webhook"\nurl = "https://a"\nsecret = {written}\n'
     assert mistake(environ | {"MISTRAL_API_KEY": "key"}, text) == f"receivers[0].secret: {expected}"
+
+
+PASSWORD_IN_IT = f"found a URL with a password in it (not shown), {EXPECTED} for it"
+INSIDE = "found a URL with `@`, `#` or `/` inside a part (not shown), expected %40, %23 or %2F there"
+
+
+@pytest.mark.parametrize("key", ["url", "listen_url"])
+@pytest.mark.parametrize(
+    ("url", "wrong"),
+    [
+        (f"postgresql://tracker:{CANARY}@db/tracker", PASSWORD_IN_IT),
+        (f"postgres://:{CANARY}@db/tracker", PASSWORD_IN_IT),
+        (f"postgresql://db/tracker?password={CANARY}", PASSWORD_IN_IT),
+        (f"postgresql://db/tracker?sslpassword={CANARY}", PASSWORD_IN_IT),
+        (f"postgresql://tracker:{CANARY}@1@db/tracker", INSIDE),
+        (f"postgresql://tracker:p/{CANARY}@db/tracker", INSIDE),
+        (f"postgresql://tracker:p/{CANARY}@db", "found a URL with a host or port that is none (not shown)"),
+        (f"postgresql://tracker:p?{CANARY}@db/tracker", "found a URL that cannot be read (not shown)"),
+        (f"postgresql://tracker:p?{CANARY}=1@db/tracker", "found a URL with an unknown parameter (not shown)"),
+        (f"postgresql://tracker:p#{CANARY}@db/tracker", INSIDE),
+        (f"postgresql://db/tracker/{CANARY}", INSIDE),
+        ("postgresql://db/tracker?connect_timeout=5", "found a URL with the parameter connect_timeout, expected none but host"),
+        (f"tracker:{CANARY}@db/tracker", "found something else (not shown)"),
+    ],
+)
+def test_database_urls_are_not_shown(environ, key, url, wrong):
+    """Whatever is wrong about a PostgreSQL URL, no message has a part of it that could be from a password."""
+    storage = {"url": "postgresql://db/t", key: url}
+    lines = "".join(f"{name} = '{value}'\n" for name, value in storage.items())
+    assert mistake(environ | {"MISTRAL_API_KEY": "key"}, f"[storage]\n{lines}").startswith(f"storage.{key}: {wrong}")
+    if wrong is not PASSWORD_IN_IT:
+        environ |= {"MISTRAL_API_KEY": "key", "DATABASE_URL": url}
+        text = f"[storage]\nurl = 'postgresql://db/t'\n{key} = {{ env = 'DATABASE_URL' }}\n" if key == "listen_url" else ""
+        text = text or "[storage]\nurl = { env = 'DATABASE_URL' }\n"
+        assert mistake(environ, text).startswith(f"storage.{key}: {wrong}")
+
+
+@pytest.mark.parametrize(
+    ("url", "hidden"),
+    [
+        (f"postgresql://tracker:{CANARY}%40@db:5432,other/tracker?sslmode=verify-full", [f"{CANARY}%40", f"{CANARY}@"]),
+        (f"postgres:///tracker?host=/run/postgresql&password={CANARY}", [CANARY]),
+        ("postgresql://%2Frun%2Fpostgresql/tracker?target_session_attrs=read-write&passfile=/etc/pass", []),
+        ("postgresql://tracker@[::1]:5432", []),
+    ],
+)
+def test_database_url_is_a_secret(environ, url, hidden):
+    """A URL with a password may be in a variable, a file or a credential; it and its password are redacted from the log."""
+    with open("tracker.toml", "w", encoding="utf-8") as file:  # noqa: PTH123 - as above
+        file.write("[storage]\nurl = { env = 'DATABASE_URL' }\nreplica = 'a'\n")
+    loaded = load("tracker.toml", environ | {"MISTRAL_API_KEY": "key", "DATABASE_URL": url})
+    assert loaded.storage.url.reveal() == url
+    assert CANARY not in repr(loaded)
+    redacted = {url, *hidden} if hidden else set()  # an address without a password helps who reads the log
+    assert {each for each in loaded.secrets() if each != "key"} == redacted
+    address = database_address(loaded.storage)
+    assert CANARY not in f"{address} {address!r} {describe(address)} {address.url_without_password}"

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -32,6 +33,8 @@ def config(**values):
         (FileKind.SECRET, 0o640),
         (FileKind.SECRET, 0o660),
         (FileKind.DATABASE, 0o600),
+        (FileKind.ARCHIVE, 0o700),
+        (FileKind.ARCHIVE, 0o750),
         (FileKind.DIRECTORY, 0o755),
         (FileKind.DIRECTORY, 0o1777),
     ],
@@ -40,6 +43,23 @@ def config(**values):
 def test_what_is_as_it_should_be(kind, mode):
     """Modes that only the owner, root and a group of the owner's own can use for harm are no reason to warn."""
     assert not [*assess_security(config(), [File(kind, "/x", mode, 1000, 1000)], ALONE)]
+
+
+def test_own_group_of_the_process_may_write():
+    """A directory of root's and of the group of the process's own user, as a volume of Kubernetes is, is no reason to warn."""
+    assert not [*assess_security(config(), [File(FileKind.DIRECTORY, "/x", 0o2775, 0, 1000)], ALONE)]
+
+
+def test_nobody_writes_to_what_is_mounted_read_only(tmp_path, monkeypatch):
+    """The mode of a directory on a read-only file system, as a ConfigMap in Kubernetes is, lets no user change it."""
+    file = tmp_path / "tracker.toml"
+    file.write_text("")
+    tmp_path.chmod(0o777)
+    settings = config(source=str(file))
+    assert "every user change it" in str(*security_warnings(settings))
+    known = os.statvfs(tmp_path)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=known.f_flag | os.ST_RDONLY))
+    assert security_warnings(settings) == []
 
 
 OWNER = "its owner alone to do so"
@@ -54,6 +74,12 @@ FEW = "0600, or 0640 for a group"
         ((FileKind.TRUSTED, 0o646, 0, 0), "mode 0646, which lets every user change it", OWNER, "chmod go-w /x"),
         ((FileKind.SECRET, 0o644, 1000, 1000), "mode 0644, which lets every user read it", FEW, "chmod o= /x"),
         ((FileKind.DATABASE, 0o604, 1000, 1000), "mode 0604, which lets every user read it", FEW, "chmod o= /x"),
+        (
+            (FileKind.ARCHIVE, 0o755, 1000, 1000),
+            "mode 0755, which lets every user read it",
+            "0700, or 0750 for a group",
+            "chmod o= /x",
+        ),
         ((FileKind.DIRECTORY, 0o777, 0, 0), "mode 0777, which lets every user change it", OWNER, "chmod go-w /x"),
         (
             (FileKind.SECRET, 0o600, 1001, 0),
@@ -62,7 +88,7 @@ FEW = "0600, or 0640 for a group"
             "chown it to one of them",
         ),
     ],
-    ids=["written by all", "written by a group", "CA", "secret", "database", "directory", "another's"],
+    ids=["written by all", "written by a group", "CA", "secret", "database", "archive", "directory", "another's"],
 )
 def test_what_others_can_do_with_a_file(file, found, expected, remedy):
     """Each mode and each owner that gives another user access is reported, with its remedy."""
@@ -101,6 +127,36 @@ def test_plain_http_on_this_machine(host):
     assert not [*assess_security(reported, [], ALONE)]
 
 
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("postgresql://db.example.com/t", "sslmode=prefer to db.example.com"),
+        ("postgresql://localhost,db.example.com/t?sslmode=disable", "sslmode=disable to db.example.com"),
+        ("postgresql:///t?host=db.example.com&sslmode=allow", "sslmode=allow to db.example.com"),
+        ("postgresql://db.example.com/t?sslmode=require", ""),
+        ("postgresql://localhost,[::1],127.0.0.1:5433/t", ""),
+        ("postgresql:///t?host=/run/postgresql", ""),
+        ("postgresql:///t", ""),
+    ],
+)
+def test_database_without_tls(url, found):
+    """A connection to PostgreSQL on another machine that may be without TLS is named; one on this machine is not."""
+    reported = config(storage=Storage(None, url=Secret(url), replica="a", listen_url=Secret("postgresql:///t")))
+    warned = [*assess_security(reported, [], ALONE)]
+    assert [each.what for each in warned] == (["storage.url"] if found else [])
+    assert all(each.found.startswith(f"{found}, where anyone on the network path") for each in warned)
+
+
+def test_files_of_a_database_url(tmp_path):
+    """The key, the password file and the authority that the URL names are looked at as those of other secrets."""
+    for name in ("key", "pass", "ca"):
+        (tmp_path / name).touch(0o604)
+    url = f"postgresql://db/t?sslmode=verify-full&sslkey={tmp_path}/key&passfile={tmp_path}/pass&sslrootcert={tmp_path}/ca"
+    reported = config(storage=Storage(None, url=Secret(url), replica="a"))
+    warned = {each.what for each in security_warnings(reported) if "lets every user read it" in each.found}
+    assert warned == {f"the file of a secret {tmp_path}/{name}" for name in ("key", "pass")}
+
+
 @pytest.fixture
 def installed(tmp_path):
     """A configuration with a file of each kind, all as they should be; and its text."""
@@ -110,8 +166,14 @@ def installed(tmp_path):
         (tmp_path / name).chmod(0o600)
     file = tmp_path / "tracker.toml"
     file.write_text(
-        f'[storage]\npath = "{tmp_path}/t.db"\n[[accounts]]\nname = "a"\napi_key = {{ file = "{tmp_path}/key" }}\n', "utf-8"
+        f'[storage]\npath = "{tmp_path}/t.db"\n[results]\narchive = "{tmp_path}/results"\n'
+        f'[[accounts]]\nname = "a"\napi_key = {{ file = "{tmp_path}/key" }}\n'
+        f'[[receivers]]\nname = "r"\nkind = "slack"\nurl = "https://a"\ntemplate = {{ file = "{tmp_path}/words" }}\n',
+        "utf-8",
     )
+    (tmp_path / "words").write_text("{{ title }}")
+    (tmp_path / "words").chmod(0o644)
+    (tmp_path / "results").mkdir(mode=0o700)
     file.chmod(0o644)
     return file
 
@@ -133,9 +195,11 @@ def warned(file):
         ("t.db-wal", 0o604, "the database's file {}: found mode 0604"),
         ("t.db.control", 0o644, "the database's file {}: found mode 0644"),
         ("t.db.before-restore-X", 0o644, "the database's file {}: found mode 0644"),
+        ("words", 0o666, "the file {}: found mode 0666, which lets every user change it"),
+        ("results", 0o755, "the directory of results {}: found mode 0755, which lets every user read it"),
         (".", 0o777, "the directory {}: found mode 0777"),
     ],
-    ids=["configuration", "secret", "database", "WAL", "control", "put aside", "directory"],
+    ids=["configuration", "secret", "database", "WAL", "control", "put aside", "template", "results", "directory"],
 )
 def test_check_warns_of_each_file(installed, name, mode, reported):
     """`check` looks at the real files, warns of the one that is open to others, and is valid all the same."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tracker.config.toml_positions import line_of_excess, lines_of, with_lines
 from tracker.core.errors.config_error import ConfigError
-from tracker.daemon.configuration import load
+from tracker.daemon.load_configuration import load
 
 LAYOUT = '''# [[accounts]]
 [storage]

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from tracker.config import Match
-from tracker.daemon.configuration import load
+from tracker.daemon.load_configuration import load
 from tracker.http.proxies import Proxies
 
 ENVIRON = {"HOME": "/home/someone", "MISTRAL_API_KEY": "key"}
@@ -58,8 +58,14 @@ def test_durations(loaded, written, seconds):
         ('request_timeout = "10m"', "request_timeout", 600),
         ('stalled_after = "1s"', "stalled_after", 1),
         ('stalled_after = "3650d"', "stalled_after", 3650 * 86400),
+        ("results = false", "results", False),
+        ("pending_limit = 1", "pending_limit", 1),
+        ("pending_limit = 1_000_000_000", "pending_limit", 10**9),
         ("timeout_hours = 0.001", "timeout_hours", 0.001),
         ("timeout_hours = 8784", "timeout_hours", 8784.0),
+        ("failed_share = 1", "failed_share", 1.0),
+        ("failed_share = 0.001", "failed_share", 0.001),
+        ('failed_share = "off"', "failed_share", None),
         ('unreachable_after = "1s"', "unreachable_after", 1),
         ('unreachable_after = "3650d"', "unreachable_after", 3650 * 86400),
     ],
@@ -76,6 +82,11 @@ def test_account(loaded, line, key, value):
         ('events = ["batch.*", "account.unreachable"]', "events", ("batch.*", "account.unreachable")),
         ('retry = ["0s", "30d"]', "retry", (0, 30 * 86400)),
         ('hold = "0s"', "hold", 0),
+        ('remind_every = "1m"', "remind_every", 60),
+        ('rate_limit = "10/s"', "rate_limit", 10),
+        ('rate_limit = "600/min"', "rate_limit", 10),
+        ('rate_limit = "0.5/m"', "rate_limit", 0.5 / 60),
+        ('rate_limit = "1/h"', "rate_limit", 1 / 3600),
         ('hold = "forever"', "hold", math.inf),
         ("match = {}", "match", Match()),
         ('match = { account = "a", metadata = { team = "r*" } }', "match", Match(account="a", metadata={"team": "r*"})),

@@ -3,27 +3,28 @@
 import pytest
 from core_samples import NOW
 
-from tracker.core.ports.provider import ListQuery
+from tracker.core.ports.provider import Capabilities, ListQuery, Order
 from tracker.core.ports.store import Checkpoint
 from tracker.core.reconciliation.sweep_plan import (
     FREE_OVERLAP,
     OVERLAP,
-    PAGE_SIZE,
     Census,
     Plan,
     advanced_watermark,
+    make_plan,
     pages,
-    plan,
     window_start,
 )
 
+FILTERS = Capabilities(filters_creation=True, filters_statuses=True)
+NO_FILTERS = Capabilities(order=Order.NEWEST_FIRST)
 WINDOW = 1_750_000_000
 HOUR = 3600
 ACTIVE = ListQuery(statuses=("QUEUED", "RUNNING", "CANCELLATION_REQUESTED"))
 
 
 def one_list(created_after):
-    return Plan(ListQuery(created_after=created_after), None)
+    return Plan(ListQuery(created_after=created_after), fallback=ACTIVE)
 
 
 TWO_LISTS = Plan(ListQuery(created_after=WINDOW), ACTIVE)
@@ -57,19 +58,58 @@ TWO_LISTS = Plan(ListQuery(created_after=WINDOW), ACTIVE)
 def test_the_cheaper_plan(active, oldest, in_window, since_oldest, expected):
     """Two lists where they take fewer requests than one that reaches back to the oldest active job, else the one."""
     census = Census(active=active, oldest_active=oldest, created_in_window=in_window, created_since_oldest_active=since_oldest)
-    assert plan(WINDOW, census, apart=False) == expected
-    assert plan(WINDOW, census, apart=True) == TWO_LISTS
+    assert make_plan(WINDOW, census, FILTERS, apart=False) == expected
+    assert make_plan(WINDOW, census, FILTERS, apart=True) == TWO_LISTS
+
+
+def test_history_that_begins_later_than_the_oldest_active_job_costs_an_unknown_number_of_pages():
+    """What was created before the log began is not known: the active jobs are read by their status."""
+    census = Census(
+        active=1,
+        oldest_active=WINDOW - HOUR,
+        created_in_window=0,
+        created_since_oldest_active=1,
+        history_covers_active=False,
+    )
+    assert make_plan(WINDOW, census, FILTERS, apart=False) == TWO_LISTS
+
+
+@pytest.mark.parametrize(
+    ("older", "since_oldest", "covered", "expected"),
+    [
+        pytest.param(0, 20, True, WINDOW, id="all active jobs lie in the window"),
+        pytest.param(1, 200, True, WINDOW - HOUR - 1, id="one further page costs as much as one get"),
+        pytest.param(1, 201, True, WINDOW, id="two further pages cost more than one get"),
+        pytest.param(30, 3_100, True, WINDOW - HOUR - 1, id="as many gets as further pages"),
+        pytest.param(30, 3_101, True, WINDOW, id="one get fewer than further pages"),
+        pytest.param(31, 100_000, True, WINDOW - HOUR - 1, id="more gets than a sweep makes"),
+        pytest.param(1, 20, False, WINDOW, id="the log does not know how many pages there are"),
+        pytest.param(31, 20, False, WINDOW, id="the log does not know, and gets take several sweeps"),
+    ],
+)
+def test_without_a_filter_of_statuses_there_is_one_list(older, since_oldest, covered, expected):
+    """It reaches back to the oldest active job unless asking for the older ones by id takes fewer requests."""
+    census = Census(
+        active=older + 5,
+        oldest_active=WINDOW - HOUR if older else WINDOW + 1,
+        active_before_window=older,
+        created_in_window=80,
+        created_since_oldest_active=since_oldest,
+        history_covers_active=covered,
+    )
+    plans = [make_plan(WINDOW, census, NO_FILTERS, apart=apart) for apart in (False, True)]
+    assert plans == [Plan(ListQuery(created_after=expected))] * 2
 
 
 @pytest.mark.parametrize(("jobs", "expected"), [(0, 1), (1, 1), (99, 1), (100, 1), (101, 2), (200, 2), (201, 3), (10_000, 100)])
 def test_what_a_list_costs(jobs, expected):
     """A request for each page, and one for an empty list too."""
-    assert pages(jobs) == expected
+    assert pages(jobs, FILTERS) == expected
 
 
 def test_the_free_overlap_is_free():
     """The known jobs that the window reaches back over leave room for new ones on the first page."""
-    assert 0 < FREE_OVERLAP < PAGE_SIZE
+    assert 0 < FREE_OVERLAP < FILTERS.page_size
 
 
 @pytest.mark.parametrize(

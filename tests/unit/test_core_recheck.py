@@ -5,7 +5,7 @@ import pytest
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.jobs.job import Hole
 from tracker.core.ports.provider import ListQuery
-from tracker.core.reconciliation.recheck_schedule import DAY, HOUR, MINUTE, Recheck
+from tracker.core.reconciliation.recheck_backoff import DAY, HOUR, MINUTE, Recheck
 from tracker.core.reconciliation.unreadable_entries import Gaps
 
 NOW = 1_750_861_214_312
@@ -25,7 +25,7 @@ def test_what_is_due(after, due):
 def test_holes_are_left_out_for_a_day_and_then_given_up():
     """Until then the list is read past them, or now and then as a whole; after a day it is read as if there were none."""
     gaps, query = Gaps(), ListQuery(created_after=50)
-    gaps.was_read("new", query, (HOLE,), NOW, left_out=False)
+    gaps.record_reading("new", query, (HOLE,), NOW, left_out=False)
     assert gaps.query("new", query, NOW + 1) == (ListQuery(created_after=109), ())
     assert gaps.query("new", query, NOW + HOUR) == (query, ())
     assert "new" in gaps

@@ -5,7 +5,8 @@ from core_samples import ANSWER, CHECKPOINT, NOW, WINDOW, Sweeps, job
 
 from tracker.core.events.job_diff import Known
 from tracker.core.ports.store import Checkpoint
-from tracker.core.reconciliation.reconcile import NOTHING, Sweep, cannot_be_complete
+from tracker.core.reconciliation.incomplete_success import cannot_be_complete
+from tracker.core.reconciliation.reconcile import EMPTY_MEMORY, Reconciliation
 
 ID = ANSWER["id"]
 DONE = {"status": "SUCCESS", "completed_requests": 1000, "succeeded_requests": 980}
@@ -51,7 +52,7 @@ def test_it_is_logged_when_it_is_complete(changed, known):
     assert sweeps.doubts.settling[ID].job == job(**(DONE | changed))
     assert sweeps([job(**DONE)])[-1] == "batch.completed"
     assert (sweeps.log[-1].data["output_file"], sweeps.log[-1].outcome) == (ANSWER["output_file"], "partial")
-    assert sweeps.doubts == NOTHING
+    assert sweeps.doubts == EMPTY_MEMORY
 
 
 @pytest.mark.parametrize("seen_again", [True, False], ids=["seen again", "not seen again"])
@@ -64,7 +65,7 @@ def test_it_is_logged_as_it_is_when_it_has_waited_long_enough(known, seen_again)
     assert types[:3] == [[]] * 3
     assert types[3][-1] == "batch.completed"
     assert sweeps.known[ID].job.status == "SUCCESS"
-    assert sweeps.doubts == NOTHING
+    assert sweeps.doubts == EMPTY_MEMORY
 
 
 def test_it_is_logged_at_once_where_nothing_is_waited_for():
@@ -86,13 +87,13 @@ def test_another_end_ends_the_wait():
     sweeps = Sweeps(job(), every=5_000, settle_for=15_000)
     assert sweeps([job(**(DONE | {"output_file": None}))]) == []
     assert sweeps([job(status="FAILED")]) == ["batch.failed"]
-    assert sweeps.doubts == NOTHING
+    assert sweeps.doubts == EMPTY_MEMORY
 
 
 def test_history_does_not_wait():
     """What was over before the first contact is as complete as it will be."""
     first = Checkpoint(since=NOW, horizon=0)
-    sweep = Sweep("default", first, 0, settle_for=15_000)
+    sweep = Reconciliation("default", first, 0, settle_for=15_000)
     (change,) = sweep.observe([job(**(DONE | {"output_file": None}))], {}, NOW)
     assert change.backfilled
 
@@ -112,7 +113,7 @@ def test_an_end_that_was_seen_is_logged_though_the_job_is_gone(known):
     assert sweeps([early], kept) == []
     assert [sweeps(kept, missing=[ID]) for _ in range(4)] == [[]] * 4
     assert sweeps(kept, missing=[ID])[-1] == "batch.completed"
-    assert (sweeps.log[-1].changes.get("deleted"), sweeps.doubts) == (None, NOTHING)
+    assert (sweeps.log[-1].changes.get("deleted"), sweeps.doubts) == (None, EMPTY_MEMORY)
 
 
 def test_a_clock_that_is_set_back_makes_nothing_wait_for_days():
@@ -139,6 +140,6 @@ def test_of_two_answers_in_one_sweep_the_complete_one_counts():
     for pages in ([[early], [whole]], [[whole], [early]], [[early, whole]], [[whole, early]]):
         sweeps = Sweeps(job(), settle_for=15_000)
         assert sweeps(*pages) == ["batch.completed"]
-        assert sweeps.doubts == NOTHING
-    sweep = Sweep("default", CHECKPOINT, WINDOW, settle_for=15_000)
+        assert sweeps.doubts == EMPTY_MEMORY
+    sweep = Reconciliation("default", CHECKPOINT, WINDOW, settle_for=15_000)
     assert [len(change.events) for change in sweep.observe([early, whole], {}, NOW)] == [2]

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from tracker.core.events.job_diff import Known
 from tracker.core.jobs.status import FOLLOWERS, TERMINAL, is_terminal
-from tracker.core.reconciliation.reconcile import NOTHING, Doubt, Sweep
+from tracker.core.reconciliation.deletion_rules import WITNESSES
+from tracker.core.reconciliation.reconcile import EMPTY_MEMORY, Reconciliation
+from tracker.core.reconciliation.stale_answers import Doubt
 
 ID = ANSWER["id"]
 
@@ -30,7 +32,7 @@ def test_what_lies_behind_is_believed_once_it_is_confirmed(changed, type_):
     assert sweeps.known[ID] == Known(job())
     assert (sweeps([job(**changed)]), sweeps.stale) == ([type_], 0)
     assert sweeps.known[ID] == Known(job(**changed))
-    assert (sweeps([job(**changed)]), sweeps.stale, sweeps.doubts) == ([], 0, NOTHING)
+    assert (sweeps([job(**changed)]), sweeps.stale, sweeps.doubts) == ([], 0, EMPTY_MEMORY)
 
 
 @pytest.mark.parametrize(("changed", "type_"), BEHIND)
@@ -39,7 +41,7 @@ def test_what_is_contradicted_in_between_is_not_believed(changed, type_):
     sweeps = Sweeps(job())
     assert sweeps([job(**changed)]) == []
     assert sweeps([job()]) == []
-    assert sweeps.doubts == NOTHING
+    assert sweeps.doubts == EMPTY_MEMORY
     assert sweeps([job(**changed)]) == []
     assert sweeps([job(**changed)]) == [type_]
 
@@ -136,7 +138,7 @@ def test_a_terminal_state_is_final_for_ever(status, changed):
     """However often it is said, what contradicts a terminal state is counted and dropped."""
     sweeps = Sweeps(job(status=status))
     for _ in range(5):
-        assert (sweeps([job(**({"status": status} | changed))]), sweeps.stale, sweeps.doubts) == ([], 1, NOTHING)
+        assert (sweeps([job(**({"status": status} | changed))]), sweeps.stale, sweeps.doubts) == ([], 1, EMPTY_MEMORY)
     assert sweeps.known[ID] == Known(job(status=status))
 
 
@@ -166,7 +168,7 @@ def test_of_duplicates_in_one_sweep_the_more_advanced_wins(shown, types, stale, 
     sweeps = Sweeps(job(status="QUEUED"))
     jobs = [job(status=status) for status in shown]
     assert sweeps(*([jobs] if one_page else [[each] for each in jobs])) == types
-    assert (sweeps.stale, sweeps.doubts) == (stale, NOTHING)
+    assert (sweeps.stale, sweeps.doubts) == (stale, EMPTY_MEMORY)
 
 
 @pytest.mark.parametrize("one_page", [True, False])
@@ -176,15 +178,15 @@ def test_what_is_contradicted_in_the_same_sweep_is_not_believed(then, types, one
     sweeps = Sweeps(job())
     stale = job(status="QUEUED")
     sweeps([stale])
-    assert sweeps.doubts != NOTHING
+    assert sweeps.doubts != EMPTY_MEMORY
     jobs = [stale, job(status=then)]
     assert sweeps(*([jobs] if one_page else [[each] for each in jobs])) == types
-    assert (sweeps.stale, sweeps.doubts) == (1, NOTHING)
+    assert (sweeps.stale, sweeps.doubts) == (1, EMPTY_MEMORY)
 
 
 def test_a_new_job_that_is_shown_twice_on_a_page_is_one_change():
     """Its events are in order in one change, so that they commit together."""
-    sweep = Sweep("default", CHECKPOINT, WINDOW)
+    sweep = Reconciliation("default", CHECKPOINT, WINDOW)
     (change,) = sweep.observe([job(status="QUEUED"), job(), job(status="SUCCESS"), job()], {}, NOW)
     assert [event.type for event in change.events] == ["batch.created", "batch.started", "batch.completed"]
     assert change.known == Known(job(status="SUCCESS"))
@@ -194,7 +196,7 @@ def test_a_step_back_of_a_new_job_is_not_remembered():
     """The first sight of a job was believed, so that a stale one in the same sweep raises no doubt about it."""
     sweeps = Sweeps()
     assert sweeps([job()], [job(status="QUEUED")]) == ["batch.created", "batch.started"]
-    assert (sweeps.stale, sweeps.doubts) == (1, NOTHING)
+    assert (sweeps.stale, sweeps.doubts) == (1, EMPTY_MEMORY)
 
 
 @pytest.mark.parametrize("counts", [(10, 20), (20, 10)])
@@ -209,7 +211,7 @@ def test_of_two_stale_answers_the_more_advanced_is_remembered(counts):
 def test_an_observation_changes_nothing_that_it_was_given():
     """What is known is the caller's: it learns of the changes from the answer alone."""
     known = {ID: Known(job())}
-    Sweep("default", CHECKPOINT, WINDOW).observe([job(status="SUCCESS"), job(id="new")], known, NOW)
+    Reconciliation("default", CHECKPOINT, WINDOW).observe([job(status="SUCCESS"), job(id="new")], known, NOW)
     assert known == {ID: Known(job())}
 
 
@@ -240,3 +242,11 @@ def test_any_answers_leave_a_log_that_chains(sweeps_shown, last):
     known = sweeps.known[ID].job
     assert known == last or is_terminal(known.status)
     assert known.to_data() == before
+
+
+def test_a_bounded_number_of_jobs_proves_which_account_it_is():
+    """However many jobs an account shows, a bounded number of them is remembered for the next sweep."""
+    jobs = [job(id=f"job-{number}") for number in range(3 * WITNESSES)]
+    sweeps = Sweeps(*jobs)
+    sweeps(jobs[:WITNESSES], jobs[WITNESSES:])
+    assert len(sweeps.memory.witnesses) == WITNESSES

@@ -7,8 +7,9 @@ from tracker.core.events.job_diff import Known
 from tracker.core.jobs.job import COUNTERS
 from tracker.core.jobs.status import ACTIVE, TERMINAL
 from tracker.core.ports.store import Checkpoint
-from tracker.core.reconciliation.recheck_schedule import Recheck
-from tracker.core.reconciliation.reconcile import NOTHING, Doubt, Memory, Sweep
+from tracker.core.reconciliation.recheck_backoff import Recheck
+from tracker.core.reconciliation.reconcile import EMPTY_MEMORY, Memory, Reconciliation
+from tracker.core.reconciliation.stale_answers import Doubt
 
 ID = ANSWER["id"]
 CREATED = ANSWER["created_at"]
@@ -19,7 +20,7 @@ LATER = Checkpoint(**BEFORE, watermark=CREATED - 60)
 
 def first_observed(checkpoint, window=CREATED, **changed):
     """Whether the first sight of a job is logged, and if so whether it is backfilled."""
-    changes = Sweep("default", checkpoint, window).observe([job(**changed)], {}, NOW)
+    changes = Reconciliation("default", checkpoint, window).observe([job(**changed)], {}, NOW)
     assert len(changes) <= 1
     return [change.backfilled for change in changes]
 
@@ -91,7 +92,7 @@ LONG_BEFORE, JUST_BEFORE = CREATED + 940, CREATED + 941
 )
 def test_what_ended_long_before_the_first_contact_is_never_news(completed_at, knows_clock, now, expected):
     """A job that was unreadable at first is logged and not delivered once readable, unless a clock may be wrong."""
-    sweep = Sweep("default", LATER, CREATED)
+    sweep = Reconciliation("default", LATER, CREATED)
     sweep.knows_clock = knows_clock
     (change,) = sweep.observe([job(status="FAILED", completed_at=completed_at)], {}, now)
     assert change.backfilled == expected
@@ -100,21 +101,21 @@ def test_what_ended_long_before_the_first_contact_is_never_news(completed_at, kn
 def test_the_steps_of_a_backfilled_job_stay_with_it():
     """A job that was over before us stays backfilled when the same page shows it again with something more."""
     shown = [job(status="SUCCESS", output_file=None), job(status="SUCCESS")]
-    (change,) = Sweep("default", Checkpoint(since=NOW, horizon=0), 0).observe(shown, {}, NOW)
+    (change,) = Reconciliation("default", Checkpoint(since=NOW, horizon=0), 0).observe(shown, {}, NOW)
     assert change.backfilled
     assert [event.type for event in change.events] == ["batch.created", "batch.completed", "batch.updated"]
 
 
 def test_what_a_sweep_was_shown():
     """Ids and the newest creation count whatever is believed of the jobs; missing ids are not shown."""
-    sweep = Sweep("default", LATER, CREATED)
+    sweep = Reconciliation("default", LATER, CREATED)
     assert (sweep.shown, sweep.newest) == (set(), None)
     stale = job(status="QUEUED", created_at=CREATED + 5)
     ignored = job(id="ignored", status="SUCCESS", created_at=0)
     sweep.observe([ignored], {}, NOW)
     assert (sweep.shown, sweep.newest) == ({"ignored"}, 0)
     sweep.observe([stale, ignored], {ID: Known(job())}, NOW)
-    sweep.missing("gone")
+    sweep.record_missing("gone")
     assert (sweep.shown, sweep.newest) == ({"ignored", ID}, CREATED + 5)
 
 
@@ -126,7 +127,7 @@ def test_a_job_is_deleted_when_the_api_lacks_it_a_minute_later_too():
     assert sweeps.known[ID].active
     assert sweeps(missing=[ID]) == ["batch.deleted"]
     assert sweeps.known[ID] == Known(job(), deleted=True)
-    assert sweeps.doubts == NOTHING
+    assert sweeps.doubts == EMPTY_MEMORY
 
 
 def test_a_job_that_is_shown_in_between_is_not_gone():
@@ -136,7 +137,7 @@ def test_a_job_that_is_shown_in_between_is_not_gone():
     assert sweeps([job()]) == []
     assert sweeps(missing=[ID]) == []
     assert sweeps([job()], missing=[ID]) == []
-    assert sweeps.doubts == NOTHING
+    assert sweeps.doubts == EMPTY_MEMORY
     assert sweeps(missing=[ID]) == []
     assert sweeps(missing=[ID]) == ["batch.deleted"]
 
@@ -257,7 +258,7 @@ def test_jobs_that_are_back_end_the_suspicion():
     for _ in range(4):
         assert sweeps(missing=[each.id for each in jobs]) == []
     assert sweeps(jobs) == []
-    assert (sweeps.suspicion, sweeps.doubts) == (None, NOTHING)
+    assert (sweeps.suspicion, sweeps.doubts) == (None, EMPTY_MEMORY)
 
 
 def test_several_doubts_are_kept_apart():

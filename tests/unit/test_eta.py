@@ -111,7 +111,7 @@ def test_whatever_is_seen(steps, total):
 
 
 @given(st.integers(3, 60), st.integers(1, 60), st.integers(3, 400), st.floats(0, 0.3))
-def test_a_steady_job_is_foretold(every, rate, looks, noise):
+def test_a_steady_job_is_estimated(every, rate, looks, noise):
     """Over hours, a job that goes at one pace is foretold at every step, within what its unsteadiness allows."""
     total, grown = every * rate * 1000, ()
     for look in range(looks):

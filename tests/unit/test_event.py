@@ -7,9 +7,10 @@ import msgspec
 import pytest
 from core_samples import ANSWER, NOW, VALIDATOR, job
 
-from tracker.core.events.event import batch_event, encode_event, iso, outcome, plain_event
+from tracker.core.events.event import batch_event, encode_event, iso, outcome, outcome_of_data, plain_event
+from tracker.core.events.event_type_table import BATCH_TYPES
 from tracker.core.events.job_diff import Known, deletion, diff, first_seen
-from tracker.core.events.types import BATCH_TYPES
+from tracker.core.events.summary import summarize_status
 from tracker.core.jobs.status import FOLLOWERS
 
 COMPLETED = batch_event(
@@ -40,6 +41,20 @@ def test_an_event_is_never_changed():
     """It is a frozen value."""
     with pytest.raises(AttributeError):
         COMPLETED.type = "batch.failed"
+
+
+@pytest.mark.parametrize(
+    ("output_file", "error_file", "expected"),
+    [("a", None, "success"), ("a", "b", "partial"), (None, "b", "all_failed"), (None, None, "empty"), ("", "", "empty")],
+)
+def test_outcome_without_counters_is_that_of_the_files(output_file, error_file, expected):
+    """A success of no request that has results is one of an API without counters: its files tell how it went."""
+    counters = dict.fromkeys(("total_requests", "completed_requests", "succeeded_requests", "failed_requests"), 0)
+    ended = job(status="SUCCESS", output_file=output_file, error_file=error_file, **counters)
+    assert outcome(ended) == "empty", "Mistral has counters"
+    ended = msgspec.structs.replace(ended, extra={"provider": "acme"})
+    assert outcome(ended) == outcome_of_data(ended.to_data()) == expected
+    assert ("no counters" in summarize_status(ended) or "nor counters" in summarize_status(ended)) == (expected != "empty")
 
 
 @pytest.mark.parametrize("type_", [type_ for type_ in BATCH_TYPES if type_ != "batch.completed"])

@@ -1,35 +1,49 @@
 """The published schemas, against the events that the core makes."""
 
 import json
+import re
 import typing
-from functools import cache
 
 import msgspec
 import pytest
 from core_samples import ANSWER, NOW, job
+from event_validation import validator
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from tracker.core.deliveries.circuit import Circuit
+from tracker.core.deliveries.dead_letters import Waiting, circuit_events
 from tracker.core.deliveries.delivery import Result
 from tracker.core.errors.provider_failure import Failure, Reason
-from tracker.core.events.event import Outcome, iso, plain_event
-from tracker.core.events.job_diff import Known, deletion, diff, first_seen
-from tracker.core.events.sample import sample_event
-from tracker.core.events.time_driven import ActiveJobStatus, Outage, TimeLimits, overdue_events, reachability_event
-from tracker.core.events.types import (
+from tracker.core.events.event import Outcome, batch_event, iso, plain_event
+from tracker.core.events.event_type_table import (
     ACCOUNT_TYPES,
     BATCH_TYPES,
     EVENT_TYPES,
     OVERDUE_TYPES,
-    RECEIVER_TYPES,
+    RESULT_TYPES,
     TYPE_OF_STATUS,
     TYPES,
 )
-from tracker.core.jobs.job import Job, read_job
+from tracker.core.events.failure_share import with_risk
+from tracker.core.events.job_diff import Known, deletion, diff, first_seen
+from tracker.core.events.result_events import result_events
+from tracker.core.events.sample import sample_event
+from tracker.core.events.time_limits import ActiveJobStatus, Outage, TimeLimits, overdue_events, reachability_event
+from tracker.core.jobs.job import Job
+from tracker.core.jobs.job_reading import read_job
+from tracker.core.replicas.replica_events import joined_event, lost_event
+from tracker.core.results.archive_outcome import Results
+from tracker.core.results.cost import Cost
+from tracker.core.results.failure_digest import Digest, FailureGroup
+from tracker.core.results.result_file import ArchivedFile, MissingFile, MissingReason
+from tracker.core.results.usage import ModelUsage, Usage
+from tracker.core.silences.silence import Scope, SilenceRequest, requested_silence
+from tracker.core.silences.silence_events import Missed, ended_event, started_event
 from tracker.schemas import definitions, event_schema
 
-ABOUT_JOBS = (*BATCH_TYPES, *OVERDUE_TYPES)
+ABOUT_JOBS = (*BATCH_TYPES, *OVERDUE_TYPES, *RESULT_TYPES)
 GUARANTEED = ("id", "status", "created_at", "total_requests", "completed_requests", "succeeded_requests", "failed_requests")
 NO_MOMENTS = (
     "",
@@ -53,11 +67,6 @@ odd_jobs = st.fixed_dictionaries(
 )
 
 
-@cache
-def validator(type_=None):
-    return Draft202012Validator(event_schema(type_), format_checker=Draft202012Validator.FORMAT_CHECKER)
-
-
 def valid(event, type_=None):
     """Whether the whole schema, or that of `type_`, takes it."""
     return validator(type_).is_valid(event)
@@ -70,7 +79,8 @@ def test_sample_event_is_one_of_its_type(type_):
     assert valid(event)
     assert valid(event, type_)
     assert (event["type"], event["id"], event["seq"]) == (type_, "evt_test_abc", 1)
-    said = (event["data"]["id"], event["data"]["test"]) if type_ in ABOUT_JOBS else event["data"]["detail"]
+    data = event["data"]
+    said = (data["id"], data["test"]) if type_ in ABOUT_JOBS else data.get("detail") or data.get("version") or data["reason"]
     assert said == (("test-abc", True) if type_ in ABOUT_JOBS else "this is a test: batch-tracker send-test")
 
 
@@ -90,24 +100,58 @@ def of_jobs():
         diff("default", Known(job(), deleted=True), job(), NOW),
     ]
     yield from (event for change in changes for event in change.events)
+    yield with_risk(changes[2], queued, 0.02, NOW).events[-1]
     yield from overdue_events("default", [ActiveJobStatus(job=job(), moved_at=0)], TimeLimits(timeout_hours=1), NOW, NOW)
     progress = diff("default", running, job(completed_requests=901, new=1), NOW).events[0]
     yield msgspec.structs.replace(progress, eta=iso(NOW))
 
 
+def of_results():
+    """What is said of result files that are archived, with and without what their lines say, and of missing ones."""
+    ended = job(status="SUCCESS", output_file="out", error_file="err")
+    archived = ArchivedFile(kind="output", file_id="out", bytes=9, sha256="0f" * 32, lines=1, location="s3://bucket/out")
+    used = ModelUsage(requests=1, prompt_tokens=2, completion_tokens=3, total_tokens=5, pages=1)
+    groups = (
+        FailureGroup(status=None, code=None, message="?", count=1),
+        FailureGroup(status=400, code="a", message="b", count=1),
+    )
+    results = Results(
+        account="default",
+        job_id=ended.id,
+        archived_at=NOW,
+        files=(archived,),
+        missing=tuple(
+            MissingFile(kind="error", file_id="err", reason=reason, detail="why") for reason in typing.get_args(MissingReason)
+        ),
+        digest=Digest(failed=2, groups=groups, job_errors=("1 request: no",), mismatch="3 failed, the job says 2"),
+        usage=Usage(total=used, by_model={"m": used}),
+        cost=Cost(amounts={"EUR": "0.5"}, unpriced_models=("n",)),
+    )
+    yield from result_events(msgspec.structs.replace(results, digest=None, usage=None, cost=None), ended)
+    yield from result_events(results, ended)
+
+
 def of_others():
-    """What is said of accounts and receivers, for every reason."""
+    """What is said of accounts and receivers, for every reason, and of replicas."""
     for reason in Reason:
         expected = reachability_event("default", Outage(0, Failure(reason, "why")), None, TimeLimits(), NOW)
         yield from (expected, reachability_event("default", None, expected, TimeLimits(), NOW))
     recovered = {"account": "default", "reason": "recovered", "detail": "", "since": iso(NOW)}
     yield plain_event("account.recovered", "default", recovered, NOW)
-    for type_ in RECEIVER_TYPES:
-        for result in Result:
-            yield plain_event(type_, "", {"receiver": "r", "reason": result, "detail": "why", "since": iso(NOW)}, NOW)
+    yield joined_event("a", "1.2.3", NOW)
+    yield lost_event("a", "1.2.3", NOW - 1000, NOW, accounts=3, receivers=0)
+    silence = requested_silence(SilenceRequest(scope=Scope(), reason="why", seconds=60), NOW - 1000, "api")
+    yield started_event(silence, NOW)
+    yield ended_event(silence, Missed(), NOW)
+    kept = [msgspec.structs.replace(batch_event("batch.failed", "default", job(status="FAILED"), {}, NOW), seq=7)]
+    yield ended_event(silence, Missed(types={"batch.failed": 1}, receivers={"r": 1}, jobs=1, events=kept), NOW)
+    for result in Result:
+        circuit = Circuit(failures=9, since=NOW, reason=result.value, detail="why", disabled=result is Result.GONE)
+        yield from circuit_events("r", Circuit(), circuit, [Waiting(0, NOW, 1)], (5.0,), NOW)
+        yield from circuit_events("r", circuit, Circuit(), [], (5.0,), NOW)
 
 
-MADE = [as_json(event, seq) for seq, event in enumerate((*of_jobs(), *of_others()), 1)]
+MADE = [as_json(event, seq) for seq, event in enumerate((*of_jobs(), *of_results(), *of_others()), 1)]
 BY_TYPE = {event["type"]: event for event in MADE}
 each_event = pytest.mark.parametrize("event", BY_TYPE.values(), ids=BY_TYPE)
 
@@ -131,7 +175,7 @@ def test_there_is_a_schema_for_every_type_and_no_other():
 def test_schema_says_what_the_table_of_event_types_says(type_):
     """The schema of a type has the summary, the status, the changes and the subject of its row in the table."""
     definition = event_schema(type_.name)
-    assert definition["title"] == definitions()[type_.name] == "".join(map(str.title, type_.name.split(".")))
+    assert definition["title"] == definitions()[type_.name] == "".join(map(str.title, re.split(r"[._]", type_.name)))
     assert definition["description"] == type_.summary
     properties = definition["properties"]
     assert properties["changes"] == {"$ref": "#/$defs/Changes" if type_.has_changes else "#/$defs/NoChanges"}
@@ -183,7 +227,7 @@ def wrong_values(event):
     yield ("changes",), [{"status": wrong} for wrong in ("SUCCESS", [], ["a"], ["a", "b", "c"])]
     yield ("changes",), [{} if event["changes"] else {"status": ["a", "b"]}]
     for name in GUARANTEED if event["type"] in ABOUT_JOBS else event["data"]:
-        yield ("data", name), [None, True, [], {}, 1.5]
+        yield ("data", name), [wrong for wrong in (None, True, [], {}, 1.5) if type(wrong) is not type(event["data"].get(name))]
     if event["type"] in ABOUT_JOBS:
         yield from ((("data", name), [-1, "1"]) for name in GUARANTEED[2:])
         yield from ((("data", name), ["", 1]) for name in GUARANTEED[:2])
@@ -195,6 +239,12 @@ def wrong_values(event):
         yield ("data", "reason"), ["", "whatever"]
     yield ("outcome",), ["", "failure", *(() if event["type"] == "batch.completed" else typing.get_args(Outcome))]
     yield ("eta",), [*NO_MOMENTS, *(() if event["type"] == "batch.progress" else [iso(NOW)])]
+    if event["type"] in RESULT_TYPES:
+        yield ("files",), [[], [1], [{}], [event["files"][0] | {"more": 1}], [without_one(event["files"][0], "file_id")]]
+        yield ("files",), [[event["files"][0] | wrong] for wrong in ({"kind": "input"}, {"kind": None}, {"file_id": 1})]
+    if "digest" in event:
+        for name in ("digest", "usage", "cost"):
+            yield (name,), [1, event[name] | {"more": 1}, *(without_one(event[name], key) for key in event[name])]
     yield ("more",), [1]
 
 
@@ -210,14 +260,15 @@ def test_what_is_wrong_is_refused(event):
 @pytest.mark.slow
 @each_event
 def test_what_is_missing_is_missed(event):
-    """Every key is required, and every property of a report; only the estimate is optional."""
-    without = [without_one(event, name) for name in event if name != "eta"]
+    """Every key is required, and every property of a report; only estimates, and what lines say, are optional."""
+    optional = {"eta", "digest", "usage", "cost"}
+    without = [without_one(event, name) for name in event if name not in optional]
     without += [
         event | {"data": without_one(event["data"], name)}
-        for name in (ANSWER if event["type"] in ABOUT_JOBS else event["data"])
+        for name in (ANSWER if event["type"] in ABOUT_JOBS else event["data"].keys() - {"dead_at"})
     ]
     assert [each for each in without if valid(each) or valid(each, event["type"])] == []
-    assert valid(without_one(event, "eta"))
+    assert all(valid(without_one(event, name)) for name in optional)
 
 
 def without_one(table, name):

@@ -1,4 +1,4 @@
-"""The verdict is one line that tells what an event means."""
+"""The summary is one line that says what an event means."""
 
 import pytest
 from core_samples import job
@@ -26,7 +26,7 @@ NONE = {"total_requests": 0, "completed_requests": 0, "succeeded_requests": 0, "
     ],
 )
 def test_what_a_success_is_worth(total, succeeded, failed, words):
-    """A SUCCESS is summarised by its counters, on its event and on its card: without one success it has failed."""
+    """A SUCCESS is summarized by its counters, on its event and on its card: without one success it has failed."""
     over = job(
         status="SUCCESS",
         total_requests=total,
@@ -69,9 +69,38 @@ def test_every_event_says_how_far_the_job_is(type_, words):
         ("batch.progress", SOME | {"failed_requests": 0}, "Batch in progress: 900 of 1,000 requests done"),
     ],
 )
-def test_nothing_is_said_of_what_was_not_counted(type_, counters, words):
+def test_nothing_is_reported_of_what_was_not_counted(type_, counters, words):
     """A counter without a meaning is left out."""
     assert summary.summarize_job_event(type_, job(**counters), {}) == words
+
+
+@pytest.mark.parametrize(
+    ("type_", "files", "words"),
+    [
+        (
+            "batch.archived",
+            [{"kind": "output", "lines": 1000}, {"kind": "error", "lines": 1}],
+            "Results archived: output file with 1,000 lines, error file with 1 line",
+        ),
+        (
+            "batch.results_gone",
+            [{"kind": "output", "reason": "gone"}, {"kind": "error", "reason": "forbidden"}],
+            "Results could not be archived: output file does not exist any more, error file may not be read with this key",
+        ),
+        (
+            "batch.results_gone",
+            [{"kind": "output", "reason": "too_large"}, {"kind": "error", "reason": "failed"}],
+            "Results could not be archived: output file is larger than `max_file`, error file could not be downloaded",
+        ),
+        ("batch.results_gone", [{"kind": "output", "reason": "odd"}], "Results could not be archived: output file odd"),
+        ("batch.archived", None, "Results archived"),
+        ("batch.archived", [7, {"lines": 1}], "Results archived"),
+    ],
+)
+def test_what_became_of_result_files(type_, files, words):
+    """The files of an event about results are described in order, without the counters of the job; others are left out."""
+    assert summary.summarize_result_event(type_, files) == words
+    assert summary.summarize_job_event(type_, job(**SOME), {}) == words.partition(":")[0]
 
 
 def test_other_changes_are_named():
@@ -116,9 +145,11 @@ def test_how_a_job_stands(status, words):
         (
             "receiver.failing",
             {"receiver": "hook", "reason": "server"},
-            "Receiver hook takes no deliveries: it has an error of its own",
+            "Receiver hook takes no deliveries: it answers with an error",
         ),
         ("receiver.recovered", {"receiver": "hook", "reason": "server"}, "Receiver hook takes deliveries again"),
+        ("replica.lost", {"replica": "b", "version": "1", "accounts": 3, "receivers": 1}, "Replica b was lost"),
+        ("replica.joined", {"replica": "b", "version": "1"}, "Replica b joined"),
         ("test.sent", {"any": "thing"}, "Event test.sent"),
     ],
 )

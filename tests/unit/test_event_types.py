@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import pytest
 
-from tracker.core.events.types import (
+from tracker.core.events.event_type_table import (
     ACCOUNT_TYPES,
     BATCH_TYPES,
     BY_NAME,
@@ -15,6 +15,9 @@ from tracker.core.events.types import (
     OVERDUE_TYPES,
     PROBLEM_TYPES,
     RECEIVER_TYPES,
+    REPLICA_TYPES,
+    RESULT_TYPES,
+    SILENCE_TYPES,
     TYPES,
 )
 
@@ -23,9 +26,10 @@ each_type = pytest.mark.parametrize("type_", EVENT_TYPES, ids=TYPES)
 
 
 def test_every_type_is_once_in_the_table():
-    """Names and ranks are unique, and each type belongs to exactly one of the four groups."""
+    """Names and ranks are unique, and each type belongs to exactly one of the seven groups."""
     assert len(BY_NAME) == len(EVENT_TYPES) == len({each.rank for each in EVENT_TYPES})
-    assert (*BATCH_TYPES, *OVERDUE_TYPES, *ACCOUNT_TYPES, *RECEIVER_TYPES) == TYPES
+    of_jobs = (*BATCH_TYPES, *OVERDUE_TYPES, *RESULT_TYPES)
+    assert (*of_jobs, *ACCOUNT_TYPES, *RECEIVER_TYPES, *REPLICA_TYPES, *SILENCE_TYPES) == TYPES
 
 
 def test_groups_follow_from_the_table():
@@ -34,10 +38,13 @@ def test_groups_follow_from_the_table():
     assert PROBLEM_TYPES == (
         "batch.failed",
         "batch.expired",
+        "batch.at_risk",
         "batch.stalled",
         "batch.deadline",
+        "batch.results_gone",
         "account.unreachable",
         "receiver.failing",
+        "replica.lost",
     )
 
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from tracker.core.deliveries.fan_out import Match, Subscription, fan_out, stream_of
 from tracker.core.events.event import batch_event, plain_event
-from tracker.core.events.types import ACCOUNT_TYPES, BATCH_TYPES, OVERDUE_TYPES, RECEIVER_TYPES
+from tracker.core.events.event_type_table import ACCOUNT_TYPES, BATCH_TYPES, OVERDUE_TYPES, RECEIVER_TYPES, REPLICA_TYPES
 
-ALL_TYPES = (*BATCH_TYPES, *OVERDUE_TYPES, *ACCOUNT_TYPES, *RECEIVER_TYPES)
+ALL_TYPES = (*BATCH_TYPES, *OVERDUE_TYPES, *ACCOUNT_TYPES, *RECEIVER_TYPES, *REPLICA_TYPES)
 
 
 def of_job(type_="batch.completed", *, account="default", **properties):
@@ -38,6 +38,7 @@ def wants(event, *globs, **match):
     [
         (("*",), set(ALL_TYPES)),
         ((), set()),
+        (("replica.*",), {*REPLICA_TYPES}),
         (("batch.*",), {*BATCH_TYPES, *OVERDUE_TYPES}),
         (("account.*", "receiver.*"), {*ACCOUNT_TYPES, *RECEIVER_TYPES}),
         (("batch.completed",), {"batch.completed"}),
@@ -105,7 +106,7 @@ def test_job_without_a_property_fits_no_glob_for_it(properties, match, wanted):
     assert wants(of_job(**properties), **match) is wanted
 
 
-@pytest.mark.parametrize("type_", [*ACCOUNT_TYPES, *RECEIVER_TYPES])
+@pytest.mark.parametrize("type_", [*ACCOUNT_TYPES, *RECEIVER_TYPES, *REPLICA_TYPES])
 def test_event_without_a_job_is_asked_for_its_account_alone(type_):
     """A match for some jobs does not keep an account's or a receiver's event from anyone."""
     assert wants(of_type(type_), model="codestral", endpoint="/v1/none", metadata={"team": "none"})
@@ -118,13 +119,13 @@ def test_event_of_an_account_is_for_those_who_watch_it(glob, wanted):
 
 
 @pytest.mark.parametrize("type_", RECEIVER_TYPES)
-def test_nobody_is_told_about_himself(type_):
-    """That a receiver fails, or works again, goes to all the others that want to know."""
-    everybody = [Subscription(receiver=name, events=("*",)) for name in ("a", "b", "c")]
-    assert [each.receiver for each in fan_out(everybody, of_receiver("b", type_))] == ["a", "c"]
+def test_no_receiver_is_notified_about_itself(type_):
+    """An event about a receiver goes to all other receivers whose filter matches."""
+    subscriptions = [Subscription(receiver=name, events=("*",)) for name in ("a", "b", "c")]
+    assert [each.receiver for each in fan_out(subscriptions, of_receiver("b", type_))] == ["a", "c"]
 
 
-def test_job_whose_data_names_a_receiver_is_told_to_it():
+def test_job_whose_data_names_a_receiver_is_sent_to_it():
     """Only a receiver's event is about a receiver: a job may have a property of that name."""
     event = of_job(receiver="r")
     assert event.data["receiver"] == "r"
@@ -142,7 +143,7 @@ def test_order_is_kept_within_a_job_an_account_or_a_receiver():
 
 
 @given(st.text() | st.sampled_from(ALL_TYPES), st.sampled_from(ALL_TYPES))
-def test_any_glob_is_a_verdict_and_more_globs_tell_no_less(glob, type_):
+def test_any_glob_decides_and_more_globs_match_no_less(glob, type_):
     """No glob is an error, and one more next to a star changes nothing."""
     event = of_type(type_)
     assert wants(event, glob, "*")
@@ -150,13 +151,13 @@ def test_any_glob_is_a_verdict_and_more_globs_tell_no_less(glob, type_):
 
 
 @given(st.lists(st.sampled_from("abcdef"), unique=True))
-def test_each_receiver_is_told_once_and_in_the_order_of_the_configuration(names):
+def test_each_receiver_is_notified_once_in_the_order_of_the_configuration(names):
     """Several globs that match make no second delivery."""
     subscriptions = [Subscription(receiver=name, events=("*", "batch.*", "batch.completed"), delay=2.0) for name in names]
     assert fan_out(subscriptions, of_job()) == subscriptions
 
 
-def test_failing_receiver_is_told_whatever_the_match():
+def test_failing_receiver_is_reported_whatever_the_match():
     """An event about a receiver has no account and no job: a filter for those does not keep it away."""
     event = plain_event("receiver.failing", "", {"receiver": "other", "reason": "server", "detail": "", "since": ""}, 0)
     narrow = Match(account="production", model="codestral-*", metadata={"team": "research"})

@@ -3,8 +3,8 @@
 import pytest
 from core_samples import ABSENT, ANSWER, NOW, job
 
+from tracker.core.events.event_type_table import BATCH_TYPES
 from tracker.core.events.job_diff import Change, Known, deletion, diff, first_seen
-from tracker.core.events.types import BATCH_TYPES
 from tracker.core.jobs.status import TERMINAL
 
 STARTED = ANSWER["started_at"]
@@ -31,7 +31,7 @@ def events(known, seen):
 
 
 @pytest.mark.parametrize(("status", "types", "happened_at"), NEW)
-def test_a_job_nobody_knew(status, types, happened_at):
+def test_an_unknown_job(status, types, happened_at):
     """It was created when the provider says, and has reached its status; nothing is made up for what came between."""
     seen = job(status=status)
     change = first_seen("default", seen, NOW)
@@ -227,7 +227,7 @@ def test_a_deleted_job_that_is_back(changed, expected):
 
 @pytest.mark.parametrize("status", ["QUEUED", "RUNNING", "CANCELLATION_REQUESTED", "PAUSED", *TERMINAL])
 def test_which_jobs_are_active(status):
-    """A job is active until its status is terminal or it is deleted; an unrecognised status is active."""
+    """A job is active until its status is terminal or it is deleted; an unrecognized status is active."""
     assert Known(job(status=status)).active is (status not in TERMINAL)
     assert not Known(job(status=status), deleted=True).active
 
@@ -246,5 +246,6 @@ def test_every_type_about_a_job_is_listed_once():
         "batch.updated",
         "batch.unrecognized",
         "batch.deleted",
+        "batch.at_risk",
     }
     assert len(set(BATCH_TYPES)) == len(BATCH_TYPES)

@@ -32,7 +32,7 @@ def test_silence_is_a_hang(loop, overdue):
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1.0, 600.0, 3600.0, 86400.0, 1e9])
-def test_a_wait_that_was_told_of_is_none(loop, overdue, seconds):
+def test_an_announced_wait_is_no_hang(loop, overdue, seconds):
     """However long a wait was said to take, it is waited for, and then for the patience."""
     loop.wait(100.0, seconds)
     assert (overdue(160.0 + seconds), overdue(160.5 + seconds)) == ([], ["one"])
@@ -40,7 +40,7 @@ def test_a_wait_that_was_told_of_is_none(loop, overdue, seconds):
 
 def test_a_wait_that_ended_is_forgotten(loop, overdue):
     """After it the patience begins again."""
-    loop.go_on(loop.wait(100.0, 3600.0), 200.0)
+    loop.end_wait(loop.wait(100.0, 3600.0), 200.0)
     assert (overdue(260.0), overdue(260.1)) == ([], ["one"])
 
 
@@ -48,9 +48,9 @@ def test_no_wait_hides_another(loop, overdue):
     """Of waits that overlap each is held to its own word; as long as one is well, silence is no hang."""
     long, short = loop.wait(100.0, 3600.0), loop.wait(100.0, 10.0)
     assert (overdue(170.0), overdue(170.1)) == ([], ["one"])
-    loop.go_on(short, 171.0)
+    loop.end_wait(short, 171.0)
     assert overdue(3000.0) == []
-    loop.go_on(long, 3000.0)
+    loop.end_wait(long, 3000.0)
     assert overdue(3060.1) == ["one"]
 
 
@@ -65,12 +65,12 @@ def test_who_is_not_at_work_is_not_missed(liveness, loop, overdue):
     assert liveness.loop("one") is loop
 
 
-def test_until_when_nobody_can_hang(liveness, loop):
+def test_until_when_no_loop_can_hang(liveness, loop):
     """A check then, and no earlier, misses no loop: also none that begins, or ends a long wait, meanwhile."""
     assert liveness.quiet_until(100.0) == liveness.quiet_until(130.0) == 160.0
     long = loop.wait(140.0, 3600.0)
     assert liveness.quiet_until(140.0) == 200.0
-    loop.go_on(long, 141.0)
+    loop.end_wait(long, 141.0)
     assert liveness.quiet_until(200.0) == 201.0
 
 

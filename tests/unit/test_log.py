@@ -33,7 +33,7 @@ def events(stream):
 
 
 def test_one_json_object_a_line(stream):
-    """Each event is one line of JSON with its name, level, UTC time and values, in the order of telling."""
+    """Each event is one line of JSON with its name, level, UTC time and values, in the order in which they were given."""
     log.configure([], stream=stream)
     structlog.get_logger().bind(account="default").info("process.started", url="http://127.0.0.1:9471")
     structlog.get_logger().warning("job.malformed", reason="no id")
@@ -139,7 +139,7 @@ def test_libraries_go_through_the_same_pipeline(stream):
 
 @pytest.mark.parametrize("verbose", [False, True])
 def test_httpx_is_silent_below_warning(stream, verbose):
-    """The client, httpx, tells whole URLs at the level INFO, and a URL may be a secret: neither it nor its like is heard."""
+    """The client, httpx, logs whole URLs at the level INFO, and a URL may be a secret: such libraries are not logged."""
     log.configure([], stream=stream, verbose=verbose)
     for name in ("httpx", "httpcore.connection", "uvicorn.access", "aiosqlite"):
         logging.getLogger(name).info("HTTP Request: POST https://hooks.slack.example/services/T/B/x")
@@ -179,7 +179,7 @@ def test_standard_error_of_the_moment(capsys):
 
 
 def test_full_disk_ends_nothing():
-    """A log on a full disk loses lines; who tells them goes on."""
+    """A log on a full disk loses lines; the caller continues."""
     full = open("/dev/full", "w", encoding="utf-8", buffering=1)  # noqa: PTH123, SIM115 - a device, whose closing fails too
     log.configure([], stream=full)
     structlog.get_logger().info("process.started")
@@ -207,7 +207,7 @@ def test_journal_is_known_by_its_stream(tmp_path):
     assert not log.is_journal(environ, journal)
 
 
-def test_the_same_failure_is_said_now_and_then(stream):
+def test_the_same_failure_is_reported_now_and_then(stream):
     """Ours and a library's, through one count: what is kept back is said later, redacted, with its traceback and its number."""
     moments = [0.0]
     throttle = log.configure(["canary"], stream=stream, now=lambda: moments[0]).throttle

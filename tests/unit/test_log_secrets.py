@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from log_streams import Terminal, log_put_back
 
 from tracker.config import Account, Config, Http, Secret, Storage
-from tracker.config.model import secret_parts
+from tracker.config.secret import secret_parts
 from tracker.core.text.redaction import REDACTED
 from tracker.delivery.notifiers.slack.configuration import SlackReceiver
 from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
@@ -184,7 +184,7 @@ def test_hostile_text_costs_no_more(secret, filler):
 
 
 def test_everything_secret_of_a_configuration():
-    """The configuration names all its secrets: keys, tokens, and of receivers the URL, its telling part and what signs."""
+    """The configuration names all its secrets: keys, tokens, and of receivers the URL, its secret part and the signing key."""
     url = "https://hooks.slack.example/services/T000/B000/canary"
     config = Config(
         source=None,

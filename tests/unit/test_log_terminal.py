@@ -16,7 +16,7 @@ from log_streams import Terminal, log_put_back
 from tracker.logs import setup as log
 
 HOSTILE = {
-    "colours and clears": "\x1b[2J\x1b[31mred",
+    "colors and clears": "\x1b[2J\x1b[31mred",
     "sets the title": "\x1b]0;title\x07",
     "one-byte CSI": "\x9b31m",
     "goes back and overwrites": "ok\r2026-01-01T00:00:00Z [info     ] forged",
@@ -28,8 +28,8 @@ HOSTILE = {
     "half of a pair": "\ud83d",
     "zero": "\0",
 }
-OURS = ("\x1b[0m", "\x1b[1m", "\x1b[2m", *(f"\x1b[3{colour}m" for colour in range(8)))
-"""Colours that the renderer itself sets."""
+OURS = ("\x1b[0m", "\x1b[1m", "\x1b[2m", *(f"\x1b[3{color}m" for color in range(8)))
+"""Colors that the renderer itself sets."""
 
 
 @pytest.fixture(autouse=True)
@@ -47,10 +47,10 @@ def terminal():
 
 
 def seen(terminal):
-    """What a person reads: the lines, without our own colours."""
+    """What a person reads: the lines, without our own colors."""
     text = terminal.getvalue()
-    for colour in OURS:
-        text = text.replace(colour, "")
+    for color in OURS:
+        text = text.replace(color, "")
     assert all(each.isprintable() for each in text.replace("\n", ""))
     return text.removesuffix("\n").split("\n")
 
@@ -64,7 +64,7 @@ def test_readable(terminal):
     assert terminal.getvalue() != line + "\n"
 
 
-def test_no_colours_elsewhere():
+def test_no_colors_elsewhere():
     """What is not a terminal gets no escape sequences."""
     stream = io.StringIO()
     log.configure([], stream=stream)
@@ -96,7 +96,7 @@ def test_hostile_value_stays_in_its_line(terminal, tell, hostile):
 
 @pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("key", ["exception", "stack"])
-def test_hostile_traceback_is_told_apart(terminal, key, hostile):
+def test_hostile_traceback_is_recognizable(terminal, key, hostile):
     """In a traceback or a stack, whose lines are many, each line is indented: none can pass for an event."""
     structlog.get_logger().error("process.crashed", **{key: f"Traceback\n{hostile}"})
     first, *others = seen(terminal)

@@ -13,7 +13,7 @@ from tracker.core.jobs.job import MalformedJob
 from tracker.core.ports.store import DatabaseUse
 from tracker.core.reconciliation.sweep_report import Report
 from tracker.metrics import Metrics
-from tracker.metrics.model_limit import MODELS
+from tracker.metrics.model_labels import MODELS
 
 ACCOUNTS = {"one": 15.0, "two": 60.0}
 GOOD = Report(events=0, shown=1, stale=0, malformed=(), failure=None)
@@ -76,6 +76,15 @@ def test_good_sweep(metrics):
         ("sweep_duration_seconds_sum", "one"): 0.2,
         ("last_good_sweep_timestamp_seconds", "one"): NOW / 1000,
     }
+
+
+def test_vendor_of_an_account():
+    """A series of an account says which vendor's API it is, and no other once the configuration names another."""
+    metrics = Metrics()
+    for vendors in ({"one": "mistral", "two": "openai"}, {"one": "gemini"}):
+        metrics.configured(dict.fromkeys(vendors, 15.0), [], providers=vendors)
+        found = [dict(labels) for name, labels in samples(metrics.render()) if name == "batchtracker_account_info"]
+        assert found == [{"account": account, "provider": vendor} for account, vendor in vendors.items()]
 
 
 def test_failing_account(metrics):
@@ -274,7 +283,7 @@ def test_configuration(metrics):
     }
 
 
-def test_what_is_configured_anew(metrics):
+def test_series_of_a_new_configuration(metrics):
     """New accounts and receivers exist at 0, those that stay keep what was counted, the series of removed ones go for good."""
     for account in ("one", "two"):
         metrics.swept(account, GOOD, NOW, 0.1)
@@ -360,7 +369,7 @@ def test_labels_are_what_was_agreed(metrics):
     """Every family of the page has the labels of its kind and no others."""
     set_active(metrics, "one", {"a": job(status="RUNNING")})
     allowed = {"account", "receiver", "reason", "result", "call", "code", "status", "job", "model", "endpoint", "type"}
-    allowed |= {"outcome", "state", "part", "le"}
+    allowed |= {"outcome", "state", "part", "le", "kind"}
     ours = {name: family for name, family in families(metrics.render()).items() if name.startswith("batchtracker_")}
     assert {label for family in ours.values() for sample in family.samples for label in sample.labels} == allowed
 

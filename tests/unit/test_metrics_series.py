@@ -113,7 +113,7 @@ def test_labels_follow_the_job():
 
 
 def test_oldest_are_kept_and_the_others_counted():
-    """Up to the number, over all accounts, the oldest jobs have series, and each account tells how many it left out."""
+    """Up to the number, over all accounts, the oldest jobs have series, and each account counts those that it left out."""
     active = snapshots(one=[a_job("b", 20), a_job("a", 30), a_job("d", 40)], two=[a_job("c", 10), a_job("e", 20)])
     found = samples(JobSeries().render(active, 3))
     shown = [sample.labels["job"] for sample in found if sample.name == "batchtracker_job_total_requests"]

@@ -86,6 +86,16 @@ def test_progress_in_a_row_is_one_line():
     assert timeline([]) == []
 
 
+def test_results_are_described_by_their_files():
+    """A line about results says which files there are, or why not."""
+    archived = event(1, "batch.archived", 0, status="SUCCESS") | {"files": [{"kind": "output", "lines": 12_000}]}
+    gone = event(2, "batch.results_gone", 1, status="SUCCESS") | {"files": [{"kind": "error", "reason": "too_large"}]}
+    assert [line.words.replace("\u202f", " ") for line in timeline([archived, gone])] == [
+        "Results archived: output file with 12 000 lines",
+        "Results could not be archived: error file is larger than `max_file`",
+    ]
+
+
 def test_gap_is_long_by_what_the_job_took():
     """A fifth of the whole time without an event is a long gap, a few seconds never are."""
     lines = timeline([event(1, "batch.created", 0), event(2, "batch.started", 100), event(3, "batch.stalled", 3000)])

@@ -3,7 +3,7 @@
 import pytest
 
 from tracker.core.errors.config_error import ConfigError
-from tracker.daemon.configuration import load
+from tracker.daemon.load_configuration import load
 from tracker.http.proxies import Exempt, Proxies
 
 HTTP = "http://user:canary-p%40ss@proxy.example:3128"

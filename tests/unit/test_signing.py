@@ -105,7 +105,7 @@ def test_shared_secret_may_have_from_24_to_64_bytes(size):
         secret(PUBLIC, "whpk_"),
     ],
 )
-def test_wrong_secret_is_told_without_showing_it(wrong):
+def test_wrong_secret_is_reported_without_showing_it(wrong):
     """What is no secret of Standard Webhooks is refused; the message says what is expected, and no traceback holds it."""
     with pytest.raises(ValueError, match=r"^expected whsec_ and padded base64 of 24 to 64 bytes, or whsk_ ") as refused:
         parse_secret(wrong)

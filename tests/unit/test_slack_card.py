@@ -4,27 +4,37 @@ import pytest
 from core_samples import ANSWER, NOW, answer
 from slack_rules import alive, refusal, shown
 
-from tracker.delivery.notifiers.slack.messages import card
+from tracker.delivery.notifiers.slack.message_content import card
 
 CREATED = ANSWER["created_at"]
 COUNTED = ("total_requests", "completed_requests", "succeeded_requests", "failed_requests")
 
 
+def card_of(job, type_="batch.progress", **more):
+    """The card of a job after an event of this type."""
+    return card({"type": type_, "account": "default", "changes": {}, "data": job, **more}, now_ms=NOW)
+
+
 def expected(**changed):
     """The lines of the card of a job."""
-    return shown(card(answer(**changed), now_ms=NOW)).splitlines()
+    return shown(card_of(answer(**changed))).splitlines()
 
 
 def after(label, lines):
     return lines[lines.index(f"*{label}*") + 1]
 
 
-def test_a_card_tells_everything():
+def test_a_card_shows_everything():
     """Verdict, bar, counters, status, elapsed, estimate, model, endpoint, files, metadata, its time and the job's id."""
-    sent = card(answer(), now_ms=NOW, eta="2025-06-25T15:20:10.000Z")
+    sent = card_of(answer(), eta="2025-06-25T15:20:10.000Z")
     assert refusal(sent) is None
     assert alive(sent) == []
-    assert sent["text"] == "Batch running, 900 of 1,000 requests done, 20 failed (mistral-small-latest)"
+    assert sent["text"].splitlines() == [
+        "Batch running (mistral-small-latest)",
+        *("Title: research · run: 7", "Account: default", "Status: RUNNING"),
+        "Requests: 900 of 1,000 done, 880 succeeded, 20 failed",
+        f"Job: {ANSWER['id']}",
+    ]
     assert shown(sent).splitlines() == [
         "Batch running",
         "█████████████████▒░░  90 %",
@@ -81,7 +91,7 @@ def test_how_long_it_has_been(changed, label, elapsed):
 
 
 @pytest.mark.parametrize("status", ["SUCCESS", "FAILED", "TIMEOUT_EXCEEDED", "CANCELLED"])
-def test_without_a_time_of_its_end_a_job_took_nobody_knows_how_long(status):
+def test_without_an_end_time_the_duration_is_unknown(status):
     """A job that is over stops counting even where the API does not say since when."""
     lines = expected(status=status, completed_at=None)
     assert not {"*Took*", "*Elapsed*", "*Waiting*"} & set(lines)
@@ -100,22 +110,22 @@ def test_without_a_time_of_its_end_a_job_took_nobody_knows_how_long(status):
 )
 def test_no_estimate_where_it_says_nothing(changed, eta):
     """An estimate that is absent, unreadable or past is not shown, nor one for a job that is over."""
-    sent = card(answer(**changed), now_ms=NOW, eta=eta)
+    sent = card_of(answer(**changed), eta=eta)
     assert "Expected" not in shown(sent)
     assert refusal(sent) is None
 
 
 def test_a_card_looks_like_the_failure_that_it_is():
     """The card of a SUCCESS with every request failed says so, in its header and where there are no blocks."""
-    sent = card(answer(status="SUCCESS", succeeded_requests=0, failed_requests=1000), now_ms=NOW)
+    sent = card_of(answer(status="SUCCESS", succeeded_requests=0, failed_requests=1000))
     assert sent["blocks"][0]["text"]["text"] == "Batch failed: all 1,000 requests failed"
-    assert sent["text"] == "Batch failed: all 1,000 requests failed (mistral-small-latest)"
+    assert sent["text"].startswith("Batch failed: all 1,000 requests failed (mistral-small-latest)\n")
     assert "The API reports SUCCESS, but not one request succeeded." in shown(sent)
 
 
 def test_a_deleted_job_is_over():
     """A job that the API no longer has is shown as deleted, whatever its last status was."""
-    sent = card(answer(completed_at=None), now_ms=NOW, eta="2025-06-25T15:20:10.000Z", deleted=True)
+    sent = card_of(answer(completed_at=None), "batch.deleted", eta="2025-06-25T15:20:10.000Z")
     assert sent["blocks"][0]["text"]["text"] == "Batch deleted"
     assert "Expected" not in shown(sent)
     assert "Elapsed" not in shown(sent)
@@ -123,7 +133,7 @@ def test_a_deleted_job_is_over():
 
 def test_what_is_no_job_is_still_a_card():
     """Data that cannot be read as a job gives a card that says what is wrong with it."""
-    sent = card({"id": "<x>"}, now_ms=NOW)
+    sent = card_of({"id": "<x>"})
     assert refusal(sent) is None
     assert alive(sent) == []
     assert shown(sent).startswith("Batch that cannot be read\n")

@@ -8,9 +8,9 @@ from core_samples import NOW, job
 from slack_rules import alive, refusal, shown
 
 from tracker.core.events.event import batch_event, plain_event
-from tracker.core.events.types import BATCH_TYPES, TYPE_OF_STATUS
+from tracker.core.events.event_type_table import BATCH_TYPES, RESULT_TYPES, TYPE_OF_STATUS
 from tracker.delivery.notifiers.slack.digest import digest
-from tracker.delivery.notifiers.slack.messages import message
+from tracker.delivery.notifiers.slack.message_content import message
 
 TOTAL = {"total_requests": 10, "completed_requests": 10}
 LATE = [{"message": "late", "count": 9}]
@@ -21,6 +21,11 @@ ENDS = {
     "failed": {"status": "FAILED", "succeeded_requests": 5, "failed_requests": 0, "errors": LATE} | TOTAL,
 }
 TYPES = {"failed": "batch.failed"}
+FILES = [{"kind": "output", "lines": 2}]
+
+
+def title_of(payload):
+    return payload["text"].splitlines()[0]
 
 
 def ended(how, id_, account="default"):
@@ -42,7 +47,7 @@ def test_fifty_jobs_end_together():
     assert refusal(sent) is None
     assert alive(sent) == []
     counts = "1 completed with every request failed, 3 failed, 2 completed in part, 44 succeeded"
-    assert sent["text"] == f"50 batches ended: {counts}"
+    assert sent["text"].splitlines() == [f"50 batches ended: {counts}", "Among them:", *shown(sent).splitlines()[10:]]
     assert shown(sent).splitlines() == [
         "50 batches ended",
         *("*Completed with every request failed*", "1", "*Failed*", "3", "*Completed in part*", "2", "*Succeeded*", "44"),
@@ -73,19 +78,34 @@ def test_what_can_be_named_is_named():
 
 
 def test_a_job_counts_once():
-    """Of several events of a job the last one tells how it stands; the same id of another account is another job."""
+    """Of several events of a job the last one shows its state; the same id of another account is another job."""
     events = [event("batch.created", "a"), event("batch.started", "a"), ended("success", "a"), ended("failed", "a", "other")]
-    assert digest(events)["text"] == "2 batches ended: 1 failed, 1 succeeded"
+    assert title_of(digest(events)) == "2 batches ended: 1 failed, 1 succeeded"
 
 
 def test_a_late_update_does_not_hide_the_end():
     """A job that is over counts by what it came to, though its last event was about something else."""
     late = event("batch.updated", "a", **ENDS["all_failed"])
     sent = digest([ended("all_failed", "a"), late, ended("success", "b")])
-    assert sent["text"] == "2 batches ended: 1 completed with every request failed, 1 succeeded"
+    assert title_of(sent) == "2 batches ended: 1 completed with every request failed, 1 succeeded"
 
 
-@pytest.mark.parametrize("type_", [*BATCH_TYPES, "batch.stalled", "batch.deadline"])
+def test_results_count_beside_the_end_of_their_job():
+    """What was archived, or could not be, neither hides the end of its job nor counts as one, and is one batch with it."""
+    gone = event("batch.results_gone", "a", **ENDS["success"]) | {"files": [{"kind": "error", "reason": "gone"}]}
+    archived = [event("batch.archived", id_, **ENDS["success"]) | {"files": FILES} for id_ in ("a", "b")]
+    sent = digest([ended("success", "a"), ended("success", "b"), *archived, gone])
+    assert refusal(sent) is None
+    assert title_of(sent) == "2 batches ended: 1 results not archived, 2 succeeded, 2 archived"
+    named = [line_.partition(" · ")[0] for line_ in shown(sent).splitlines() if " · " in line_]
+    assert named == [
+        "Results could not be archived: error file does not exist any more",
+        *["Batch completed: all 10 requests succeeded"] * 2,
+        *["Results archived: output file with 2 lines"] * 2,
+    ]
+
+
+@pytest.mark.parametrize("type_", [*BATCH_TYPES, *RESULT_TYPES, "batch.stalled", "batch.deadline"])
 def test_every_type_has_words(type_):
     """No type of event that the design knows is counted as some other."""
     status = {type_.name: status for status, type_ in TYPE_OF_STATUS.items()}.get(type_, "RUNNING")
@@ -115,4 +135,4 @@ def test_all_kinds_of_events_together(events, text):
     """What is under way is not called ended, and events about no job are counted apart from the jobs."""
     sent = digest(events)
     assert refusal(sent) is None
-    assert sent["text"] == text
+    assert title_of(sent) == text

@@ -8,9 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slack_rules import alive, refusal, shown
 
-from tracker.delivery.notifiers.slack.blocks import fields, header, line, lines, payload, section, titled_list
+from tracker.delivery.notifiers.slack.block_limits_and_escaping import (
+    fields,
+    formatted_section,
+    header,
+    line,
+    lines,
+    payload,
+    section,
+    titled_list,
+)
 from tracker.delivery.notifiers.slack.digest import digest
-from tracker.delivery.notifiers.slack.messages import card, message, thread
+from tracker.delivery.notifiers.slack.message_content import card, message, thread
 
 HOSTILE = [
     "<!channel>",
@@ -44,7 +53,7 @@ def all_payloads(expected):
     about_another = expected | {"data": expected["data"] | {"id": "another"}}
     return [
         message(expected),
-        card(expected["data"], now_ms=NOW),
+        card(expected, now_ms=NOW),
         thread([expected] * 12),
         digest([expected, about_another] * 12),
     ]
@@ -62,8 +71,13 @@ def test_hostile_text_is_dead_everywhere(text):
         errors=[{"message": text, "count": 1}, text],
     )
     changes = {"status": [text, text], text: [text, {text: text}]}
-    for type_ in ("batch.completed", "batch.updated", "batch.unrecognized", text, f"batch.{text}"):
-        for sent in all_payloads(event(type_, changes, **job)):
+    group = {"status": 429, "code": text, "message": text, "count": 2, "custom_ids": [text], "sample": text}
+    results = {
+        "digest": {"groups": [group], "groups_omitted": 0, "job_errors": [text], "mismatch": text},
+        "files": [{"kind": text, "lines": 1}, {"kind": text, "reason": text}],
+    }
+    for type_ in ("batch.completed", "batch.updated", "batch.unrecognized", "batch.archived", text, f"batch.{text}"):
+        for sent in all_payloads(event(type_, changes, **job) | results):
             assert refusal(sent) is None
             assert alive(sent) == []
 
@@ -77,7 +91,7 @@ def test_hostile_detail_is_dead_too(text):
         assert alive(sent) == []
 
 
-def test_slack_is_told_to_make_nothing_of_a_message():
+def test_slack_is_instructed_to_format_nothing():
     """No link is unfurled, no name linked, no formatting read: of every payload, and of every text in it."""
     for sent in all_payloads(event(**answer())):
         asked = {name: sent[name] for name in ("unfurl_links", "unfurl_media", "link_names", "mrkdwn", "parse")}
@@ -137,13 +151,13 @@ def test_any_job_makes_messages_that_slack_takes(job, type_, changes):
 
 
 @pytest.mark.parametrize("data", [{}, answer(id=ABSENT), answer(status=None), {"id": 7, "status": None}])
-def test_what_is_no_job_is_told_all_the_same(data):
+def test_what_is_no_job_is_reported_all_the_same(data):
     """An event whose data is no job is a message with what there is."""
     expected = event(**data)
     assert [
         refusal(sent) for sent in (message(expected), thread([expected]), digest([expected, expected | {"account": "b"}]))
     ] == [None] * 3
-    assert message(expected)["text"] == "Event batch.completed"
+    assert message(expected)["text"].startswith("Event batch.completed")
 
 
 @pytest.mark.parametrize(
@@ -199,3 +213,14 @@ def test_a_long_list_says_how_much_is_left_out():
     expected = shown(message(event(**answer(metadata={f"key {n}": str(n) for n in range(1234)})))).splitlines()
     start = expected.index("*Metadata*")
     assert expected[start + 1 : start + 12] == [*(f"key {n}: {n}" for n in range(10)), "and 1,224 more"]
+
+
+@pytest.mark.parametrize(
+    ("text", "ending"),
+    [("x" * 4000, "xx…"), ("x" * 2995 + "&amp;&amp;", "x…"), ("x" * 2990 + "<https://example.com|a>" * 9, "x…")],
+)
+def test_formatted_text_is_cut_outside_of_what_it_means(text, ending):
+    """A section that is too long ends before an entity, a link or a mention that would be cut through."""
+    (section_text,) = (each["text"] for each in [formatted_section(text)["text"]])
+    assert len(section_text) <= 3000
+    assert section_text.endswith(ending)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tracker.delivery.notifiers.slack.blocks import MAX_BLOCKS
+from tracker.delivery.notifiers.slack.block_limits_and_escaping import MAX_BLOCKS
 from tracker.delivery.notifiers.slack.link import with_link
 
 URL = "https://ops.example.com/tracker"
@@ -15,10 +15,12 @@ def event(type_="batch.failed", account="default", **data):
 
 
 def link(*events, external_url=URL, blocks=1):
-    *rest, foot = with_link({"text": "x", "blocks": [{"type": "divider"}] * blocks}, events, external_url)["blocks"]
+    sent = with_link({"text": "x", "blocks": [{"type": "divider"}] * blocks}, events, external_url)
+    *rest, foot = sent["blocks"]
     assert rest == [{"type": "divider"}] * min(blocks, MAX_BLOCKS - 1)
     (element,) = foot["elements"]
     assert (foot["type"], element["type"], element["verbatim"]) == ("context", "mrkdwn", True)
+    assert element["text"] == f"<{sent['text'].removeprefix('x' + chr(10))}|Open in batch-tracker>"
     return element["text"]
 
 
@@ -31,12 +33,24 @@ def link(*events, external_url=URL, blocks=1):
         ([event("account.unreachable", reason="network")], "/accounts"),
         ([event("receiver.failing", receiver="pipeline")], "/receivers/pipeline"),
         ([event("receiver.failing", receiver="pipeline"), event()], "/"),
+        ([event("replica.lost", account="", replica="a"), event("replica.joined", account="", replica="b")], "/replicas"),
+        ([event("silence.ended", account="", silence="sil_1")], "/silences"),
         ([event(id="a/b?c>d|e&f <!channel>", account="a&b")], "/jobs/a%2Fb%3Fc%3Ed%7Ce%26f%20%3C%21channel%3E?account=a%26b"),
     ],
-    ids=["a job", "events of a job", "several jobs", "an account", "a receiver", "different things", "hostile"],
+    ids=[
+        "a job",
+        "events of a job",
+        "several jobs",
+        "an account",
+        "a receiver",
+        "different things",
+        "replicas",
+        "a silence",
+        "hostile",
+    ],
 )
 def test_a_message_links_to_the_page_of_what_it_is_about(events, path):
-    """The link is below the message, leads to what all its events are about, and whatever a job is called stays in it."""
+    """The link is below blocks and text, leads to what all the events are about, and whatever a job is called stays in it."""
     assert link(*events) == f"<{URL}{path}|Open in batch-tracker>"
 
 

@@ -11,7 +11,7 @@ def an_event(seq, type_, second, done, changes=None):
 
 
 def test_progress_after_progress_is_one_step():
-    """Only neighbours fold, each step knows the quiet before it, and no event is lost."""
+    """Only neighbors fold, each step knows the quiet before it, and no event is lost."""
     events = [
         an_event(1, "batch.created", 0, 0),
         an_event(2, "batch.started", 5, 0),

@@ -3,11 +3,11 @@
 import pytest
 
 from tracker.cli.wait import api_source
-from tracker.cli.wait.api_source import Api
+from tracker.cli.wait.api_source import ApiSource
 from tracker.cli.wait.exit_status import exit_status
 from tracker.cli.wait.result import result_lines, summary
 from tracker.cli.wait.state import Awaited, Waiting
-from tracker.cli.wait.view import Lines
+from tracker.cli.wait.view import LineView
 from tracker.core.errors.provider_failure import Failure, Reason
 
 ID = "541d1a81-4815-442c-8f7c-6d7a4d5f4a3e"
@@ -66,24 +66,43 @@ def test_partial_success_may_count():
                 "2 of 6 jobs are not over after the --timeout of 2h 0m",
             ],
         ),
-        ([None, "failed"], ["no longer waiting; still going on: 541d1a81"]),
+        ([None, "failed"], ["no longer waiting; still active: 541d1a81"]),
     ],
     ids=str,
 )
-def test_summary_tells_a_time_out_from_a_failure(results, said):
+def test_summary_distinguishes_a_time_out_from_a_failure(results, said):
     """Each way to miss what was waited for has a sentence of its own."""
     assert list(summary([awaited(each) for each in results], GOOD, 7200.0)) == said
 
 
 def test_failed_job_says_why_and_fits_the_line():
-    """The first error's message follows the verdict; no line is longer than 80 columns, and nothing of the API acts."""
-    errors = [{"message": "rate limited " * 30, "count": 12}, {"message": "\x1b]52;c;eA==\x07\n::error::", "count": 1}]
+    """The most frequent errors follow the verdict; no line is longer than 80 columns, and nothing of the API acts."""
+    hostile = {"message": "\x1b]52;c;eA==\x07\n::error::", "count": 1}
+    errors = [{"message": "rate limited " * 30, "count": 12}, hostile, {"message": "third", "count": 1}, {"message": "fourth"}]
     lines = result_lines(awaited("failed", status="FAILED", errors=errors, error_file="\x1b[2Jx"))
     assert lines[0] == f"{ID}  Batch failed in 1h 3m"
     assert lines[1].startswith("  12 requests: rate limited")
     assert any("and 1 other error" in line for line in lines)
     assert max(map(len, lines)) <= 80
     assert all(line.isprintable() for line in lines)
+    assert "  1 request: third" in lines
+    assert not any("fourth" in line for line in lines)
+
+
+def test_the_vendor_is_named_where_the_job_names_one():
+    """A job of Mistral's names none."""
+    assert result_lines(awaited("partial", provider="openai"))[0] == f"{ID}  openai  Batch completed in 1h 3m"
+
+
+def test_digest_says_more_than_the_job():
+    """Where results are archived the three most frequent failures of their lines are named; a success names none."""
+    groups = [{"status": 400 + n, "code": None, "message": f"reason {n}", "count": 9 - n} for n in range(4)]
+    made = awaited("partial", errors=[{"message": "late", "count": 9}])
+    made.digest = {"groups": groups, "groups_omitted": 0, "job_errors": []}
+    reasons = [f"  {9 - n} requests: reason {n} (HTTP {400 + n})" for n in range(3)]
+    assert result_lines(made)[2:] == [*reasons, "  and 1 other error"]
+    made.result = "success"
+    assert len(result_lines(made)) == 2
 
 
 @pytest.mark.parametrize(
@@ -118,11 +137,11 @@ class NotFound:
 async def test_missing_job_is_believed_late_if_it_was_there(monkeypatch, is_known, result, seconds):
     """A job that was seen is deleted after a minute of 404s, which a broken gateway seldom answers; an unknown one soon."""
     at = 1_750_861_200_000
-    waiting = Waiting([ID], Lines(as_json=True, quiet=True))
+    waiting = Waiting([ID], LineView(as_json=True, quiet=True))
     (job,) = waiting.all
     if is_known:
         job.job = awaited("timed_out", status="RUNNING").job
-    api = Api({"default": NotFound()}, waiting)
+    api = ApiSource({"default": NotFound()}, waiting)
     for passed in (0, 3, 57, 60):
         monkeypatch.setattr(api_source, "now", lambda passed=passed: at + passed * 1000)
         if job.result is None:

@@ -1,7 +1,17 @@
 """The configuration: TOML to frozen values, and every mistake with its line."""
 
-from tracker.config.loading import account_names, database_path, load, receiver_names
-from tracker.config.model import Account, Config, Http, Listen, Receiver, Secret, Storage
+from tracker.config.loading import (
+    account_failed_shares,
+    account_names,
+    account_providers,
+    load,
+    receiver_kinds,
+    receiver_names,
+    results_access,
+    storage_section,
+)
+from tracker.config.model import Account, Config, Http, Listen, Receiver, ResultsAccess, ResultsConfig, Storage
+from tracker.config.secret import Secret
 from tracker.core.deliveries.fan_out import Match
 
 __all__ = [
@@ -11,10 +21,16 @@ __all__ = [
     "Listen",
     "Match",
     "Receiver",
+    "ResultsAccess",
+    "ResultsConfig",
     "Secret",
     "Storage",
+    "account_failed_shares",
     "account_names",
-    "database_path",
+    "account_providers",
     "load",
+    "receiver_kinds",
     "receiver_names",
+    "results_access",
+    "storage_section",
 ]

@@ -1,12 +1,12 @@
 """Owns reading `headers`: names that are not reserved, and values that are text or references to secrets."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any, Final
 
 from tracker.config import secret_references, toml_table
-from tracker.config.model import Header, Secret
+from tracker.config.secret import Header, Secret
 from tracker.config.toml_table import InvalidValue, Table
 
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
@@ -16,16 +16,22 @@ _MAX_LENGTH: Final = 8192
 _RESERVED: Final = frozenset(
     (
         "accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect", "host",
-        "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+        "keep-alive", "proxy-authorization", "proxy-connection", "te", "traceparent", "trailer",
+        "transfer-encoding", "upgrade",
     )
 )  # fmt: skip
-_RESERVED_PREFIX: Final = "webhook-"
+_RESERVED_PREFIXES: Final = ("ce-", "webhook-")
 
 
 def read_headers(
-    values: Any, path: str, errors: list[str], environ: Mapping[str, str], *, has_key: bool = False
+    values: Any,
+    path: str,
+    errors: list[str],
+    environ: Mapping[str, str],
+    *,
+    taken: Collection[str] = (),
 ) -> tuple[Header, ...]:
-    """The headers of a table, names in lower case. `has_key`: the configured key or token is sent as `authorization`."""
+    """The headers of a table, names in lower case. Those that are `taken` send a key or token that is configured elsewhere."""
     if not isinstance(values, dict):
         raise InvalidValue(f'found {toml_table.display_type(values)}, expected a table, such as {{ "X-Team" = "research" }}')
     named = {name: value for name, value in values.items() if _NAME.fullmatch(name)}
@@ -37,15 +43,15 @@ def read_headers(
         for name in named
         if sum(other.lower() == name.lower() for other in named) > 1
     ]
-    read = [found.get(name, partial(_header, name, environ, has_key), None) for name in named]
+    read = [found.get(name, partial(_header, name, environ, taken), None) for name in named]
     return tuple(header for header in read if header)
 
 
-def _header(name: str, environ: Mapping[str, str], has_key: bool, value: Any) -> Header:  # noqa: FBT001 - applied in part
+def _header(name: str, environ: Mapping[str, str], taken: Collection[str], value: Any) -> Header:
     lower = name.lower()
-    if lower in _RESERVED or lower.startswith(_RESERVED_PREFIX):
+    if lower in _RESERVED or lower.startswith(_RESERVED_PREFIXES):
         raise InvalidValue("found a header that is set with each request, expected another one")
-    if lower == "authorization" and has_key:
+    if lower in taken:
         raise InvalidValue("found a header that holds the key, token or user which is configured already, expected another one")
     if isinstance(value, dict):
         return Header(lower, secret_references.secret(environ)(value), secret=True)

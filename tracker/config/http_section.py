@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from tracker.config import address, secret_references
-from tracker.config.api_key_strength import MIN_TOKEN_LENGTH
+from tracker.config import http_listen_addresses, secret_references, urls
+from tracker.config.key_and_token_length import MIN_TOKEN_LENGTH
 from tracker.config.model import Http
 from tracker.config.toml_table import Table
 
@@ -13,9 +13,9 @@ from tracker.config.toml_table import Table
 def read_http(values: Any, errors: list[str], environ: Mapping[str, str]) -> Http:
     """The table [http]; mistakes go to `errors`."""
     found = Table(values, "http", errors, Http.__struct_fields__)
-    listen = found.get("listen", address.listen, Http().listen)
+    listen = found.get("listen", http_listen_addresses.listen, Http().listen)
     token = found.get("token", secret_references.secret(environ), None)
-    foreign = [each.host for each in listen if not address.is_loopback(each.host)]
+    foreign = [each.host for each in listen if not http_listen_addresses.is_loopback(each.host)]
     if foreign and "token" not in values:
         found.add_mistake(
             "listen", f"found {foreign[0]!r}, which is not loopback, and no http.token; expected a token to go with it"
@@ -26,15 +26,15 @@ def read_http(values: Any, errors: list[str], environ: Mapping[str, str]) -> Htt
             f"found a token of {len(token.reveal())} characters (not shown), expected at least {MIN_TOKEN_LENGTH} where "
             f"{foreign[0]!r}, which is not loopback, is listened on; `openssl rand -hex 32` makes one",
         )
-    hosts = found.get("hosts", address.hosts, Http().hosts)
-    external_url = found.get("external_url", address.external_url, None)
+    hosts = found.get("hosts", http_listen_addresses.hosts, Http().hosts)
+    external_url = found.get("external_url", urls.external_url, None)
     return Http(listen=listen, token=token, hosts=hosts, base_path=_base_path(found, external_url), external_url=external_url)
 
 
 def _base_path(found: Table, external_url: str | None) -> str:
     """The path of the table, or of `external_url`; if both are given they must be the same."""
     path = urlsplit(external_url or "").path
-    base_path = found.get("base_path", address.base_path, path)
+    base_path = found.get("base_path", urls.base_path, path)
     if external_url and base_path != path:
         found.add_mistake(
             "external_url", f"found the path {path or '/'!r}, expected that of http.base_path: {base_path or '/'!r}"

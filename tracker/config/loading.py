@@ -2,32 +2,51 @@
 
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tracker.config import certificates, secret_references, toml_table
+from tracker.config import certificates, toml_table
 from tracker.config.accounts import DEFAULT_ACCOUNT, has_default_key, read_accounts
 from tracker.config.http_section import read_http
-from tracker.config.model import Config, Exposition, Receiver, Storage
+from tracker.config.maintenance_windows import read_maintenance
+from tracker.config.model import AccountVendor, Config, MetricsConfig, Receiver, ResultsAccess, Storage
 from tracker.config.proxies import read_proxies
 from tracker.config.receivers import read_receivers
+from tracker.config.results import read_prices, read_results
+from tracker.config.storage_section import read_storage
+from tracker.config.telemetry_section import read_telemetry
 from tracker.config.toml_positions import line_of_excess, syntax_error, with_lines
 from tracker.config.toml_table import Table
 from tracker.core.errors.config_error import ConfigError
+from tracker.core.jobs.native import MISTRAL, named_provider
 
 SYSTEM_FILE: Final = Path("/etc/batch-tracker/tracker.toml")
+_SECTIONS: Final = (
+    "storage",
+    "http",
+    "metrics",
+    "telemetry",
+    "network",
+    "results",
+    "prices",
+    "accounts",
+    "receivers",
+    "maintenance",
+)
 _MAX_BYTES: Final = 1024 * 1024  # more than thousands of receivers need; reading a device would not end
 
 
 def load(
     explicit: str | None,
     kinds: Sequence[type[Receiver]],
+    vendors: Mapping[str, AccountVendor],
     environ: Mapping[str, str] = os.environ,  # noqa: TID251 - this is the reader
 ) -> Config:
     """The configuration of `--config FILE`, else $BATCH_TRACKER_CONFIG, else the system's file, else the defaults.
 
-    `kinds` are the kinds of receivers that there are. `tracker.daemon.configuration` calls this with all of them.
+    `kinds` are the kinds of receivers that there are, `vendors` the vendors by their names. `tracker.daemon.load_configuration`
+    calls this with all of them.
     Raises `ConfigError` with every mistake there is, one a line.
     """
     source = _find_file(explicit, environ)
@@ -39,35 +58,88 @@ def load(
     text = "" if source is None else _read_file(source)
     values = _parse(source, text)
     errors: list[str] = []
-    config = _build_config(source, values, errors, environ, kinds)
+    config = _build_config(source, values, errors, environ, (kinds, vendors))
     _raise_errors(source, text, errors)
     return config
 
 
-def database_path(explicit: str | None, environ: Mapping[str, str] = os.environ) -> Path:  # noqa: TID251 - this is the reader
-    """The path of the database. It reads no secret. Raises `ConfigError`."""
+def storage_section(explicit: str | None, environ: Mapping[str, str] = os.environ) -> Storage:  # noqa: TID251 - this is the reader
+    """Where the database is. It reads no secret but that of a URL. Raises `ConfigError`."""
     source = _find_file(explicit, environ)
     text = "" if source is None else _read_file(source)
     errors: list[str] = []
-    storage = _read_storage(_parse(source, text).get("storage", {}), errors, environ)
+    storage = read_storage(_parse(source, text).get("storage", {}), errors, environ)
     _raise_errors(source, text, errors)
-    return storage.path
+    return storage
+
+
+def results_access(explicit: str | None, environ: Mapping[str, str] = os.environ) -> ResultsAccess:  # noqa: TID251 - as above
+    """What it says of results and prices. It reads no secret and leaves mistakes elsewhere to `load`. Raises `ConfigError`."""
+    source = _find_file(explicit, environ)
+    text = "" if source is None else _read_file(source)
+    values, errors = _parse(source, text), list[str]()
+    accounts = [each for _, each in toml_table.tables(values, "accounts", []) if isinstance(each, dict)]
+    found = ResultsAccess(
+        results=read_results(values.get("results", {}), errors, environ),
+        prices=read_prices(values, errors),
+        excluded=frozenset(str(each.get("name")) for each in accounts if each.get("results") is False),
+        spool=read_storage(values.get("storage", {}), errors, environ).spool,
+        providers=_providers(accounts),
+    )
+    _raise_errors(source, text, errors)
+    return found
 
 
 def receiver_names(explicit: str | None, environ: Mapping[str, str] = os.environ) -> list[str]:  # noqa: TID251 - as above
     """The names of the receivers. It reads no secret and leaves all other mistakes to `load`."""
+    return [*receiver_kinds(explicit, environ)]
+
+
+def receiver_kinds(explicit: str | None, environ: Mapping[str, str] = os.environ) -> dict[str, str]:  # noqa: TID251 - as above
+    """The kinds of the receivers by their names, likewise; one without a kind has an empty one."""
     source = _find_file(explicit, environ)
     values = {} if source is None else _parse(source, _read_file(source))
-    names = [each.get("name") for _, each in toml_table.tables(values, "receivers", []) if isinstance(each, dict)]
-    return [name for name in names if isinstance(name, str)]
+    tables = [each for _, each in toml_table.tables(values, "receivers", []) if isinstance(each, dict)]
+    return {each["name"]: str(each.get("kind", "")) for each in tables if isinstance(each.get("name"), str)}
 
 
 def account_names(explicit: str | None, environ: Mapping[str, str] = os.environ) -> list[str]:  # noqa: TID251 - as above
     """The names of the accounts, likewise."""
+    return list(account_providers(explicit, environ))
+
+
+def account_providers(explicit: str | None, environ: Mapping[str, str] = os.environ) -> dict[str, str]:  # noqa: TID251 - as above
+    """The vendor of each account by its name, likewise."""
     source = _find_file(explicit, environ)
     values = {} if source is None else _parse(source, _read_file(source))
-    names = [each.get("name") for _, each in toml_table.tables(values, "accounts", []) if isinstance(each, dict)]
-    return [name for name in names if isinstance(name, str)] or [DEFAULT_ACCOUNT]
+    return _providers(each for _, each in toml_table.tables(values, "accounts", []) if isinstance(each, dict))
+
+
+def account_failed_shares(
+    explicit: str | None,
+    environ: Mapping[str, str] = os.environ,  # noqa: TID251 - as above
+) -> dict[str, float | None]:
+    """The `failed_share` of each account that has one, by the account's name, likewise; None stands for "off"."""
+    source = _find_file(explicit, environ)
+    values = {} if source is None else _parse(source, _read_file(source))
+    accounts = [each for _, each in toml_table.tables(values, "accounts", []) if isinstance(each, dict)]
+    shares = {str(each.get("name")): each.get("failed_share") for each in accounts}
+    return {name: None if share == "off" else share for name, share in shares.items() if share == "off" or _is_share(share)}
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1
+
+
+def _providers(accounts: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    named = [each for each in accounts if isinstance(each.get("name"), str)]
+    return {each["name"]: named_provider(each.get("provider")) for each in named} or {DEFAULT_ACCOUNT: MISTRAL}
+
+
+def raise_mistakes(config: Config, mistakes: list[str]) -> None:
+    """Raises `ConfigError` if there are any: what is found wrong with a configuration after it was loaded, with its lines."""
+    source = Path(config.source) if config.source else None
+    _raise_errors(source, "" if source is None else _read_file(source), mistakes)
 
 
 def _raise_errors(source: Path | None, text: str, errors: list[str]) -> None:
@@ -122,39 +194,30 @@ def _build_config(
     values: dict[str, Any],
     errors: list[str],
     environ: Mapping[str, str],
-    kinds: Sequence[type[Receiver]],
+    known: tuple[Sequence[type[Receiver]], Mapping[str, AccountVendor]],
 ) -> Config:
-    Table(values, "", errors, ("storage", "http", "metrics", "network", "accounts", "receivers"))
+    kinds, vendors = known
+    Table(values, "", errors, _SECTIONS)
     errors += certificates.environment_mistakes(environ)
-    storage = _read_storage(values.get("storage", {}), errors, environ)
+    storage = read_storage(values.get("storage", {}), errors, environ)
     http = read_http(values.get("http", {}), errors, environ)
-    metrics = Table(values.get("metrics", {}), "metrics", errors, Exposition.__struct_fields__)
+    metrics = Table(values.get("metrics", {}), "metrics", errors, MetricsConfig.__struct_fields__)
+    accounts, receivers = read_accounts(values, errors, environ, vendors), read_receivers(values, errors, environ, kinds)
     network = Table(values.get("network", {}), "network", errors, ("use_environment_proxies",))
     return Config(
         source=None if source is None else str(source),
         storage=storage,
         http=http,
-        metrics=Exposition(metrics.get("max_job_series", toml_table.integer(0, 100_000), Exposition().max_job_series)),
+        metrics=MetricsConfig(metrics.get("max_job_series", toml_table.integer(0, 100_000), MetricsConfig().max_job_series)),
+        telemetry=read_telemetry(values.get("telemetry", {}), errors, environ),
+        results=read_results(values.get("results", {}), errors, environ),
+        prices=read_prices(values, errors),
         proxies=read_proxies(environ, errors)
         if network.get("use_environment_proxies", toml_table.boolean, default=False)
         else None,
-        accounts=read_accounts(values, errors, environ),
-        receivers=read_receivers(values, errors, environ, kinds),
+        accounts=accounts,
+        receivers=receivers,
+        maintenance=read_maintenance(
+            values, errors, [each.name for each in accounts], {each.name: each.kind for each in receivers}
+        ),
     )
-
-
-def _read_storage(values: Any, errors: list[str], environ: Mapping[str, str]) -> Storage:
-    found = Table(values, "storage", errors, Storage.__struct_fields__)
-    path = found.get("path", secret_references.path(environ), None) or _default_database(environ)
-    if path is None:
-        found.require("path", toml_table.text, "", "a path, as none of $STATE_DIRECTORY, $XDG_STATE_HOME and $HOME is set")
-    keep = found.get("keep_deliveries", toml_table.duration("0s", "3650d"), Storage(Path()).keep_deliveries)
-    return Storage(path or Path(), keep)
-
-
-def _default_database(environ: Mapping[str, str]) -> Path | None:
-    if environ.get("STATE_DIRECTORY"):
-        return Path(environ["STATE_DIRECTORY"].split(":")[0]) / "tracker.db"
-    if environ.get("XDG_STATE_HOME"):
-        return Path(environ["XDG_STATE_HOME"]) / "batch-tracker" / "tracker.db"
-    return Path(environ["HOME"]) / ".local" / "state" / "batch-tracker" / "tracker.db" if environ.get("HOME") else None

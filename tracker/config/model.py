@@ -1,67 +1,47 @@
 """Owns the configuration as frozen values, none of which shows a secret."""
 
-from base64 import b64encode
+import math
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, ClassVar
-from urllib.parse import unquote, urlsplit
+from typing import Any, ClassVar, Final, NamedTuple
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from tracker.config.postgres_urls import secrets_of
+from tracker.config.secret import Header, Secret, secret_parts
+from tracker.config.telemetry import Telemetry
 from tracker.core.deliveries.fan_out import Match
-from tracker.core.events.types import DEFAULT_TYPES
+from tracker.core.deliveries.retry_schedule import DEFAULT_RETRY_WAITS
+from tracker.core.events.event_type_table import DEFAULT_TYPES
+from tracker.core.results.cost import Price
+from tracker.core.silences.weekly_window import WeeklyWindow
 from tracker.http.proxies import Proxies
 from tracker.http.tls import Tls
 
 
-class Secret:
-    """A value that no representation shows.
+class Storage(msgspec.Struct, frozen=True):
+    """The database: the `path` of an SQLite file, or the `url` of PostgreSQL, of which `replica` is one of several users.
 
-    A secret from a file may have been replaced since: `file` describes the file, `path` is its path, and `reread` reads it
-    again, or raises `InvalidValue`.
+    `listen_url`, if there is one, leads to the same PostgreSQL past a pooler. `keep_deliveries` is seconds.
     """
 
-    __slots__ = ("_value", "file", "path", "reread")
-
-    def __init__(
-        self, value: str, file: str | None = None, reread: "Callable[[], Secret] | None" = None, path: Path | None = None
-    ) -> None:
-        self._value = value
-        self.file = file
-        self.reread = reread
-        self.path = path
-
-    def with_reread(self, reread: "Callable[[], Secret]") -> "Secret":
-        """The same secret, which `reread` reads again if it is from a file."""
-        return Secret(self._value, self.file, reread if self.file else None, self.path)
-
-    def reveal(self) -> str:
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and (self._value, self.file) == (other._value, other.file)
-
-    def __hash__(self) -> int:
-        return hash((Secret, self._value))
-
-
-class Header(msgspec.Struct, frozen=True):
-    """A header of each request, its name in lower case. The value of a `secret` one is not logged."""
-
-    name: str
-    value: Secret
-    secret: bool
-
-
-class Storage(msgspec.Struct, frozen=True):
-    """`keep_deliveries` is seconds."""
-
-    path: Path
+    path: Path | None
     keep_deliveries: float = 30 * 86400.0
+    url: Secret | None = None
+    schema: str = "batch_tracker"
+    replica: str = ""
+    listen_url: Secret | None = None
+    state_directory: Path = Path()
+
+    @property
+    def spool(self) -> Path:
+        """The folder in which result files wait until they are uploaded to an object store, not shared with other replicas."""
+        if self.path is None:
+            return self.state_directory / f"{quote(self.replica, safe='')}.uploads"
+        return self.path.with_name(self.path.name + ".uploads")
 
 
 class Listen(msgspec.Struct, frozen=True):
@@ -81,18 +61,89 @@ class Http(msgspec.Struct, frozen=True, kw_only=True):
     external_url: str | None = None
 
 
-class Exposition(msgspec.Struct, frozen=True):
+class MetricsConfig(msgspec.Struct, frozen=True):
     """What /metrics shows. At most `max_job_series` active jobs, the oldest, have their own series."""
 
     max_job_series: int = 1000
 
 
-class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """One API key, hence one workspace. Durations are seconds, except for `timeout_hours`."""
+class ResultsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How result files are archived. `keep` is seconds, infinity for forever; sizes are bytes.
+
+    `archive` is the path of a directory or the URL of an object store ("s3://…", "gs://…", "az://…"), None if nothing is
+    archived. `accounts` are globs.
+    """
+
+    archive: str | None = None
+    keep: float = 90 * 86400.0
+    max_file: int = 20 * 1000**3
+    min_free: int = 1000**3
+    compress: bool = True
+    accounts: tuple[str, ...] = ("*",)
+    digest_samples: bool = True
+
+    @property
+    def directory(self) -> Path | None:
+        """The directory of the archive; None if it is in an object store, or there is none."""
+        return Path(self.archive) if self.archive and "://" not in self.archive else None
+
+    def covers(self, account: str) -> bool:
+        """Whether results of the account of this name are archived, unless the account itself says no."""
+        return bool(self.archive) and any(fnmatchcase(account, glob) for glob in self.accounts)
+
+
+class ResultsAccess(msgspec.Struct, frozen=True, kw_only=True):
+    """What the configuration says of results, for who only reads them: it needs no secret.
+
+    `excluded` are the accounts that say `results = false`, `providers` the vendors of all accounts; `spool` is the folder of
+    uploads to an object store.
+    """
+
+    results: ResultsConfig
+    prices: tuple[Price, ...]
+    excluded: frozenset[str]
+    spool: Path
+    providers: Mapping[str, str]
+
+    def archives(self, account: str) -> bool:
+        """Whether results of the account of this name are archived."""
+        return account not in self.excluded and self.results.covers(account)
+
+
+BEARER_HEADER: Final = "authorization"
+"""The header in which a key is sent as `Bearer KEY`; in any other it is sent as it is."""
+
+
+class AccountVendor(msgspec.Struct, frozen=True, kw_only=True):
+    """What the configuration has to know of a vendor, whose `name` is the value of `provider`.
+
+    `key_variable` is the environment variable that its own programs use, `pending_limit` how many requests may be pending, None
+    if the vendor does not say. Where a secret header of `own_key_headers` is configured, it takes the place of `api_key`, which
+    is sent as `key_header` otherwise.
+    """
 
     name: str
+    title: str
+    base_url: str
+    key_variable: str
+    pending_limit: int | None = None
+    key_header: str = BEARER_HEADER
+    own_key_headers: tuple[str, ...] = ()
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True, rename={"webhook_secrets": "webhook_secret"}):
+    """One API key, hence one workspace. Durations are seconds, except for `timeout_hours`.
+
+    `provider` is the name of its vendor. `api_key` is "" where one of `headers` holds it. Webhooks are accepted that any of
+    `webhook_secrets` has signed. `results`: its results are archived where any are. `pending_limit` is how many requests of the
+    workspace may be pending, None if that is unknown. With a `failed_share` of None no job is at risk.
+    """
+
+    name: str
+    provider: str = "mistral"
     api_key: Secret
     base_url: str = "https://api.mistral.ai"
+    webhook_secrets: tuple[Secret, ...] = ()
     poll_interval: float = 15.0
     requests_per_second: float = 1.0
     backfill: float = 7 * 86400.0
@@ -100,16 +151,32 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     request_timeout: float = 10.0
     stalled_after: float = 3600.0
     timeout_hours: float = 24.0
+    failed_share: float | None = 0.5
     unreachable_after: float = 300.0
+    results: bool = True
+    pending_limit: int | None = 1_000_000
     headers: tuple[Header, ...] = ()
     tls: Tls | None = None
+
+
+class Address(NamedTuple):
+    """A URL that something is sent to, its key, and what others could read on the network path without TLS.
+
+    `encrypted` is the scheme of such a URL with TLS.
+    """
+
+    key: str
+    url: str
+    readable: str
+    encrypted: str = "https"
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     """A destination of events. Each kind of receiver is a subclass, in the package of its notifier.
 
     The fields of a subclass are the keys that its kind adds to the configuration. Durations are seconds. A `hold` of infinity
-    always waits for order; `group_wait` is how long the deliveries of a burst are gathered.
+    always waits for order; `group_wait` is how long the deliveries of a burst are gathered. `rate_limit` is messages a second,
+    `remind_every` the time between two reminders of what stays broken.
     """
 
     kind: ClassVar[str] = ""
@@ -118,9 +185,11 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     url: Secret | None = None
     group_wait: float = 0.0
     events: tuple[str, ...] = DEFAULT_TYPES
-    retry: tuple[float, ...] = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
+    retry: tuple[float, ...] = DEFAULT_RETRY_WAITS
     hold: float = 900.0
     timeout: float = 20.0
+    rate_limit: float = math.inf
+    remind_every: float = math.inf
     match: Match = Match()
     headers: tuple[Header, ...] = ()
     tls: Tls | None = None
@@ -135,6 +204,21 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
         """What is missing among the given keys, or contradicts another one, such as "url: missing, expected a URL"."""
         if "url" not in given:
             yield "url: missing, expected a URL, or a reference to one"
+
+    @classmethod
+    def url_reader(cls, environ: Mapping[str, str]) -> Callable[[Any], Secret] | None:  # noqa: ARG003 - as above
+        """What reads `url`; None for the URL of a web server."""
+        return None
+
+    @property
+    def service(self) -> str:
+        """What it is a receiver of, if the kind does not say that: "Gotify"."""
+        return ""
+
+    @staticmethod
+    def parts_of_url(url: str) -> list[str]:
+        """The parts of a `url` of this kind that are secret by themselves."""
+        return secret_parts(url)
 
     @property
     def destination(self) -> str:
@@ -151,10 +235,14 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the notifier sets the header `authorization`, as for a URL with a user."""
         return "@" in urlsplit(self.destination).netloc
 
-    def addresses(self) -> Iterator[tuple[str, str, str]]:
-        """Each address that it sends to: its key, the URL, and what could be read on the network path without TLS."""
+    def addresses(self) -> Iterator[Address]:
+        """Each address that it sends to."""
         if self.url:
-            yield "url", self.url.reveal(), "its events"
+            yield Address("url", self.url.reveal(), "its events")
+
+    def files(self) -> Iterator[Path]:
+        """The files that its messages are made by, besides those of secrets and certificates."""
+        yield from ()
 
     def secrets_by_key(self) -> dict[str, Secret]:
         """The secrets of its own by their key, those of a list as `key[0]`; without those of `headers`."""
@@ -176,26 +264,28 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     http: Http
     accounts: tuple[Account, ...]
     receivers: tuple[Receiver, ...] = ()
-    metrics: Exposition = Exposition()
+    metrics: MetricsConfig = MetricsConfig()
+    telemetry: Telemetry = Telemetry()
+    results: ResultsConfig = ResultsConfig()
+    prices: tuple[Price, ...] = ()
+    maintenance: tuple[WeeklyWindow, ...] = ()
     proxies: Proxies | None = None
+
+    def archived_accounts(self) -> list[Account]:
+        """The accounts whose results are archived."""
+        return [each for each in self.accounts if each.results and self.results.covers(each.name)]
 
     def secrets(self) -> list[str]:
         """The values of all secrets, for redaction; of a URL also the parts that a server may quote alone."""
-        held = [account.api_key for account in self.accounts]
+        held = [account.api_key for account in self.accounts if account.api_key.reveal()]
+        held += [secret for account in self.accounts for secret in account.webhook_secrets]
         held += [self.http.token] if self.http.token else []
         held += [secret for receiver in self.receivers for secret in receiver.secrets_by_key().values()]
         headers = [header for account in self.accounts for header in account.headers]
         headers += [header for receiver in self.receivers for header in receiver.headers]
+        headers += self.telemetry.headers
         held += [header.value for header in headers if header.secret]
         proxies = self.proxies.secrets() if self.proxies else []
-        urls = [receiver.url.reveal() for receiver in self.receivers if receiver.url]
-        return proxies + [secret.reveal() for secret in held] + [part for url in urls for part in secret_parts(url)]
-
-
-def secret_parts(url: str) -> list[str]:
-    """The parts of a URL that a server may quote alone: its user, also in base64, and path and query, with and without host."""
-    parts = urlsplit(url)
-    credentials, _, host = parts.netloc.rpartition("@")
-    target = parts.path + (f"?{parts.query}" if parts.query else "")
-    sent = b64encode(unquote(credentials).encode()).decode()
-    return [part for part in (credentials, sent, target) if len(part) > 4] + ([host + target] if len(target) > 4 else [])
+        parts = [part for receiver in self.receivers if receiver.url for part in receiver.parts_of_url(receiver.url.reveal())]
+        proxies += [part for url in (self.storage.url, self.storage.listen_url) if url for part in secrets_of(url.reveal())]
+        return proxies + [secret.reveal() for secret in held] + parts

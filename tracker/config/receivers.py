@@ -6,17 +6,17 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET
 
-from tracker.config import address, certificates, toml_table
+from tracker.config import certificates, toml_table, urls
 from tracker.config.headers import read_headers
 from tracker.config.model import Receiver
 from tracker.config.toml_table import InvalidValue, Table
 from tracker.core.deliveries.fan_out import Match
-from tracker.core.queries.names import unknown_type
+from tracker.core.queries.name_suggestions import unknown_type
 
 _Readers = Mapping[type[Receiver], Mapping[str, Callable[[Any], Any]]]
 
 _FIRST_KEYS: Final = ("name", "kind", "url")
-_LAST_KEYS: Final = ("events", "retry", "hold", "timeout", "match", "headers", *certificates.KEYS)
+_LAST_KEYS: Final = ("events", "retry", "hold", "timeout", "rate_limit", "remind_every", "match", "headers", *certificates.KEYS)
 
 
 def read_receivers(
@@ -39,19 +39,21 @@ def _receiver(
     default = kind(name="")
     receiver = kind(
         name=found.require("name", toml_table.name, "", 'a name, such as "pipeline"'),
-        url=found.get("url", address.receiver_url(environ), None),
+        url=found.get("url", kind.url_reader(environ) or urls.receiver_url(environ), None),
         **_own_values(found, kind, readers),
         events=found.get("events", _event_types, default.events),
         retry=found.get("retry", _schedule, default.retry),
-        hold=found.get("hold", _hold, default.hold),
+        hold=found.get("hold", toml_table.duration_or_forever("0s", "3650d"), default.hold),
         timeout=found.get("timeout", toml_table.duration("50ms", "1m"), default.timeout),
-        match=found.get("match", lambda each: _match(each, f"{path}.match", errors), default.match),
+        rate_limit=found.get("rate_limit", toml_table.rate("1/h", "1000/s"), default.rate_limit),
+        remind_every=found.get("remind_every", toml_table.duration("1m", "3650d"), default.remind_every),
+        match=found.get("match", lambda each: read_match(each, f"{path}.match", errors), default.match),
     )
-    has_key = receiver.sets_authorization
+    taken = ("authorization",) if receiver.sets_authorization else ()
     receiver = msgspec.structs.replace(
         receiver,
         headers=found.get(
-            "headers", lambda each: read_headers(each, f"{path}.headers", errors, environ, has_key=has_key), default.headers
+            "headers", lambda each: read_headers(each, f"{path}.headers", errors, environ, taken=taken), default.headers
         ),
         tls=certificates.read_tls(found, environ, errors),
     )
@@ -97,11 +99,8 @@ def _schedule(value: Any) -> tuple[float, ...]:
     return tuple(map(toml_table.duration("0s", "30d"), value))
 
 
-def _hold(value: Any) -> float:
-    return float("inf") if value == "forever" else toml_table.duration("0s", "3650d")(value)
-
-
-def _match(values: Any, path: str, errors: list[str]) -> Match:
+def read_match(values: Any, path: str, errors: list[str]) -> Match:
+    """The globs of a table at `path`; mistakes go to `errors`."""
     found = Table(values, path, errors, Match.__struct_fields__)
     metadata: dict[str, str] = found.get("metadata", _globs, {})
     account, model, endpoint = (found.get(key, toml_table.text, "") or None for key in ("account", "model", "endpoint"))

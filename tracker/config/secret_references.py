@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tracker.config import toml_table
-from tracker.config.model import Secret
+from tracker.config.secret import Secret
 from tracker.config.toml_table import InvalidValue
 
 EXPECTED: Final = 'expected { env = "NAME" }, { file = "PATH" } or { credential = "NAME" }'

@@ -15,9 +15,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tracker.config.address import is_loopback
-from tracker.config.api_key_strength import MIN_TOKEN_LENGTH
-from tracker.config.model import Config, Secret
+from tracker.config.http_listen_addresses import is_loopback
+from tracker.config.key_and_token_length import MIN_TOKEN_LENGTH
+from tracker.config.model import Address, Config
+from tracker.config.postgres_urls import PostgresUrl, files_of, parse_postgres_url
+from tracker.config.secret import Secret
 from tracker.http.tls import Tls
 
 
@@ -28,11 +30,19 @@ class FileKind(StrEnum):
     TRUSTED = "the file"
     SECRET = "the file of a secret"  # noqa: S105 - no secret
     DATABASE = "the database's file"
+    ARCHIVE = "the directory of results"
     DIRECTORY = "the directory"
 
 
-_PRIVATE: Final = (FileKind.SECRET, FileKind.DATABASE)
-"""Files that other users may not even read."""
+_PRIVATE: Final = {
+    FileKind.SECRET: "0600, or 0640 for a group",
+    FileKind.DATABASE: "0600, or 0640 for a group",
+    FileKind.ARCHIVE: "0700, or 0750 for a group",
+}
+"""The kinds of files that other users must not read, with the expected modes."""
+
+
+_OF_ACCOUNT: Final = "the API key and the jobs"
 
 
 class File(msgspec.Struct, frozen=True):
@@ -74,6 +84,13 @@ def find_files(config: Config) -> Iterator[File]:
     named = {(FileKind.CONFIGURATION, Path(config.source))} if config.source else set()
     named |= {(FileKind.DATABASE, each) for each in _of_database(config.storage.path)}
     named |= set(_referred_to(config))
+    named |= {(FileKind.TRUSTED, path) for receiver in config.receivers for path in receiver.files()}
+    named |= {
+        (FileKind.SECRET if is_secret else FileKind.TRUSTED, path)
+        for _, url in _database_urls(config)
+        for path, is_secret in files_of(url)
+    }
+    named |= {(FileKind.ARCHIVE, each) for each in [config.results.directory] if each}
     directories = {
         (FileKind.DIRECTORY, each) for _, path in named for each in (path.parent, Path(os.path.realpath(path)).parent)
     }
@@ -82,12 +99,21 @@ def find_files(config: Config) -> Iterator[File]:
             status = path.stat()
         except OSError:  # it does not exist yet, or the process may not see it
             continue
-        if kind is FileKind.DIRECTORY or stat.S_ISREG(status.st_mode):
-            yield File(kind, str(path), stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+        if kind in (FileKind.DIRECTORY, FileKind.ARCHIVE) or stat.S_ISREG(status.st_mode):
+            yield File(kind, str(path), _effective_mode(path, status), status.st_uid, status.st_gid)
+
+
+def _effective_mode(path: Path, status: os.stat_result) -> int:
+    """The permission bits; on a read-only file system, as a ConfigMap of Kubernetes is one, none of them lets anyone write."""
+    mode = stat.S_IMODE(status.st_mode)
+    is_read_only = os.statvfs(path).f_flag & os.ST_RDONLY
+    return mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH) if is_read_only else mode
 
 
 def _trusted(config: Config) -> frozenset[int]:
     """Root, the user of the process, and the owner of the database: another user may run `check`."""
+    if config.storage.path is None:
+        return frozenset({0, os.geteuid()})
     try:
         owner = {Path(os.path.realpath(config.storage.path)).parent.stat().st_uid}
     except OSError:
@@ -95,8 +121,17 @@ def _trusted(config: Config) -> frozenset[int]:
     return frozenset({0, os.geteuid()} | owner)
 
 
-def _of_database(path: Path) -> Iterator[Path]:
+def _database_urls(config: Config) -> Iterator[tuple[str, str]]:
+    """The URLs of PostgreSQL, each with its key."""
+    for key, url in (("url", config.storage.url), ("listen_url", config.storage.listen_url)):
+        if url:
+            yield f"storage.{key}", url.reveal()
+
+
+def _of_database(path: Path | None) -> Iterator[Path]:
     """The database and the files next to it: WAL, lock, control token, the database that a restore has displaced."""
+    if path is None:
+        return
     real = Path(os.path.realpath(path))
     try:
         yield from (each for each in real.parent.iterdir() if re.match(rf"{re.escape(real.name)}($|[-.])", each.name))
@@ -124,16 +159,15 @@ def _referred_to(value: Any) -> Iterator[tuple[FileKind, Path]]:
 def _of_file(file: File, trusted: frozenset[int]) -> Iterator[SecurityWarning]:
     what, mode = f"{file.kind} {file.path}", f"mode {file.mode:04o}"
     sticky = file.kind is FileKind.DIRECTORY and file.mode & stat.S_ISVTX
-    by_group = file.mode & stat.S_IWGRP and file.group != file.user  # a group of the user's own has the same number
+    own_groups = trusted | {file.user}  # a group of a user's own has the user's number
+    by_group = file.mode & stat.S_IWGRP and file.group not in own_groups
     if (file.mode & stat.S_IWOTH or by_group) and not sticky:
         others = "every user" if file.mode & stat.S_IWOTH else f"group {file.group}"
         yield SecurityWarning(
             what, f"{mode}, which lets {others} change it", "its owner alone to do so", f"chmod go-w {file.path}"
         )
     if file.kind in _PRIVATE and file.mode & (stat.S_IROTH | stat.S_IXOTH):
-        yield SecurityWarning(
-            what, f"{mode}, which lets every user read it", "0600, or 0640 for a group", f"chmod o= {file.path}"
-        )
+        yield SecurityWarning(what, f"{mode}, which lets every user read it", _PRIVATE[file.kind], f"chmod o= {file.path}")
     if file.user not in trusted and not sticky:
         expected = f"it to belong to {' or '.join('root' if each == 0 else f'user {each}' for each in sorted(trusted))}"
         yield SecurityWarning(
@@ -145,16 +179,30 @@ def _of_network(config: Config) -> Iterator[SecurityWarning]:
     if config.http.token and (length := len(config.http.token.reveal())) < MIN_TOKEN_LENGTH:
         found, remedy = f"a token of {length} characters (not shown)", "make one by `openssl rand -hex 32`"
         yield SecurityWarning("http.token", found, f"at least {MIN_TOKEN_LENGTH}, so that it cannot be guessed", remedy)
-    plain_text = [
-        ("http.external_url", config.http.external_url, "the token and all that the page shows"),
-        *((f"accounts[{at}].base_url", each.base_url, "the API key and the jobs") for at, each in enumerate(config.accounts)),
+    addresses = [
+        Address("http.external_url", config.http.external_url or "", "the token and all that the page shows"),
+        *(Address(f"accounts[{at}].base_url", each.base_url, _OF_ACCOUNT) for at, each in enumerate(config.accounts)),
         *(
-            (f"receivers[{at}].{key}", url, what)
+            each._replace(key=f"receivers[{at}].{each.key}")
             for at, receiver in enumerate(config.receivers)
-            for key, url, what in receiver.addresses()
+            for each in receiver.addresses()
         ),
     ]
-    for key, url, what in plain_text:
-        if url and (host := urlsplit(url).hostname) and urlsplit(url).scheme == "http" and not is_loopback(host):
-            found = f"http:// to {host}, where anyone on the network path can read {what}"
-            yield SecurityWarning(key, found, "https://", "use https, or a TLS proxy on this machine")
+    if config.telemetry.traces:
+        addresses.append(Address("telemetry.endpoint", config.telemetry.endpoint, "the traces and the headers"))
+    for key, url, readable, encrypted in addresses:
+        scheme, host = urlsplit(url).scheme, urlsplit(url).hostname
+        if host and scheme != encrypted and not is_loopback(host):
+            found = f"{scheme}:// to {host}, where anyone on the network path can read {readable}"
+            yield SecurityWarning(key, found, f"{encrypted}://", f"use {encrypted}, or a TLS proxy on this machine")
+    for key, url in _database_urls(config):
+        yield from _of_database_url(key, parse_postgres_url(url))
+
+
+def _of_database_url(key: str, url: PostgresUrl) -> Iterator[SecurityWarning]:
+    """A warning if the connection may be made without TLS to another machine."""
+    remote = [host for host in url.hosts if not host.startswith("/") and not is_loopback(host)]
+    if remote and url.ssl_mode in ("disable", "allow", "prefer"):
+        what = "where anyone on the network path can read the password and the jobs, and change them"
+        found = f"sslmode={url.ssl_mode} to {remote[0]}, {what}"
+        yield SecurityWarning(key, found, "sslmode=verify-full", "add it, and sslrootcert where the authority is your own")

@@ -1,4 +1,4 @@
-"""Owns what systemd tells a service through its environment: the notification socket and the watchdog's interval."""
+"""Owns the environment of a systemd service: the notification socket and the watchdog's interval."""
 
 import os
 from collections.abc import Mapping

@@ -3,8 +3,10 @@
 A message says where the mistake is, what was found and what is expected. A value that may be a secret is never shown.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, Final, TypeVar
 
@@ -12,8 +14,14 @@ T = TypeVar("T")
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_SIZE: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)(|[KMGT]i?)B")
+_PREFIXES: Final = {"": 1} | {
+    f"{letter}{i}": base**power for i, base in (("", 1000), ("i", 1024)) for power, letter in enumerate("KMGT", 1)
+}
 _SHOWN: Final = 60
 """Characters of an invalid value that a message shows."""
+_RATE: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)/(s|m|min|h)")
+_PERIODS: Final = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
 class InvalidValue(Exception):  # noqa: N818 - a mistake in the file, collected by `Table`
@@ -36,6 +44,9 @@ class Table:
                 near = get_close_matches(key, known, n=1)
                 hint = f"; did you mean `{near[0]}`?" if near else f", expected one of {', '.join(sorted(known))}"
                 self.add_mistake(key, f"unknown key{hint}")
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
 
     def get(self, key: str, read: Callable[[Any], T], default: T) -> T:
         """The value of `key`, converted by `read`; the default if it is missing or invalid."""
@@ -92,6 +103,15 @@ def number(minimum: float, maximum: float, example: str) -> Callable[[Any], floa
     return read
 
 
+def share_or_off(value: Any) -> float | None:
+    """Read a share, a number above 0 and up to 1; "off" is None."""
+    if value == "off":
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        raise InvalidValue(f'found {display(value)}, expected a number above 0 and up to 1, such as 0.5, or "off"')
+    return float(value)
+
+
 def integer(minimum: int, maximum: int) -> Callable[[Any], int]:
     def read(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
@@ -110,6 +130,38 @@ def duration(minimum: str, maximum: str) -> Callable[[Any], float]:
         if not _seconds(minimum) <= _seconds(value) <= _seconds(maximum):
             raise InvalidValue(f'found {display(value)}, expected a duration from "{minimum}" to "{maximum}"')
         return _seconds(value)
+
+    return read
+
+
+def duration_or_forever(minimum: str, maximum: str) -> Callable[[Any], float]:
+    """As `duration`; "forever" is infinity."""
+    read = duration(minimum, maximum)
+    return lambda value: math.inf if value == "forever" else read(value)
+
+
+def size(minimum: str, maximum: str) -> Callable[[Any], int]:
+    """Read a size such as "500MB", "20GB" or "1GiB", from `minimum` to `maximum`, as bytes."""
+
+    def read(value: Any) -> int:
+        if not isinstance(value, str) or not _SIZE.fullmatch(value):
+            raise InvalidValue(f'found {display(value)}, expected a size such as "500MB", "20GB" or "1GiB"')
+        if not _bytes(minimum) <= _bytes(value) <= _bytes(maximum):
+            raise InvalidValue(f'found {display(value)}, expected a size from "{minimum}" to "{maximum}"')
+        return _bytes(value)
+
+    return read
+
+
+def rate(minimum: str, maximum: str) -> Callable[[Any], float]:
+    """Read a rate such as "10/s", "600/min", "1/m" or "100/h", from `minimum` to `maximum`, as how many a second."""
+
+    def read(value: Any) -> float:
+        if not isinstance(value, str) or not _RATE.fullmatch(value):
+            raise InvalidValue(f'found {display(value)}, expected a rate such as "10/s", "30/min" or "100/h"')
+        if not _per_second(minimum) <= _per_second(value) <= _per_second(maximum):
+            raise InvalidValue(f'found {display(value)}, expected a rate from "{minimum}" to "{maximum}"')
+        return _per_second(value)
 
     return read
 
@@ -166,3 +218,13 @@ def display_key(key: str) -> str:
 
 def _seconds(duration: str) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(duration))
+
+
+def _per_second(rate: str) -> float:
+    found = _RATE.fullmatch(rate)
+    return float(found[1]) / _PERIODS[found[2]] if found else 0.0
+
+
+def _bytes(size: str) -> int:
+    found = _SIZE.fullmatch(size)
+    return round(Decimal(found[1]) * _PREFIXES[found[2]]) if found else 0

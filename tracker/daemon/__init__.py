@@ -1,1 +1,1 @@
-"""The daemon: its life and signals, its workers, and the factory that wires them."""
+"""The daemon: startup and shutdown, signals, the supervisor of its workers, and the factories of providers and notifiers."""

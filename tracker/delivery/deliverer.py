@@ -6,6 +6,7 @@ The loop sleeps until a delivery is due; a commit wakes it. After a kill between
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from typing import Final
 
 import anyio
@@ -13,16 +14,25 @@ import msgspec
 import structlog
 from anyio.abc import TaskGroup
 
-from tracker.core.deliveries.adaptive_concurrency import MAX_CONCURRENCY, AdaptiveConcurrency
+from tracker.core.deliveries.adaptive_concurrency_per_receiver import MAX_CONCURRENCY, AdaptiveConcurrency
 from tracker.core.deliveries.circuit import Circuit
+from tracker.core.deliveries.dead_letters import (
+    Waiting,
+    circuit_events,
+    earliest_end,
+    first_dead_at,
+    warning_due_at,
+)
 from tracker.core.deliveries.delivery import Delivery, DeliveryPolicy, Settlement, settle
-from tracker.core.deliveries.fan_out import stream_labels
+from tracker.core.errors.lease_lost_error import LeaseLostError
 from tracker.core.errors.storage_error import StorageError
-from tracker.core.events.event import Event, iso, plain_event
+from tracker.core.events.event import Event
 from tracker.core.ports.notifier import AttemptCancelled, Notifier
 from tracker.core.ports.outbox import Outbox
 from tracker.core.ports.wakeups import Signal, Wakeups
-from tracker.delivery.concurrency_limit import ConcurrencyLimit
+from tracker.delivery.global_concurrency_limit import GlobalConcurrencyLimit
+from tracker.delivery.log_lines import DeliveryLog
+from tracker.http.rate_limiter import RateLimiter
 from tracker.runtime.heartbeat import Heartbeat
 from tracker.runtime.task_groups import task_group
 
@@ -48,12 +58,14 @@ class Deliverer:
         jitter: Callable[[], float],
         on_settled: Callable[[Settlement], None] = lambda _settlement: None,
         heartbeat: Heartbeat | None = None,
-        concurrency_limit: ConcurrencyLimit | None = None,
+        concurrency_limit: GlobalConcurrencyLimit | None = None,
         settle_lock: anyio.Lock | None = None,
+        rate_limit: RateLimiter | None = None,
     ) -> None:
         """`now` gives Unix milliseconds, `jitter` a number from 0 to 1; `on_settled` is called with each attempt.
 
-        `settle_lock` is held while attempts are settled, and by a command while it changes the receiver's deliveries.
+        Each message takes a turn of `rate_limit`, also one that is sent again. `settle_lock` is held while attempts are
+        settled, and by a command while it changes the receiver's deliveries.
         """
         self.receiver = receiver
         self._policy = policy
@@ -64,26 +76,37 @@ class Deliverer:
         self._jitter = jitter
         self._on_settled = on_settled
         self._heartbeat = heartbeat or Heartbeat()
-        self._concurrency_limit = concurrency_limit or ConcurrencyLimit()
+        self._concurrency_limit = concurrency_limit or GlobalConcurrencyLimit()
+        self._rate_limit = rate_limit or RateLimiter(math.inf)
+        self._awaits_turn = False  # something may be due that had no turn yet
         self._circuit: Circuit | None = None
+        self._first_dead_at: int | None = None  # of the deliveries that have failed since the last success
+        self._owes_attempt = False  # one of them was due while this process did not run, and may succeed now
         self._concurrency = AdaptiveConcurrency()
         self._last_now = math.inf  # so that the first reading counts as a clock that was set back
         self._under_way: set[int] = set()
         self._ended: list[list[Settlement]] = []  # by message
         self._settle_lock = settle_lock or anyio.Lock()
         self._before_command: frozenset[int] = frozenset()  # what was under way at the last command
+        self._commands = 0
         self._failure: StorageError | None = None  # of an attempt, which the loop raises
         self._storage_failed = False
         self._stopping = False
         self._log = structlog.get_logger().bind(receiver=receiver)
+        self._delivery_log = DeliveryLog(receiver)
 
     async def run(self) -> None:
-        """Deliver until stopped. If the store fails, nothing more is sent until the ended attempts are settled."""
+        """Deliver until stopped. If the store fails, nothing more is sent until the ended attempts are settled.
+
+        Raises `LeaseLostError`: then the attempts that are under way are cancelled.
+        """
         with self._heartbeat.at_work():
             async with self._attempts() as group:
                 while self._under_way or not self._stopping:
                     try:
                         await self._deliver(group, forever=True)
+                    except LeaseLostError:
+                        raise
                     except StorageError as error:
                         self._storage_failed = True
                         self._log.error("storage.failed", error=str(error))
@@ -111,6 +134,7 @@ class Deliverer:
     def command_changed(self) -> None:
         """Read the circuit again. Failures of attempts that are under way do not count after the command."""
         self._circuit = None
+        self._commands += 1
         self._before_command = frozenset(self._under_way)
         self._wakeups.wake_deliverers([self.receiver])
 
@@ -148,7 +172,7 @@ class Deliverer:
             self._concurrency = AdaptiveConcurrency(width=self._concurrency.width)  # `reduced_at` is by the old clock
             async with self._settle_lock:
                 waiting = await self._outbox.roll_back_clock(self.receiver, now)
-                self._circuit = await self._outbox.circuit(self.receiver)
+                await self._read_circuit()
             if waiting:
                 self._log.warning("clock.set_back", deliveries=waiting)
         self._last_now = now
@@ -159,7 +183,9 @@ class Deliverer:
             return
         under_way = self._attempts_under_way
         wanted = self._known_circuit.limit(now, self._concurrency.limit) - under_way
-        allowed = self._concurrency_limit.reserve(self.receiver, under_way, wanted)
+        turns = self._rate_limit.turns_due(wanted)
+        self._awaits_turn = turns < wanted
+        allowed = self._concurrency_limit.reserve(self.receiver, under_way, turns)
         if not allowed:
             return
         claimed = await self._outbox.claim(self.receiver, now, self._policy.hold, allowed, self._under_way)
@@ -169,6 +195,7 @@ class Deliverer:
         for message in await self._group_into_messages(claimed):
             if self._stopping:
                 return
+            self._rate_limit.take()
             self._under_way.update(delivery.seq for delivery in message)
             group.start_soon(self._attempt, message)
         self._concurrency_limit.record(self.receiver, self._attempts_under_way)
@@ -199,63 +226,75 @@ class Deliverer:
 
     async def _settle_ended(self) -> None:
         """Settle the attempts that have ended, and those that end meanwhile as the next group."""
-        while self._ended or self._circuit is None:
+        while self._ended or self._circuit is None or self._is_warning_due(self._circuit, self._first_dead_at):
             async with self._settle_lock:
                 if self._circuit is None:
-                    self._circuit = await self._outbox.circuit(self.receiver)
-                if self._ended:
+                    await self._read_circuit()
+                if self._circuit and (self._ended or self._is_warning_due(self._circuit, self._first_dead_at)):
                     await self._settle_group()
         failure, self._failure = self._failure, None
         if failure:
             raise failure
 
+    async def _read_circuit(self) -> None:
+        """Read the circuit, unless a command changes it meanwhile, which may be after it was read."""
+        commands = self._commands
+        circuit = await self._outbox.circuit(self.receiver)
+        fails = circuit.failures and not circuit.is_open
+        waiting = await self._outbox.waiting(self.receiver) if fails else ()
+        self._first_dead_at = first_dead_at(waiting, self._policy.retry, failed_only=True)
+        self._owes_attempt = any(each.attempts and each.due_at <= self._now() for each in waiting)
+        self._circuit = circuit if commands == self._commands else None
+
     async def _settle_group(self) -> None:
         messages, self._ended = self._ended, []
         group = [settlement for message in messages for settlement in message]
         before = circuit = self._known_circuit
-        concurrency = self._concurrency
+        concurrency, commands = self._concurrency, self._commands
         for attempt, *_ in messages:
             if attempt.delivery.seq in self._before_command and not attempt.outcome.delivered:
                 continue
             circuit = circuit.after(attempt.outcome, attempt.ended_at, self._policy.retry[0], self._jitter())
             concurrency = concurrency.after(attempt)
+        self._owes_attempt = self._owes_attempt and not messages
+        first_dead = earliest_end(group, self._policy.retry, self._first_dead_at) if circuit.failures else None
+        if self._is_warning_due(circuit, first_dead):
+            circuit = circuit.opened()
+        events: list[Event] = []
+        report = partial(self._report_circuit, events, before, circuit) if before.is_open != circuit.is_open else None
         try:
-            applied = await self._outbox.settle(self.receiver, group, circuit, self._circuit_events(before, circuit))
+            applied = await self._outbox.settle(self.receiver, group, circuit, report)
         except BaseException:
             self._ended = messages + self._ended
             self._circuit = None  # the file says whether it was committed
             raise
-        self._circuit, self._concurrency = circuit, concurrency
+        if applied is None:  # a command of another process came first: these attempts are of before it
+            self._ended = messages + self._ended
+            self.command_changed()
+            return
+        self._circuit, self._concurrency = circuit if commands == self._commands else None, concurrency
+        self._first_dead_at = first_dead
+        self._delivery_log.reported(events)
         settled = frozenset(settlement.delivery.seq for settlement in group)
         self._under_way -= settled
         self._before_command -= settled
         self._heartbeat.beat()
         for settlement in group:
             is_applied = settlement.outcome.delivered or settlement.delivery.seq in applied
-            self._report(settlement if is_applied else _replayed(settlement))
+            stands = settlement if is_applied else _replayed(settlement)
+            self._on_settled(stands)
+            self._delivery_log.settled(stands)
 
-    def _circuit_events(self, before: Circuit, after: Circuit) -> list[Event]:
-        if before.is_open == after.is_open:
-            return []
-        type_, of = ("receiver.failing", after) if after.is_open else ("receiver.recovered", before)
-        since = iso(of.since if of.since is not None else self._now())
-        data = {"receiver": self.receiver, "reason": of.reason, "detail": of.detail, "since": since}
-        (self._log.warning if after.is_open else self._log.info)(type_, reason=of.reason, detail=of.detail)
-        return [plain_event(type_, "", data, self._now())]
+    def _report_circuit(
+        self, events: list[Event], before: Circuit, after: Circuit, waiting: Sequence[Waiting]
+    ) -> Sequence[Event]:
+        """Fill `events`, which is empty or of a transaction that failed, with what is to be logged of the circuit's turn."""
+        events[:] = circuit_events(self.receiver, before, after, waiting, self._policy.retry, self._now())
+        return events
 
-    def _report(self, settlement: Settlement) -> None:
-        self._on_settled(settlement)
-        delivery, outcome = settlement.delivery, settlement.outcome
-        about = {**stream_labels(delivery.stream), "seq": delivery.seq, "event_id": delivery.event_id, "type": delivery.type}
-        about["attempt"] = delivery.attempts + 1
-        if outcome.delivered:
-            self._log.debug("delivery.succeeded", **about)
-            return
-        about |= {"reason": outcome.result.value, "detail": outcome.detail}
-        if settlement.state == "dead":
-            self._log.error("delivery.dead", **about, all=f"batch-tracker deliveries --state dead --receiver {self.receiver}")
-        else:
-            self._log.warning("delivery.failed", **about, again_at=iso(settlement.due_at))
+    def _is_warning_due(self, circuit: Circuit, first_dead: int | None) -> bool:
+        due_at = None if self._owes_attempt else warning_due_at(circuit, first_dead)
+        return due_at is not None and due_at <= self._now()
 
     async def _seconds_until_due(self, checked_at: int) -> float:
         """Seconds until something is due that was not due at `checked_at` (Unix milliseconds); it may be due already."""
@@ -263,7 +302,11 @@ class Deliverer:
             return MAX_SLEEP
         due = await self._outbox.next_due(self.receiver, checked_at, self._policy.hold)
         times = [at for at in (due, self._known_circuit.quiet_until) if at is not None and at > checked_at]
-        return min(max(min(times) - self._now(), 0) / 1000 if times else MAX_SLEEP, MAX_SLEEP)
+        if not self._owes_attempt and (warning := warning_due_at(self._known_circuit, self._first_dead_at)) is not None:
+            times.append(max(warning, checked_at + 1))  # it was not due when the attempts that had ended were settled
+        seconds = [max(min(times) - self._now(), 0) / 1000] if times else []
+        seconds += [self._rate_limit.seconds_until_due()] if self._awaits_turn else []
+        return min([*seconds, MAX_SLEEP])
 
     @property
     def _attempts_under_way(self) -> int:

@@ -1,12 +1,12 @@
-"""Owns every outgoing request: a total deadline, a cap on the body, no compression, redirects or cookies, no proxies unasked.
+"""Owns every outgoing request: a total deadline, a limit of the body, no compression, redirects or cookies.
 
-No module but this one and its transport imports httpx. What the network does is a value: an `Answer`, or `NoAnswer` and why.
+Only this package imports httpx. The result of a request is a value: an `Answer`, or `NoAnswer` with the reason.
 """
 
 import math
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import lru_cache, partial
 from typing import Final, NamedTuple, Protocol, Self
 
@@ -16,34 +16,33 @@ import msgspec
 
 from tracker import __version__
 from tracker.http.connection import Connection
-from tracker.http.errors import explain
+from tracker.http.error_messages import explain
 from tracker.http.proxies import Proxies
-from tracker.http.proxy_connection import Proxied
+from tracker.http.proxy_connection import ProxiedTransport
+from tracker.http.streaming import BODY_GRACE, Answer, StreamedAnswer, read_available
 from tracker.http.tls import tls_context
+from tracker.http.transport import SentRequest, Transport, sent_request
 from tracker.runtime.heartbeat import Heartbeat
 
-__all__ = ["Answer", "HttpClient", "Identity", "NoAnswer", "Request", "http_client", "tls_context"]
+__all__ = ["Answer", "HttpClient", "Identity", "NoAnswer", "Permit", "Request", "http_client", "tls_context"]
 
 CONNECTIONS: Final = 16
-"""At most, of one `HttpClient`."""
+"""Connections that one `HttpClient` has at most."""
 
 KEPT_IDLE: Final = 60.0
-"""Seconds."""
+"""Seconds after which an idle connection is closed."""
 
-URLS: Final = 8
-"""So many that were asked last need not be read again."""
-
-BODY_GRACE: Final = 2.0
-"""Seconds for a body on which nothing depends: time to see what a bad answer says, and to use the connection again."""
+CACHED_URLS: Final = 128
+"""Parsed URLs with their parameters that one `HttpClient` caches: the pages of a list are requested again in each sweep."""
 
 _HEADERS: Final = {"accept": "*/*", "accept-encoding": "identity", "user-agent": f"batch-tracker/{__version__}"}
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What to ask. `params` may repeat a name. `deadline` (seconds) spans connecting, sending and the whole answer.
+    """A request. `params` may repeat a name. `deadline` (seconds) spans connecting, sending and the whole answer.
 
-    Where `body_needed` a 2xx without its whole body is no answer. Any other answer is one by its head alone: its body is read
-    as far as it comes within `BODY_GRACE`.
+    If `body_needed`, a 2xx without its whole body is no answer. Of any other answer only the head is needed: its body is read
+    as far as it arrives within `BODY_GRACE`.
     """
 
     method: str
@@ -56,34 +55,25 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     body_needed: bool = True
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """An answer, or as much of it as was read: `truncated` if there was more. Names of `headers` are in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    truncated: bool = False
-
-
 class NoAnswer(msgspec.Struct, frozen=True):
-    """There was no whole answer; `detail` says why, and names no URL. `late`: the deadline was over."""
+    """There was no complete answer. `detail` is the reason, without a URL; `late` if the deadline has passed."""
 
     detail: str
     late: bool = False
 
 
 class Identity(Protocol):
-    """Who asks: what goes with each request of a client, and what is secret of all that its requests say."""
+    """The headers that a client adds to its requests, and the secrets in its requests."""
 
     def headers(self) -> Mapping[str, str]:
-        """Headers of every request, names in lower case; those of the request itself win."""
+        """Headers of every request, with names in lower case; a request's own headers override them."""
 
     def secrets(self) -> Iterable[str]:
-        """What a server may quote and no output may show."""
+        """The secrets: a server may quote them, and no output may show them."""
 
 
 class Anonymous:
-    """The identity without anything."""
+    """The identity without headers and secrets."""
 
     def headers(self) -> Mapping[str, str]:
         return {}
@@ -92,19 +82,28 @@ class Anonymous:
         return ()
 
 
+Permit = Callable[[], None]
+"""Called at the last moment before a request is sent; what it raises leaves `send`, and the request is not made."""
+
+
 class HttpClient:
-    """Requests over connections that are kept and re-used, each of which is a transport of httpx for itself."""
+    """Sends requests over a pool of connections, each of which is a `Transport`."""
 
     def __init__(
-        self, connection: Callable[[], httpx.AsyncBaseTransport], heartbeat: Heartbeat, identity: Identity | None = None
+        self,
+        connection: Callable[[], Transport],
+        heartbeat: Heartbeat,
+        identity: Identity | None = None,
+        permit: Permit | None = None,
     ) -> None:
-        """`connection` makes one; it is closed when the `HttpClient` is left."""
+        """`connection` makes a connection; the connections are closed when the context of the client ends."""
         self.identity = identity or Anonymous()
         self._connection = connection
+        self._permit = permit
         self._heartbeat = heartbeat
-        self._idle: list[_Idle] = []  # the one that was used last is used next: it is the likeliest to be connected
+        self._idle: list[_Idle] = []  # a stack: the one that was used last is the likeliest to be still connected
         self._free = anyio.Semaphore(CONNECTIONS, fast_acquire=True)
-        self._url = lru_cache(URLS)(httpx.URL)  # reading one costs as much as signing ten webhooks
+        self._url = lru_cache(CACHED_URLS)(_url)  # parsing one costs as much as signing ten webhooks
 
     async def __aenter__(self) -> Self:
         return self
@@ -115,20 +114,46 @@ class HttpClient:
     async def send(self, request: Request) -> Answer | NoAnswer:
         with self._heartbeat.waiting(request.deadline + BODY_GRACE), anyio.move_on_after(request.deadline) as deadline:
             try:
-                async with self._free, self._connected() as connection:
-                    return await _exchange(connection, self._identified(request), self._url(request.url), deadline)
+                async with self._free, self._borrowed_connection() as connection:
+                    return await _exchange(
+                        connection, self._with_identity(request), self._url(request.url, request.params), deadline
+                    )
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 return NoAnswer(explain(error))
         return NoAnswer(f"no complete answer within {request.deadline:g} s", late=True)
 
-    def _identified(self, request: Request) -> Request:
+    @asynccontextmanager
+    async def stream(self, request: Request, idle: float) -> AsyncIterator[StreamedAnswer | NoAnswer]:
+        """The answer to a request without content, with its body as a stream; `request.deadline` ends with its head.
+
+        At most `idle` seconds may pass between two parts. The context must read what it needs of the body.
+        """
+        async with AsyncExitStack() as stack:
+            yield await self._open_stream(request, idle, stack)
+
+    async def _open_stream(self, request: Request, idle: float, stack: AsyncExitStack) -> StreamedAnswer | NoAnswer:
+        with self._heartbeat.waiting(request.deadline), anyio.move_on_after(request.deadline):
+            try:
+                await stack.enter_async_context(self._free)
+                connection = await stack.enter_async_context(self._borrowed_connection())
+                sent = _as_sent(self._with_identity(request), self._url(request.url, request.params))
+                answer = await connection.exchange(sent)
+                stack.push_async_callback(answer.close)
+                return StreamedAnswer(answer, idle, self._heartbeat)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                return NoAnswer(explain(error))
+        return NoAnswer(f"no answer within {request.deadline:g} s", late=True)
+
+    def _with_identity(self, request: Request) -> Request:
         headers = self.identity.headers()
         return msgspec.structs.replace(request, headers={**headers, **request.headers}) if headers else request
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[httpx.AsyncBaseTransport]:
-        """A connection for a request alone; it is used again only if the request came to its end."""
+    async def _borrowed_connection(self) -> AsyncIterator[Transport]:
+        """A connection for one request; it returns to the pool only if the request was completed."""
         await self._close_idle(since=anyio.current_time() - KEPT_IDLE)
+        if self._permit:
+            self._permit()
         connection = self._idle.pop().connection if self._idle else self._connection()
         try:
             yield connection
@@ -139,7 +164,7 @@ class HttpClient:
         self._idle.append(_Idle(connection, anyio.current_time()))
 
     async def _close_idle(self, since: float) -> None:
-        """Close what has not been used since then: a burst should not cost connections for ever, and routers forget them."""
+        """Close the connections that were not used since then: after a burst few are needed, and routers drop idle ones."""
         while self._idle and self._idle[0].at < since:
             with anyio.CancelScope(shield=True):
                 await self._idle.pop(0).connection.aclose()
@@ -148,7 +173,7 @@ class HttpClient:
 class _Idle(NamedTuple):
     """An idle connection, and the event loop's time when it was last used."""
 
-    connection: httpx.AsyncBaseTransport
+    connection: Transport
     at: float
 
 
@@ -159,61 +184,42 @@ async def http_client(
     proxies: Proxies | None = None,
     heartbeat: Heartbeat | None = None,
     identity: Identity | None = None,
+    permit: Permit | None = None,
 ) -> AsyncIterator[HttpClient]:
-    """A client of its own connections, straight or by `proxies`; `heartbeat` is of the loop that asks, `identity` who that is.
+    """A client with connections of its own, direct or through `proxies`; `heartbeat` is of the loop that uses it.
 
-    Share `tls` (see `tls_context`): making one costs as much as many requests.
+    Share `tls` (see `tls_context`): creating one costs as much as many requests.
     """
-    connection = partial(Connection, tls) if proxies is None else partial(Proxied, proxies, tls)
-    async with HttpClient(connection, heartbeat or Heartbeat(), identity) as client:
+    connection = partial(Connection, tls) if proxies is None else partial(ProxiedTransport, proxies, tls)
+    async with HttpClient(connection, heartbeat or Heartbeat(), identity, permit) as client:
         yield client
 
 
-async def _exchange(
-    connection: httpx.AsyncBaseTransport, request: Request, url: httpx.URL, deadline: anyio.CancelScope
-) -> Answer:
-    response = await connection.handle_async_request(_as_httpx(request, url))
+async def _exchange(connection: Transport, request: Request, url: httpx.URL, deadline: anyio.CancelScope) -> Answer:
+    answer = await connection.exchange(_as_sent(request, url))
     try:
-        if request.body_needed and response.is_success:
-            body, truncated = await _read(response, request.body_limit)
+        if request.body_needed and answer.is_success:
+            body, truncated = await _read(answer.parts, request.body_limit)
         else:
             until, deadline.deadline = deadline.deadline, math.inf
-            body, truncated = await _read_what_comes(response, request.body_limit, until)
+            body, truncated = await read_available(answer.parts, request.body_limit, until)
     finally:
-        await response.aclose()
-    return Answer(response.status_code, dict(response.headers.items()), body, truncated)
+        await answer.close()
+    return Answer(answer.status, answer.headers(), body, truncated)
 
 
-def _as_httpx(request: Request, url: httpx.URL) -> httpx.Request:
-    made = httpx.Request(
-        request.method,
-        url,
-        params=request.params or None,
-        headers={**_HEADERS, **request.headers},
-        content=request.content or None,
-    )
-    if url.userinfo:
-        made = next(httpx.BasicAuth(url.username, url.password).sync_auth_flow(made))
-    return made
+def _url(url: str, params: tuple[tuple[str, str], ...]) -> httpx.URL:
+    return httpx.URL(url, params=params) if params else httpx.URL(url)
 
 
-async def _read(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
+def _as_sent(request: Request, url: httpx.URL) -> SentRequest:
+    return sent_request(request.method, url, {**_HEADERS, **request.headers}, request.content)
+
+
+async def _read(parts: AsyncIterator[bytes], limit: int) -> tuple[bytes, bool]:
     body = bytearray()
-    async for chunk in response.aiter_raw():
+    async for chunk in parts:
         body += chunk
         if len(body) > limit:
             return bytes(body[:limit]), True
     return bytes(body), False
-
-
-async def _read_what_comes(response: httpx.Response, limit: int, until: float) -> tuple[bytes, bool]:
-    """As `_read`, of a body that may be cut short, or not be over in time."""
-    body = bytearray()
-    with suppress(httpx.HTTPError), anyio.CancelScope(deadline=min(until, anyio.current_time() + BODY_GRACE)):
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if len(body) > limit:
-                break
-        else:
-            return bytes(body), False
-    return bytes(body[:limit]), True

@@ -1,6 +1,6 @@
-"""Owns one connection of HTTP/1.1: a transport of httpx on anyio's sockets and h11, at half the cost of httpx's own.
+"""Owns one HTTP/1.1 connection on anyio's sockets and h11, at less than half the cost of a transport of httpx.
 
-It takes one request at a time, whatever origin that goes to, and knows no proxies.
+It handles one request at a time, to any origin, and no proxies. Its errors are those of httpx.
 """
 
 import select
@@ -16,21 +16,24 @@ import httpx
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSAttribute, TLSStream
 
-LONGEST_HEAD: Final = 100 * 1024
+from tracker.http.transport import ReceivedAnswer, SentRequest
+
+MOST_HEAD: Final = 100 * 1024
 """Bytes."""
 
-MOST_INTERIM: Final = 16
-"""1xx before an answer; without an end they would keep everybody else waiting."""
+MOST_INTERIM_ANSWERS: Final = 16
+"""1xx answers before the final one; an endless series of them would block other requests."""
 
-_AT_ONCE: Final = 256 * 1024
-"""Bytes read at a time: all that the event loop reads, or what is left would wait unseen for the next request."""
+_READ_SIZE: Final = 256 * 1024
+"""Bytes per read: all that the event loop reads at a time. A rest would wait unseen until the next request."""
 
 _PORTS: Final = {"http": 80, "https": 443}
 
 
-class Connection(httpx.AsyncBaseTransport):
-    """Kept from one request to the next, unless the server hangs up or sends something unasked in between.
+class Connection:
+    """The `Transport` that connects directly.
 
+    It is used for one request after another, unless the server hangs up or sends unsolicited data in between.
     After a failed request the caller closes it.
     """
 
@@ -39,22 +42,22 @@ class Connection(httpx.AsyncBaseTransport):
         self._origin: tuple[str, bytes, int | None] | None = None
         self._stream: ByteStream | None = None
         self._socket: SocketType  # of the stream
-        self._http = _conversation()
+        self._http = _new_http_state()
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        with _failing_as_httpx():
+    async def exchange(self, request: SentRequest) -> ReceivedAnswer:
+        with _raising_httpx_errors():
             stream = await self._connected(request.url)
             await self._send(stream, request)
-            head = await self._head(stream)
-        return httpx.Response(head.status_code, headers=head.headers.raw_items(), stream=_Body(self._data(stream), self))
+            head = await self._receive_head(stream)
+        return ReceivedAnswer(head.status_code, list(head.headers), self._receive_body(stream), self._end_request)
 
     async def aclose(self) -> None:
         stream, self._stream = self._stream, None
         if stream:
             await stream.aclose()
 
-    async def end(self) -> None:
-        """Be ready for another request, over another connection where this one is not as it was before the last."""
+    async def _end_request(self) -> None:
+        """Prepare for the next request: keep the connection if both sides have finished, else close it."""
         http = self._http
         if http.our_state is http.their_state is h11.DONE and not any(http.trailing_data):
             http.start_next_cycle()
@@ -69,7 +72,7 @@ class Connection(httpx.AsyncBaseTransport):
             self._stream = await self._connect(url)
             self._socket = _socket_of(self._stream)
             self._origin = origin
-            self._http = _conversation()
+            self._http = _new_http_state()
         return self._stream
 
     async def _connect(self, url: httpx.URL) -> ByteStream:
@@ -86,28 +89,28 @@ class Connection(httpx.AsyncBaseTransport):
             return await anyio.connect_tcp(host, port)
         return await anyio.connect_tcp(host, port, ssl_context=self._tls, tls_standard_compatible=False)
 
-    async def _send(self, stream: ByteStream, request: httpx.Request) -> None:
-        head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
-        body = h11.Data(data=await request.aread())
+    async def _send(self, stream: ByteStream, request: SentRequest) -> None:
+        head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers)
+        body = h11.Data(data=request.content)
         data = b"".join(self._http.send(event) or b"" for event in (head, body, h11.EndOfMessage()))
         try:
             await stream.send(data)
         except (anyio.BrokenResourceError, anyio.EndOfStream) as error:
             raise httpx.WriteError(str(error)) from error
 
-    async def _head(self, stream: ByteStream) -> h11.Response:
-        for _ in range(MOST_INTERIM + 1):
-            if isinstance(head := await self._next(stream), h11.Response):
+    async def _receive_head(self, stream: ByteStream) -> h11.Response:
+        for _ in range(MOST_INTERIM_ANSWERS + 1):
+            if isinstance(head := await self._next_event(stream), h11.Response):
                 return head
         raise httpx.RemoteProtocolError("too many interim answers")
 
-    async def _data(self, stream: ByteStream) -> AsyncIterator[bytes]:
-        with _failing_as_httpx():
-            while isinstance(event := await self._next(stream), h11.Data):
+    async def _receive_body(self, stream: ByteStream) -> AsyncIterator[bytes]:
+        with _raising_httpx_errors():
+            while isinstance(event := await self._next_event(stream), h11.Data):
                 yield bytes(event.data)
 
-    async def _next(self, stream: ByteStream) -> object:
-        """What h11 tells next."""
+    async def _next_event(self, stream: ByteStream) -> object:
+        """The next event of h11."""
         while (event := self._http.next_event()) is h11.NEED_DATA:
             data = await _receive(stream)
             if not data and self._http.their_state is h11.SEND_RESPONSE:
@@ -116,29 +119,15 @@ class Connection(httpx.AsyncBaseTransport):
         return event
 
 
-class _Body(httpx.AsyncByteStream):
-    """The body of an answer; what of it was not read by the time it is closed never is."""
-
-    def __init__(self, data: AsyncIterator[bytes], connection: Connection) -> None:
-        self._data = data
-        self._connection = connection
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._data
-
-    async def aclose(self) -> None:
-        await self._connection.end()
-
-
-def _conversation() -> h11.Connection:
-    return h11.Connection(h11.CLIENT, max_incomplete_event_size=LONGEST_HEAD)
+def _new_http_state() -> h11.Connection:
+    return h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_HEAD)
 
 
 def _is_quiet(stream: ByteStream, socket: SocketType) -> bool:
-    """Whether nothing unasked has come, not even the end of the stream; an idle stream is not read."""
+    """Whether the server has sent nothing since the last answer, not even the end of the stream."""
     if socket.fileno() < 0:
         return False
-    readable = select.poll()  # not kept: once the socket is closed its number may be another's
+    readable = select.poll()  # a new one each time: after the socket is closed, its number may belong to another
     readable.register(socket, select.POLLIN)
     if readable.poll(0):
         return False
@@ -152,7 +141,7 @@ def _is_quiet(stream: ByteStream, socket: SocketType) -> bool:
 
 
 def _socket_of(stream: ByteStream) -> SocketType:
-    """Its socket; uvloop has none any more where the server has reset the connection by now, which anyio does not expect."""
+    """The socket of the stream; raises `ConnectError` if the server has reset it (with uvloop there is none then)."""
     try:
         return stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - no SQL
     except (AttributeError, ValueError) as error:
@@ -161,14 +150,14 @@ def _socket_of(stream: ByteStream) -> SocketType:
 
 async def _receive(stream: ByteStream) -> bytes:
     try:
-        return await stream.receive(_AT_ONCE)
+        return await stream.receive(_READ_SIZE)
     except anyio.EndOfStream:
         return b""
 
 
 @contextmanager
-def _failing_as_httpx() -> Iterator[None]:
-    """What fails in the context fails as it would in httpx."""
+def _raising_httpx_errors() -> Iterator[None]:
+    """Raise errors of the context as the ones that httpx would raise."""
     try:
         yield
     except h11.LocalProtocolError as error:

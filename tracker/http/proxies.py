@@ -1,6 +1,6 @@
-"""Owns which proxy a request goes through, by HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY: pure.
+"""Owns the choice of the proxy for a request, by HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY. It does no I/O.
 
-Unlike in httpx, networks such as `10.0.0.0/8` and `fe80::/10` work in NO_PROXY, of either version of IP.
+Unlike in httpx, IPv4 and IPv6 networks such as `10.0.0.0/8` and `fe80::/10` work in NO_PROXY.
 """
 
 import ipaddress
@@ -19,7 +19,7 @@ _WITH_PORT: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]*):([0-9]{1,5})")
 
 
 class Exempt(msgspec.Struct, frozen=True):
-    """An entry of NO_PROXY: a network, or a name with all below it, or everything; of one port where it names one."""
+    """An entry of NO_PROXY: a network, a name with its subdomains, or everything; optionally only one port."""
 
     name: str = ""
     network: ipaddress.IPv4Network | ipaddress.IPv6Network | None = None
@@ -27,7 +27,7 @@ class Exempt(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, entry: str) -> Self:
-        """Raises `ValueError` for what is neither a name, an address, a network, nor `*`."""
+        """Parse a name, an address, a network or `*`; raises `ValueError` for anything else."""
         if entry == "*":
             return cls()
         found = _WITH_PORT.fullmatch(entry)
@@ -54,19 +54,19 @@ class Exempt(msgspec.Struct, frozen=True):
 
 
 class Proxies(msgspec.Struct, frozen=True):
-    """The proxy of each scheme, and what is asked without one; no representation shows a URL, which may have a password."""
+    """The proxy of each scheme, and the exempt hosts. The repr shows no URL, which may have a password."""
 
     http: str | None = None
     https: str | None = None
     exempt: tuple[Exempt, ...] = ()
 
     def of(self, scheme: str, host: str, port: int) -> str | None:
-        """The URL of the proxy for a request; None where it goes straight."""
+        """The URL of the proxy for a request; None for a direct connection."""
         proxy = self.https if scheme == "https" else self.http
         return None if any(each.covers(host, port) for each in self.exempt) else proxy
 
     def secrets(self) -> list[str]:
-        """Users and passwords of the proxies, as they are and as they are sent."""
+        """Users and passwords of the proxies, in plain and in the encodings in which they are sent."""
         users = [urlsplit(url).netloc.rpartition("@")[0] for url in (self.http, self.https) if url]
         found = [(user, unquote(user), b64encode(unquote(user).encode()).decode()) for user in users if user]
         passwords = [unquote(user.partition(":")[2]) for user in users]
@@ -77,7 +77,7 @@ class Proxies(msgspec.Struct, frozen=True):
 
 
 def ascii_name(host: str) -> str:
-    """The name of a host as DNS has it (punycode). Raises `ValueError` where it cannot be one."""
+    """The host name in punycode. Raises `ValueError` for an invalid name."""
     if host.isascii():
         return host
     import idna  # noqa: PLC0415 - rare, and long to load

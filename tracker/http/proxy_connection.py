@@ -1,4 +1,4 @@
-"""Owns requests through proxies: to HTTP proxies by httpx's transport, through SOCKS proxies by a connection of ours."""
+"""Owns requests through proxies: HTTP proxies by httpx's transport, SOCKS proxies by our own connection."""
 
 import ssl
 from typing import Final
@@ -10,53 +10,73 @@ from anyio.abc import ByteStream
 from anyio.streams.tls import TLSStream
 
 from tracker.http.connection import Connection
-from tracker.http.errors import explain
+from tracker.http.error_messages import explain
 from tracker.http.proxies import SOCKS, Proxies
 from tracker.http.socks import SocksError, connect_through
+from tracker.http.transport import ReceivedAnswer, SentRequest, Transport
 
 _PORTS: Final = {"http": 80, "https": 443}
 _SOCKS_PORT: Final = 1080
 
 
-class Proxied(httpx.AsyncBaseTransport):
-    """A transport through the proxies that `proxies` names, and straight to what they exempt."""
+class ProxiedTransport:
+    """A `Transport` through `proxies`, with direct connections to exempt hosts."""
 
     def __init__(self, proxies: Proxies, tls: ssl.SSLContext) -> None:
         self._proxies = proxies
         self._tls = tls
-        self._ways: dict[str | None, httpx.AsyncBaseTransport] = {}
+        self._transports: dict[str | None, Transport] = {}
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def exchange(self, request: SentRequest) -> ReceivedAnswer:
         url = request.url
         proxy = self._proxies.of(url.scheme, url.host, _PORTS.get(url.scheme, 0) if url.port is None else url.port)
-        if proxy not in self._ways:
-            self._ways[proxy] = self._way(proxy)
+        if proxy not in self._transports:
+            self._transports[proxy] = self._new_transport(proxy)
         try:
-            return await self._ways[proxy].handle_async_request(request)
+            return await self._transports[proxy].exchange(request)
         except httpx.ConnectError as error:
-            if proxy is None or proxy.startswith(SOCKS) or _is_of_tls(error):
+            if proxy is None or proxy.startswith(SOCKS) or _is_tls_error(error):
                 raise
             raise httpx.ProxyError(f"the proxy cannot be reached: {explain(error)}") from None
 
     async def aclose(self) -> None:
-        for way in self._ways.values():
-            await way.aclose()
+        for transport in self._transports.values():
+            await transport.aclose()
 
-    def _way(self, proxy: str | None) -> httpx.AsyncBaseTransport:
+    def _new_transport(self, proxy: str | None) -> Transport:
         if proxy is None:
             return Connection(self._tls)
         if proxy.startswith(SOCKS):
-            return _ThroughSocks(self._tls, proxy)
-        return httpx.AsyncHTTPTransport(
-            verify=self._tls,
-            proxy=httpx.Proxy(proxy, ssl_context=self._tls if proxy.startswith("https") else None),
-            limits=httpx.Limits(max_keepalive_connections=0),  # an unasked answer would answer the next request
-            trust_env=False,
+            return _SocksConnection(self._tls, proxy)
+        return HttpxTransport(
+            httpx.AsyncHTTPTransport(
+                verify=self._tls,
+                proxy=httpx.Proxy(proxy, ssl_context=self._tls if proxy.startswith("https") else None),
+                limits=httpx.Limits(max_keepalive_connections=0),  # an unsolicited answer could answer the next request
+                trust_env=False,
+            )
         )
 
 
-class _ThroughSocks(Connection):
-    """A connection that a SOCKS proxy makes."""
+class HttpxTransport:
+    """The `Transport` that is one of httpx."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def exchange(self, request: SentRequest) -> ReceivedAnswer:
+        content = httpx.ByteStream(request.content)
+        sent = httpx.Request(request.method, request.url, headers=request.headers, stream=content)
+        response = await self._transport.handle_async_request(sent)
+        headers = [(name.lower(), value) for name, value in response.headers.raw]
+        return ReceivedAnswer(response.status_code, headers, response.aiter_raw(), response.aclose)
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+class _SocksConnection(Connection):
+    """A connection through a SOCKS proxy."""
 
     def __init__(self, tls: ssl.SSLContext, proxy: str) -> None:
         super().__init__(tls)
@@ -87,8 +107,8 @@ class _ThroughSocks(Connection):
         return None if name is None else (unquote(name), unquote(password or ""))
 
 
-def _is_of_tls(error: BaseException) -> bool:
-    """Whether TLS failed, which is with the server behind a proxy."""
+def _is_tls_error(error: BaseException) -> bool:
+    """Whether TLS failed: that concerns the server behind the proxy, not the proxy."""
     each: BaseException | None = error
     while each and not isinstance(each, ssl.SSLError):
         each = each.__cause__ or each.__context__

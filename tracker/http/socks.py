@@ -1,4 +1,4 @@
-"""Owns asking a SOCKS5 proxy for a connection (RFC 1928, and RFC 1929 for a user and password); the proxy looks names up."""
+"""Owns connecting through a SOCKS5 proxy (RFC 1928, RFC 1929 for user and password); the proxy resolves names."""
 
 import ipaddress
 import struct
@@ -26,15 +26,15 @@ _REFUSALS: Final = {
 
 
 class SocksError(Exception):
-    """The proxy does not connect; the message says why."""
+    """The proxy does not connect; the message is the reason."""
 
 
 async def connect_through(stream: ByteStream, host: str, port: int, user: tuple[str, str] | None) -> None:
-    """Have the proxy at the other end of `stream` connect it to `host`; `user` is a name and a password.
+    """Let the proxy at the other end of `stream` connect to `host`; `user` is a name and a password.
 
-    Raises `SocksError`, and what sending and receiving raise.
+    Raises `SocksError`, and the errors of sending and receiving.
     """
-    await _introduce(stream, user)
+    await _authenticate(stream, user)
     await stream.send(bytes((_VERSION, _CONNECT, 0)) + _address(host) + struct.pack(">H", port))
     version, reply, _, kind = await _receive(stream, 4)
     _check(version == _VERSION)
@@ -42,10 +42,10 @@ async def connect_through(stream: ByteStream, host: str, port: int, user: tuple[
         raise SocksError(_REFUSALS.get(reply, f"failure {reply}"))
     _check(kind in (_IPV4, _NAME, _IPV6))
     length = _LENGTHS.get(kind) or (await _receive(stream, 1))[0]
-    await _receive(stream, length + 2)  # where it is connected from
+    await _receive(stream, length + 2)  # the proxy's own address
 
 
-async def _introduce(stream: ByteStream, user: tuple[str, str] | None) -> None:
+async def _authenticate(stream: ByteStream, user: tuple[str, str] | None) -> None:
     methods = _WITHOUT_USER + _WITH_USER if user else _WITHOUT_USER
     await stream.send(bytes((_VERSION, len(methods))) + methods)
     version, method = await _receive(stream, 2)
@@ -69,7 +69,7 @@ def _address(host: str) -> bytes:
 
 
 async def _receive(stream: ByteStream, count: int) -> bytes:
-    """So many bytes and no more: what follows is the server's."""
+    """Exactly `count` bytes: the next ones are the server's."""
     received = b""
     try:
         while len(received) < count:

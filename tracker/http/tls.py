@@ -1,8 +1,8 @@
-"""Owns TLS of outgoing requests: which certificate authorities are trusted, and the certificate that is shown to a server.
+"""Owns TLS of outgoing requests: the trusted certificate authorities, and the client certificate.
 
-By default that is the system's trust store as OpenSSL finds it, `SSL_CERT_FILE` and `SSL_CERT_DIR` before all: a CA which an
-administrator has installed holds here too, with nothing but the standard library. The list of the package certifi, which httpx
-would use, serves only where a system has no certificates at all.
+By default OpenSSL's trust store of the system is used, after `SSL_CERT_FILE` and `SSL_CERT_DIR`: a CA that an administrator
+has installed is trusted here too. The list of the package certifi, which httpx would use, is used only if the system has no
+certificates.
 """
 
 import os
@@ -17,7 +17,7 @@ _NONE: Final = b""
 
 
 class ClientCertificate:
-    """A certificate and its private key: PEM files, and what is in them. No representation shows the key."""
+    """A certificate and its private key: PEM files and their content. The repr does not show the key."""
 
     def __init__(self, cert: Path, key: Path, content: bytes) -> None:
         self.cert = cert
@@ -29,36 +29,36 @@ class ClientCertificate:
 
 
 class Tls:
-    """A context for an internal CA, a client certificate or both; equal to another one that was made of the same content."""
+    """A context for an internal CA, a client certificate or both; two are equal if their content is."""
 
     def __init__(
         self, authorities: bytes = _NONE, certificate: ClientCertificate | None = None, ca_file: Path | None = None
     ) -> None:
         """`authorities` are certificates as PEM or DER, the content of `ca_file`.
 
-        Raises `OSError`, such as `ssl.SSLError`, for what cannot be used.
+        Raises `OSError`, such as `ssl.SSLError`, for unusable content.
         """
-        self._made_of = authorities, certificate.digest if certificate else _NONE
+        self._content = authorities, certificate.digest if certificate else _NONE
         self.certificate = certificate
         self.ca_file = ca_file
         self.context = tls_context(authorities)
         if certificate:
-            self.context.load_cert_chain(certificate.cert, certificate.key, password=_unasked)
+            self.context.load_cert_chain(certificate.cert, certificate.key, password=_no_pass_phrase)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Tls) and self._made_of == other._made_of
+        return isinstance(other, Tls) and self._content == other._content
 
     def __hash__(self) -> int:
-        return hash(self._made_of)
+        return hash(self._content)
 
 
 def tls_context(authorities: bytes = _NONE) -> "ssl.SSLContext":
-    """A context that trusts `authorities` (PEM or DER) alone, or by default the system's trust store."""
+    """A context that trusts only `authorities` (PEM or DER), or by default the system's trust store."""
     import ssl  # noqa: PLC0415 - long to load, and most commands make no request
 
     if authorities:
         context = ssl.create_default_context(cadata=_as_cadata(authorities))
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # what the file names is trusted, be it an intermediate CA
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # an intermediate CA in the file is trusted too
     else:
         context = ssl.create_default_context(cafile=None if has_trust_store() else _certifi())
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # on from Python 3.13, and many an internal CA is not quite RFC 5280
@@ -85,6 +85,6 @@ def _as_cadata(content: bytes) -> str | bytes:
     return content.decode("ascii", "ignore") if b"-----BEGIN" in content else content
 
 
-def _unasked() -> str:
-    """The pass phrase of a key that has one: a daemon has no one to ask for it."""
+def _no_pass_phrase() -> str:
+    """Without it OpenSSL would ask for the pass phrase of an encrypted key on the terminal."""
     return ""

@@ -1,7 +1,7 @@
-"""Owns what is logged and how: one event a line, readable on a terminal, JSON otherwise, never a secret.
+"""Owns the setup of the log: one event per line, readable on a terminal, JSON elsewhere, without secrets.
 
-What is logged may come from anywhere. So a value can neither begin a line of its own nor send a terminal a command, and
-a log that cannot be written never ends what it tells about. Times are UTC in JSON, and the local time on a terminal.
+Logged values may come from anywhere, so no value can begin a new line or control a terminal. A log that cannot be written
+stops nothing. Times are UTC in JSON, and local on a terminal.
 """
 
 import json
@@ -29,7 +29,7 @@ _PRIORITIES: Final = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug
 
 
 class Log(NamedTuple):
-    """What goes on with the log once it is configured: further secrets to take out, and what was kept back to be said."""
+    """The parts of the configured log that are used later: to redact further secrets, and to flush throttled lines."""
 
     redaction: Redaction
     throttle: LogThrottle
@@ -45,11 +45,10 @@ def configure(
 ) -> Log:
     """Send structlog and the standard library's logging through one pipeline to `stream`, without `secrets`.
 
-    `stream` is standard error where it is not given. `journal` puts each line's priority before it. `now` gives seconds; by it
-    what goes wrong again and again is said now and then.
+    `stream` is standard error by default. `journal` puts each line's priority before it. `now` gives seconds, for throttling.
     """
     stream = stream or sys.stderr
-    lines: Any = _Lossy(stream)
+    lines: Any = _LossyStream(stream)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -67,7 +66,7 @@ def configure(
     )
     handler = _Handler(lines)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[_of_a_library, throttle, renderer])
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[_library_event, throttle, renderer])
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.captureWarnings(capture=True)
@@ -84,8 +83,8 @@ def is_journal(environ: Mapping[str, str], stream: TextIO | None = None) -> bool
     return environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
-class _Lossy:
-    """A stream that loses what it cannot write: a full disk under the log must not end the daemon."""
+class _LossyStream:
+    """A stream that drops what it cannot write: a full disk under the log must not end the daemon."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -100,7 +99,7 @@ class _Lossy:
 
 
 class _Handler(logging.StreamHandler[Any]):
-    """Writes what is to be said."""
+    """Writes the records that the throttle does not drop."""
 
     def emit(self, record: logging.LogRecord) -> None:
         with suppress(structlog.DropEvent):
@@ -108,7 +107,7 @@ class _Handler(logging.StreamHandler[Any]):
 
 
 class _Renderer:
-    """Takes every secret out of what is logged, and makes the line."""
+    """Redacts secrets, and renders the line."""
 
     def __init__(self, redact: Redaction, *, console: bool, journal: bool) -> None:
         self._redact = redact
@@ -118,17 +117,17 @@ class _Renderer:
     def __call__(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
         level = str(event.get("level", "info"))
         clean = {
-            key if key in _KEYS else self._redact(str(key)): value if key in _OURS else self._clean(value)
+            key if key in _KEYS else self._redact(str(key)): value if key in _OURS else self._redacted(value)
             for key, value in event.items()
         }
-        line = str(self._pretty(logger, method, _harmless(clean))) if self._pretty else escape_json(json.dumps(clean))
+        line = str(self._pretty(logger, method, _without_controls(clean))) if self._pretty else escape_json(json.dumps(clean))
         return f"<{_PRIORITIES.get(level, 6)}>{line}" if self._journal else line
 
-    def _clean(self, value: Any) -> Any:
+    def _redacted(self, value: Any) -> Any:
         if isinstance(value, Mapping):
-            return {self._redact(str(key)): self._clean(each) for key, each in value.items()}
+            return {self._redact(str(key)): self._redacted(each) for key, each in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
-            return [self._clean(each) for each in value]
+            return [self._redacted(each) for each in value]
         text = str(value)
         redacted = self._redact(text)
         return value if redacted == text and _is_json(value) else redacted
@@ -139,7 +138,7 @@ def _is_json(value: Any) -> bool:
 
 
 class _Literal:
-    """A string that a terminal is shown as Python writes it, escapes and all."""
+    """A string that is shown as a Python literal, with escapes."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -148,9 +147,9 @@ class _Literal:
         return repr(self._text)
 
 
-def _harmless(event: dict[str, Any]) -> dict[str, Any]:
-    """Leave no control character to a terminal; the lines of a traceback are indented, so that none looks like an event."""
-    shown = {literal(key): _shown(value) for key, value in event.items()}
+def _without_controls(event: dict[str, Any]) -> dict[str, Any]:
+    """The event without control characters; lines of a traceback are indented, so that none looks like an event."""
+    shown = {literal(key): _for_terminal(value) for key, value in event.items()}
     shown["event"] = literal(str(event.get("event")))
     for key in ("exception", "stack"):
         if key in event:
@@ -158,21 +157,21 @@ def _harmless(event: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def _shown(value: Any) -> Any:
+def _for_terminal(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if _UTC.fullmatch(value):
         with suppress(ValueError, OverflowError):
-            return _local(value)
+            return _local_time(value)
     return value if value.isprintable() else _Literal(value)
 
 
-def _local(time: str) -> str:
-    """A UTC time as the clock of the person who reads shows it: 2025-06-25 16:20:10."""
+def _local_time(time: str) -> str:
+    """A UTC time as local time: 2025-06-25 16:20:10."""
     return datetime.fromisoformat(time).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _of_a_library(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _library_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """An event of the standard library's logging, with the name of its logger."""
     record: logging.LogRecord = event["_record"]
     bare = structlog.stdlib.ProcessorFormatter.remove_processors_meta(None, "", event)

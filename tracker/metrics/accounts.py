@@ -1,4 +1,4 @@
-"""Owns what is counted of accounts: sweeps, requests, and whether an account is up and why not."""
+"""Owns the metrics of accounts: sweeps, requests, and whether an account is up or why it is failing."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -7,13 +7,13 @@ from tracker.core.errors.provider_failure import Reason
 from tracker.core.reconciliation.sweep_report import Report
 from tracker.metrics.families import Families
 
-CALLS: Final = ("list", "get")
+CALLS: Final = ("list", "get", "file", "content")
 CODES: Final = (
     *("200", "400", "401", "402", "403", "404", "408", "422", "429", "500", "502", "503", "504"),
     "other",
     "none",
 )
-"""HTTP statuses that have a series of their own, the rest, and no answer."""
+"""HTTP statuses with a series of their own; "other" is the rest, "none" no answer."""
 
 MOST_UNREADABLE: Final = 20
 """Jobs that have a series each for being unreadable."""
@@ -23,11 +23,13 @@ _REQUEST_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 
 
 class AccountMetrics:
-    """What an account that is not configured does is not counted."""
+    """Counts only configured accounts."""
 
     def __init__(self) -> None:
         self._accounts: frozenset[str] = frozenset()
+        self._providers: Mapping[str, str] = {}
         families = self._families = Families()
+        self._info = families.gauge("account_info", "The account and the vendor whose API it is: 1.", "account", "provider")
         self._up = families.gauge("account_up", "Whether the last sweep was whole.", "account")
         self._failing = families.gauge("account_failing", "Why the last sweep failed, if it did: 1.", "account", "reason")
         self._sweeps = families.counter(
@@ -58,17 +60,20 @@ class AccountMetrics:
         )
         self._malformed = families.counter("malformed_jobs", "Jobs that could not be read.", "account")
         self._stale = families.counter("stale_answers", "Answers dropped since they lay behind what is known.", "account")
-        self.render = families.render
+        self.collect = families.collect
 
-    def configured(self, accounts: Mapping[str, float]) -> None:
-        """Have the series of these accounts (with their poll intervals, in seconds), at 0 where they are new, and no others."""
+    def configured(self, accounts: Mapping[str, float], providers: Mapping[str, str]) -> None:
+        """Have series of exactly these accounts (with their poll intervals in seconds); those of new ones begin at 0.
+
+        `providers` are the vendors of accounts.
+        """
         before, self._accounts = self._accounts, frozenset(accounts)
-        for gone in before - self._accounts:
-            self._families.forget("account", gone)
+        self._families.forget("account", before - self._accounts)
         for account in sorted(self._accounts - before):
             self._start_at_zero(account)
         for account, interval in accounts.items():
             self._interval.labels(account).set(interval)
+        self._show_providers({account: providers[account] for account in accounts if account in providers})
 
     def answered(self, account: str, call: str, code: str, seconds: float) -> None:
         """A request was answered with this HTTP status, or `none`."""
@@ -102,9 +107,16 @@ class AccountMetrics:
             self._unreadable_jobs.labels(account, job).set(1)
 
     def backs_off(self, account: str, seconds: float) -> None:
-        """The next sweep is due so long after one that failed began; 0 after one that did not fail."""
+        """Seconds from the begin of a failed sweep to the next one; 0 after a sweep that did not fail."""
         if account in self._accounts:
             self._backoff.labels(account).set(seconds)
+
+    def _show_providers(self, providers: Mapping[str, str]) -> None:
+        before, self._providers = self._providers, providers
+        for account, provider in sorted(before.items() - providers.items()):
+            self._info.remove(account, provider)
+        for account, provider in sorted(providers.items() - before.items()):
+            self._info.labels(account, provider).set(1)
 
     def _start_at_zero(self, account: str) -> None:
         for family in (

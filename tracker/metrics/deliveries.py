@@ -1,4 +1,4 @@
-"""Owns what is counted of deliveries: attempts and what they came to, how long they took, and how late they were."""
+"""Owns the metrics of deliveries: attempts by result, their duration, and the latency of deliveries."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from tracker.core.deliveries.delivery import Result, Settlement
+from tracker.core.deliveries.trace_context import trace_of
 from tracker.core.events.event import parse_iso
 from tracker.metrics.families import Families
 
@@ -16,7 +17,7 @@ _LATENCY_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900
 
 
 class _Observed(msgspec.Struct):
-    """What is needed of an event's JSON."""
+    """The needed fields of an event's JSON."""
 
     observed_at: str
 
@@ -25,7 +26,7 @@ _decode = msgspec.json.Decoder(_Observed).decode
 
 
 class DeliveryMetrics:
-    """Receivers that are not configured are not counted."""
+    """Counts only configured receivers. Exemplars have the trace that was sent with an attempt, and its span."""
 
     def __init__(self) -> None:
         self._receivers: frozenset[str] = frozenset()
@@ -36,28 +37,30 @@ class DeliveryMetrics:
         self._latency = families.histogram(
             "delivery_latency_seconds", "From the event's observation to its delivery.", _LATENCY_BUCKETS, "receiver"
         )
-        self.render = families.render
+        self.collect = families.collect
 
     def configured(self, receivers: Iterable[str]) -> None:
-        """Have the series of these receivers, at 0 where they are new, and no others."""
+        """Have series of exactly these receivers; those of new ones begin at 0."""
         before, self._receivers = self._receivers, frozenset(receivers)
-        for gone in before - self._receivers:
-            self._families.forget("receiver", gone)
+        self._families.forget("receiver", before - self._receivers)
         for receiver in sorted(self._receivers - before):
             self._start_at_zero(receiver)
 
     def settled(self, settlement: Settlement) -> None:
-        """An attempt is over, and the store has what it came to."""
+        """An attempt has ended, and its outcome is in the store."""
         delivery = settlement.delivery
         if delivery.receiver not in self._receivers:
             return
-        self._attempts.labels(delivery.receiver, settlement.outcome.result).inc()
-        self._took.labels(delivery.receiver).observe(max(settlement.ended_at - settlement.began_at, 0) / 1000)
+        ids = trace_of(delivery)
+        exemplar = {"trace_id": ids.trace.hex(), "span_id": ids.attempt.hex()}
+        self._attempts.labels(delivery.receiver, settlement.outcome.result).inc(exemplar=exemplar)
+        took = max(settlement.ended_at - settlement.began_at, 0) / 1000
+        self._took.labels(delivery.receiver).observe(took, exemplar)
         if settlement.state in ENDS:
-            self._ended.labels(delivery.receiver, settlement.state).inc()
+            self._ended.labels(delivery.receiver, settlement.state).inc(exemplar=exemplar)
         if settlement.state == "delivered":
             late = settlement.ended_at - parse_iso(_decode(delivery.body).observed_at)
-            self._latency.labels(delivery.receiver).observe(max(late, 0) / 1000)
+            self._latency.labels(delivery.receiver).observe(max(late, 0) / 1000, exemplar)
 
     def _start_at_zero(self, receiver: str) -> None:
         for result in Result:

@@ -1,74 +1,60 @@
-"""Owns what is counted of the log: events, requests, ends of jobs, and how long they waited, ran, and were not noticed.
+"""Owns the counters of the log: events, requests, and ended jobs by outcome.
 
-What was over before the account was first contacted counts as events alone.
+Jobs that had ended before the account was first contacted count only as events.
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
-from tracker.core.events.event import Event, parse_iso
-from tracker.core.events.types import BATCH_TYPES, END_TYPES, EVENT_TYPES, RECEIVER_TYPES
-from tracker.core.jobs.job import time_of
+from tracker.core.deliveries.trace_context import job_trace_id
+from tracker.core.events.event import Event
+from tracker.core.events.event_type_table import BATCH_TYPES, END_TYPES, EVENT_TYPES
 from tracker.metrics.families import Families
-from tracker.metrics.model_limit import Models
+from tracker.metrics.job_durations import JobDurations
+from tracker.metrics.model_labels import ModelLabels
 
 _KINDS: Final = {"completed": "come to an end", "succeeded": "succeeded", "failed": "failed"}
 
 _ENDS: Final = {type_: type_.partition(".")[2] for type_ in END_TYPES if type_ != "batch.completed"}
 OUTCOMES: Final = ("success", "partial", "all_failed", "empty", *_ENDS.values())
-"""How a job can end: what its success is worth, or what came instead of one."""
+"""How a job can end: the outcome of a success, or another end."""
 
-_MOMENT_OF: Final = {each.name: each.moment for each in EVENT_TYPES if each.moment}
-"""Where the provider says when an event of the type happened."""
-
-_HOUR: Final = 3600
-_JOB_BUCKETS: Final = (
-    *(1, 10, 30, 60, 300, 900, 1800),
-    *(hours * _HOUR for hours in (1, 2, 4, 8, 12, 24, 48, 96, 168)),
-)
-_LAG_BUCKETS: Final = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 900, _HOUR, 6 * _HOUR, 24 * _HOUR)
+_BATCH_EVENTS: Final = frozenset(BATCH_TYPES)
 
 
-class ChangeMetrics:
-    """Counts each event once it is in the log. Events about receivers have no account; its label is empty."""
+class EventMetrics:
+    """Counts each event once it is in the log. Those about no account have an empty label."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: ModelLabels) -> None:
         self._models = models
         self._accounts: frozenset[str] = frozenset()
-        self._whole: set[str] = set()  # accounts that were swept whole
         families = self._families = Families()
         self._events = families.counter("events", "Events logged.", "account", "type")
         self._requests = {
             f"{kind}_requests": families.counter(f"requests_{kind}", f"Requests seen to have {words}.", "account", "model")
             for kind, words in _KINDS.items()
         }
-        self._ended = families.counter(
-            "ended_jobs", "Jobs that ended since they are watched, by what came of them.", "account", "outcome"
-        )
-        self._queued = families.histogram("job_queue_seconds", "From a job's creation to its start.", _JOB_BUCKETS, "account")
-        self._ran = families.histogram("job_run_seconds", "From a job's start to its end.", _JOB_BUCKETS, "account")
-        self._lag = families.histogram(
-            "job_observation_lag_seconds", "From what happened, where the API says when, to its event.", _LAG_BUCKETS, "account"
-        )
-        self.render = families.render
-        for type_ in RECEIVER_TYPES:
-            self._events.labels("", type_)
+        self._ended = families.counter("ended_jobs", "Watched jobs that have ended, by outcome.", "account", "outcome")
+        self._durations = JobDurations(families)
+        self.collect = families.collect
+        for type_ in EVENT_TYPES:
+            if type_.subject not in {"batch", "account"}:
+                self._events.labels("", type_.name)
 
     def configured(self, accounts: Iterable[str]) -> None:
-        """Have the series of these accounts, at 0 where they are new, and no others."""
+        """Have series of exactly these accounts; those of new ones begin at 0."""
         before, self._accounts = self._accounts, frozenset(accounts)
-        for gone in before - self._accounts:
-            self._families.forget("account", gone)
-            self._whole.discard(gone)
+        self._families.forget("account", before - self._accounts)
+        self._durations.forget(before - self._accounts)
         for account in sorted(self._accounts - before):
             self._start_at_zero(account)
 
     def swept_whole(self, account: str) -> None:
-        """From now on an event's lag measures the tracker: what happened before could not be noticed."""
-        self._whole.add(account)
+        """The account was swept whole: see `JobDurations`."""
+        self._durations.swept_whole(account)
 
     def has_model(self, account: str, model: str | None) -> None:
-        """There is a job of the model: its counters exist before they count."""
+        """There is a job of the model: create its counters at 0."""
         if account in self._accounts:
             label = self._models.label(account, model)
             for counter in self._requests.values():
@@ -80,10 +66,11 @@ class ChangeMetrics:
         self._events.labels(event.account, event.type).inc()
         if event.type in _BATCH_EVENTS and not backfilled:
             self._count_requests(event)
-            self._measure(event)
+            self._durations.measure(event)
             outcome = _ENDS.get(event.type) or (event.outcome if isinstance(event.outcome, str) else None)
             if outcome:
-                self._ended.labels(event.account, outcome).inc()
+                trace = {"trace_id": job_trace_id(event.account, event.data["id"]).hex()}
+                self._ended.labels(event.account, outcome).inc(exemplar=trace)
 
     def _count_requests(self, event: Event) -> None:
         model = event.data.get("model")
@@ -92,34 +79,12 @@ class ChangeMetrics:
             is_, was = event.data[name], 0
             if event.type != "batch.created":
                 was, is_ = event.changes.get(name, (0, 0))
-            counter.labels(event.account, label).inc(max(is_ - was, 0))  # what is taken back has been counted
-
-    def _measure(self, event: Event) -> None:
-        data, account = event.data, event.account
-        started_at, completed_at = time_of(data, "started_at"), time_of(data, "completed_at")
-        if started_at is not None and _is_new(event, "started_at"):
-            self._queued.labels(account).observe(max(started_at - data["created_at"], 0))
-        if completed_at is not None and started_at is not None and _is_new(event, "completed_at"):
-            self._ran.labels(account).observe(max(completed_at - started_at, 0))
-        moment = time_of(data, _MOMENT_OF[event.type]) if event.type in _MOMENT_OF else None
-        if moment is not None and account in self._whole:
-            self._lag.labels(account).observe(max(parse_iso(event.observed_at) / 1000 - moment, 0))
+            counter.labels(event.account, label).inc(max(is_ - was, 0))  # a counter that falls was counted before
 
     def _start_at_zero(self, account: str) -> None:
         for type_ in EVENT_TYPES:
-            if type_.subject != "receiver":
+            if type_.subject in {"batch", "account"}:
                 self._events.labels(account, type_.name)
         for outcome in OUTCOMES:
             self._ended.labels(account, outcome)
-        for histogram in (self._queued, self._ran, self._lag):
-            histogram.labels(account)
-
-
-_BATCH_EVENTS: Final = frozenset(BATCH_TYPES)
-
-
-def _is_new(event: Event, name: str) -> bool:
-    """Whether this event is the first to have the property: it changed from nothing, or the job was never seen before."""
-    was: Any = event.changes.get(name, (event.data[name], None))[0]
-    first = event.type != "batch.created" and event.changes.get("status", ("", ""))[0] is None
-    return first or was is None
+        self._durations.start_at_zero(account)

@@ -1,9 +1,10 @@
-"""Owns how a part of the metrics is declared: families under one prefix, on a registry of the part's own."""
+"""Owns the declaration of metric families under one prefix; each part of the metrics has a registry of its own."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.core import GaugeMetricFamily, Metric
 
 PREFIX = "batchtracker_"
 
@@ -11,7 +12,7 @@ Family = TypeVar("Family", Counter, Gauge, Histogram)
 
 
 class Families:
-    """Counters, gauges and histograms. A labelled one takes all its labels each time, in their order."""
+    """Counters, gauges and histograms. Labels are always given all, in their order."""
 
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -28,15 +29,24 @@ class Families:
         histogram = Histogram(PREFIX + name, documentation, labels, buckets=tuple(buckets), registry=self.registry)
         return self._known(histogram, labels)
 
-    def forget(self, label: str, value: str) -> None:
-        """Drop every series with this value of this label."""
-        for family, labels in self._labelled:
+    def forget(self, label: str, values: Collection[str]) -> None:
+        """Drop every series with one of these values of this label; the time does not depend on how many they are."""
+        for family, labels in self._labelled if values else ():
             if label in labels:
-                family.remove_by_labels({label: value})
+                place = labels.index(label)
+                for each in [*family._metrics]:  # noqa: SLF001 - the public ways look through all series for each value
+                    if each[place] in values:
+                        family.remove(*each)
 
-    def render(self) -> bytes:
-        return generate_latest(self.registry)
+    def collect(self) -> Iterable[Metric]:
+        collected: Iterable[Metric] = self.registry.collect()
+        return collected
 
     def _known(self, family: Family, labels: tuple[str, ...]) -> Family:
         self._labelled.append((family, labels))
         return family
+
+
+def gauge_family(name: str, documentation: str, *labels: str) -> GaugeMetricFamily:
+    """A gauge whose values are added by hand."""
+    return GaugeMetricFamily(PREFIX + name, documentation, labels=labels)

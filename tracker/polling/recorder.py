@@ -43,17 +43,17 @@ class Recorder:
 
     async def active(self) -> dict[str, Known]:
         """The active jobs, by id."""
-        known = await self.answered(self.store.active_jobs(self.account))
+        known = await self.from_store(self.store.active_jobs(self.account))
         self._callbacks.active(each.job for each in known.values())
         return known
 
     async def known(self, ids: Collection[str]) -> Mapping[str, Known]:
         """Those of `ids` that the log knows, active or not."""
-        return await self.answered(self.store.known_jobs(self.account, ids)) if ids else {}
+        return await self.from_store(self.store.known_jobs(self.account, ids)) if ids else {}
 
     async def record(self, changes: Sequence[Change], watermark: int | None = None) -> None:
         """Record these changes, and call back."""
-        await self.answered(self.store.record(self.account, changes, watermark))
+        await self.from_store(self.store.record(self.account, changes, watermark))
         self._callbacks.recorded(changes)
 
     def lean(self, changes: Sequence[Change]) -> list[Change]:
@@ -69,8 +69,8 @@ class Recorder:
         """The changes, observed at `now`, with when their jobs will have ended."""
         return with_etas(changes, self.histories, now)
 
-    async def answered(self, answer: Awaitable[T]) -> T:
-        """The store's answer, for which a hundred accounts may queue longer than a loop may be silent."""
+    async def from_store(self, answer: Awaitable[T]) -> T:
+        """Await the store, and beat: a hundred accounts may queue for it longer than a loop may be silent."""
         found = await answer
         self._callbacks.beat()
         return found

@@ -1,4 +1,4 @@
-"""Owns the changes that a sweep has found and not recorded yet: gathered for a moment, so that many pages cost one commit."""
+"""Owns batching the changes that a sweep has found: they wait a moment for others, so that many pages need one commit."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -10,61 +10,61 @@ from anyio.abc import TaskGroup
 from tracker.core.events.job_diff import Change
 from tracker.runtime.task_groups import task_group
 
-SOON: Final = 0.05
-"""Seconds that a change waits for others, however long the sweep goes on."""
+MAX_DELAY: Final = 0.05
+"""Seconds that a change waits for others at most."""
 
-MOST_AT_ONCE: Final = 500
-"""So many changes wait for no others: what a commit takes, and memory holds of a sweep, has a bound."""
+MAX_BATCH: Final = 500
+"""The number of changes that are recorded without waiting. It bounds a commit, and the memory of a sweep."""
 
 Record = Callable[[Sequence[Change]], Awaitable[None]]
 
 
-class Gathering:
-    """What is to be recorded. Use `gathering`."""
+class WriteBatcher:
+    """The changes that wait to be recorded; see `open_batcher`."""
 
     def __init__(self, record: Record, group: TaskGroup) -> None:
         self._record = record
         self._group = group
-        self._found: list[Change] = []
+        self._waiting: list[Change] = []
         self._ended = anyio.Event()
-        self._turn = anyio.Lock(fast_acquire=True)
+        self._lock = anyio.Lock(fast_acquire=True)
         self._failed = False
 
     async def add(self, changes: Sequence[Change]) -> None:
-        """Have these recorded soon; waits while there are as many as are recorded at once."""
-        if changes and not self._found:
+        """Record these soon. It waits while a full batch is being recorded."""
+        if changes and not self._waiting:
             self._group.start_soon(self._record_soon)
-        self._found += changes
-        if len(self._found) >= MOST_AT_ONCE:
+        self._waiting += changes
+        if len(self._waiting) >= MAX_BATCH:
             await self._record_all()
 
     def end(self) -> None:
-        """Nothing is added any more: wait for nothing."""
+        """Record what is waiting without delay: nothing is added any more."""
         self._ended.set()
 
     async def _record_soon(self) -> None:
-        with anyio.move_on_after(SOON):
+        with anyio.move_on_after(MAX_DELAY):
             await self._ended.wait()
         await self._record_all()
 
     async def _record_all(self) -> None:
-        """Once some could not be recorded none are any more, for they build on those: the next sweep finds them all again."""
-        async with self._turn:
-            with anyio.CancelScope(shield=True):  # a page that fails cancels who adds another, not what all have found
-                found, self._found = self._found, []
-                if found and not self._failed:
+        """After a batch that fails nothing is recorded, for later changes build on it: the next sweep finds them all again."""
+        async with self._lock:
+            with anyio.CancelScope(shield=True):  # a page that fails cancels the task that adds another, not the commit
+                batch, self._waiting = self._waiting, []
+                if batch and not self._failed:
                     self._failed = True
-                    await self._record(found)
+                    await self._record(batch)
                     self._failed = False
 
 
 @asynccontextmanager
-async def gathering(record: Record) -> AsyncIterator[Gathering]:
-    """What is added to it is recorded by `record`, in the order in which it came, and all of it when the context ends.
+async def open_batcher(record: Record) -> AsyncIterator[WriteBatcher]:
+    """A batcher that records changes by `record`, in the order in which they were added, the last ones when the context ends.
 
-    What `record` raises ends the context. If that ends by any exception, what was not recorded yet is left.
+    An exception of `record` ends the context. If it ends by any exception, changes that wait are dropped.
     """
     async with task_group() as group:
-        found = Gathering(record, group)
-        yield found
-        found.end()
+        batcher = WriteBatcher(record, group)
+        yield batcher
+        batcher.end()

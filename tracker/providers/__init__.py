@@ -1,1 +1,1 @@
-"""The vendors' batch APIs: a package for each, and what retries their requests."""
+"""The vendors' batch APIs: a package for each, the table of them, and what retries their requests."""

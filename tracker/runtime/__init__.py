@@ -1,1 +1,1 @@
-"""What every loop runs on: the clock, the heartbeat and task groups."""
+"""The basis of every loop: clock, heartbeat, liveness, task groups, wake-ups."""

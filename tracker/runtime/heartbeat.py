@@ -30,7 +30,7 @@ class Heartbeat:
         try:
             yield
         finally:
-            self._loop.go_on(wait, anyio.current_time())
+            self._loop.end_wait(wait, anyio.current_time())
 
     def beat(self) -> None:
         self._loop.beat(anyio.current_time())

@@ -1,8 +1,8 @@
 """Liveness: each loop announces when it will beat again; a loop that does not beat in time hangs.
 
-A loop that waits for something that ends by a known moment (a request's deadline, a turn, its next look) announces it, however
-long that is. A loop without an announced wait, such as one that waits for a lock that is never released, must beat within
-`patience`. So the longest legitimate wait is no hang, and a hang is found long before.
+A loop that waits for something that ends by a known time (a request's deadline, its turn, its next sweep) announces the wait,
+however long it is. A loop without an announced wait, such as one that waits for a lock that is never released, must beat within
+`hang_after`. So the longest legitimate wait is no hang, and a hang is found long before.
 
 Times are seconds of a clock that never jumps.
 """
@@ -10,16 +10,13 @@ Times are seconds of a clock that never jumps.
 from collections.abc import Iterator
 from math import inf
 
-PATIENCE = 60.0
-"""Seconds, by default: far longer than any step without an announced wait takes."""
-
 
 class Loop:
     """The liveness of one loop. It counts only while the loop is at work."""
 
     def __init__(self) -> None:
         self._at_work = 0
-        self._heard_at = 0.0
+        self._beaten_at = 0.0
         self._waits: dict[int, float] = {}  # until when, by number
         self._numbered = 0
 
@@ -32,42 +29,43 @@ class Loop:
 
     def beat(self, now: float) -> None:
         """The loop is alive."""
-        self._heard_at = now
+        self._beaten_at = now
 
     def wait(self, now: float, seconds: float) -> int:
-        """It waits for something that takes `seconds` at most; the number is for `go_on`. Several waits may overlap."""
+        """Announce a wait of at most `seconds`; returns its number, for `end_wait`. Several waits may overlap."""
         self.beat(now)
         self._numbered += 1
         self._waits[self._numbered] = now + seconds
         return self._numbered
 
-    def go_on(self, wait: int, now: float) -> None:
-        """That wait is over, one way or another."""
+    def end_wait(self, wait: int, now: float) -> None:
+        """The wait is over: it succeeded, failed or was cancelled."""
         self.beat(now)
         del self._waits[wait]
 
     @property
     def expected_at(self) -> float:
-        """When it was to be heard of: by the first of its waits to end, or from when it was last. Never, unless at work."""
-        return min(self._waits.values(), default=self._heard_at) if self._at_work > 0 else inf
+        """When a heartbeat is due: when the first announced wait ends, else at once. Never for a loop that is not at work."""
+        return min(self._waits.values(), default=self._beaten_at) if self._at_work > 0 else inf
 
 
 class Liveness:
-    """The loops, by what an operator calls them."""
+    """The loops of the daemon, by name."""
 
-    def __init__(self, patience: float = PATIENCE) -> None:
-        self._patience = patience
+    def __init__(self, hang_after: float) -> None:
+        """A loop hangs whose heartbeat is due for more than `hang_after` seconds."""
+        self._hang_after = hang_after
         self._loops: dict[str, Loop] = {}
 
     def loop(self, name: str) -> Loop:
-        """The one loop of that name, at work or not."""
+        """The loop of that name."""
         return self._loops.setdefault(name, Loop())
 
     def overdue(self, now: float) -> Iterator[str]:
-        """The loops that hang: their heartbeat was due more than `patience` ago."""
-        return (name for name, loop in self._loops.items() if now > loop.expected_at + self._patience)
+        """The loops that hang: their heartbeat was due more than `hang_after` ago."""
+        return (name for name, loop in self._loops.items() if now > loop.expected_at + self._hang_after)
 
     def quiet_until(self, now: float) -> float:
         """Until when no further loop can become `overdue`: heartbeats from now on only extend that."""
-        expected = [at for loop in self._loops.values() if (at := loop.expected_at + self._patience) >= now]
-        return min([now + self._patience, *expected])
+        expected = [at for loop in self._loops.values() if (at := loop.expected_at + self._hang_after) >= now]
+        return min([now + self._hang_after, *expected])

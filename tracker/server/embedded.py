@@ -1,7 +1,7 @@
-"""Serves an ASGI application: an embedded uvicorn that listens before it says so and stops in bounded time.
+"""Owns the embedded server: uvicorn without signal handlers; it listens when its context begins, and stops in bounded time.
 
-Signals, logging and the task group stay with the caller: uvicorn's own signal handlers would end the process before
-the caller has cleaned up.
+Signals, logging and the task group belong to the caller: uvicorn's own signal handlers would end the process before the
+caller has cleaned up.
 
 It overrides `Server.capture_signals` and `main_loop` and extends `HttpToolsProtocol`, names that uvicorn does not promise to
 keep. So pyproject.toml binds uvicorn below the next minor version, and tests/unit/test_uvicorn_bound.py checks these names.
@@ -22,7 +22,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tracker.core.errors.listen_error import ListenError
 from tracker.runtime.task_groups import task_group
-from tracker.server.connection_limits import Connection, Limits
+from tracker.server.connection import ServerConnection
+from tracker.server.connection_limits import DEFAULTS, ConnectionLimits
 
 
 class Address(NamedTuple):
@@ -37,18 +38,16 @@ class Address(NamedTuple):
         return f"http://{host}:{self.port}"
 
 
-DEFAULTS = Limits()
-
 _ANYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - what is compared with
-_PATROL: Final = 1.0
-"""Seconds."""
+_CHECK_INTERVAL: Final = 1.0
+"""Seconds between two checks of the connections' time-outs."""
 
 
 @asynccontextmanager
-async def open_server(app: ASGIApp, host: str, port: int, limits: Limits = DEFAULTS) -> AsyncIterator[Address]:
+async def open_server(app: ASGIApp, host: str, port: int, limits: ConnectionLimits = DEFAULTS) -> AsyncIterator[Address]:
     """Serve `app` while the context lasts; port 0 takes a free one. Raises `ListenError` before anything starts.
 
-    On leaving, requests get `limits.grace` to end; then their connections are reset and they are cancelled.
+    On leaving, requests get `limits.shutdown_grace` to end; then their connections are reset and they are cancelled.
     """
     async with open_server_on(app, [(host, port)], limits) as (address,):
         yield address
@@ -56,7 +55,7 @@ async def open_server(app: ASGIApp, host: str, port: int, limits: Limits = DEFAU
 
 @asynccontextmanager
 async def open_server_on(
-    app: ASGIApp, hosts: Sequence[tuple[str, int]], limits: Limits = DEFAULTS
+    app: ASGIApp, hosts: Sequence[tuple[str, int]], limits: ConnectionLimits = DEFAULTS
 ) -> AsyncIterator[Sequence[Address]]:
     """As `open_server`, at several hosts and ports; "::" takes IPv4 too, unless an IPv4 address has a port of its own there."""
     with ExitStack() as stack:
@@ -68,11 +67,11 @@ async def open_server_on(
                 await server.listening.wait()
                 yield [Address(*listener.getsockname()[:2]) for listener in listeners]
             finally:
-                await server.stop(limits.grace)
+                await server.stop(limits.shutdown_grace)
 
 
 def reached_locally(addresses: Sequence[Address]) -> Address:
-    """Which of them a program of this machine does best to ask at."""
+    """The address for programs of this machine: one of loopback, if there is one."""
     near = (each for each in addresses if each.host in _ANYWHERE or ip_address(each.host).is_loopback)
     return next(near, addresses[0])
 
@@ -81,7 +80,7 @@ async def serve_forever(
     app: ASGIApp,
     host: str,
     port: int,
-    limits: Limits = DEFAULTS,
+    limits: ConnectionLimits = DEFAULTS,
     *,
     task_status: TaskStatus[Address] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -92,13 +91,13 @@ async def serve_forever(
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, limits: ConnectionLimits) -> None:
         self._app = _Interruptible(app)
         self.listening = anyio.Event()
         self._stopping = anyio.Event()
-        self._called = anyio.Event()
+        self._connected = anyio.Event()
         self._ended = anyio.Event()
-        super().__init__(_config(self._app, partial(Connection, limits=limits, made=self._welcome), limits))
+        super().__init__(_config(self._app, partial(ServerConnection, limits=limits, on_made=self._on_connection), limits))
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -114,32 +113,32 @@ class _Server(uvicorn.Server):
     async def main_loop(self) -> None:
         self.listening.set()
         while not self.should_exit:
-            self._tell_date()
+            self._update_date_header()
             for connection in list(self.server_state.connections):
-                cast("Connection", connection).patrol()
+                cast("ServerConnection", connection).check_timeouts()
             await self._pause()
 
     async def _pause(self) -> None:
         """Wait until connections must be checked again, or until there is one: without connections nothing is checked."""
         if self.server_state.connections:
-            with anyio.move_on_after(_PATROL):
+            with anyio.move_on_after(_CHECK_INTERVAL):
                 await self._stopping.wait()
         else:
-            self._called = anyio.Event()
-            await self._called.wait()
+            self._connected = anyio.Event()
+            await self._connected.wait()
 
-    def _welcome(self) -> None:
-        """There is another connection; its request may be read before the loop above has had its turn."""
-        self._tell_date()
-        self._called.set()
+    def _on_connection(self) -> None:
+        """A connection was made; its request may be read before the main loop runs again."""
+        self._update_date_header()
+        self._connected.set()
 
-    def _tell_date(self) -> None:
+    def _update_date_header(self) -> None:
         self.server_state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
 
     async def stop(self, grace: float) -> None:
         self.should_exit = True
         self._stopping.set()
-        self._called.set()
+        self._connected.set()
         with anyio.CancelScope(shield=True):
             with anyio.move_on_after(grace):
                 await self._ended.wait()
@@ -187,10 +186,10 @@ def _transport_of(receive: Receive) -> object:
     return getattr(getattr(receive, "__self__", None), "transport", None)
 
 
-def _config(app: ASGIApp, connection: Callable[..., Connection], limits: Limits) -> uvicorn.Config:
+def _config(app: ASGIApp, connection: Callable[..., ServerConnection], limits: ConnectionLimits) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=cast("type[Connection]", connection),
+        http=cast("type[ServerConnection]", connection),
         ws="none",
         lifespan="off",  # loops started there die unseen
         interface="asgi3",
@@ -199,8 +198,8 @@ def _config(app: ASGIApp, connection: Callable[..., Connection], limits: Limits)
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        date_header=False,  # see `_tell_date`
-        timeout_keep_alive=limits.keep_alive,
+        date_header=False,  # see `_update_date_header`
+        timeout_keep_alive=limits.keep_alive_timeout,
         backlog=limits.backlog,
     )
 

@@ -1,1 +1,1 @@
-"""A stand-in for Mistral's batch API on loopback, good enough to develop against."""
+"""A stand-in for the batch and files APIs of Mistral and of the other vendors, with faults to order."""

@@ -1,4 +1,4 @@
-"""Owns the simulated workspace: which jobs it has at a moment, and what list, create, cancel and delete make of them.
+"""Owns the simulated workspace: the jobs that it has at a moment, what list, create, cancel and delete make of them, its files.
 
 It does no I/O and reads no clock: `at` is always a moment in Unix seconds. The API that answers from it is `server`.
 """
@@ -10,7 +10,8 @@ import msgspec
 
 from tracker.core.jobs.job import Job
 from tracker.core.jobs.status import is_terminal
-from tracker.simulator.job_timeline import Plan, exists, job_at, status_at
+from tracker.simulator.files.file_store import FileStore
+from tracker.simulator.job_timeline import JobPlan, exists, job_at, status_at
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,22 +29,36 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 class Workspace:
     """The jobs of one workspace: those given at the start or created since, and those that `arrivals` brings in time."""
 
-    def __init__(self, plans: Iterable[Plan] = (), arrivals: Iterable[Plan] = ()) -> None:
+    def __init__(self, plans: Iterable[JobPlan] = (), arrivals: Iterable[JobPlan] = ()) -> None:
         """`arrivals` come in the order of their creation."""
         self.plans = {plan.id: plan for plan in plans}
+        self._files = FileStore(self.plans)
+        for plan in self.plans.values():
+            self._files.add_job(plan)
         self._by_creation = sorted((plan.created, plan.id) for plan in self.plans.values())
         self._arrivals = iter(arrivals)
         self._next = next(self._arrivals, None)
 
-    def add(self, plan: Plan) -> None:
+    def add(self, plan: JobPlan) -> None:
         self.plans[plan.id] = plan
+        self._files.add_job(plan)
         insort(self._by_creation, (plan.created, plan.id))
+
+    def plans_at(self, at: float) -> Mapping[str, JobPlan]:
+        """The plans of all jobs that have arrived by then, in the order in which they did, by ID."""
+        self._arrive(at)
+        return self.plans
+
+    def files_at(self, at: float) -> FileStore:
+        """The files, among them those of all jobs that have arrived by then."""
+        self._arrive(at)
+        return self._files
 
     def get(self, job_id: str, at: float) -> Job | None:
         plan = self._find(job_id, at)
         return None if plan is None else job_at(plan, at)
 
-    def matching(self, query: Query, at: float) -> list[Plan]:
+    def matching(self, query: Query, at: float) -> list[JobPlan]:
         """The plans of all jobs that the query lists, in its order."""
         self._arrive(at)
         found = [plan for _, id_ in self._by_creation if _matches(plan := self.plans[id_], query, at)]
@@ -65,7 +80,7 @@ class Workspace:
             self.plans[job_id] = msgspec.structs.replace(plan, deleted_at=at)
         return plan is not None
 
-    def _find(self, job_id: str, at: float) -> Plan | None:
+    def _find(self, job_id: str, at: float) -> JobPlan | None:
         self._arrive(at)
         plan = self.plans.get(job_id)
         return plan if plan and exists(plan, at) else None
@@ -76,7 +91,7 @@ class Workspace:
             self._next = next(self._arrivals, None)
 
 
-def _matches(plan: Plan, query: Query, at: float) -> bool:
+def _matches(plan: JobPlan, query: Query, at: float) -> bool:
     return (
         exists(plan, at)
         and (query.created_after is None or plan.created > query.created_after)

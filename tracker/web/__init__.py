@@ -1,1 +1,1 @@
-"""The surfaces on `http.listen`."""
+"""The web server on `http.listen`: pages, API, stream and metrics."""

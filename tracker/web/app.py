@@ -1,46 +1,77 @@
-"""Owns the application on `http.listen`: every route of it, behind the guard."""
+"""Owns the application on `http.listen`: every route, behind the request guard."""
 
 from starlette.applications import Starlette
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
 
-from tracker.web.access.login_throttling import Attempts
-from tracker.web.access.policy import Access
-from tracker.web.access.sessions import Sessions
-from tracker.web.access.site import DIRECT, BelowPath, Site
-from tracker.web.api import deliveries, events, health, jobs, orphans, receivers, stream
+from tracker.web.access.login import login_routes
+from tracker.web.access.login_throttle import LoginThrottle
+from tracker.web.access.request_guard import RequestGuard
+from tracker.web.access.security_headers import SecurityHeadersMiddleware
+from tracker.web.access.session_cookie import Sessions
+from tracker.web.access.tokens_and_hosts import AccessPolicy
+from tracker.web.api import (
+    deliveries,
+    events,
+    health,
+    jobs,
+    orphaned_deliveries,
+    overview,
+    receivers,
+    replicas,
+    results,
+    silences,
+    stream,
+    vendor_webhooks,
+)
 from tracker.web.api.openapi import openapi_route
-from tracker.web.daemon_interface import Tracker
-from tracker.web.guard import Guard
-from tracker.web.login import login_routes
-from tracker.web.pages.error_page import mistakes
-from tracker.web.pages.layout import Frame
+from tracker.web.base_path import BasePathMiddleware
+from tracker.web.compression import CompressionMiddleware
+from tracker.web.daemon_interface import Daemon
+from tracker.web.docs.routes import docs_routes
+from tracker.web.overview_cache import OverviewCache
+from tracker.web.pages.error_page import error_handlers
+from tracker.web.pages.layout import PageLayout
 from tracker.web.pages.routes import page_routes
+from tracker.web.public_url import DIRECT, PublicUrl
+from tracker.web.result_content_paths import ContentPaths
 from tracker.web.static_files import Static
 
 
-def create_app(tracker: Tracker, access: Access, sessions: Sessions, site: Site = DIRECT) -> ASGIApp:
-    """The application, reached as `site` says, for those that `access` lets in and for those who have logged in."""
-    operations = [
-        operation
-        for of in (health, jobs, events, stream, deliveries, receivers, orphans)
-        for operation in of.operations(tracker)
-    ]
-    attempts, static = Attempts(), Static()
-    frame = Frame(tracker, static, site.base_path)
+def create_app(daemon: Daemon, policy: AccessPolicy, sessions: Sessions, public_url: PublicUrl = DIRECT) -> ASGIApp:
+    """The application at `public_url`, for requests that `policy` allows and for users who have logged in."""
+    overviews = OverviewCache(daemon)
+    endpoints = [
+        endpoint
+        for of in (
+            health,
+            results,
+            jobs,
+            events,
+            stream,
+            deliveries,
+            receivers,
+            orphaned_deliveries,
+            silences,
+            replicas,
+            vendor_webhooks,
+        )
+        for endpoint in of.endpoints(daemon)
+    ] + overview.endpoints(daemon, overviews)
+    throttle, static = LoginThrottle(), Static()
+    layout = PageLayout(daemon, static, public_url.base_path)
     app = Starlette(
         routes=[
-            *page_routes(tracker, frame),
-            *(operation.route() for operation in operations),
-            openapi_route(operations, site.base_path),
+            *page_routes(daemon, layout, overviews),
+            *docs_routes(endpoints, layout, public_url.base_path),
+            *(endpoint.route() for endpoint in endpoints),
+            openapi_route(endpoints, public_url.base_path),
             static.route(),
-            *login_routes(access, sessions, attempts, site, frame.login),
+            *login_routes(policy, sessions, throttle, public_url, layout.login),
         ],
-        exception_handlers=mistakes(frame),
+        exception_handlers=error_handlers(layout),
     )
     app.router.redirect_slashes = False  # a path is as it is
-    # Compression is safe from BREACH here: no response holds a token, a cookie or another secret next to text that a client
-    # chose, so the length of a compressed response reveals none.
-    compressed = GZipMiddleware(app, minimum_size=1000, compresslevel=4)
-    guard = Guard(compressed, access, sessions, attempts, site)
-    return BelowPath(guard, site.base_path) if site.base_path else guard
+    is_content = ContentPaths(endpoints).has
+    guard = RequestGuard(CompressionMiddleware(app, is_content), policy, sessions, throttle, public_url, is_content=is_content)
+    guarded = SecurityHeadersMiddleware(guard)
+    return BasePathMiddleware(guarded, public_url.base_path) if public_url.base_path else guarded

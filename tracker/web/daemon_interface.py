@@ -1,24 +1,47 @@
-"""Owns what the surfaces ask of the daemon."""
+"""Owns the interface of the daemon that the web uses; `daemon/daemon_interface_implementation.py` implements it."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from tracker.config import Config
 from tracker.core.deliveries.replay import Replay, ReplayResult
-from tracker.core.forecast.job_forecast import Outlook
+from tracker.core.forecast.deadline_and_rate import Outlook
+from tracker.core.health.readiness import Health
 from tracker.core.ports.reader import Reader
-from tracker.core.queries.orphans import Dropped, Moved
-from tracker.core.reconciliation.account_health import Health
+from tracker.core.queries.orphaned_deliveries import Dropped, Moved
+from tracker.core.silences.silence import AddedSilence, SilenceRequest
+from tracker.metrics.text_format import TextFormat
 from tracker.web.stream.broadcast import Broadcast
 
 
-class Tracker(Protocol):
-    """The daemon as the surfaces see it. What reads or writes the database raises `StorageError` where it cannot."""
+class VendorFacts(NamedTuple):
+    """What the surfaces show of a vendor. Without `has_progress` the counters of a job are known only at its end."""
+
+    title: str
+    has_progress: bool
+
+
+class Hints(Protocol):
+    """What vendors' webhooks say of accounts. It never waits and never raises."""
+
+    def received(self, account: str, message_id: str, body: bytes) -> None:
+        """The vendor of a configured account has signed this message."""
+
+    def refused(self, account: str, reason: str) -> None:
+        """A message to a configured account is not signed as it should be."""
+
+
+class Daemon(Protocol):
+    """The daemon as the API and the pages use it. A method that reads or writes the database may raise `StorageError`."""
 
     @property
     def config(self) -> Config:
         """The configuration in force."""
+
+    @property
+    def vendors(self) -> Mapping[str, VendorFacts]:
+        """Every vendor that an account can have, by its name."""
 
     @property
     def health(self) -> Health: ...
@@ -26,26 +49,41 @@ class Tracker(Protocol):
     @property
     def broadcast(self) -> Broadcast: ...
 
+    @property
+    def hints(self) -> Hints: ...
+
+    def now(self) -> int:
+        """Unix milliseconds, by the clock of what the database has."""
+
     def reader(self) -> AbstractAsyncContextManager[Reader]:
         """A reader for one request."""
 
+    def archived_content(self, location: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """The content of an archived result file, as the API gave it, in parts. Opening and reading raise `ArchiveError`."""
+
     def outlook(self, job: Mapping[str, Any]) -> Outlook:
-        """What can be said of the future of a job (its JSON)."""
+        """The forecast for a job (its JSON), by what this process has seen of it."""
 
     async def probe(self) -> str | None:
-        """Try the store: what is wrong with it, or None."""
+        """Probe the store; returns the error, or None."""
 
-    def metrics(self) -> bytes:
-        """The metrics in Prometheus's text format; called in a thread."""
+    def metrics(self, format_: TextFormat) -> bytes:
+        """The metrics in this text format; called in a thread."""
 
     async def replay(self, which: Replay) -> ReplayResult:
-        """Make deliveries of a receiver that there is pending again."""
+        """Make deliveries of a configured receiver pending again."""
 
     async def move(self, old: str, new: str) -> Moved:
-        """Give the open deliveries of a receiver that there is no more to one that there is."""
+        """Move the open deliveries of a receiver that is no longer configured to one that is."""
 
     async def drop(self, receiver: str, *, dead: bool) -> Dropped:
-        """Forget the open deliveries of a receiver that there is no more, or the `dead` ones of any."""
+        """Drop the open deliveries of a receiver that is no longer configured, or the `dead` ones of any receiver."""
+
+    async def silence(self, request: SilenceRequest, way: str) -> AddedSilence | None:
+        """Make a silence; None if too many are open. `way` is how it is asked for. Raises as `requested_silence`."""
+
+    async def lift(self, silence_id: str) -> bool:
+        """End a silence; returns whether it was open."""
 
     async def enable(self, receiver: str) -> bool:
-        """Have a receiver that there is tried again at once; whether it was disabled."""
+        """Retry a configured receiver at once; returns whether it was disabled."""

@@ -1,4 +1,4 @@
-"""Owns the static files: those of the package, all known at the start, each under an address that changes with its content."""
+"""Owns the static files of the package; the URL of each changes with its content."""
 
 from hashlib import sha256
 from importlib.resources import files
@@ -29,7 +29,7 @@ class Static:
         self._files = {name: _file(name, content) for name, content in contents.items()}
 
     def path(self, name: str) -> str:
-        """Where the file is, below the base path; raises KeyError where there is none."""
+        """Where the file is, below the base path; raises KeyError if there is none."""
         return f"/static/{name}?{self._files[name].digest}"
 
     def route(self) -> Route:

@@ -1,1 +1,1 @@
-"""What commands take: shared options, and the checking and completion of names."""
+"""Arguments of commands: shared options, checks and completion of names."""

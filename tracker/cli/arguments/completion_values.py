@@ -1,7 +1,7 @@
-"""Owns what a shell offers while a command is typed: names of the configuration, IDs of the log, or nothing, in silence.
+"""Owns the values for shell completion: names of the configuration and IDs of the log; errors are silent.
 
-What is offered stands on the command line next, where a shell would run `$(…)` and obey what else it takes for its own. So
-only plain words are offered; other names and IDs can be typed, and quoted.
+A shell would execute `$(…)` and other syntax in a completed word. So only plain words are offered; other names and IDs can be
+typed in quotes.
 """
 
 import re
@@ -33,6 +33,12 @@ def receivers(ctx: click.Context, _parameter: click.Parameter, incomplete: str) 
     return _names(ctx, receiver_names, incomplete)
 
 
+def vendors(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+    from tracker.providers.vendor_registry import VENDORS  # noqa: PLC0415 - as above
+
+    return _starting([*VENDORS], incomplete)
+
+
 def statuses(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
     from tracker.core.jobs.status import FOLLOWERS  # noqa: PLC0415 - as above
 
@@ -40,18 +46,18 @@ def statuses(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) 
 
 
 def types(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
-    from tracker.core.events.types import TYPES  # noqa: PLC0415 - as above
+    from tracker.core.events.event_type_table import TYPES  # noqa: PLC0415 - as above
 
     return _starting(TYPES, incomplete)
 
 
 def job_ids(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
-    """The newest that begin so."""
+    """The newest jobs whose ID begins so."""
     return _job_ids(ctx, incomplete, active=None)
 
 
 def active_job_ids(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
-    """Those that go on; of those that are over where none does."""
+    """The active jobs whose ID begins so; ended ones if none is active."""
     return _job_ids(ctx, incomplete, active=True) or _job_ids(ctx, incomplete, active=None)
 
 
@@ -59,14 +65,14 @@ def _job_ids(ctx: click.Context, prefix: str, *, active: bool | None) -> "list[C
     import anyio  # noqa: PLC0415 - as above
     from click.shell_completion import CompletionItem  # noqa: PLC0415 - as above
 
-    from tracker.config import database_path  # noqa: PLC0415 - as above
     from tracker.core.errors.config_error import ConfigError  # noqa: PLC0415 - as above
     from tracker.core.errors.storage_error import StorageError  # noqa: PLC0415 - as above
     from tracker.core.queries.filters import JobFilter  # noqa: PLC0415 - as above
+    from tracker.daemon.database_address import configured_database  # noqa: PLC0415 - as above
     from tracker.store.opening import open_reader  # noqa: PLC0415 - as above
 
     async def read() -> Sequence[dict[str, Any]]:
-        async with open_reader(database_path(_config(ctx))) as reader:
+        async with open_reader(configured_database(_config(ctx))) as reader:
             return (await reader.jobs_page(None, JobFilter(prefix=prefix, active=active), MAX_JOB_IDS)).jobs
 
     with suppress(ConfigError, StorageError, OSError):
@@ -93,7 +99,7 @@ def _starting(words: Iterable[str], incomplete: str) -> "list[CompletionItem]":
 
 
 def _config(ctx: click.Context) -> str | None:
-    """The `--config` that stands on the line so far, before the command or behind it."""
+    """The `--config` on the command line so far, before or after the command."""
     given = ctx.params.get("config")
     outer = ctx.parent.params.get("config") if ctx.parent else None
     return given if given is not None else outer

@@ -1,19 +1,25 @@
-"""Owns the notice that no daemon runs: what a command shows then is as old as the last sweep."""
+"""Owns the notice that no daemon runs, so that the output of a command is as old as the last sweep."""
 
-from pathlib import Path
-
-from tracker.cli.formatting import text
-from tracker.cli.formatting.output import echo_error
+from tracker.cli.formatting import quantities
+from tracker.cli.formatting.printing import echo_error
 from tracker.core.events.event import iso
 from tracker.core.events.summary import format_duration
 from tracker.core.ports.reader import Reader
 from tracker.runtime.clock import now
-from tracker.store.file_commands import is_in_use
+from tracker.store.address import DatabaseAddress, PostgresAddress
+from tracker.store.database_file_commands import is_in_use
 
 
-async def warn_without_daemon(database: Path, reader: Reader) -> bool:
-    """Say on standard error that no daemon runs, if none does; whether one does."""
-    if is_in_use(database):
+async def has_daemon(database: DatabaseAddress, reader: Reader) -> bool:
+    """Whether a daemon has the database, or a replica that uses it lives."""
+    if isinstance(database, PostgresAddress):
+        return any(replica["live"] for replica in await reader.replicas())
+    return is_in_use(database)
+
+
+async def warn_without_daemon(database: DatabaseAddress, reader: Reader) -> bool:
+    """Print the notice to standard error if no daemon runs; returns whether one does."""
+    if await has_daemon(database, reader):
         return True
     echo_error(f"no daemon is running; {await last_sweep(reader)}")
     return False
@@ -24,4 +30,4 @@ async def last_sweep(reader: Reader) -> str:
     swept_at = await reader.last_sweep()
     if swept_at is None:
         return "no sweep is recorded"
-    return f"the last sweep was {format_duration((now() - swept_at) / 1000)} ago, at {text.moment(iso(swept_at))}"
+    return f"the last sweep was {format_duration((now() - swept_at) / 1000)} ago, at {quantities.moment(iso(swept_at))}"

@@ -1,9 +1,9 @@
-"""Owns finding a job by its ID or the beginning of it, and what is said where there is none, or more than one."""
+"""Owns the lookup of a job by its ID or the beginning of it, and the errors for no job or several."""
 
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from tracker.cli.process.errors import CommandError
+from tracker.cli.command_errors import CommandError
 from tracker.core.ports.reader import Reader
 from tracker.core.text.escaping import plain
 
@@ -30,7 +30,7 @@ class AmbiguousJobError(CommandError):
 
 
 class EmptyIdError(CommandError):
-    """The beginning of every job's ID is the beginning of none."""
+    """The ID is empty, which every ID begins with."""
 
     status = 2
 
@@ -49,7 +49,7 @@ async def find_job(reader: Reader, given: str, account: str | None) -> dict[str,
 
 
 async def whole_id(reader: Reader, given: str, account: str | None = None) -> str:
-    """The ID that starts so; several accounts may have such a job. A whole ID may be one that is logged later.
+    """The whole ID; several accounts may have such a job. A whole ID may be of a job that is logged later.
 
     Raises `EmptyIdError`, `UnknownJobError` and `AmbiguousJobError`.
     """

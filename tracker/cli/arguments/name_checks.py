@@ -1,4 +1,4 @@
-"""Owns checking the names that a command's filters are given, against the configuration and the log."""
+"""Owns the checks of names in a command's filters, against the configuration and the log."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,25 @@ import click
 from tracker.config import account_names, receiver_names
 from tracker.core.jobs.status import FOLLOWERS
 from tracker.core.ports.reader import Reader
-from tracker.core.queries.names import status_named, unknown_name, unknown_status, unknown_type
+from tracker.core.queries.name_suggestions import status_named, unknown_name, unknown_status, unknown_type
 
 
 def types(_ctx: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    """A callback for globs over event types: each matches one that there is."""
+    """A callback for globs over event types, each of which must match a type."""
     for glob in given:
         if wrong := unknown_type(glob):
             raise click.BadParameter(wrong)
+    return given
+
+
+def provider(_ctx: click.Context, _parameter: click.Parameter, given: str | None) -> str | None:
+    """A callback for the name of a vendor."""
+    if given is None:
+        return None
+    from tracker.providers.vendor_registry import VENDORS  # noqa: PLC0415 - loads the HTTP client, which few commands need
+
+    if wrong := unknown_name(given, VENDORS, "a vendor"):
+        raise click.BadParameter(wrong)
     return given
 
 
@@ -31,7 +42,7 @@ async def check_receiver(reader: Reader, config: str | None, receiver: str | Non
 
 
 async def statuses(reader: Reader, given: Sequence[str]) -> tuple[str, ...]:
-    """The statuses that are meant, as the log writes them; raises `BadParameter` for one that no job has or had."""
+    """The statuses that `given` means, as the log writes them; raises `BadParameter` for one that no job has or had."""
     if all(each.upper() in FOLLOWERS for each in given):
         return tuple(each.upper() for each in given)
     in_log = (await reader.names()).statuses

@@ -10,7 +10,7 @@ from tracker.runtime.clock import now
 
 
 def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--config FILE`; given before the command's name it counts too. The command gets `config: str | None`."""
+    """Add `--config FILE`, which may also be before the command's name. The command gets `config: str | None`."""
     return click.option(
         "--config",
         metavar="FILE",
@@ -22,9 +22,9 @@ def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def examples(*lines: str) -> str:
-    """The end of a command's help: lines that one could type, none of them wrapped. It goes to `epilog`.
+    """The epilog of a command's help: examples, one per line, not wrapped.
 
-    A docstring cannot hold click's mark for that: Python's linters want it raw, and then click prints it.
+    A docstring cannot have click's mark for that: Python's linters want it raw, and then click prints it.
     """
     return "\n".join(["\b", "Examples:", *(f"  batch-tracker {line}" for line in lines)])
 

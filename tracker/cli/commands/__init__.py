@@ -1,1 +1,1 @@
-"""The commands: a module each, whose `command` is what click calls."""
+"""The commands: one module each, with click's `command`."""

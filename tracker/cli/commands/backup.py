@@ -6,12 +6,14 @@ import click
 from rich import filesize
 
 from tracker.cli.arguments.options import config_option, examples
-from tracker.cli.formatting import text
-from tracker.cli.formatting.output import echo
-from tracker.config import database_path
+from tracker.cli.formatting.printing import echo
+from tracker.cli.postgres_backup import BackupByPostgresError, pg_dump
 from tracker.core.errors.storage_error import UnfitTargetError
-from tracker.store.file_commands import back_up
-from tracker.store.reports import Contents
+from tracker.core.text.escaping import plain
+from tracker.daemon.database_address import configured_database
+from tracker.store.address import PostgresAddress
+from tracker.store.database_file_commands import back_up
+from tracker.store.database_file_reports import Contents
 
 
 @click.command(epilog=examples("backup /var/backups/tracker-$(date +%F).db"))
@@ -26,14 +28,17 @@ def command(config: str | None, file: Path, force: bool) -> None:
     """
     if str(file) == "-":
         raise click.UsageError("found '-' for FILE, expected a file: a copy is proved where it lies, not in a pipe")
+    database = configured_database(config)
+    if isinstance(database, PostgresAddress):
+        raise BackupByPostgresError("backup", pg_dump(database, file))
     try:
-        contents = back_up(database_path(config), file, overwrite=force)
+        contents = back_up(database, file, overwrite=force)
     except UnfitTargetError as error:
-        raise click.UsageError(text.plain(error)) from None
-    echo(f"{text.plain(file)}: {holds(contents)}; the log and the jobs agree")
+        raise click.UsageError(plain(error)) from None
+    echo(f"{plain(file)}: {describe_contents(contents)}; the log and the jobs agree")
 
 
-def holds(contents: Contents) -> str:
-    """What a copy holds, in words."""
+def describe_contents(contents: Contents) -> str:
+    """The contents of a copy as text."""
     last = f" up to seq {contents.events}" if contents.events else ""
     return f"{contents.events} events{last}, {contents.jobs} jobs, {filesize.decimal(contents.size)}"

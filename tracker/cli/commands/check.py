@@ -9,21 +9,26 @@ import anyio
 import click
 
 from tracker.cli.arguments.options import config_option, examples
-from tracker.config import Account, Config, database_path
-from tracker.config.api_key_strength import refuse_short_keys
-from tracker.config.plausibility import implausible_settings
+from tracker.cli.database_check import check_postgres, find_orphans, is_watched
+from tracker.cli.gateway_check import limitations
+from tracker.config import Account, Config
+from tracker.config.key_and_token_length import refuse_short_keys
+from tracker.config.loading import raise_mistakes
+from tracker.config.plausibility_warnings import implausible_settings
 from tracker.config.security_warnings import security_warnings
 from tracker.core.errors.provider_failure import Failure
-from tracker.core.errors.storage_error import StorageError
 from tracker.core.jobs.job import Page
 from tracker.core.ports.provider import ListQuery
-from tracker.core.reconciliation.sweep_plan import PAGE_SIZE
 from tracker.core.text.escaping import plain
-from tracker.daemon.configuration import load
-from tracker.daemon.control import is_running
-from tracker.daemon.factory import Network, open_provider
-from tracker.http.client import http_client, tls_context
-from tracker.store.opening import open_reader
+from tracker.daemon.database_address import configured_database, database_address
+from tracker.daemon.load_configuration import load
+from tracker.daemon.network import Network
+from tracker.daemon.provider_factory import open_provider
+from tracker.delivery.notifiers.templates.trial import failing_templates
+from tracker.http.client import tls_context
+from tracker.providers.vendor_registry import VENDORS
+from tracker.runtime.clock import now
+from tracker.store.address import describe
 
 SHOWN_UNREADABLE: Final = 3
 """Jobs whose mistakes are shown."""
@@ -31,69 +36,75 @@ SHOWN_UNREADABLE: Final = 3
 
 @click.command(epilog=examples("check --online", "check --running"))
 @config_option
-@click.option("--online", is_flag=True, help="Send one request to the API of each account.")
+@click.option("--online", is_flag=True, help="Send a request to the API of each account, and connect to PostgreSQL.")
 @click.option("--running", is_flag=True, help="Check only that a daemon has the database and answers.")
 def command(config: str | None, online: bool, running: bool) -> None:
-    """Check the configuration, and warn of what is insecure about it; with --online one call per account too.
+    """Check the configuration, and warn of insecure settings; with --online also send one request per account.
 
-    A database that exists is read: deliveries and jobs of receivers and accounts that the configuration lacks are warned of.
+    A template of messages is tried on a sample of each event type that its receiver gets.
 
-    With --running nothing is checked but that the daemon lives, wherever it listens; this needs no secret. For a container's
-    health check.
+    Where `base_url` is not the vendor's own it sends up to two more: a gateway may lack pages or filters, which it says.
+
+    With --online it connects to PostgreSQL, too, if the database is one: it checks the server's version, the schema, the rights
+    of the user, and whether notifications arrive. It changes nothing.
+
+    If the database exists, it also warns of deliveries and jobs of receivers and accounts that the configuration lacks.
+
+    With --running it only checks that the daemon lives, at whatever address it listens; on PostgreSQL, that the replica of this
+    name does. This needs no secret but a database URL, and suits a container's health check.
     """
     if running:
-        _check_running(database_path(config))
-        return
+        sys.exit(not anyio.run(is_watched, configured_database(config)))
     loaded = refuse_short_keys(load(config))
+    raise_mistakes(loaded, [*failing_templates(loaded, now())])
     click.echo(f"{loaded.source or 'defaults and $MISTRAL_API_KEY'}: valid")
-    click.echo(f"database  {loaded.storage.path}")
+    click.echo(f"database  {describe(database_address(loaded.storage))}")
     click.echo("".join(f"listen    {each.host} port {each.port}\n" for each in loaded.http.listen), nl=False)
-    click.echo("".join(f"account   {account.name} at {account.base_url}\n" for account in loaded.accounts), nl=False)
-    click.echo("".join(f"receiver  {receiver.name} ({receiver.kind})\n" for receiver in loaded.receivers), nl=False)
-    for warning in (*implausible_settings(loaded), *map(str, security_warnings(loaded)), *anyio.run(_left_behind, loaded)):
+    for account in loaded.accounts:
+        click.echo(f"account   {account.name} ({account.provider}) at {account.base_url}")
+    if loaded.results.archive:
+        archived = ", ".join(account.name for account in loaded.archived_accounts())
+        click.echo(f"results   {loaded.results.archive} of {archived or 'no account'}")
+    for receiver in loaded.receivers:
+        click.echo(f"receiver  {receiver.name} ({receiver.kind}{f': {receiver.service}' if receiver.service else ''})")
+    if loaded.telemetry.traces:
+        click.echo(f"traces    to {loaded.telemetry.endpoint}")
+    for warning in (*implausible_settings(loaded), *map(str, security_warnings(loaded)), *anyio.run(_orphans, loaded)):
         click.echo(f"warning   {plain(warning)}", err=True)
-    if online and not anyio.run(_ask_all, loaded):
+    if online and not anyio.run(_check_online, loaded):
         sys.exit(1)
 
 
-def _check_running(database: Path) -> None:
-    if not anyio.run(_is_running, database):
-        click.echo(f"{database}: no daemon answers for it", err=True)
-        sys.exit(1)
-    click.echo(f"{database}: its daemon is running")
+async def _orphans(config: Config) -> list[str]:
+    """The orphans in an existing file: without --online no server is asked."""
+    database = database_address(config.storage)
+    return await find_orphans(config, database) if isinstance(database, Path) and database.exists() else []
 
 
-async def _is_running(database: Path) -> bool:
-    async with http_client(tls_context()) as http:
-        return await is_running(database, http)
+async def _check_online(config: Config) -> bool:
+    database = database_address(config.storage)
+    is_usable = isinstance(database, Path) or await check_postgres(config, database)
+    return await _check_accounts(config) and is_usable
 
 
-async def _left_behind(config: Config) -> list[str]:
-    """What an existing database has of receivers and accounts that the configuration lacks."""
-    if not config.storage.path.exists():
-        return []
-    try:
-        async with open_reader(config.storage.path) as reader:
-            orphans = await reader.orphans([each.name for each in config.receivers], [each.name for each in config.accounts])
-    except StorageError as error:
-        return [str(error)]
-    return [*orphans.sentences()]
+async def _check_accounts(config: Config) -> bool:
+    return all([await _check_account(config, account) for account in config.accounts])
 
 
-async def _ask_all(config: Config) -> bool:
-    return all([await _ask(config, account) for account in config.accounts])
-
-
-async def _ask(config: Config, account: Account) -> bool:
-    """Ask for a page of jobs, as many as one call gives; whether they came and all of them can be read."""
+async def _check_account(config: Config, account: Account) -> bool:
+    """Request a page of jobs; returns whether that succeeded, all of them can be read, and sweeps can be complete."""
     async with open_provider(account, Network(tls_context(), config.proxies)) as provider:
-        answer = await provider.list_jobs(ListQuery(), page=0, page_size=PAGE_SIZE)
-    went_well = isinstance(answer, Page) and not answer.malformed
-    click.echo(f"account   {account.name}: {plain(_told(answer))}", err=not went_well)
+        answer = await provider.list_jobs(ListQuery(), token=None, page_size=provider.capabilities.page_size)
+        went_well = isinstance(answer, Page) and not answer.malformed
+        click.echo(f"account   {account.name}: {plain(_describe_answer(answer))}", err=not went_well)
+        if isinstance(answer, Page) and account.base_url != VENDORS[account.provider].base_url:
+            async for each in limitations(provider, answer):
+                click.echo(f"account   {account.name}: {plain(each.text)}", err=True)
+                went_well = went_well and not each.hinders_sweeps
     return went_well
 
 
-def _told(answer: Page | Failure) -> str:
+def _describe_answer(answer: Page | Failure) -> str:
     if isinstance(answer, Failure):
         return f"{answer.reason}: {answer.detail}"
     count = "an unknown number of" if answer.total is None else str(answer.total)
@@ -112,4 +123,4 @@ def _unreadable(page: Page) -> str:
     more = len(page.malformed) - sum(count for _, count in counted)
     if more:
         shown.append(f"and {more} more")
-    return f"; {len(page.malformed)} of the {len(page)} asked for cannot be read and are not watched: {'; '.join(shown)}"
+    return f"; {len(page.malformed)} of the {len(page)} on the page cannot be read and are not watched: {'; '.join(shown)}"

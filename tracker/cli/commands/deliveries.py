@@ -12,11 +12,13 @@ from tracker.cli.arguments.completion_values import job_ids, receivers
 from tracker.cli.arguments.daemon_notice import warn_without_daemon
 from tracker.cli.arguments.job_lookup import whole_id
 from tracker.cli.arguments.options import config_option, examples, json_option
-from tracker.cli.formatting import text
-from tracker.cli.formatting.output import echo_error, echo_json
-from tracker.config import database_path
+from tracker.cli.formatting import job_description, quantities
+from tracker.cli.formatting.json_output import echo_json
+from tracker.cli.formatting.printing import echo_error
 from tracker.core.deliveries.delivery import State
 from tracker.core.queries.filters import DeliveryFilter
+from tracker.core.text.escaping import plain
+from tracker.daemon.database_address import configured_database
 from tracker.store.opening import open_reader
 
 SHOWN: Final = 100
@@ -25,7 +27,7 @@ SHOWN: Final = 100
 _WHOLE: Final = 150
 """Columns from which on whole IDs and years are shown."""
 
-_COLOURS: Final = {"pending": "cyan", "delivered": "green", "dead": "red", "superseded": "dim"}
+_COLORS: Final = {"pending": "cyan", "delivered": "green", "dead": "red", "superseded": "dim", "silenced": "yellow"}
 
 
 @click.command(
@@ -97,19 +99,19 @@ def command(
 
 
 def _change(config: str | None, moved: tuple[str, str] | None, dropped: str | None, states: set[str], *, others: bool) -> None:
-    """What --move and --drop do; nothing else is given with them but `--state dead`."""
+    """Run --move or --drop, which allow no other option than `--state dead`."""
     if others or (moved and (dropped is not None or states)) or states - {"dead"}:
         raise click.UsageError("--move stands alone, and --drop with nothing but --state dead")
-    from tracker.cli.process import orphan_cleanup  # noqa: PLC0415 - only who changes something needs what writes
+    from tracker.cli.deliveries import move_and_drop  # noqa: PLC0415 - only who changes something needs what writes
 
     if moved:
-        orphan_cleanup.move(config, *moved)
+        move_and_drop.move(config, *moved)
     elif dropped is not None:
-        orphan_cleanup.drop(config, dropped, dead=bool(states))
+        move_and_drop.drop(config, dropped, dead=bool(states))
 
 
 async def _list(config: str | None, which: DeliveryFilter, limit: int | None, take: Callable[[dict[str, Any]], object]) -> None:
-    database = database_path(config)
+    database = configured_database(config)
     async with open_reader(database) as reader:
         await warn_without_daemon(database, reader)
         if which.job is not None:
@@ -123,20 +125,20 @@ async def _list(config: str | None, which: DeliveryFilter, limit: int | None, ta
 
 
 def _show(deliveries: Sequence[dict[str, Any]]) -> None:
-    from tracker.cli.formatting import terminal  # noqa: PLC0415 - rich takes longer to load than the deliveries
+    from tracker.cli.formatting import table_layout, terminal  # noqa: PLC0415 - rich takes longer to load than the deliveries
 
     console = terminal.console()
     columns = (
-        terminal.Column("seq", right=True),
-        terminal.Column("receiver", most=20),
-        terminal.Column("event", rank=1),
-        terminal.Column("job", rank=4),
-        terminal.Column("state"),
-        terminal.Column("attempts", rank=5, right=True),
-        terminal.Column("due or ended", rank=3),
-        terminal.Column("last result", rank=2, most=200, gives=True),
+        table_layout.Column("seq", right=True),
+        table_layout.Column("receiver", most=20),
+        table_layout.Column("event", rank=1),
+        table_layout.Column("job", rank=4),
+        table_layout.Column("state"),
+        table_layout.Column("attempts", rank=5, right=True),
+        table_layout.Column("due or ended", rank=3),
+        table_layout.Column("last result", rank=2, most=200, shrinks=True),
     )
-    console.print(terminal.table(columns, _rows(deliveries, whole=console.width >= _WHOLE), console.width))
+    console.print(table_layout.table(columns, _rows(deliveries, whole=console.width >= _WHOLE), console.width))
 
 
 def _rows(deliveries: Sequence[dict[str, Any]], *, whole: bool) -> Iterator[Sequence[Any]]:
@@ -144,13 +146,13 @@ def _rows(deliveries: Sequence[dict[str, Any]], *, whole: bool) -> Iterator[Sequ
 
     for delivery in deliveries:
         state, attempts, job = delivery["state"], delivery["attempts"], delivery["job"]
-        moment = text.moment(delivery["due_at"] if state == "pending" else delivery["ended_at"])
+        moment = quantities.moment(delivery["ended_at"] or delivery["due_at"])
         yield (
             str(delivery["seq"]),
-            text.plain(delivery["receiver"]),
-            text.plain(delivery["type"]),
-            "-" if job is None else text.plain(job) if whole else text.short_id({"id": job}),
-            Text(state, style=_COLOURS[state]),
+            plain(delivery["receiver"]),
+            plain(delivery["type"]),
+            "-" if job is None else plain(job) if whole else job_description.short_id({"id": job}),
+            Text(state, style=_COLORS[state]),
             str(len(attempts)),
             f"due {moment if whole else moment[5:]}" if state == "pending" else moment if whole else moment[5:],
             _last_result(attempts[-1]) if attempts else "-",
@@ -158,4 +160,4 @@ def _rows(deliveries: Sequence[dict[str, Any]], *, whole: bool) -> Iterator[Sequ
 
 
 def _last_result(attempt: dict[str, Any]) -> str:
-    return " ".join(text.plain(each) for each in (attempt["result"], attempt["detail"]) if each)
+    return " ".join(plain(each) for each in (attempt["result"], attempt["detail"]) if each)

@@ -1,4 +1,4 @@
-"""Owns `batch-tracker events`: the log, as it is and as it grows."""
+"""Owns `batch-tracker events`: the log, and with --follow also new events."""
 
 import json
 import sys
@@ -11,27 +11,30 @@ import click
 from msgspec.structs import replace
 
 from tracker.cli.arguments import name_checks
-from tracker.cli.arguments.completion_values import accounts, job_ids, statuses, types
-from tracker.cli.arguments.daemon_notice import warn_without_daemon
+from tracker.cli.arguments.completion_values import accounts, job_ids, statuses, types, vendors
+from tracker.cli.arguments.daemon_notice import has_daemon, warn_without_daemon
 from tracker.cli.arguments.job_lookup import whole_id
 from tracker.cli.arguments.options import config_option, examples, json_option, moment
-from tracker.cli.formatting import text
-from tracker.cli.formatting.output import echo_error, echo_stored_json
-from tracker.cli.process.interrupt import until_signal
-from tracker.config import database_path
+from tracker.cli.formatting import event_text, quantities
+from tracker.cli.formatting.json_output import echo_stored_json
+from tracker.cli.formatting.printing import echo_error
+from tracker.cli.stop_signals import until_signal
+from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import iso
 from tracker.core.ports.reader import Reader
 from tracker.core.queries.filters import EventFilter
-from tracker.core.queries.pages import Span
-from tracker.store.file_commands import is_in_use
+from tracker.core.queries.pagination import Span
+from tracker.core.text.escaping import plain
+from tracker.daemon.database_address import configured_database
+from tracker.store.address import DatabaseAddress
 from tracker.store.opening import open_reader
 
-STILL_THERE: Final = 2.0
-"""Seconds between looks whether a daemon runs: its death is no commit."""
+DAEMON_CHECK_INTERVAL: Final = 2.0
+"""Seconds between checks whether a daemon runs: its end is no commit that can be awaited."""
 
 _PAGE: Final = 500
 _CUTS: Final = ((100, 0), (70, len("2025-")), (0, len("2025-06-25 ")))
-"""From so many columns on, so much is left out of a time."""
+"""The least number of columns, and the characters that are cut from the front of a time at that width."""
 
 
 @click.command(
@@ -57,6 +60,13 @@ _CUTS: Final = ((100, 0), (70, len("2025-")), (0, len("2025-06-25 ")))
 @click.option("--job", metavar="ID", shell_complete=job_ids, help="Show only the events of this job; its ID, or the beginning.")
 @click.option("--account", metavar="NAME", shell_complete=accounts, help="Show only the events of this account.")
 @click.option(
+    "--provider",
+    metavar="NAME",
+    shell_complete=vendors,
+    callback=name_checks.provider,
+    help="Show only events of jobs of this vendor, such as 'mistral'.",
+)
+@click.option(
     "--status",
     "statuses",
     multiple=True,
@@ -71,54 +81,67 @@ _CUTS: Final = ((100, 0), (70, len("2025-")), (0, len("2025-06-25 ")))
 @click.option("--until", metavar="TIME", callback=moment, help="Show only events observed before this time.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Show only the last N events.")
 @click.option("--follow", "-f", is_flag=True, help="Show new events too, as they are logged, until Ctrl-C.")
-def command(config: str | None, as_json: bool, after: int, limit: int | None, follow: bool, **asked: Any) -> None:
+def command(config: str | None, as_json: bool, after: int, limit: int | None, follow: bool, **filters: Any) -> None:
     """List the log in its order, one event a line."""
-    which = _filter(**asked)
+    which = _filter(**filters)
     show = echo_stored_json if as_json else _printer()
 
     async def work() -> None:
-        database = database_path(config)
+        database = configured_database(config)
         async with open_reader(database) as reader:
             await name_checks.check_account(reader, config, which.account)
             wanted = replace(which, statuses=await name_checks.statuses(reader, which.statuses))
             if wanted.job is not None:
                 wanted = replace(wanted, job=await whole_id(reader, wanted.job, wanted.account))
-            await _list(reader, after, wanted, limit, show, _Watch(database, reader) if follow else None)
+            await _list(reader, after, wanted, limit, show, _LogWatch(database, reader) if follow else None)
 
     status = anyio.run(until_signal, work)
     if not follow:  # there Ctrl-C is how one ends it
         sys.exit(status)
 
 
-def _filter(*, statuses: tuple[str, ...], since: int | None, until: int | None, **asked: Any) -> EventFilter:
+def _filter(*, statuses: tuple[str, ...], since: int | None, until: int | None, **filters: Any) -> EventFilter:
     return EventFilter(
         statuses=statuses,
         since=None if since is None else iso(since),
         until=None if until is None else iso(until),
-        **asked,
+        **filters,
     )
 
 
-class _Watch:
-    """Waits for more of the log, and says on standard error when no daemon writes it, and when one does again."""
+class _LogWatch:
+    """Waits for new events, and prints notices to standard error when the daemon stops or starts."""
 
-    def __init__(self, database: Path, reader: Reader) -> None:
+    def __init__(self, database: DatabaseAddress, reader: Reader) -> None:
         self._database = database
         self._reader = reader
         self._daemon_runs = True
+        self._is_database_away = False
 
-    async def more(self) -> None:
+    async def wait_for_database(self, error: StorageError) -> None:
+        """Wait a while after a failed read of PostgreSQL, which comes back; raises the error of a file."""
+        if isinstance(self._database, Path):
+            raise error
+        if not self._is_database_away:
+            echo_error(f"the log cannot be read, and is tried again: {plain(error)}")
+        self._is_database_away = True
+        await anyio.sleep(DAEMON_CHECK_INTERVAL)
+
+    async def wait_for_more(self) -> None:
         """Return once the log may have grown."""
+        if self._is_database_away:
+            echo_error("the log can be read again")
+            self._is_database_away = False
         while True:
-            await self._look()
-            with anyio.move_on_after(STILL_THERE) as nothing_new:
+            await self._check_daemon()
+            with anyio.move_on_after(DAEMON_CHECK_INTERVAL) as nothing_new:
                 await self._reader.wait_for_change()
             if not nothing_new.cancelled_caught:
                 return
 
-    async def _look(self) -> None:
+    async def _check_daemon(self) -> None:
         if not self._daemon_runs:
-            self._daemon_runs = is_in_use(self._database)
+            self._daemon_runs = await has_daemon(self._database, self._reader)
             if self._daemon_runs:
                 echo_error("a daemon is running again")
         else:
@@ -126,7 +149,7 @@ class _Watch:
 
 
 async def _list(
-    reader: Reader, after: int, which: EventFilter, limit: int | None, show: Callable[[str], None], watch: _Watch | None
+    reader: Reader, after: int, which: EventFilter, limit: int | None, show: Callable[[str], None], watch: _LogWatch | None
 ) -> None:
     last = await reader.last_seq()
     if after > last:
@@ -136,17 +159,22 @@ async def _list(
             show(body)
         after = max(after, last)
     while limit is None or watch:
-        while page := await reader.events(after, which):
-            for seq, body in page:
-                show(body)
-                after = seq
-        if watch is None:
-            return
-        await watch.more()
+        try:
+            while page := await reader.events(after, which):
+                for seq, body in page:
+                    show(body)
+                    after = seq
+            if watch is None:
+                return
+            await watch.wait_for_more()
+        except StorageError as error:
+            if watch is None:
+                raise
+            await watch.wait_for_database(error)
 
 
 async def _newest(reader: Reader, span: Span, which: EventFilter, limit: int) -> list[tuple[int, str]]:
-    """The last `limit` events of `span`, the last first."""
+    """The last `limit` events of `span`, the newest first."""
     found: list[tuple[int, str]] = []
     while len(found) < limit:
         page = await reader.events_page(span, which, min(limit - len(found), _PAGE))
@@ -160,16 +188,16 @@ async def _newest(reader: Reader, span: Span, which: EventFilter, limit: int) ->
 def _printer() -> Callable[[str], None]:
     from rich.text import Text  # noqa: PLC0415 - rich takes longer to load than the log
 
-    from tracker.cli.formatting import terminal  # noqa: PLC0415 - as above
+    from tracker.cli.formatting import colored_text, terminal  # noqa: PLC0415 - as above
 
     console = terminal.console()
 
     def show(body: str) -> None:
         event = json.loads(body)
-        observed = text.moment(event["observed_at"])
+        observed = quantities.moment(event["observed_at"])
         when = observed[next(cut for least, cut in _CUTS if console.width >= least) :]
-        subject = text.subject(event, short=console.is_terminal)
-        line = Text(f"{event['seq']:>6}  {when}  {subject}  ").append_text(terminal.event_words(event))
+        subject = event_text.subject(event, short=console.is_terminal)
+        line = Text(f"{event['seq']:>6}  {when}  {subject}  ").append_text(colored_text.event_words(event))
         console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
 
     return show

@@ -1,4 +1,4 @@
-"""Owns `batch-tracker job`: one job, and what happened to it."""
+"""Owns `batch-tracker job`: one job and its timeline."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,16 +12,17 @@ from tracker.cli.arguments.completion_values import accounts, job_ids
 from tracker.cli.arguments.daemon_notice import warn_without_daemon
 from tracker.cli.arguments.job_lookup import find_job
 from tracker.cli.arguments.options import config_option, examples, json_option
-from tracker.cli.formatting import text
-from tracker.cli.formatting.output import echo_json
-from tracker.config import database_path
+from tracker.cli.formatting import job_description, quantities
+from tracker.cli.formatting.json_output import echo_json
 from tracker.core.events.event import iso
 from tracker.core.events.summary import format_duration
 from tracker.core.events.timeline import Step, steps
-from tracker.core.jobs.job import time_of
+from tracker.core.jobs.job_reading import time_of
 from tracker.core.jobs.request_errors import error_sentences
 from tracker.core.jobs.title import job_title
 from tracker.core.queries.filters import EventFilter
+from tracker.core.text.escaping import plain
+from tracker.daemon.database_address import configured_database
 from tracker.store.opening import open_reader
 
 _ERRORS_SHOWN: Final = 5
@@ -32,7 +33,7 @@ _SHOWN_ABOVE = (
     *("id", "status", "total_requests", "completed_requests", "succeeded_requests", "failed_requests"),
     *("errors", "errors_omitted"),
 )
-_TIMES = ("created_at", "started_at", "completed_at")
+_TIMES = ("created_at", "started_at", "completed_at", "expires_at")
 _SEEN = ("first_seen_at", "observed_at")
 
 
@@ -42,9 +43,9 @@ _SEEN = ("first_seen_at", "observed_at")
 @json_option
 @click.option("--account", metavar="NAME", shell_complete=accounts, help="Show only a job of this account.")
 def command(job_id: str, config: str | None, as_json: bool, account: str | None) -> None:
-    """Show one job, why it went wrong if it did, and its timeline.
+    """Show one job, its failure reason if there is one, and its timeline.
 
-    The beginning of its ID is enough where no other job's ID starts with it.
+    The beginning of its ID is enough if no other job's ID starts with it.
     """
     job, events = anyio.run(_read, config, job_id, account)
     if as_json:
@@ -54,7 +55,7 @@ def command(job_id: str, config: str | None, as_json: bool, account: str | None)
 
 
 async def _read(config: str | None, job_id: str, account: str | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    database = database_path(config)
+    database = configured_database(config)
     async with open_reader(database) as reader:
         await name_checks.check_account(reader, config, account)
         await warn_without_daemon(database, reader)
@@ -70,29 +71,31 @@ async def _read(config: str | None, job_id: str, account: str | None) -> tuple[d
 def _show(job: Mapping[str, Any], events: Sequence[dict[str, Any]]) -> None:
     from rich.text import Text  # noqa: PLC0415 - rich takes longer to load than the job
 
-    from tracker.cli.formatting import terminal  # noqa: PLC0415 - as above
+    from tracker.cli.formatting import colored_text, table_layout, terminal  # noqa: PLC0415 - as above
 
     console = terminal.console()
-    console.print(Text.assemble((text.plain(job["id"]), "bold"), "  ", terminal.status(job), "  ", text.progress(job)))
+    console.print(
+        Text.assemble((plain(job["id"]), "bold"), "  ", colored_text.status(job), "  ", job_description.progress(job))
+    )
     for line in error_sentences(job, _ERRORS_SHOWN):
         console.print(Text(f"  {line}", style="red"))
     if title := job_title(job):
         console.print(Text(title))
-    properties = (terminal.Column(""), terminal.Column("", most=terminal.PIPED, gives=True))
-    console.print(terminal.table(properties, _properties(job), console.width))
+    properties = (table_layout.Column(""), table_layout.Column("", most=terminal.PIPED_WIDTH, shrinks=True))
+    console.print(table_layout.table(properties, _properties(job), console.width))
     console.print()
     cut = 0 if console.width >= _WITH_YEARS else len("2025-")
     columns = (
-        terminal.Column("seq", right=True, rank=2),
-        terminal.Column("observed"),
-        terminal.Column("after", rank=1, right=True),
-        terminal.Column("event", most=terminal.PIPED, gives=True),
+        table_layout.Column("seq", right=True, rank=2),
+        table_layout.Column("observed"),
+        table_layout.Column("after", rank=1, right=True),
+        table_layout.Column("event", most=terminal.PIPED_WIDTH, shrinks=True),
     )
     rows = (
-        (str(step.last["seq"]), text.moment(step.last["observed_at"])[cut:], _gap(step), terminal.step_words(step))
+        (str(step.last["seq"]), quantities.moment(step.last["observed_at"])[cut:], _gap(step), colored_text.step_words(step))
         for step in steps(events)
     )
-    console.print(terminal.table(columns, rows, console.width))
+    console.print(table_layout.table(columns, rows, console.width))
 
 
 def _gap(step: Step) -> str:
@@ -105,7 +108,7 @@ def _properties(job: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             continue
         shown = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
         if name in _TIMES and time_of(job, name) is not None:
-            shown = text.moment(iso(value * 1000))
+            shown = quantities.moment(iso(value * 1000))
         if name in _SEEN:
-            shown = text.moment(value)
-        yield text.plain(name), text.plain(shown)
+            shown = quantities.moment(value)
+        yield plain(name), plain(shown)

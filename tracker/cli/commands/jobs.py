@@ -1,4 +1,4 @@
-"""Owns `batch-tracker jobs`: the jobs that the log knows."""
+"""Owns `batch-tracker jobs`: the list of jobs."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
@@ -9,15 +9,17 @@ import click
 import msgspec
 
 from tracker.cli.arguments import name_checks
-from tracker.cli.arguments.completion_values import accounts, job_ids, statuses
+from tracker.cli.arguments.completion_values import accounts, job_ids, statuses, vendors
 from tracker.cli.arguments.daemon_notice import warn_without_daemon
 from tracker.cli.arguments.options import config_option, examples, json_option, moment
-from tracker.cli.formatting import text
-from tracker.cli.formatting.output import echo_error, echo_json
-from tracker.config import database_path
+from tracker.cli.formatting import job_description
+from tracker.cli.formatting.json_output import echo_json
+from tracker.cli.formatting.printing import echo_error
 from tracker.core.events.summary import format_duration
 from tracker.core.ports.reader import Reader
-from tracker.core.queries.filters import JobFilter, in_turn
+from tracker.core.queries.filters import JobFilter, in_display_order
+from tracker.core.text.escaping import plain
+from tracker.daemon.database_address import configured_database
 from tracker.runtime.clock import now
 from tracker.store.opening import open_reader
 
@@ -41,6 +43,13 @@ _ABOUT: Final = 24
 @json_option
 @click.option("--account", metavar="NAME", shell_complete=accounts, help="Show only the jobs of this account.")
 @click.option(
+    "--provider",
+    metavar="NAME",
+    shell_complete=vendors,
+    callback=name_checks.provider,
+    help="Show only jobs of this vendor, such as 'mistral'.",
+)
+@click.option(
     "--status",
     "statuses",
     multiple=True,
@@ -57,12 +66,13 @@ _ABOUT: Final = 24
 )
 @click.option("--until", metavar="TIME", callback=moment, help="Show only jobs created before this time.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help=f"Show at most N.  [default: {SHOWN}; with --json, all]")
-def command(config: str | None, as_json: bool, limit: int | None, **asked: Any) -> None:
-    """List the jobs: those that run, those that wait, then those that have ended, the last to end first.
+def command(config: str | None, as_json: bool, limit: int | None, **filters: Any) -> None:
+    """List the jobs: running jobs, queued jobs, then ended jobs, the last to end first.
 
-    A job leads with what its metadata calls it, and a job that went wrong with the reason.
+    A job is shown with its title from the metadata, and a failed job with the reason. Where the jobs are of several vendors,
+    each is shown with its own.
     """
-    which = _filter(**asked)
+    which = _filter(**filters)
     if as_json:
         anyio.run(_each, config, which, limit or _ANY, echo_json)
         return
@@ -77,32 +87,32 @@ def command(config: str | None, as_json: bool, limit: int | None, **asked: Any) 
         echo_error(f"These are the first {shown:,}; --limit N shows more of them, --json all.")
 
 
-def _filter(*, statuses: tuple[str, ...], job: str, since: int | None, until: int | None, **asked: Any) -> JobFilter:
+def _filter(*, statuses: tuple[str, ...], job: str, since: int | None, until: int | None, **filters: Any) -> JobFilter:
     return JobFilter(
         statuses=statuses,
         prefix=job,
         created_after=None if since is None else -(-since // 1000) - 1,
         created_before=None if until is None else -(-until // 1000),
-        **asked,
+        **filters,
     )
 
 
 async def _each(config: str | None, which: JobFilter, limit: int, take: Callable[[dict[str, Any]], object]) -> None:
-    database = database_path(config)
+    database = configured_database(config)
     async with open_reader(database) as reader:
         await warn_without_daemon(database, reader)
         await name_checks.check_account(reader, config, which.account)
         which = msgspec.structs.replace(which, statuses=await name_checks.statuses(reader, which.statuses))
         numbers = count(1)
-        async for job in _in_turn(reader, which, min(limit, _PAGE)):
+        async for job in _in_display_order(reader, which, min(limit, _PAGE)):
             take(job)
             if next(numbers) == limit:
                 return
 
 
-async def _in_turn(reader: Reader, which: JobFilter, at_once: int) -> AsyncIterator[dict[str, Any]]:
+async def _in_display_order(reader: Reader, which: JobFilter, at_once: int) -> AsyncIterator[dict[str, Any]]:
     known = {status for counts in (await reader.job_counts()).values() for status in counts}
-    for part in in_turn(which, known):
+    for part in in_display_order(which, known):
         after = None
         while True:
             page = await reader.jobs_page(after, part, at_once)
@@ -114,30 +124,34 @@ async def _in_turn(reader: Reader, which: JobFilter, at_once: int) -> AsyncItera
 
 
 def _show(jobs: list[dict[str, Any]]) -> None:
-    from tracker.cli.formatting import terminal  # noqa: PLC0415 - rich takes longer to load than the jobs
+    from tracker.cli.formatting import table_layout, terminal  # noqa: PLC0415 - rich takes longer to load than the jobs
 
     console = terminal.console()
+    vendors = (table_layout.Column("vendor", rank=4),) if len({job["provider"] for job in jobs}) > 1 else ()
     columns = (
-        terminal.Column("status", most=22),
-        terminal.Column("job"),
-        terminal.Column("account", rank=3, most=20),
-        terminal.Column("created", rank=2),
-        terminal.Column("progress"),
-        terminal.Column("about", rank=1, most=80, gives=True, keeps=_ABOUT),
+        table_layout.Column("status", most=22),
+        table_layout.Column("job"),
+        table_layout.Column("account", rank=3, most=20),
+        *vendors,
+        table_layout.Column("created", rank=2),
+        table_layout.Column("progress"),
+        table_layout.Column("about", rank=1, most=80, shrinks=True, keeps=_ABOUT),
     )
-    console.print(terminal.table(columns, _rows(jobs, whole=console.width >= terminal.WHOLE_IDS), console.width))
+    rows = _rows(jobs, whole=console.width >= table_layout.WHOLE_IDS, with_vendor=bool(vendors))
+    console.print(table_layout.table(columns, rows, console.width))
 
 
-def _rows(jobs: list[dict[str, Any]], *, whole: bool) -> Iterator[tuple[Any, ...]]:
-    from tracker.cli.formatting import terminal  # noqa: PLC0415 - as above
+def _rows(jobs: list[dict[str, Any]], *, whole: bool, with_vendor: bool) -> Iterator[tuple[Any, ...]]:
+    from tracker.cli.formatting import colored_text  # noqa: PLC0415 - as above
 
     at = now() / 1000
     for job in jobs:
         yield (
-            terminal.status(job),
-            text.plain(job["id"]) if whole else text.short_id(job),
-            text.plain(job["account"]),
+            colored_text.status(job),
+            plain(job["id"]) if whole else job_description.short_id(job),
+            plain(job["account"]),
+            *((plain(job["provider"]),) if with_vendor else ()),
             f"{format_duration(at - job['created_at'])} ago",
-            text.progress(job),
-            text.about(job),
+            job_description.progress(job),
+            job_description.about(job),
         )

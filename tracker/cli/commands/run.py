@@ -11,12 +11,13 @@ import structlog
 
 from tracker.cli.arguments.options import config_option, examples
 from tracker.config import Config
-from tracker.config.api_key_strength import refuse_short_keys
+from tracker.config.key_and_token_length import refuse_short_keys
 from tracker.config.systemd_service import read_service
 from tracker.core.errors.listen_error import ListenError
 from tracker.core.errors.storage_error import StorageError
-from tracker.daemon import lifecycle as daemon
-from tracker.daemon.configuration import load
+from tracker.daemon.load_configuration import load
+from tracker.daemon.reload import Reading
+from tracker.daemon.signals import run_until_signal
 from tracker.logs import setup as log
 from tracker.logs.throttling import LogThrottle
 from tracker.runtime.task_groups import task_group
@@ -57,11 +58,11 @@ def _raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _run(config: Config, read: daemon.Reading, logging: log.Log) -> None:
+async def _run(config: Config, read: Reading, logging: log.Log) -> None:
     """Run the daemon, and flush the throttled log lines when they are due."""
     async with task_group() as group:
         group.start_soon(_flush_when_due, logging.throttle)
-        await daemon.run(config, read, read_service(), logging.redaction.add)
+        await run_until_signal(config, read, read_service(), logging.redaction.add)
         group.cancel_scope.cancel()
 
 

@@ -1,7 +1,7 @@
-"""Owns `batch-tracker wait`: waiting until jobs are over, and an exit status that says whether all of them succeeded."""
+"""Owns `batch-tracker wait`: it waits until jobs have ended; its exit status is 0 if all succeeded."""
 
 import sys
-from typing import Final
+from functools import partial
 
 import anyio
 import click
@@ -9,20 +9,13 @@ import click
 from tracker.cli.arguments.completion_values import accounts, active_job_ids
 from tracker.cli.arguments.options import config_option, duration
 from tracker.cli.formatting import terminal
-from tracker.cli.formatting.output import echo_error
-from tracker.cli.process.interrupt import until_signal
+from tracker.cli.formatting.printing import echo_error
+from tracker.cli.stop_signals import until_signal
 from tracker.cli.wait.exit_status import exit_status
 from tracker.cli.wait.result import summary
-from tracker.cli.wait.state import TIMED_OUT, Waiting
-from tracker.cli.wait.view import Bars, Lines
-from tracker.cli.wait.waiter import Waiter
-from tracker.config import account_names
-from tracker.core.errors.config_error import ConfigError
-from tracker.http.client import http_client, tls_context
-from tracker.runtime.task_groups import task_group
-
-TICK: Final = 0.25
-"""Seconds between two pictures on a terminal."""
+from tracker.cli.wait.state import Waiting
+from tracker.cli.wait.view import BarView, LineView
+from tracker.cli.wait.wait_loop import check_configured, wait_until_over
 
 _EPILOG = """
 \b
@@ -52,7 +45,7 @@ Exit status:
     help="Wait only for jobs of this account; without it, each account is tried in turn.",
 )
 @click.option("--timeout", metavar="TIME", callback=duration("0s", "365d"), help='Wait at most this long, such as "2h30m".')
-@click.option("--allow-partial", is_flag=True, help="Count a job as a success also where only some of its requests succeeded.")
+@click.option("--allow-partial", is_flag=True, help="Count a job as a success also if only some of its requests succeeded.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line as each job ends; `result` says how.")
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing; the exit status says how it went.")
 def command(
@@ -66,17 +59,17 @@ def command(
 ) -> None:
     """Wait until jobs are over, and show how each ended and which files to download.
 
-    The beginning of an ID is enough where no other job's ID starts with it. While a daemon runs, the command follows its log
+    The beginning of an ID is enough if no other job's ID starts with it. While a daemon runs, the command follows its log
     and asks nothing of the API. Without a daemon it asks the API itself, as often as a daemon does, and follows the log again
     once a daemon runs.
     """
     if not all(ids):
         raise click.UsageError("an ID is empty, expected a job's ID or its beginning")
-    _check_account(config, account)
+    check_configured(config, account)
     view = _view(as_json=as_json, quiet=quiet)
     waiting = Waiting(ids, view)
     with view:
-        status = anyio.run(_wait, config, account, waiting, timeout)
+        status = anyio.run(until_signal, partial(wait_until_over, config, account, waiting, timeout))
     good = {"success", "partial"} if allow_partial else {"success"}
     if not quiet:
         for line in summary(waiting.all, good, timeout):
@@ -84,36 +77,8 @@ def command(
     sys.exit(status or exit_status(waiting.all, good))
 
 
-def _check_account(config: str | None, account: str | None) -> None:
-    known = account_names(config)
-    if account is not None and account not in known:
-        raise ConfigError(f"no account {account!r} in the configuration; there are: {', '.join(known)}")
-
-
-def _view(*, as_json: bool, quiet: bool) -> Lines:
+def _view(*, as_json: bool, quiet: bool) -> LineView:
     console = terminal.console(stderr=not sys.stdout.isatty())
-    if quiet or not terminal.is_watched(console):
-        return Lines(as_json=as_json, quiet=quiet)
-    return Bars(console, as_json=as_json)
-
-
-async def _wait(config: str | None, account: str | None, waiting: Waiting, timeout: float | None) -> int:  # noqa: ASYNC109 - the user's
-    """Wait; the status of a signal that ended it, else 0."""
-
-    async def work() -> None:
-        async with http_client(tls_context()) as http, task_group() as group:
-            group.start_soon(_tick, waiting)
-            with anyio.move_on_after(timeout) as scope:
-                await Waiter(config, account, waiting, http).run()
-            if scope.cancelled_caught:
-                for awaited in waiting.outstanding:
-                    waiting.end(awaited, TIMED_OUT)
-            group.cancel_scope.cancel()
-
-    return await until_signal(work)
-
-
-async def _tick(waiting: Waiting) -> None:
-    while True:
-        waiting.view.tick(waiting)
-        await anyio.sleep(TICK)
+    if quiet or not terminal.is_interactive(console):
+        return LineView(as_json=as_json, quiet=quiet)
+    return BarView(console, as_json=as_json)

@@ -1,1 +1,1 @@
-"""Jobs, events and tables as text for a terminal."""
+"""Jobs, events, tables and JSON as output of commands."""

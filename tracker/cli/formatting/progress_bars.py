@@ -1,4 +1,4 @@
-"""Owns how jobs are shown with progress bars: a line each, with as much of it as the width takes."""
+"""Owns job lines with progress bars, with as many columns as fit the width."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
@@ -8,11 +8,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tracker.cli.formatting import terminal, text
+from tracker.cli.formatting import colored_text, job_description, quantities
 from tracker.core.events.summary import format_duration
 from tracker.core.forecast.eta import History, eta, rate
-from tracker.core.jobs.job import time_of
+from tracker.core.jobs.job_reading import time_of
+from tracker.core.jobs.native import provider_of
 from tracker.core.jobs.status import is_terminal
+from tracker.core.text.escaping import plain
 
 WITH_TIMES: Final = 72
 """Columns from which on the rate is shown."""
@@ -21,15 +23,15 @@ WITH_MODELS: Final = 100
 """Columns from which on models are shown."""
 
 
-class Line(NamedTuple):
-    """A job as `jobs --json` has it, and how far it was when (for its rate)."""
+class JobLine(NamedTuple):
+    """A job as `jobs --json` prints it, and its progress history (for its rate)."""
 
     job: Mapping[str, Any]
     history: History = ()
 
 
-def bars(lines: Iterable[Line], now: int, width: int) -> Table:
-    """The lines at `now` (Unix milliseconds), for `width` columns."""
+def bars(lines: Iterable[JobLine], now: int, width: int) -> Table:
+    """A grid of the lines at `now` (Unix milliseconds), `width` terminal columns wide; with vendors where they are several."""
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
     columns = _columns(width)
     for name in columns:
@@ -37,8 +39,10 @@ def bars(lines: Iterable[Line], now: int, width: int) -> Table:
         grid.add_column(
             no_wrap=True, ratio=1 if name == "bar" else None, overflow="ellipsis", justify="right" if right else "left"
         )
-    for line in lines:
-        cells = _cells(line, now)
+    shown = list(lines)
+    has_vendors = len({provider_of(line.job) for line in shown}) > 1
+    for line in shown:
+        cells = _cells(line, now, with_vendor=has_vendors)
         grid.add_row(*(cells[name] for name in columns))
     return grid
 
@@ -51,29 +55,31 @@ def _columns(width: int) -> tuple[str, ...]:
     return ("job", "bar", "progress", "time")
 
 
-def _cells(line: Line, now: int) -> dict[str, RenderableType]:
+def _cells(line: JobLine, now: int, *, with_vendor: bool) -> dict[str, RenderableType]:
     job = line.job
     history = () if is_terminal(job["status"]) else line.history
     ends_at, pace = eta(history, job["total_requests"]), rate(history, job["total_requests"])
-    colour = text.colour(job)
+    color = job_description.color(job)
     return {
-        "status": terminal.status(job),
-        "job": text.short_id(job),
-        "model": text.plain(job["model"] or ""),
-        "bar": ProgressBar(
+        "status": colored_text.status(job),
+        "job": job_description.short_id(job),
+        "model": plain(" ".join(each for each in (provider_of(job) if with_vendor else "", job["model"]) if each)),
+        "bar": ""
+        if job_description.is_uncounted(job)
+        else ProgressBar(
             total=job["total_requests"] or 1,
             completed=job["completed_requests"],
-            complete_style=colour,
-            finished_style=colour,
+            complete_style=color,
+            finished_style=color,
         ),
-        "progress": text.progress(job),
-        "rate": Text("" if pace is None else text.rate(pace), style="dim"),
+        "progress": job_description.progress(job),
+        "rate": Text("" if pace is None else quantities.rate(pace), style="dim"),
         "time": _time(job, ends_at, now),
     }
 
 
 def _time(job: Mapping[str, Any], ends_at: int | None, now: int) -> Text:
-    """What is left, where that can be said; else how long it has taken."""
+    """The estimated time left, else the time since the creation."""
     if ends_at is not None and ends_at > now:
         return Text(f"{format_duration((ends_at - now) / 1000)} left")
     ended_at = time_of(job, "completed_at") if is_terminal(job["status"]) else None

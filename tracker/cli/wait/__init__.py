@@ -1,1 +1,1 @@
-"""The `wait` command's parts: where it looks, what it knows, what it shows, how it ends."""
+"""The parts of the `wait` command: sources, state, view, result and exit status."""

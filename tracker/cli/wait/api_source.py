@@ -1,20 +1,20 @@
-"""Owns waiting by asking the API: where no daemon watches, within the account's budget and as seldom as a sweep would."""
+"""Owns the API as the source of `wait`, if no daemon runs: within the account's budget, and as seldom as a sweep."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Final
 
 from tracker.cli.arguments.job_lookup import WHOLE_ID, AmbiguousJobError
-from tracker.cli.formatting import text
-from tracker.cli.process.errors import CommandError
+from tracker.cli.command_errors import CommandError
 from tracker.cli.wait.state import DELETED, UNKNOWN, Awaited, Waiting
 from tracker.core.errors.provider_failure import Failure, Reason
-from tracker.core.events.event import iso, outcome_of_counts
+from tracker.core.events.event import iso, outcome_of_data
 from tracker.core.jobs.job import Job, MalformedJob
-from tracker.core.jobs.partial import as_tracked
+from tracker.core.jobs.missing_fields import as_tracked
 from tracker.core.jobs.status import ACTIVE, SUCCESS
 from tracker.core.ports.provider import ListQuery, Provider
-from tracker.core.reconciliation.sweep_plan import OVERLAP, PAGE_SIZE
+from tracker.core.reconciliation.sweep_plan import OVERLAP
+from tracker.core.text.escaping import plain
 from tracker.runtime.clock import now
 
 MAX_SINGLE_REQUESTS: Final = 3
@@ -36,12 +36,12 @@ _REFUSED: Final = {
 
 
 class RefusedError(CommandError):
-    """Every account that could have the job refuses us; the message says why."""
+    """Every account that could have the job refuses the requests; the message is the reason."""
 
     status = 2
 
 
-class Api:
+class ApiSource:
     """Polls the APIs of the accounts; `poll_once` is one round of requests."""
 
     def __init__(self, providers: Mapping[str, Provider], waiting: Waiting) -> None:
@@ -51,7 +51,7 @@ class Api:
         self._failing: dict[str, Failure] = {}  # by account: how its last request failed
 
     async def poll_once(self, wanted: Sequence[Awaited]) -> bool:
-        """Request each job once; whether no request failed for now. Raises `RefusedError` and `AmbiguousJobError`."""
+        """Request each job once; whether no request failed temporarily. Raises `RefusedError` and `AmbiguousJobError`."""
         shown = await self._find_in_lists(wanted) if _is_list_better(wanted) else ()
         for awaited in wanted:
             if awaited not in shown:
@@ -73,18 +73,19 @@ class Api:
         return found
 
     async def _fetch_active_jobs(self, account: str, provider: Provider, since: int | None) -> AsyncIterator[Job]:
-        query, number = ListQuery(statuses=ACTIVE, created_after=since), 0
-        while True:
-            page = await provider.list_jobs(query, number, PAGE_SIZE)
+        query, token, seen = ListQuery(statuses=ACTIVE, created_after=since), None, set[str]()
+        while token not in seen:
+            seen |= {token} if token else set()
+            page = await provider.list_jobs(query, token, provider.capabilities.page_size)
             if isinstance(page, Failure):
                 self._record_failure(account, page)
                 return
             self._failing.pop(account, None)
             for job in page.jobs:
                 yield job
-            number += 1
-            if len(page) < PAGE_SIZE:
+            if page.next_token is None or provider.capabilities.has_passed(page, query):
                 return
+            token = page.next_token
 
     async def _fetch_job(self, awaited: Awaited) -> None:
         answers = {}
@@ -124,7 +125,7 @@ class Api:
     def _record_job(self, awaited: Awaited, account: str, job: Job) -> None:
         seen_at = now()
         data = as_tracked(job, None, seen_at).to_data() | (awaited.job or {}) | job.to_data()
-        reached = outcome_of_counts(data["total_requests"], data["succeeded_requests"]) if job.status == SUCCESS else None
+        reached = outcome_of_data(data) if job.status == SUCCESS else None
         own = {"account": account, "deleted": False, "observed_at": iso(seen_at), "outcome": reached}
         self._waiting.record_job(awaited, data | own, seen_at)
 
@@ -134,7 +135,7 @@ def _is_list_better(wanted: Sequence[Awaited]) -> bool:
 
 
 def _oldest_creation(wanted: Sequence[Awaited]) -> int | None:
-    """The creation time (Unix seconds) from which a list contains all of them; None where one is unknown."""
+    """The creation time (Unix seconds) from which a list contains all of them; None if one is unknown."""
     created: list[int] = [each.job["created_at"] for each in wanted if each.job]
     return min(created) - OVERLAP if len(created) == len(wanted) else None
 
@@ -145,4 +146,4 @@ def _as_failure(answer: Failure | MalformedJob) -> Failure:
 
 def _describe_failure(account: str, failure: Failure) -> str:
     words = _REFUSED.get(failure.reason, "{reason}: {detail}; it is asked again")
-    return text.plain(f"account {account}: {words.format(reason=failure.reason, detail=failure.detail)}")
+    return plain(f"account {account}: {words.format(reason=failure.reason, detail=failure.detail)}")

@@ -10,7 +10,7 @@ TIMED_OUT_STATUS: Final = 124
 
 
 def exit_status(jobs: Collection[Awaited], good: Collection[str]) -> int:
-    """0 where every result is `good`; else 2 if a job is unknown, else 1 if one ended otherwise, else 124: not over in time."""
+    """0 if every result is `good`, else 2 if a job is unknown, else 1 if a job ended otherwise, else 124: timed out."""
     bad = {each.result for each in jobs if each.result not in good}
     if UNKNOWN in bad:
         return 2

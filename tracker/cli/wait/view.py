@@ -1,4 +1,4 @@
-"""Owns what `wait` shows: bars on a terminal that is watched, elsewhere a line where something has changed; its results."""
+"""Owns the views of `wait`: progress bars on a terminal, lines of changes elsewhere, and the results."""
 
 import sys
 from collections.abc import Mapping
@@ -9,23 +9,26 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from tracker.cli.formatting import output, text
-from tracker.cli.formatting.progress_bars import Line, bars
+from tracker.cli.formatting import job_description, json_output, printing
+from tracker.cli.formatting.progress_bars import JobLine, bars
 from tracker.cli.wait.result import result_lines
 from tracker.cli.wait.state import TIMED_OUT, UNKNOWN, Awaited, Waiting
+from tracker.core.jobs.short_id import short_id
+from tracker.core.text.escaping import plain
 from tracker.runtime.clock import now
 
 PROGRESS_STEP: Final = 10
 """Per cent of progress between two lines of plain text."""
 
 
-class Lines:
-    """Results to standard output as jobs end, notes and progress to standard error; `quiet` leaves out all."""
+class LineView:
+    """Results to standard output, notices and progress to standard error; nothing if `quiet`."""
 
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self._as_json = as_json
         self._quiet = quiet
-        self._printed: dict[str, tuple[str, int]] = {}  # by ID: its status, and how many steps it had got
+        self.shows_errors = not as_json and not quiet
+        self._printed: dict[str, tuple[str, int]] = {}  # by ID: its status, and its number of progress steps
 
     def __enter__(self) -> Self:
         return self
@@ -36,16 +39,16 @@ class Lines:
     def tick(self, waiting: Waiting) -> None:
         """Time has passed."""
 
-    def seen(self, awaited: Awaited) -> None:
+    def job_changed(self, awaited: Awaited) -> None:
         job = awaited.job
         if job is None or self._quiet:
             return
-        said = job["status"], _percent(job["completed_requests"], job["total_requests"]) // PROGRESS_STEP
-        if self._printed.get(awaited.id) != said:
-            self._printed[awaited.id] = said
+        state = job["status"], _percent(job["completed_requests"], job["total_requests"]) // PROGRESS_STEP
+        if self._printed.get(awaited.id) != state:
+            self._printed[awaited.id] = state
             self._print_notice(_progress_line(awaited.id, job))
 
-    def ended(self, awaited: Awaited) -> None:
+    def job_ended(self, awaited: Awaited) -> None:
         if not self._quiet:
             self._print_result(awaited)
 
@@ -54,17 +57,17 @@ class Lines:
             self._print_notice(words)
 
     def _print_notice(self, line: str) -> None:
-        output.echo_error("\n".join(output.wrapped([line], indent="")))
+        printing.echo_error("\n".join(printing.wrapped([line], indent="")))
 
     def _print_result(self, awaited: Awaited) -> None:
         if self._as_json:
-            output.echo_json(awaited.to_json())
+            json_output.echo_json(awaited.to_json())
         else:
-            output.echo("\n".join(result_lines(awaited)))
+            printing.echo("\n".join(result_lines(awaited)))
 
 
-class Bars(Lines):
-    """A bar for each job that is waited for, below what has been said."""
+class BarView(LineView):
+    """A progress bar for each awaited job, below notices and results."""
 
     def __init__(self, console: Console, *, as_json: bool) -> None:
         super().__init__(as_json=as_json, quiet=False)
@@ -81,12 +84,12 @@ class Bars(Lines):
     def tick(self, waiting: Waiting) -> None:
         outstanding = waiting.outstanding
         room = max(1, self._console.height - 3)
-        shown = bars([Line(each.job, each.history) for each in outstanding if each.job][:room], now(), self._console.width)
-        sought = [f"{text.plain(each.given)}  not seen yet" for each in outstanding if not each.job]
+        shown = bars([JobLine(each.job, each.history) for each in outstanding if each.job][:room], now(), self._console.width)
+        sought = [f"{plain(each.given)}  not seen yet" for each in outstanding if not each.job]
         more = [f"and {len(outstanding) - room} more"] if len(outstanding) > room else []
         self._live.update(Group(shown, Text("\n".join([*sought[:room], *more]), style="dim")), refresh=True)
 
-    def seen(self, awaited: Awaited) -> None:
+    def job_changed(self, awaited: Awaited) -> None:
         pass  # the next tick shows it
 
     def _print_notice(self, line: str) -> None:
@@ -97,9 +100,9 @@ class Bars(Lines):
             super()._print_result(awaited)
             return
         if self._as_json:
-            self._console.print(Text(output.json_line(awaited.to_json())), soft_wrap=True)
+            self._console.print(Text(json_output.json_line(awaited.to_json())), soft_wrap=True)
             return
-        style = text.colour(awaited.job) if awaited.job and awaited.result not in (TIMED_OUT, UNKNOWN) else "yellow"
+        style = job_description.color(awaited.job) if awaited.job and awaited.result not in (TIMED_OUT, UNKNOWN) else "yellow"
         first, *others = result_lines(awaited)
         self._console.print(Text(first, style=style), soft_wrap=True)
         for other in others:
@@ -107,9 +110,9 @@ class Bars(Lines):
 
 
 def _progress_line(job_id: str, job: Mapping[str, Any]) -> str:
-    """How a job stands, its ID whole where that fits the line."""
-    stands = f"  {text.plain(job['status'])}  {text.progress(job)}"
-    return text.plain(job_id if len(job_id) + len(stands) <= output.WIDTH else job_id[:8]) + stands
+    """The state of a job on one line, with its whole ID if that fits."""
+    state = f"  {plain(job['status'])}  {job_description.progress(job)}"
+    return plain(job_id if len(job_id) + len(state) <= printing.WIDTH else short_id(job_id)) + state
 
 
 def _percent(done: int, total: int) -> int:

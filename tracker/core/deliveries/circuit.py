@@ -25,8 +25,8 @@ class Circuit(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a receiver. Times are Unix milliseconds.
 
     `since` is when the first of the `failures` in a row happened. Nothing is sent before `quiet_until`; up to `asked_until` the
-    receiver asked for that itself. `reason` and `detail` are of the last failure. A receiver that says that it is gone is
-    `disabled` until a replay enables it.
+    receiver asked for that itself. `reason` and `detail` are of the last failure. A receiver that says that it is gone, or
+    wishes to be disabled, is `disabled` until a replay enables it.
     """
 
     failures: int = 0
@@ -55,19 +55,29 @@ class Circuit(msgspec.Struct, frozen=True, kw_only=True):
             self, failures=max(self.failures, FAILURES_TO_OPEN), quiet_until=0, asked_until=0, disabled=False
         )
 
+    def opened(self) -> "Circuit":
+        """The circuit of a receiver that has failed for too long, however seldom it was tried: it is open."""
+        return self if self.is_open else msgspec.structs.replace(self, failures=FAILURES_TO_OPEN)
+
     def after(self, outcome: Outcome, now: int, first_wait: float, jitter: float) -> "Circuit":
         """The circuit after an attempt; `first_wait` (seconds) is the first wait between probes, `jitter` from 0 to 1.
 
         An attempt that fails while an open circuit is quiet was under way before: it belongs to the same outage and does not
-        count. A success closes the circuit, but a pause that the receiver asked for stays.
+        count. A success closes the circuit, but a pause that the receiver asked for stays. A receiver that aborts a message
+        works, and refuses only that one.
         """
+        if self.disabled and outcome.delivered:
+            return self
         if outcome.delivered:
-            return Circuit(disabled=self.disabled, quiet_until=self.asked_until, asked_until=self.asked_until)
-        late = self.is_open and now < self.quiet_until
-        failures = self.failures + (not late)
+            closed = Circuit(quiet_until=self.asked_until, asked_until=self.asked_until)
+            return closed._disabled(outcome.detail, now) if outcome.disables else closed
         asked_until = (
             max(self.asked_until, now + round(outcome.pause_seconds * 1000)) if outcome.pause_seconds else self.asked_until
         )
+        if outcome.aborts and not outcome.wants_no_more:
+            return msgspec.structs.replace(self, quiet_until=max(self.quiet_until, asked_until), asked_until=asked_until)
+        late = self.is_open and now < self.quiet_until
+        failures = self.failures + (not late)
         wait = 0.0 if late or failures < FAILURES_TO_OPEN else _probe_wait(first_wait, failures - FAILURES_TO_OPEN + 1, jitter)
         return Circuit(
             failures=failures,
@@ -76,8 +86,11 @@ class Circuit(msgspec.Struct, frozen=True, kw_only=True):
             asked_until=asked_until,
             reason=outcome.result.value,
             detail=outcome.detail,
-            disabled=self.disabled or outcome.result is Result.GONE,
+            disabled=self.disabled or outcome.wants_no_more,
         )
+
+    def _disabled(self, detail: str, now: int) -> "Circuit":
+        return msgspec.structs.replace(self, since=now, reason=Result.GONE.value, detail=detail, disabled=True)
 
 
 def _probe_wait(first_wait: float, probe: int, jitter: float) -> float:

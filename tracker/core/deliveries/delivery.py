@@ -8,14 +8,14 @@ import msgspec
 
 from tracker.core.deliveries.retry_schedule import jittered
 
-State = Literal["pending", "delivered", "dead", "superseded"]
+State = Literal["pending", "delivered", "dead", "superseded", "silenced"]
 
 
 class Result(StrEnum):
     """The result of an attempt; the values are metric labels."""
 
     DELIVERED = "delivered"
-    GONE = "gone"  # 410: the receiver does not want any further delivery
+    GONE = "gone"  # 410, or the wish to be disabled: the receiver does not want any further delivery
     RATE_LIMITED = "rate_limited"  # 429
     REFUSED = "refused"  # another 4xx, or an error in an answer that says that the request is wrong
     REDIRECTED = "redirected"  # 3xx, which is not followed
@@ -24,17 +24,28 @@ class Result(StrEnum):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of one attempt. `answer` is the first kB of a bad answer; `retry_after` (seconds) is what it asked for."""
+    """The outcome of one attempt. `answer` is the first kB of a bad answer; `retry_after` (seconds) is what it asked for.
+
+    `aborts`: a failed attempt is to be the last of its delivery. `disables`: the receiver wants no further delivery, whether or
+    not it took this one.
+    """
 
     result: Result
     detail: str = ""
     status: int | None = None
     answer: str = ""
     retry_after: float | None = None
+    aborts: bool = False
+    disables: bool = False
 
     @property
     def delivered(self) -> bool:
         return self.result is Result.DELIVERED
+
+    @property
+    def wants_no_more(self) -> bool:
+        """Whether the receiver wants no further delivery: by 410, or because it wishes that."""
+        return self.disables or self.result is Result.GONE
 
     @property
     def overloaded(self) -> bool:
@@ -91,14 +102,16 @@ def settle(delivery: Delivery, outcome: Outcome, schedule: Sequence[float], span
     """How `delivery` stands after an attempt: delivered, dead if `schedule` (seconds) is used up, else due again.
 
     `span` is when the attempt began and ended (ms). `jitter` (0 to 1) varies each wait by a tenth, and no wait is
-    shorter than what the receiver asked for. If the receiver is gone, the delivery stays pending: a replay may enable the
-    receiver again.
+    shorter than what the receiver asked for. A delivery that the receiver aborts is dead at once. If the receiver is gone, the
+    delivery stays pending: a replay may enable the receiver again.
     """
     began_at, ended_at = span
     state: State = "pending"
     wait = 0.0
     if outcome.delivered:
         state = "delivered"
+    elif outcome.aborts:
+        state = "dead"
     elif outcome.result is not Result.GONE:
         if delivery.attempts >= len(schedule):
             state = "dead"

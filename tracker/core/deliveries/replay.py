@@ -6,25 +6,28 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from tracker.core.queries.names import did_you_mean
+from tracker.core.queries.name_suggestions import did_you_mean
 
-Seq = Annotated[int, Meta(ge=1, le=2**63 - 1)]
-Moment = Annotated[int, Meta(ge=0, lt=253_402_300_800_000)]  # up to the year 9999, the last one that ISO 8601 writes alike
+Seq = Annotated[int, Meta(ge=1, le=2**63 - 1, description="The `seq` of an event")]
+Moment = Annotated[
+    int, Meta(ge=0, lt=253_402_300_800_000, description="Unix milliseconds")
+]  # up to the year 9999, the last one that ISO 8601 writes alike
 
-SELECTORS: Final = ("seq", "dead", "from_seq", "since")
+SELECTORS: Final = ("seq", "dead", "silence", "from_seq", "since")
 """The fields that select deliveries; exactly one of them is given."""
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Which deliveries of `receiver`: the one of `seq`, all that are `dead`, or those of a range of the log.
+    """Which deliveries of `receiver`: the one of `seq`, all that are `dead`, what a `silence` keeps, or those of a range.
 
-    A range is from `from_seq` to `to_seq`, both included, or what was observed from `since` on and before `until` (Unix
-    milliseconds); a range without an end goes to the end of the log. A range ignores the receiver's event filter.
+    A range of the log is from `from_seq` to `to_seq`, both included, or what was observed from `since` on and before `until`
+    (Unix milliseconds); a range without an end goes to the end of the log. A range ignores the receiver's event filter.
     """
 
-    receiver: Annotated[str, Meta(min_length=1)]
+    receiver: Annotated[str, Meta(min_length=1, description="A receiver, by its name")]
     seq: Seq | None = None
-    dead: bool = False
+    dead: Annotated[bool, Meta(description="Everything that is dead")] = False
+    silence: Annotated[str, Meta(min_length=1, max_length=100, description="What this silence keeps")] | None = None
     from_seq: Seq | None = None
     to_seq: Seq | None = None
     since: Moment | None = None
@@ -33,13 +36,13 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def __post_init__(self) -> None:
         given = [name for name in SELECTORS if getattr(self, name) not in (None, False)]
         if len(given) != 1:
-            raise ValueError(f"found {' and '.join(given) or 'none'} of {', '.join(SELECTORS)}, expected just one of them")
+            raise ValueError(f"found {' and '.join(given) or 'none'} of {', '.join(SELECTORS)}, expected exactly one of them")
         for start, end in (("from_seq", "to_seq"), ("since", "until")):
             first, last = getattr(self, start), getattr(self, end)
             if last is not None and first is None:
                 raise ValueError(f"found {end}, expected {start} with it")
             if last is not None and last < first:
-                raise ValueError(f"found {end} before {start}, expected it behind")
+                raise ValueError(f"found {end} before {start}, expected the same or a later one")
 
 
 class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,9 +1,12 @@
-"""Owns the waits before another attempt: what a Retry-After asks for, backoff and jitter."""
+"""Owns the waits before another attempt: the default schedule, what a Retry-After asks for, backoff and jitter."""
 
 import math
 from collections.abc import Mapping
 from datetime import UTC
 from typing import Final
+
+DEFAULT_RETRY_WAITS: Final = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
+"""Seconds before each further attempt of a delivery, where the configuration has no `retry`."""
 
 MAX_RETRY_AFTER: Final = 3600.0
 """Seconds; a larger Retry-After counts as this."""

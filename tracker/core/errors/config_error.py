@@ -1,4 +1,4 @@
-"""Owns the error that a wrong configuration is."""
+"""Owns the error of an invalid configuration."""
 
 
 class ConfigError(Exception):

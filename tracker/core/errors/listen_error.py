@@ -1,5 +1,5 @@
-"""Owns the error that an address which cannot be listened on is."""
+"""Owns the error of an address that the server cannot listen on."""
 
 
 class ListenError(Exception):
-    """The address cannot be listened on; the message names it and says why."""
+    """The server cannot listen on the address; the message has the address and the reason."""

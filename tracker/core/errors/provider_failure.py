@@ -1,4 +1,4 @@
-"""Owns what can go wrong with a request to the API: a closed set of reasons, and what an answer's status says."""
+"""Owns the failures of requests to the API: a closed set of reasons, and the reason for each HTTP status."""
 
 from enum import StrEnum
 from typing import Final
@@ -9,7 +9,7 @@ FORBIDDEN: Final = 403
 
 
 class Reason(StrEnum):
-    """Why a request gave nothing; the values are metric labels."""
+    """Why a request failed; the values are metric labels."""
 
     UNAUTHORISED = "unauthorised"  # 401, 403: the key is bad
     NOT_ENABLED = "not_enabled"  # 402: batch is not enabled for the workspace
@@ -24,9 +24,9 @@ class Reason(StrEnum):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A request that gave nothing, and why.
+    """A failed request, and the reason.
 
-    `retry_after` is in seconds, where the server asked for a pause; `status` is the HTTP status, where there was one.
+    `retry_after` (seconds) is the pause that the server asked for, if any; `status` is the HTTP status, if there was an answer.
     """
 
     reason: Reason
@@ -36,12 +36,12 @@ class Failure(msgspec.Struct, frozen=True):
 
     @property
     def passing(self) -> bool:
-        """Whether the same request may well succeed a moment later."""
+        """Whether the same request may succeed a moment later."""
         return self.reason in (Reason.SERVER, Reason.NETWORK, Reason.MALFORMED, Reason.RATE_LIMITED)
 
     @property
     def concerns_account(self) -> bool:
-        """Whether it says something about the account, so that other requests for single jobs would fail likewise.
+        """Whether it concerns the account, so that other requests for single jobs would fail too.
 
         A 403 for one job may be about that job alone.
         """
@@ -49,18 +49,18 @@ class Failure(msgspec.Struct, frozen=True):
 
     @property
     def refuses_account(self) -> bool:
-        """Whether the API says that it answers none of the account's requests, now or at all."""
+        """Whether the API refuses all requests of the account, for now or forever."""
         unauthorised = self.reason is Reason.UNAUTHORISED and self.status != FORBIDDEN
         return unauthorised or self.reason in (Reason.NOT_ENABLED, Reason.RATE_LIMITED)
 
     @property
     def may_be_one_job(self) -> bool:
-        """Whether a list may fail in this way for the sake of a single job in it."""
+        """Whether a single job in a list can cause this failure."""
         return self.reason in (Reason.SERVER, Reason.MALFORMED)
 
 
 def reason_of(status: int) -> Reason:
-    """The reason that an HTTP status other than 200 stands for."""
+    """The reason for an HTTP status other than 200."""
     named = {
         401: Reason.UNAUTHORISED,
         402: Reason.NOT_ENABLED,

@@ -1,8 +1,8 @@
-"""Owns the errors of a database that cannot be used."""
+"""Owns the errors of an unusable database."""
 
 
 class StorageError(Exception):
-    """The database cannot be read or written; the message says what was tried and what the engine answered."""
+    """The database cannot be read or written; the message has the operation and the error of the engine."""
 
 
 class InUseError(StorageError):
@@ -10,4 +10,4 @@ class InUseError(StorageError):
 
 
 class UnfitTargetError(StorageError):
-    """A copy cannot be written to this place, whatever the database holds."""
+    """A copy cannot be written to this path, for a reason that does not depend on the database."""

@@ -1,4 +1,4 @@
-"""Owns what a row of the table of event types says."""
+"""Owns the EventType: one row of the table of event types."""
 
 from typing import Literal
 
@@ -15,8 +15,8 @@ class EventType(msgspec.Struct, frozen=True, kw_only=True):
     """One type of event.
 
     `summary` says when it happens, in the JSON Schema and the documents; `sentence` what it means, in a message, with `{name}`
-    for the account or the receiver that it is about. `icon`, `label` and `tone` are its sign on a page, `colour` is the one of
-    its line on a terminal, `level` the one of its line in the log. A digest counts it as `counted_as`, the lowest `rank` first.
+    for the account, receiver or replica that it is about. `icon`, `label` and `tone` are its label on a page, `color` that of
+    its line on a terminal, `level` that of its line in the log. A digest counts it as `counted_as`, the lowest `rank` first.
     """
 
     name: str
@@ -25,7 +25,7 @@ class EventType(msgspec.Struct, frozen=True, kw_only=True):
     icon: str
     label: str
     tone: Tone
-    colour: str
+    color: str
     level: Level
     counted_as: str
     rank: int
@@ -37,10 +37,13 @@ class EventType(msgspec.Struct, frozen=True, kw_only=True):
     """The property of the job that says when it happened, by the provider's clock."""
 
     is_observed: bool = False
-    """An observation of the job brings it; other events about a job are brought by time alone."""
+    """An observation of the job causes it."""
+
+    is_of_results: bool = False
+    """The archive of the job's results brings it; time alone brings what neither an observation nor the archive does."""
 
     has_changes: bool = False
-    """Its `changes` say what is new."""
+    """It has `changes`."""
 
     moves: bool = False
     """A counter or the status of the job has changed."""
@@ -56,7 +59,7 @@ class EventType(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def subject(self) -> str:
-        """What it is about: "batch", "account" or "receiver"."""
+        """What it is about: "batch", "account", "receiver", "replica" or "silence"."""
         return self.name.partition(".")[0]
 
     @property

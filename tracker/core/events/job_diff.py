@@ -1,18 +1,20 @@
-"""Owns the diff: what is known of a job and what was just seen of it, to the events in between.
+"""Owns the diff of a job: the events that lead from its known state to the observed one.
 
-A status of the schema that may follow the known one is always a change. `is_behind` recognises an older state (a status that
+A status of the schema that may follow the known one is always a change. `is_behind` recognizes an older state (a status that
 may not follow, a counter that fell, a property that is missing); the caller decides whether to believe it. No event is invented
 for what may have happened between two observations.
 """
 
+from collections.abc import Collection
 from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET
 
 from tracker.core.events.event import Changes, Event, batch_event
-from tracker.core.events.types import TYPE_OF_STATUS
+from tracker.core.events.event_type_table import TYPE_OF_STATUS
 from tracker.core.jobs.job import COUNTERS, PROPERTIES, Job
+from tracker.core.jobs.native import NATIVE, native_changes, with_known_keys
 from tracker.core.jobs.size_limits import OMISSIONS, bounded
 from tracker.core.jobs.status import is_recognized, is_terminal, may_follow
 
@@ -74,10 +76,13 @@ def first_seen(account: str, job: Job, now: int, *, backfilled: bool = False) ->
     )
 
 
-def diff(account: str, known: Known, seen: Job, now: int) -> Change | None:
-    """The change from `known` to `seen`, observed at `now` (Unix milliseconds); None where nothing changed."""
+def diff(account: str, known: Known, seen: Job, now: int, mapped: Collection[str] = ()) -> Change | None:
+    """The change from `known` to `seen`, observed at `now` (Unix milliseconds); None if nothing changed.
+
+    A change of a vendor's own object that is only in its values `mapped` is none: the job's other properties show them.
+    """
     seen = bounded(_with_absent_properties(seen, known.job))
-    changes = _changes(known, seen)
+    changes = _changes(known, seen, mapped)
     if not changes:
         return None
     return Change(account=account, known=Known(seen), events=(_event(account, seen, changes, now),))
@@ -108,14 +113,16 @@ def _status_event(account: str, job: Job, changes: Changes, now: int) -> Event |
     return batch_event(type_.name, account, job, changes, now, happened_at=happened_at)
 
 
-def _changes(known: Known, seen: Job) -> Changes:
+def _changes(known: Known, seen: Job, mapped: Collection[str]) -> Changes:
     if known.job == seen and not known.deleted:
         return {}
     before, after = known.job.to_data(), seen.to_data()
     changes: Changes = {"deleted": (True, False)} if known.deleted else {}
     for name, value in after.items():
         was = before.get(name)
-        if was != value and (_has_content(was) or _has_content(value)):
+        if name == NATIVE and was:
+            changes.update(native_changes(was, value, mapped))
+        elif was != value and (_has_content(was) or _has_content(value)):
             changes[name] = (was, value)
     return changes
 
@@ -125,7 +132,7 @@ def _has_fallen(seen: Job, known: Job) -> bool:
 
 
 def _lost(seen: Job, known: Job) -> dict[str, Any]:
-    """What `known` has and `seen` has null or empty."""
+    """The properties that `known` has and that are null or empty in `seen`."""
     return {name: was for name in MAY_BE_ABSENT if _has_content(was := getattr(known, name)) and _is_empty(getattr(seen, name))}
 
 
@@ -147,6 +154,8 @@ def _with_absent_properties(seen: Job, known: Job) -> Job:
     }
     kept = {name: value for name, value in known.extra.items() if name not in PROPERTIES and _still_holds(name, seen, known)}
     extra = kept | seen.extra
+    if NATIVE in extra and (native := with_known_keys(seen.extra, known.extra)):
+        extra[NATIVE] = native
     if not absent and extra == seen.extra:
         return seen
     return msgspec.structs.replace(seen, extra=extra, **absent)

@@ -56,5 +56,5 @@ def seconds_between(before: Event, after: Event) -> float:
 
 
 def _group_key(event: Event) -> Any:
-    """Neighbours with the same key become one step."""
+    """Neighbors with the same key become one step."""
     return PROGRESS if event["type"] == PROGRESS else event["seq"]

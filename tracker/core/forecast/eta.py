@@ -1,7 +1,7 @@
-"""Owns the estimate of when a job will have ended, from how fast its requests were seen to be completed.
+"""Owns the estimated end of a job, from the observed rate of its completed requests.
 
-A job's history is bounded: when it is full, every other sample goes, so that it always covers the whole time at ever coarser
-steps. The rate is that of the newer half, which follows a job that slows down without jumping at every pause.
+A job's history is bounded: when it is full, every other sample is dropped, so that it always covers the whole time in coarser
+steps. The rate is that of the newer half: it follows a job that slows down, and does not react to every pause.
 """
 
 from bisect import bisect_right
@@ -16,7 +16,7 @@ from tracker.core.jobs.job import Job
 from tracker.core.jobs.status import RUNNING
 
 MOST_SAMPLES: Final = 16
-"""Of a job: a hundred thousand may be under way."""
+"""Samples of a job; a hundred thousand jobs may be active."""
 
 LEAST_SAMPLES: Final = 3
 LEAST_TIME: Final = 60_000
@@ -30,7 +30,7 @@ LATEST: Final = 253_402_300_799_000
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):  # the smallest that there is
-    """So many requests were completed at this moment (Unix milliseconds)."""
+    """The number of completed requests at a time (Unix milliseconds)."""
 
     at: int
     completed: int
@@ -41,7 +41,7 @@ Histories = Mapping[str, History]
 
 
 def extended(history: History, sample: Sample) -> History:
-    """`history` with `sample`, and without what it contradicts: neither time nor completed requests go back."""
+    """`history` with `sample`, without samples that contradict it: time and completed requests never decrease."""
     kept = tuple(each for each in history if each.at < sample.at and each.completed <= sample.completed)
     if len(kept) == MOST_SAMPLES:
         kept = kept[::2]
@@ -49,7 +49,7 @@ def extended(history: History, sample: Sample) -> History:
 
 
 def eta(history: History, total: int) -> int | None:
-    """When all `total` requests will be completed (Unix milliseconds); None while there is not enough to say."""
+    """When all `total` requests will be completed (Unix milliseconds); None while there are too few samples."""
     if not history or history[-1].completed >= total:
         return None
     last = history[-1]
@@ -61,7 +61,7 @@ def eta(history: History, total: int) -> int | None:
 
 
 def rate(history: History, total: int) -> float | None:
-    """Requests a second, as the estimate reckons with them; None while there is not enough to say."""
+    """Requests per second, as used by the estimate; None while there are too few samples."""
     first = _start(history, total) if history else None
     if first is None:
         return None
@@ -69,7 +69,7 @@ def rate(history: History, total: int) -> float | None:
 
 
 def with_etas(changes: Iterable[Change], histories: dict[str, History], now: int) -> list[Change]:
-    """The changes, observed at `now`, with an estimate on each progress; `histories` then have what was observed."""
+    """The changes, observed at `now`, with an estimate in each progress event; adds their samples to `histories`."""
     return [_estimated(change, histories, now) for change in changes]
 
 
@@ -83,7 +83,7 @@ def _estimated(change: Change, histories: dict[str, History], now: int) -> Chang
 
 
 def _start(history: History, total: int) -> Sample | None:
-    """The sample that the rate is reckoned from: the newer half's first if that is enough, else the very first."""
+    """The sample at which the rate begins: the first of the newer half if that is long enough, else the first of all."""
     middle = (history[0].at + history[-1].at) // 2
     newer = max(0, bisect_right(history, middle, key=lambda sample: sample.at) - 1)
     return next((history[start] for start in (newer, 0) if _is_enough(history[start:], total)), None)
@@ -97,11 +97,11 @@ def _is_enough(history: History, total: int) -> bool:
 def _with_eta(change: Change, ends_at: int | None) -> Change:
     if ends_at is None:
         return change
-    return msgspec.structs.replace(change, events=tuple(_told(change.events, change.known.job, iso(ends_at))))
+    return msgspec.structs.replace(change, events=tuple(_estimated_events(change.events, change.known.job, iso(ends_at))))
 
 
-def _told(events: Iterable[Event], job: Job, at: str) -> Iterable[Event]:
-    """Only of the state that the estimate is of: two observations of a job may be recorded together."""
+def _estimated_events(events: Iterable[Event], job: Job, at: str) -> Iterable[Event]:
+    """The events, with the estimate only in those of the state `job`: a change may contain two observations."""
     for event in events:
         is_last = event.data["completed_requests"] == job.completed_requests
         yield msgspec.structs.replace(event, eta=at) if event.type == "batch.progress" and is_last else event

@@ -1,19 +1,20 @@
-"""Owns what many jobs have in common, kept once: a thousand jobs have few different models, and few different metadata."""
+"""Owns interning: equal values of many jobs, such as models and metadata, are kept in memory once."""
 
 from typing import Any, Final
 
 import msgspec
 
 from tracker.core.jobs.job import Job
+from tracker.core.jobs.native import NATIVE
 
 MOST: Final = 10_000
-"""Values that are remembered; where there are more, they are hardly in common."""
+"""Values that are remembered; if there are more, few of them are equal."""
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
 class Interning:
-    """The values of a job are immutable, so they can be shared."""
+    """A table of shared values. They are never changed."""
 
     def __init__(self) -> None:
         self._values: dict[Any, Any] = {}
@@ -22,8 +23,8 @@ class Interning:
         return len(self._values)
 
     def lean(self, job: Job) -> Job:
-        """`job`, of values that other jobs have too where that may be."""
-        once = self._once
+        """`job` with shared values in place of equal ones."""
+        once = self._shared
         return msgspec.structs.replace(
             job,
             object=once(job.object),
@@ -34,11 +35,11 @@ class Interning:
             total_requests=once(job.total_requests),
             errors=once(job.errors),
             outputs=once(job.outputs),
-            extra=once(job.extra),
+            extra=job.extra if NATIVE in job.extra else once(job.extra),  # no two jobs share one with a vendor's object
         )
 
-    def _once(self, value: Any) -> Any:
-        """The first value that was the same, by its JSON where it has parts: `1` and `1.0` in it are not the same."""
+    def _shared(self, value: Any) -> Any:
+        """The first equal value; lists and objects are compared by their JSON, in which `1` and `1.0` differ."""
         if len(self._values) >= MOST:
             self._values.clear()
         return self._values.setdefault(_encode(value) if isinstance(value, dict | list) else (type(value), value), value)

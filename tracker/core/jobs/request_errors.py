@@ -1,10 +1,10 @@
-"""Owns a job's `errors` as sentences: what went wrong, and how many requests that cost.
+"""Owns a job's `errors` as sentences: each error, and how many requests failed by it.
 
 The API sends `[{"message": …, "count": 1}]`. The schema does not promise that, so other shapes are read as well as possible.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -30,24 +30,38 @@ _MESSAGES: Final = ("message", "error", "detail", "msg", "reason", "title")
 def error_sentences(job: Mapping[str, Any], most: int = MOST_SENTENCES) -> list[str]:
     """The errors of `job` (its JSON), the most frequent first: "12 requests: rate limited".
 
-    Each is one printable line of at most `LONGEST_SENTENCE` characters. Where there are more than `most`, one more line counts
-    the others. Empty where the API sent none.
+    Each is one printable line of at most `LONGEST_SENTENCE` characters. If there are more than `most`, one more line counts
+    the others. Empty if the API sent none.
     """
     found = _errors(job.get("errors"))
-    ranked = sorted(found[:_MOST_READ], key=lambda error: -(_count(error) or 0))
-    sentences = [_sentence(error, job) for error in ranked[:most]]
+    sentences = [_sentence(error, job) for error in _ranked(found)[:most]]
     others = len(found) - len(sentences) + (_whole(job.get("errors_omitted")) or 0)
     return [*sentences, f"and {others:,} other error{'' if others == 1 else 's'}"] if others else sentences
 
 
+def sentences_by_message(job: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Pairs of the message of an error of `job` (its JSON) and its sentence, the most frequent first, at most 20."""
+    return [
+        (_message(error, _DEEPEST), _sentence(error, job)) for error in _ranked(_errors(job.get("errors")))[:MOST_SENTENCES]
+    ]
+
+
 def error_summary(job: Mapping[str, Any], longest: int = LONGEST_SUMMARY) -> str:
-    """The first errors of `job` (its JSON) as one line of at most `longest` characters; empty where the API sent none.
+    """The first errors of `job` (its JSON) as one line of at most `longest` characters; empty if the API sent none.
 
     It names as many as fit, at least one, and counts the others.
     """
+    return as_many_as_fit(lambda most: error_sentences(job, most), longest)
+
+
+def as_many_as_fit(sentences_of: Callable[[int], list[str]], longest: int) -> str:
+    """As many errors as fit, at least one, as one line of at most `longest` characters.
+
+    `sentences_of` gives this number of errors as sentences, and one more that counts the others, if there are any.
+    """
     fitting = ""
     for most in range(1, MOST_SENTENCES + 1):
-        sentences = error_sentences(job, most)
+        sentences = sentences_of(most)
         together = "; ".join(sentences)
         if fitting and len(together) > longest:
             break
@@ -65,6 +79,10 @@ def _errors(value: Any) -> list[Any]:
     return [each for each in found if each not in (None, "", [], {})]
 
 
+def _ranked(errors: list[Any]) -> list[Any]:
+    return sorted(errors[:_MOST_READ], key=lambda error: -(_count(error) or 0))
+
+
 def _sentence(error: Any, job: Mapping[str, Any]) -> str:
     message, count = one_line(_message(error, _DEEPEST), LONGEST_SENTENCE) or _NO_MESSAGE, _count(error)
     if count is None:
@@ -75,7 +93,7 @@ def _sentence(error: Any, job: Mapping[str, Any]) -> str:
 
 
 def _message(error: Any, depth: int) -> str:
-    """What an error says; of an object its message, or what else there is in it."""
+    """The message of an error; for an object without a message, its other values."""
     if isinstance(error, str):
         inner = _parsed(error)
         return error if inner is None or not depth else _message(inner, depth - 1)
@@ -96,7 +114,7 @@ def _pairs(error: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _parsed(text: str) -> dict[str, Any] | None:
-    """The object that a text is the JSON of: APIs pass on the answers of others as they came."""
+    """The object in a text of JSON: APIs pass on answers of other APIs as text."""
     if text.startswith("{") and len(text) <= _LONGEST_READ:
         with suppress(ValueError, RecursionError):
             found = json.loads(text)

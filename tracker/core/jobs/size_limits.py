@@ -1,8 +1,8 @@
-"""Owns how much of a job is kept: what is too large is shortened the same way each time, so that a job equals itself.
+"""Owns the size limits of a job. A job is always shortened in the same way, so that two observations of it are equal.
 
-Of `errors` the first 20 are kept, the most frequent first; an unknown property that is over 8 KiB is replaced by
-its size. The whole job is at most 32 KiB of JSON: where it is more, texts are cut and lists, metadata and unknown properties
-are kept as far as they fit, with properties beside them that count what is missing. Where that is not enough, less is kept.
+The 20 most frequent `errors` are kept. An unknown property over 8 KiB is replaced by its size. The whole job has at most 32
+KiB of JSON: if it is larger, texts are cut, and lists, metadata and unknown properties are kept as far as they fit, with
+properties that count the omitted entries. If that is not enough, the limits of each property are halved.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from tracker.core.jobs.job import Job
-from tracker.core.text.one_line import truncate
+from tracker.core.text.one_line import truncate_json
 
 MOST_ERRORS: Final = 20
 LARGEST_PROPERTY: Final = 8 * 1024
@@ -24,22 +24,22 @@ OMISSIONS: Final = {
     "metadata_omitted": "metadata",
     "properties_omitted": "extra",
 }
-"""What counts the entries that are missing, by the attribute of `Job` that they are missing of."""
+"""The properties that count omitted entries, each with the attribute of `Job` that they count."""
 
 _TEXTS: Final = ("object", "endpoint", "model", "output_file", "error_file")
 _ANY: Final = ("agent_id", "outputs")
 
 _STEPS: Final = (LARGEST_PROPERTY, LARGEST_PROPERTY // 2, LARGEST_PROPERTY // 4, LARGEST_PROPERTY // 8)
-"""Bytes that are tried for each property, until the job fits: three of them always do."""
+"""Limits of each property in bytes, tried one after another until the job fits; the third always does."""
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
 def bounded(job: Job) -> Job:
-    """`job` as it is kept; one that was bounded before stays as it is."""
+    """`job` within the limits; a job that was bounded before is not changed."""
     if not _has_many_errors(job):
         size = size_of(job)
-        if size <= LARGEST_PROPERTY:  # then nothing in it is larger
+        if size <= LARGEST_PROPERTY:  # then no property is larger
             return job
         if size <= LARGEST_JOB and not any(size_of(value) > LARGEST_PROPERTY for value in job.extra.values()):
             return job
@@ -57,12 +57,12 @@ def size_of(value: Any) -> int:
 
 
 def omitted(size: int) -> dict[str, int]:
-    """What stands for a value of so many bytes."""
+    """The placeholder of a value of `size` bytes."""
     return {"omitted_bytes": size}
 
 
 def is_omitted(value: Any) -> bool:
-    """Whether it stands for another one."""
+    """Whether the value is such a placeholder."""
     return isinstance(value, dict) and value.keys() == {"omitted_bytes"} and isinstance(value["omitted_bytes"], int)
 
 
@@ -73,13 +73,13 @@ def _has_many_errors(job: Job) -> bool:
 def _with_the_first_errors(job: Job) -> Job:
     if not isinstance(job.errors, list) or not _has_many_errors(job):
         return job
-    ranked = sorted(job.errors, key=lambda error: (-_count(error), _encode(error)))  # in whatever order they came
+    ranked = sorted(job.errors, key=lambda error: (-_count(error), _encode(error)))  # independent of the order in the answer
     return _without(job, "errors", ranked[:MOST_ERRORS], len(ranked) - MOST_ERRORS)
 
 
 def _with_small_extra(job: Job, most: int) -> Job:
-    extra = {name: _or_its_size(value, most) for name, value in job.extra.items()}
-    if is_omitted(size := extra.get("metadata")):  # they were no object: what stands for them is one
+    extra = {name: _or_placeholder(value, most) for name, value in job.extra.items()}
+    if is_omitted(size := extra.get("metadata")):  # metadata that was not an object; its placeholder is one
         del extra["metadata"]
         return msgspec.structs.replace(job, metadata=size, extra=extra)
     return msgspec.structs.replace(job, extra=extra)
@@ -91,7 +91,7 @@ def _count(error: Any) -> float:
 
 
 def _without(job: Job, name: str, kept: Any, missing: int) -> Job:
-    """`job` with what is `kept` of its property `name`; what is `missing` adds up."""
+    """`job` with the `kept` part of its property `name`, and `missing` added to the count of omitted entries."""
     if not missing:
         return msgspec.structs.replace(job, **{name: kept})
     counter = next(counter for counter, of in OMISSIONS.items() if of == name)
@@ -102,9 +102,9 @@ def _without(job: Job, name: str, kept: Any, missing: int) -> Job:
 
 
 def _shortened(job: Job, most: int) -> Job:
-    """`job` with at most so many bytes for each property, and twice as many for all errors, and for all unknown properties."""
+    """`job` with at most `most` bytes for each property, and twice as many for all errors and for all unknown properties."""
     values: dict[str, Any] = {name: _text(getattr(job, name), most // 8) for name in _TEXTS}
-    values |= {name: _or_its_size(value, most) for name in _ANY if (value := getattr(job, name)) is not msgspec.UNSET}
+    values |= {name: _or_placeholder(value, most) for name in _ANY if (value := getattr(job, name)) is not msgspec.UNSET}
     job = msgspec.structs.replace(job, **values)
     job = _with_short_errors(job, most)
     files, metadata = job.input_files or (), job.metadata or {}
@@ -119,7 +119,7 @@ def _shortened(job: Job, most: int) -> Job:
 
 def _with_short_errors(job: Job, most: int) -> Job:
     if not isinstance(job.errors, list):
-        return job if job.errors is msgspec.UNSET else msgspec.structs.replace(job, errors=_or_its_size(job.errors, most))
+        return job if job.errors is msgspec.UNSET else msgspec.structs.replace(job, errors=_or_placeholder(job.errors, most))
     if size_of(job.errors) <= 2 * most:
         return job
     return msgspec.structs.replace(job, errors=[_short_error(error, most // 16) for error in job.errors])
@@ -127,8 +127,8 @@ def _with_short_errors(job: Job, most: int) -> Job:
 
 def _short_error(error: Any, most: int) -> Any:
     if isinstance(error, dict) and size_of(error) > most:
-        said = {name: _short(error[name], most * 3 // 4) for name in ("message", "count") if name in error}
-        return said or omitted(size_of(error))
+        kept = {name: _short(error[name], most * 3 // 4) for name in ("message", "count") if name in error}
+        return kept or omitted(size_of(error))
     return _short(error, most)
 
 
@@ -141,13 +141,13 @@ def _with_some_extra(job: Job, most: int) -> Job:
 
 
 def _some(mapping: Mapping[str, Any], most: int) -> dict[str, Any]:
-    """The first entries by name that fit into so many bytes, in the order that they have."""
+    """The first entries by name that fit into `most` bytes, in their original order."""
     names = {name for name, _ in _fitting(sorted(mapping.items(), key=lambda entry: entry[0]), most)}
     return {name: value for name, value in mapping.items() if name in names}
 
 
 def _fitting(values: Iterable[Any], most: int) -> Iterator[Any]:
-    """The first values that fit into so many bytes of a list."""
+    """The first values that fit into `most` bytes of a list."""
     for value in values:
         most -= size_of(value) + 1
         if most < 0:
@@ -156,17 +156,14 @@ def _fitting(values: Iterable[Any], most: int) -> Iterator[Any]:
 
 
 def _short(value: Any, most: int) -> Any:
-    return _text(value, most) if isinstance(value, str) else _or_its_size(value, most)
+    return _text(value, most) if isinstance(value, str) else _or_placeholder(value, most)
 
 
-def _or_its_size(value: Any, most: int) -> Any:
-    """`value`, or what stands for it where it has more bytes."""
+def _or_placeholder(value: Any, most: int) -> Any:
+    """`value`, or its placeholder if it has more than `most` bytes."""
     size = size_of(value)
     return value if size <= most else omitted(size)
 
 
 def _text(text: str | None, most: int) -> str | None:
-    """`text`, cut so that it has no more bytes."""
-    while text and (size := size_of(text)) > most:
-        text = truncate(text, min(len(text) - 1, max(1, len(text) * most // size)))
-    return text
+    return truncate_json(text, most) if text else text

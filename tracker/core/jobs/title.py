@@ -1,4 +1,4 @@
-"""Owns a job's title: what people called it in its metadata, so that they need not know its ID."""
+"""Owns a job's title: the name that its submitter gave it in the metadata, for people who do not know its ID."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -15,22 +15,22 @@ _KNOWN: Final = (
     *("name", "job_name", "batch_name", "display_name", "title", "label", "description"),
     *("task", "job", "experiment", "pipeline", "dataset", "purpose", "project", "team", "owner", "user"),
 )
-"""Properties whose value says enough without its name, the most telling first."""
+"""Properties whose value is clear without its name, the clearest first."""
 
 _SETTINGS: Final = frozenset({"timeout_hours"})
 _UNREADABLE: Final = re.compile(r"[0-9a-f-]{24,}", re.IGNORECASE)
-"""A UUID or a hash, which says no more than the job's own ID."""
+"""A UUID or a hash, which helps no more than the job's own ID."""
 
 
 def job_title(job: Mapping[str, Any]) -> str:
-    """The title of `job` (its JSON), one printable line: "nightly evaluation · research"; empty without telling metadata."""
+    """The title of `job` (its JSON), one printable line: "nightly evaluation · research"; empty without meaningful metadata."""
     metadata = job.get("metadata")
     parts = sorted(_parts(metadata)) if isinstance(metadata, dict) else []
     return truncate(" · ".join(part for _, _, part in parts[:MOST_PARTS]), LONGEST_TITLE)
 
 
 def _parts(metadata: Mapping[str, Any]) -> Iterator[tuple[int, int, str]]:
-    """Rank, place and text of each value that says something."""
+    """Rank, position and text of each value that is meaningful."""
     for place, (name, value) in enumerate(metadata.items()):
         if isinstance(value, bool) or not isinstance(value, str | int | float) or name in _SETTINGS:
             continue

@@ -1,9 +1,17 @@
 """Owns the Protocol of a notifier, which sends to one receiver."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tracker.core.deliveries.delivery import Delivery, Outcome
+
+IsSampled = Callable[[Delivery], bool]
+"""Whether the trace of a delivery is recorded, by a service that records traces."""
+
+
+def sample_all(_delivery: Delivery) -> bool:
+    """Leave it to the receiver, where batch-tracker itself records nothing."""
+    return True
 
 
 class Notifier(Protocol):

@@ -1,11 +1,14 @@
 """Owns the Protocol of the deliveries that have not ended."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from tracker.core.deliveries.circuit import Circuit
+from tracker.core.deliveries.dead_letters import Waiting
 from tracker.core.deliveries.delivery import Delivery, Settlement
 from tracker.core.events.event import Event
+
+Report = Callable[[Sequence[Waiting]], Sequence[Event]]
 
 
 class Outbox(Protocol):
@@ -24,16 +27,21 @@ class Outbox(Protocol):
         """What a digest may contain, in the log's order: all that is due or was never tried, and that nothing holds back."""
 
     async def next_due(self, receiver: str, now: int, hold: float) -> int | None:
-        """The next moment after `now` (Unix milliseconds) at which something may become due; None where nothing is pending."""
+        """The next moment after `now` (Unix milliseconds) at which something may become due; None if nothing is pending."""
 
     async def roll_back_clock(self, receiver: str, now: int) -> int:
         """The clock was set back to `now`: each wait that began later begins now. Returns how many deliveries had one."""
 
+    async def waiting(self, receiver: str) -> Sequence[Waiting]:
+        """The pending deliveries of the receiver, counted by how many of their attempts have failed."""
+
     async def settle(
-        self, receiver: str, settlements: Sequence[Settlement], circuit: Circuit, events: Sequence[Event] = ()
-    ) -> Collection[int]:
+        self, receiver: str, settlements: Sequence[Settlement], circuit: Circuit, report: Report | None = None
+    ) -> Collection[int] | None:
         """Commit the outcome of attempts, the receiver's new state, and the events that report it: all or nothing.
 
+        `report` makes these events of what is pending once the attempts are settled.
         Returns the seqs of the deliveries that stand as settled. A failed attempt does not settle a delivery that was replayed,
-        moved or dropped while the attempt was under way.
+        moved or dropped while the attempt was under way. Where another process has replayed or enabled the receiver since
+        `circuit` was read, nothing is committed, and None is returned: read the circuit and settle again.
         """

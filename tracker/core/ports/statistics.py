@@ -1,10 +1,12 @@
 """Owns the Protocol of the store's figures, for the metrics."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from tracker.core.deliveries.circuit import Circuit
-from tracker.core.queries.pages import Backlog
+from tracker.core.queries.backlog import Backlog
+from tracker.core.results.archive_task import ArchiveBacklog
+from tracker.core.silences.silence import Silence
 
 
 class Statistics(Protocol):
@@ -19,11 +21,17 @@ class Statistics(Protocol):
     def circuits(self) -> Mapping[str, Circuit]:
         """The state of each receiver when it was last settled; one that never was is missing."""
 
+    def archive_backlogs(self) -> Mapping[str, ArchiveBacklog]:
+        """The archive tasks that there are, by account; one without any is missing."""
+
+    def open_silences(self) -> Sequence[Silence]:
+        """The silences that are not over."""
+
     def last_seq(self) -> int:
-        """The seq of the last event; 0 where there is none."""
+        """The seq of the last event; 0 if there is none."""
 
     def sizes(self) -> tuple[int, int]:
         """Bytes of the database, and of the log that is written ahead of it."""
 
     def engine(self) -> tuple[str, bool]:
-        """The engine's version, and whether it is one with a known bug that `run` logs."""
+        """The engine's version, after its name where that is not SQLite; whether it has a known bug that `run` logs."""

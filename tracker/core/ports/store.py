@@ -6,16 +6,20 @@ from typing import Protocol
 
 import msgspec
 
+from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.deliveries.replay import Replay, ReplayResult
 from tracker.core.events.event import Event
 from tracker.core.events.job_diff import Change, Known
-from tracker.core.events.time_driven import ActiveJobStatus
+from tracker.core.events.time_limits import ActiveJobStatus
 from tracker.core.jobs.job import Job
-from tracker.core.ports.cards import Cards
+from tracker.core.ports.job_messages import JobMessages
+from tracker.core.ports.leases import Leases
 from tracker.core.ports.outbox import Outbox
+from tracker.core.ports.results import ArchiveStore
+from tracker.core.ports.silences import Silences
 from tracker.core.ports.wakeups import Wakeups
-from tracker.core.queries.orphans import Dropped, Moved, Orphans
+from tracker.core.queries.orphaned_deliveries import Dropped, Moved, Orphans
 from tracker.core.queries.workload import Workload
 
 NOT_SWEPT: Mapping[str, int] = {}
@@ -35,6 +39,13 @@ UseObserver = Callable[[DatabaseUse, bool], None]
 EventObserver = Callable[[Event, bool], None]
 """Called with each event once it is committed, in the log's order, and whether it was backfilled."""
 
+CommandObserver = Callable[[Collection[str] | None], None]
+"""Called with the receivers that a command changed; None stands for any of them."""
+
+
+HintObserver = Callable[[Collection[tuple[str, str]]], None]
+"""Called with accounts and jobs of theirs that may have changed."""
+
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """How far an account has been read.
@@ -50,19 +61,43 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Store(Protocol):
-    """The one writer of the log. Every method raises `StorageError` where the database cannot be read or written."""
+    """The one writer of the log. Every method raises `StorageError` if the database cannot be read or written."""
 
     @property
     def outbox(self) -> Outbox:
         """The deliveries of the same database."""
 
     @property
+    def archive(self) -> ArchiveStore:
+        """The archive tasks and the results, of the same database."""
+
+    @property
+    def silences(self) -> Silences:
+        """The silences, of the same database."""
+
+    @property
     def wakeups(self) -> Wakeups:
         """The signals of this store's commits."""
 
     @property
-    def cards(self) -> Cards:
+    def job_messages(self) -> JobMessages:
         """The messages that show jobs, of the same database."""
+
+    @property
+    def leases(self) -> Leases:
+        """Which accounts, receivers and tasks of the log this process works on."""
+
+    def now(self) -> int:
+        """Unix milliseconds, by one clock for all processes that use the database; it reads no database and never raises."""
+
+    def watch_commands(self, commanded: CommandObserver) -> None:
+        """Call `commanded` when a command of another process has changed the deliveries or the circuit of receivers."""
+
+    def watch_hints(self, hinted: HintObserver) -> None:
+        """Call `hinted` with the hints that other processes send."""
+
+    async def send_hints(self, hints: Collection[tuple[str, str]]) -> None:
+        """Have the other processes that use the database hear of these accounts and jobs; those that are not there miss it."""
 
     def subscribe(self, subscriptions: Iterable[Subscription]) -> None:
         """Make a delivery of each event that is logged from now on, for each of `subscriptions` that it matches."""
@@ -89,18 +124,22 @@ class Store(Protocol):
         """How many jobs the log knows that were created after `after` (Unix seconds)."""
 
     async def creation_of_nth_newest(self, account: str, nth: int) -> int | None:
-        """The creation time of the `nth` newest job (from 0); None where fewer are known."""
+        """The creation time of the `nth` newest job (from 0); None if fewer are known."""
 
     async def newest_ids(self, account: str, after: int, limit: int) -> Collection[str]:
         """The ids of the newest jobs that were created after `after` (Unix seconds), without deleted ones; at most `limit`."""
 
     async def record(self, account: str, changes: Sequence[Change], watermark: int | None = None) -> None:
-        """Commit the changes, their events in the log's order with their deliveries, and the watermark: all or nothing."""
+        """Commit the changes, their events in the log's order with their deliveries, and the watermark: all or nothing.
+
+        So are the archive tasks of the changes, where `archive` has `account` enabled.
+        """
 
     async def append(self, events: Sequence[Event]) -> Sequence[Event]:
         """Commit events that change no job, with their deliveries, and return those that were logged.
 
-        An event about a job that is no longer active, or no longer as the event has it, is left out.
+        An event about a job that is no longer active, or no longer as the event has it, is left out, as is a reminder of a
+        receiver that does not fail any more.
         """
 
     async def active_job_statuses(self, account: str, after: str = "") -> Sequence[ActiveJobStatus]:
@@ -109,10 +148,16 @@ class Store(Protocol):
     async def last_account_event(self, account: str) -> Event | None:
         """The last event in the log that is about `account` itself."""
 
+    async def failing_receivers(self) -> Mapping[str, Circuit]:
+        """The circuits that are open, by their receivers, which the configuration may not have any more."""
+
+    async def last_receiver_event(self, receiver: str) -> Event | None:
+        """The last event in the log that is about `receiver`."""
+
     async def prune(self, before: int) -> int:
         """Delete the deliveries that were delivered or superseded before then (Unix milliseconds); how many they were.
 
-        Pending and dead deliveries are kept, and so is the log.
+        So are silences that ended before then, with what they kept. Pending and dead deliveries are kept, and so is the log.
         """
 
     async def replay(self, which: Replay, now: int) -> ReplayResult:
@@ -137,7 +182,7 @@ class Store(Protocol):
         """Forget the open deliveries of `receiver`, or its dead ones alone."""
 
     async def probe(self, swept: Mapping[str, int] = NOT_SWEPT) -> str | None:
-        """Try to write: what is wrong with the store; None where it can write and the last `record` did not fail.
+        """Try to write: what is wrong with the store; None if it can write and the last `record` did not fail.
 
         `swept` is when accounts were last swept whole (Unix milliseconds), which is kept for readers while no daemon runs.
         Never raises `StorageError`.

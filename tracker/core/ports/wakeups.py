@@ -20,6 +20,9 @@ class Wakeups(Protocol):
     def log_grown(self) -> Signal:
         """Set by the next commit that logs an event."""
 
+    def archive_changed(self) -> Signal:
+        """Set by the next commit that makes an archive task."""
+
     def wake_deliverers(self, receivers: Iterable[str]) -> None:
         """Set the current signals of these receivers."""
 
@@ -28,3 +31,6 @@ class Wakeups(Protocol):
 
     def wake_log_readers(self) -> None:
         """Set the current signal of the log's growth."""
+
+    def wake_archivers(self) -> None:
+        """Set the current signal of the archive."""

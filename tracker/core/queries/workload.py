@@ -1,10 +1,10 @@
-"""Owns how much is not over: jobs of the accounts that are watched, deliveries to the receivers that are configured."""
+"""Owns the workload: the active jobs of the watched accounts, and the open deliveries to the configured receivers."""
 
 import msgspec
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
-    """Jobs that run (some are being cancelled) and that are queued; deliveries that are pending and dead."""
+    """The numbers of running (or cancelling) and queued jobs, and of pending and dead deliveries."""
 
     running: int
     queued: int

@@ -1,7 +1,8 @@
-"""Owns the plan of a sweep: which lists to read, by what they cost in requests.
+"""Owns the plan of a sweep: which lists to read, by what the vendor's API can do and by what they cost in requests.
 
 New jobs are read from a window of creation times, in any status. Active jobs are read by status, unless opening the window as
-far back as the oldest of them costs no more: then one list shows both, and what became of the jobs that ended as well.
+far back as the oldest of them costs no more: then one list shows both, and what became of the jobs that ended as well. Where
+an API has no filter of statuses, active jobs that are older than the window are asked for by id instead.
 """
 
 from math import ceil
@@ -10,33 +11,41 @@ from typing import Final
 import msgspec
 
 from tracker.core.jobs.status import ACTIVE
-from tracker.core.ports.provider import ListQuery
+from tracker.core.ports.provider import Capabilities, ListQuery
 from tracker.core.ports.store import Checkpoint
 
-PAGE_SIZE: Final = 100
-"""The maximum is undocumented; 100 is the default."""
+MAX_GETS: Final = 30
+"""The most gets of one sweep: where lists fail, this many jobs are followed. More would delay what the lists still show."""
 
 OVERLAP: Final = 60
-"""Seconds that the window reaches back behind the watermark at least: a creation can become visible late."""
+"""Seconds that the window reaches back before the watermark at least: a new job can become visible late."""
 
 FREE_OVERLAP: Final = 80
-"""The window reaches back over as many known jobs as this, since they still fit the page that is read anyway."""
+"""The window reaches back over this many known jobs: they still fit the page that is read anyway."""
 
 
 class Census(msgspec.Struct, frozen=True, kw_only=True):
-    """What the log knows of an account that decides what a list costs. Times are Unix seconds of creation."""
+    """The numbers of an account's jobs in the log, which decide what a list costs. Times are Unix seconds of creation."""
 
     active: int
     oldest_active: int | None
+    active_before_window: int = 0
     created_in_window: int
     created_since_oldest_active: int
+    history_covers_active: bool = True
+    """Whether the log knows the jobs that were created since the oldest active one."""
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """`new` is read whole, or the watermark stays; `active` only where `new` does not show the active jobs too."""
+    """The lists of a sweep: `new` is read whole, or the watermark stays.
+
+    `active` is read besides where `new` does not show the active jobs too. `fallback` is the list of active jobs that is read
+    where `new` was to show them and fails; None where the API has no such list.
+    """
 
     new: ListQuery
-    active: ListQuery | None
+    active: ListQuery | None = None
+    fallback: ListQuery | None = None
 
 
 def window_start(checkpoint: Checkpoint, watermark: int | None, nth_newest: int | None) -> int:
@@ -50,18 +59,33 @@ def window_start(checkpoint: Checkpoint, watermark: int | None, nth_newest: int 
     return min(watermark - OVERLAP, free)
 
 
-def plan(window: int, census: Census, *, apart: bool) -> Plan:
-    """The cheaper of two lists and one; `apart` asks for the list of active jobs whatever it costs."""
-    two = pages(census.active) + pages(census.created_in_window)
-    one = pages(max(census.created_in_window, census.created_since_oldest_active))
-    if apart or two < one:
-        return Plan(ListQuery(created_after=window), ListQuery(statuses=ACTIVE))
-    oldest = window if census.oldest_active is None else census.oldest_active - 1
-    return Plan(ListQuery(created_after=min(window, oldest)), None)
+def make_plan(window: int, census: Census, capabilities: Capabilities, *, apart: bool) -> Plan:
+    """The cheapest lists that show the new jobs and the active ones; `apart` asks for a list of active jobs at any cost."""
+    oldest = window if census.oldest_active is None else min(window, census.oldest_active - 1)
+    since_oldest = pages(max(census.created_in_window, census.created_since_oldest_active), capabilities)
+    in_window = pages(census.created_in_window, capabilities)
+    if not capabilities.filters_statuses:
+        return _plan_without_statuses(
+            window, oldest, census, by_list=since_oldest, by_id=in_window + census.active_before_window
+        )
+    active = ListQuery(statuses=ACTIVE)
+    if apart or not census.history_covers_active or pages(census.active, capabilities) + in_window < since_oldest:
+        return Plan(ListQuery(created_after=window), active)
+    return Plan(ListQuery(created_after=oldest), fallback=active)
 
 
-def pages(jobs: int) -> int:
-    return max(1, ceil(jobs / PAGE_SIZE))
+def _plan_without_statuses(window: int, oldest: int, census: Census, *, by_list: int, by_id: int) -> Plan:
+    """One list, which reaches back to the oldest active job unless asking for the older ones by id costs fewer requests.
+
+    What was created before the log began is not known, and may be any number of jobs.
+    """
+    reaches_back = census.history_covers_active and (by_list <= by_id or census.active_before_window > MAX_GETS)
+    return Plan(ListQuery(created_after=oldest if reaches_back else window))
+
+
+def pages(jobs: int, capabilities: Capabilities) -> int:
+    """The number of pages of a list of this number of `jobs`; an empty list has one."""
+    return max(1, ceil(jobs / capabilities.page_size))
 
 
 def advanced_watermark(newest_seen: int | None, advanced: float | None, before: int, now: int) -> int:

@@ -1,4 +1,4 @@
-"""Owns what a sweep came to, for the log, the metrics and the surfaces."""
+"""Owns the result of a sweep, for the log, the metrics and the pages."""
 
 import msgspec
 
@@ -16,10 +16,12 @@ class Unreadable(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sweep came to, in numbers. `failure` is why it was not whole; what it did see is recorded all the same.
+    """The result of a sweep. `failure` is why it was not complete; what it did see is recorded all the same.
 
-    `unreadable` are the parts that cost only themselves. `backfilled` is how many jobs were over before the account was first
-    contacted; `clock_ahead` by how many seconds the provider's clock is ahead of ours, where it said so.
+    `unreadable` are the parts that could not be read while the rest could. `limitation` is what the API's lists lack, in words;
+    None if they lack nothing. `backfilled` is how many jobs were over before the
+    account was first contacted. `clock_ahead` is how many seconds the provider's clock is ahead of ours; None if it did not
+    say.
     """
 
     events: int
@@ -28,5 +30,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     malformed: tuple[MalformedJob, ...]
     failure: Failure | None
     unreadable: tuple[Unreadable, ...] = ()
+    limitation: str | None = None
     backfilled: int = 0
     clock_ahead: float | None = None

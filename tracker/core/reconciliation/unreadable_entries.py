@@ -1,15 +1,15 @@
-"""Owns what is remembered of a list's holes: how the list is read without them, and when they are tried again."""
+"""Owns the memory of a list's unreadable entries: how the list is read without them, and when they are tried again."""
 
 import msgspec
 
 from tracker.core.events.event import iso
 from tracker.core.jobs.job import Hole
 from tracker.core.ports.provider import ListQuery
-from tracker.core.reconciliation.recheck_schedule import DAY, HOUR, MINUTE, Recheck
+from tracker.core.reconciliation.recheck_backoff import DAY, HOUR, MINUTE, Recheck
 from tracker.core.reconciliation.sweep_report import Unreadable
 
 PERMANENT_AFTER = 10 * MINUTE
-"""Milliseconds after which what cannot be read is no passing trouble: a restart does not read it again."""
+"""Milliseconds after which an unreadable entry is no passing problem: a restart does not read it again."""
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -28,12 +28,12 @@ class Gap(msgspec.Struct, frozen=True):
         return self.recheck.is_due(now, MINUTE, HOUR)
 
     def is_over(self, now: int) -> bool:
-        """Whether the holes are given up: what could not be read for a day is looked for no longer."""
+        """Whether the holes are given up: after a day they are no longer tried."""
         return self.recheck.age(now) >= DAY
 
     @property
     def resume_after(self) -> int | None:
-        """The `created_after` with which the list can be read past its holes, or begins with the last one of them."""
+        """The `created_after` with which the list begins behind its holes, or with the last one of them."""
         last = self.holes[-1]
         after = last.after if last.before is None else last.before - 1
         before = self.created_after
@@ -45,13 +45,13 @@ class Gaps:
 
     def __init__(self) -> None:
         self._gaps: dict[str, Gap] = {}
-        self._in_vain: dict[str, Recheck] = {}  # the lists of which no part could be read
+        self._unreadable_lists: dict[str, Recheck] = {}  # the lists of which no part could be read
 
     def __contains__(self, name: str) -> bool:
         return name in self._gaps
 
     def query(self, name: str, query: ListQuery, now: int) -> tuple[ListQuery, tuple[Hole, ...]]:
-        """How the list is read now: its query, which may begin past the holes, and the holes to leave out."""
+        """How the list is read now: its query, which may begin behind the holes, and the holes to leave out."""
         gap = self._gaps.get(name)
         if gap is None or gap.is_over(now):
             self._gaps.pop(name, None)
@@ -63,9 +63,9 @@ class Gaps:
         after = max(query.created_after, gap.resume_after or 0)
         return _after(query, after), gap.holes if after == gap.created_after else ()
 
-    def was_read(self, name: str, query: ListQuery, holes: tuple[Hole, ...], now: int, *, left_out: bool) -> None:
-        """The list was read by this query, with or without holes left out, and these are the holes that it has."""
-        self._in_vain.pop(name, None)
+    def record_reading(self, name: str, query: ListQuery, holes: tuple[Hole, ...], now: int, *, left_out: bool) -> None:
+        """Remember the `holes` of a list that was read by this query; `left_out` says whether known holes were left out."""
+        self._unreadable_lists.pop(name, None)
         gap = self._gaps.get(name)
         rechecked = not left_out and (gap is None or (query.created_after or 0) <= (gap.origin or 0))
         if not holes:
@@ -77,24 +77,24 @@ class Gaps:
             recheck = gap.recheck.again(now) if rechecked else gap.recheck
             self._gaps[name] = Gap(query.created_after, gap.origin, holes, recheck)
 
-    def is_worth_it(self, name: str, now: int) -> bool:
-        """Whether the list, where it fails, is to be read in parts: not where no part could be read a short time ago."""
-        return name not in self._in_vain or self._in_vain[name].is_due(now, MINUTE, PERMANENT_AFTER)
+    def should_split(self, name: str, now: int) -> bool:
+        """Whether a list that fails should be read in parts: not if no part of it could be read a short time ago."""
+        return name not in self._unreadable_lists or self._unreadable_lists[name].is_due(now, MINUTE, PERMANENT_AFTER)
 
-    def was_narrowed_in_vain(self, name: str, now: int) -> None:
-        """No part of the list could be read either."""
-        before = self._in_vain.get(name)
-        self._in_vain[name] = before.again(now) if before else Recheck.first(now)
+    def record_unreadable_list(self, name: str, now: int) -> None:
+        """Remember that no part of the list could be read."""
+        before = self._unreadable_lists.get(name)
+        self._unreadable_lists[name] = before.again(now) if before else Recheck.first(now)
 
-    def held_back(self, now: int) -> list[int]:
-        """The creation times (Unix seconds) behind which a restart is to read again, since it may find what is unreadable."""
+    def creations_to_reread(self, now: int) -> list[int]:
+        """The creation times (Unix seconds) from which a restart reads again, since it may find what was unreadable."""
         gap = self._gaps.get("new")
         if gap is None or gap.recheck.age(now) >= PERMANENT_AFTER:
             return []
         return [gap.origin or 0 if gap.holes[0].after is None else gap.holes[0].after]
 
     def unreadable(self) -> list[Unreadable]:
-        """What cannot be read, for reports: the lists that have holes."""
+        """The lists that have holes, for reports."""
         return [_unreadable(f"list of {name} jobs", gap.holes) for name, gap in self._gaps.items()]
 
 
@@ -109,7 +109,7 @@ def _after(query: ListQuery, created_after: int) -> ListQuery:
 
 
 def describe(hole: Hole) -> str:
-    """Where the hole is, as operators are shown it."""
+    """Where the hole is, in words for operators."""
     jobs = "1 job" if hole.size == 1 else f"{hole.size} jobs"
     after = None if hole.after is None else iso(hole.after * 1000)
     before = None if hole.before is None else iso(hole.before * 1000)

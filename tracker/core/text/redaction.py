@@ -11,7 +11,7 @@ from typing import Final
 REDACTED: Final = "[redacted]"
 
 LONG_SECRET: Final = 16
-"""A secret of at least so many characters is in no text by chance."""
+"""A secret of at least this number of characters is in no text by chance."""
 
 PATH_CHARACTERS: Final = r"\w./-"
 """The characters of a token, if a path is one token."""
@@ -33,7 +33,7 @@ _AFTER_AN_ESCAPE: Final = "|".join(
         ),
     )
 )
-"""Where a token begins although a letter or a digit stands before it."""
+"""The places where a token begins although a letter or a digit is before it."""
 
 _BACKSLASH: Final = r"(?:\\|%(?:25)*5[Cc])"  # as it is, and in a URL
 

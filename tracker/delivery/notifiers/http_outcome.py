@@ -28,7 +28,7 @@ def outcome_of(answer: Answer | NoAnswer, now: int, url: str = "", secrets: Iter
     if 200 <= answer.status < 300:
         return Outcome(result=Result.DELIVERED, status=answer.status)
     return Outcome(
-        result=_result(answer.status),
+        result=result_of_status(answer.status),
         detail=f"HTTP {answer.status}",
         status=answer.status,
         answer=shown(answer.body, url, secrets),
@@ -36,7 +36,8 @@ def outcome_of(answer: Answer | NoAnswer, now: int, url: str = "", secrets: Iter
     )
 
 
-def _result(status: int) -> Result:
+def result_of_status(status: int) -> Result:
+    """The result of an answer with this HTTP status, which is not 2xx."""
     named = {410: Result.GONE, 429: Result.RATE_LIMITED}
     if status in named:
         return named[status]
@@ -47,11 +48,11 @@ def _result(status: int) -> Result:
 
 def shown(body: bytes, url: str, secrets: Iterable[str]) -> str:
     """The beginning of a bad answer, without `secrets` and the secret parts of `url`."""
-    text = Redaction(_parts_of(url), WORD_CHARACTERS)(Redaction(secrets)(body.decode("utf-8", "replace")))
+    text = Redaction(parts_of(url), WORD_CHARACTERS)(Redaction(secrets)(body.decode("utf-8", "replace")))
     return text.encode()[:MAX_KEPT_ANSWER].decode("utf-8", "replace")
 
 
-def _parts_of(url: str) -> set[str]:
+def parts_of(url: str) -> set[str]:
     """The parts of a URL that may be secret: its user, also in base64, and the parts of path and query, also decoded."""
     _, host, path, query, _ = urlsplit(url)
     user = host.rpartition("@")[0]

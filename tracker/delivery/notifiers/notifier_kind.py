@@ -1,16 +1,17 @@
-"""Owns what a kind of notifier is made of, and what each notifier depends on."""
+"""Owns the NotifierKind: its configuration and factory, and the dependencies of a notifier."""
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from tracker.config.credentials import Credentials
 from tracker.config.model import Receiver
-from tracker.config.secrets_in_use import Credentials
-from tracker.core.ports.cards import Cards
+from tracker.core.ports.job_messages import JobMessages
 from tracker.core.ports.notifier import Notifier
-from tracker.http.client import HttpClient
+from tracker.http.client import HttpClient, Permit
 from tracker.http.rate_limiter import RateLimiter
+from tracker.runtime.heartbeat import Heartbeat
 
 R = TypeVar("R", bound=Receiver)
 
@@ -25,9 +26,11 @@ class NotifierDependencies:
     http: HttpClient
     credentials: Credentials
     rate_limiter: RateLimiter
-    cards: Cards
+    job_messages: JobMessages
     now: Callable[[], int]
     external_url: str | None = None
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
+    permit: Permit | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""Who may send which request: tokens, sessions, login attempts, hosts."""
+"""Access control: tokens, sessions, logins, hosts, cross-site requests."""

@@ -9,29 +9,29 @@ from starlette.responses import Response
 from tracker.core.deliveries.delivery import Result, State
 from tracker.core.deliveries.replay import SELECTORS, Replay, ReplayResult, Seq, unknown_receiver
 from tracker.core.queries.filters import DeliveryFilter
-from tracker.core.queries.pages import DeliveryKey
-from tracker.web.daemon_interface import Tracker
+from tracker.core.queries.pagination import DeliveryKey
+from tracker.web.daemon_interface import Daemon
 from tracker.web.endpoints import name_checks
-from tracker.web.endpoints.endpoint import Answer, Operation, Schema, json_response, page_of, schema_of
+from tracker.web.endpoints.endpoint import Endpoint, ResponseSpec, Schema, json_response, page_of, schema_of
 from tracker.web.endpoints.problem_details import Refusal
-from tracker.web.endpoints.request_parsing import Text
+from tracker.web.endpoints.request_parsing import OfJob, ReceiverName
 
 Cursor = Annotated[str, Meta(max_length=300, pattern=r"^[0-9]{1,18}/[^/]*$", description="`next` of the page before")]
 
 
 class DeliveriesQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which deliveries, and which page of them, in the log's order or against it."""
+    """A filter of deliveries, and the page, in the order of the log or reversed."""
 
-    receiver: Text | UnsetType = UNSET
-    state: Annotated[tuple[State, ...], Meta(max_length=4)] = ()
-    job: Text | UnsetType = UNSET
-    order: Literal["asc", "desc"] = "asc"
-    limit: Annotated[int, Meta(ge=1, le=500)] = 100
+    receiver: ReceiverName | UnsetType = UNSET
+    state: Annotated[tuple[State, ...], Meta(max_length=5, description="The states, one of which must match")] = ()
+    job: OfJob | UnsetType = UNSET
+    order: Annotated[Literal["asc", "desc"], Meta(description="In the order of the log, or the newest first")] = "asc"
+    limit: Annotated[int, Meta(ge=1, le=500, description="The most deliveries of the page")] = 100
     after: Cursor | UnsetType = UNSET
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt to deliver; `answer` is the beginning of a bad one."""
+    """One attempt of a delivery; `answer` is the beginning of a bad answer."""
 
     number: int
     began_at: str
@@ -55,34 +55,35 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     attempts: list[Attempt]
     due_at: str
     ended_at: str | None
+    silence: Annotated[str | None, Meta(description="The silence that keeps it, where it is silenced")]
 
 
 class DeliveryPath(msgspec.Struct, frozen=True):
     """A delivery: the receiver, and the seq of the event."""
 
-    receiver: Text
+    receiver: ReceiverName
     seq: Seq
 
 
+_GIVEN: Final[Schema] = {"dead": {"const": True}, "silence": {"type": "string"}}
+
 REPLAY: Final[Schema] = {
-    "description": "One delivery, all that are dead, or those of a range of the log, which does not end before it starts",
-    "oneOf": [
-        {"required": [way], "properties": {way: {"const": True} if way == "dead" else {"type": "integer"}}} for way in SELECTORS
-    ],
+    "description": "One delivery, all dead, what a silence keeps, or a range of the log, whose end is not before its start",
+    "oneOf": [{"required": [way], "properties": {way: _GIVEN.get(way, {"type": "integer"})}} for way in SELECTORS],
 }
 """The rules for a `Replay` that its types do not express."""
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """There is nothing to say: {}."""
+    """An empty object: {}."""
 
 
-def operations(tracker: Tracker) -> list[Operation]:
-    async def deliveries(asked: DeliveriesQuery) -> Response:
-        which = DeliveryFilter(states=asked.state, receiver=asked.receiver or None, job=asked.job or None)
-        async with tracker.reader() as reader:
-            await name_checks.check_receiver(tracker, reader, asked.receiver)
-            page = await reader.deliveries_page(_place(asked.after), which, asked.limit, newest_first=asked.order == "desc")
+def endpoints(daemon: Daemon) -> list[Endpoint]:
+    async def deliveries(query: DeliveriesQuery) -> Response:
+        which = DeliveryFilter(states=query.state, receiver=query.receiver or None, job=query.job or None)
+        async with daemon.reader() as reader:
+            await name_checks.check_receiver(daemon, reader, query.receiver)
+            page = await reader.deliveries_page(_place(query.after), which, query.limit, newest_first=query.order == "desc")
         following = None if page.next is None else f"{page.next.seq}/{page.next.receiver}"
         found = msgspec.convert(page.deliveries, list[Delivery])
         return json_response({"object": "list", "data": found, "next": following})
@@ -97,18 +98,18 @@ def operations(tracker: Tracker) -> list[Operation]:
         return json_response(done)
 
     async def replayed(which: Replay) -> ReplayResult:
-        known = [receiver.name for receiver in tracker.config.receivers]
+        known = [receiver.name for receiver in daemon.config.receivers]
         if which.receiver not in known:
             raise Refusal(404, unknown_receiver(which.receiver, known))
-        return await tracker.replay(which)
+        return await daemon.replay(which)
 
-    page = Answer(page_of({"$ref": "#/components/schemas/Delivery"}, schema_of(Cursor)), "A page of deliveries")
-    done = Answer(ReplayResult, "They are on their way")
+    page = ResponseSpec(page_of({"$ref": "#/components/schemas/Delivery"}, schema_of(Cursor)), "A page of deliveries")
+    done = ResponseSpec(ReplayResult, "The deliveries are pending")
     again = "/api/deliveries/{receiver}/{seq:int}/retry"
     return [
-        Operation("GET", "/api/deliveries", "deliveries", deliveries, page, {"query": DeliveriesQuery}),
-        Operation("POST", "/api/replay", "replay", replay, done, {"body": Replay}, (404,)),
-        Operation("POST", again, "retry", retry, done, {"path": DeliveryPath, "body": Nothing}, (404,)),
+        Endpoint("GET", "/api/deliveries", "deliveries", deliveries, page, {"query": DeliveriesQuery}),
+        Endpoint("POST", "/api/replay", "replay", replay, done, {"body": Replay}, (404,)),
+        Endpoint("POST", again, "retry", retry, done, {"path": DeliveryPath, "body": Nothing}, (404,)),
     ]
 
 

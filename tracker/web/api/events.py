@@ -8,36 +8,39 @@ from starlette.responses import Response
 
 from tracker.core.ports.reader import Reader
 from tracker.core.queries.filters import EventFilter
-from tracker.core.queries.pages import LARGEST_SEQ, Span
-from tracker.web.daemon_interface import Tracker
+from tracker.core.queries.pagination import LARGEST_SEQ, Span
+from tracker.web.daemon_interface import Daemon
 from tracker.web.endpoints import name_checks
-from tracker.web.endpoints.endpoint import Answer, Operation, json_response, page_of, schema_of
-from tracker.web.endpoints.problem_details import MEDIA_TYPE, BeyondTheLog, beyond_the_log
-from tracker.web.endpoints.request_parsing import Glob, Moment, Text, moment
+from tracker.web.endpoints.endpoint import Endpoint, ResponseSpec, json_response, page_of, schema_of
+from tracker.web.endpoints.problem_details import MEDIA_TYPE, BeyondTheLog, cursor_beyond_log
+from tracker.web.endpoints.request_parsing import Glob, Moment, OfAccount, OfJob, Provider, Statuses, moment
 
 Seq = Annotated[int, Meta(ge=0, le=LARGEST_SEQ)]
 EVENT: Final = {"$ref": "#/components/schemas/Event"}
 
 
 class Which(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events."""
+    """A filter of events."""
 
     type: Annotated[tuple[Glob, ...], Meta(max_length=32)] = ()
-    job: Text | UnsetType = UNSET
-    account: Text | UnsetType = UNSET
-    status: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
+    job: OfJob | UnsetType = UNSET
+    account: OfAccount | UnsetType = UNSET
+    provider: Provider | UnsetType = UNSET
+    status: Statuses = ()
     model: Glob | UnsetType = UNSET
     since: Moment | UnsetType = UNSET
     until: Moment | UnsetType = UNSET
 
-    async def filter(self, tracker: Tracker, reader: Reader) -> EventFilter:
+    async def filter(self, daemon: Daemon, reader: Reader) -> EventFilter:
         """The filter; raises `Refusal` for a name that is not known."""
         name_checks.check_types(self.type)
-        await name_checks.check_account(tracker, reader, self.account)
+        await name_checks.check_account(daemon, reader, self.account)
+        name_checks.check_provider(daemon, self.provider)
         return EventFilter(
             types=self.type,
             job=self.job or None,
             account=self.account or None,
+            provider=self.provider or None,
             statuses=await name_checks.statuses(reader, self.status),
             model=self.model or None,
             since=None if self.since is UNSET else moment("since", self.since),
@@ -46,11 +49,11 @@ class Which(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventsQuery(Which, frozen=True, kw_only=True):
-    """Which events, and which page of them: those `after` a seq in the log's order; with `before` from there on backwards."""
+    """A filter of events, and the page: events `after` a seq in the order of the log; with `before`, backwards from there."""
 
-    after: Seq | UnsetType = UNSET
-    before: Seq | UnsetType = UNSET
-    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    after: Annotated[Seq, Meta(description="Events after this `seq`; `next` of the page before")] | UnsetType = UNSET
+    before: Annotated[Seq, Meta(description="Events before this `seq`, the newest first")] | UnsetType = UNSET
+    limit: Annotated[int, Meta(ge=1, le=1000, description="The most events of the page")] = 100
 
     def span(self) -> Span:
         after = self.after or 0
@@ -63,15 +66,15 @@ class _Page(msgspec.Struct, frozen=True, kw_only=True):
     next: int | None
 
 
-def operations(tracker: Tracker) -> list[Operation]:
-    async def events(asked: EventsQuery) -> Response:
-        async with tracker.reader() as reader:
-            which, last_seq = await asked.filter(tracker, reader), await reader.last_seq()
-            if (asked.after or 0) > last_seq:
-                return beyond_the_log(asked.after or 0, last_seq)
-            page = await reader.events_page(asked.span(), which, asked.limit)
+def endpoints(daemon: Daemon) -> list[Endpoint]:
+    async def events(query: EventsQuery) -> Response:
+        async with daemon.reader() as reader:
+            which, last_seq = await query.filter(daemon, reader), await reader.last_seq()
+            if (query.after or 0) > last_seq:
+                return cursor_beyond_log(query.after or 0, last_seq)
+            page = await reader.events_page(query.span(), which, query.limit)
         return json_response(_Page(data=[msgspec.Raw(body) for _, body in page.events], next=page.next))
 
-    page = Answer(page_of(EVENT, schema_of(Seq)), "A page of the log; it may hold fewer than asked for")
-    beyond = Answer(BeyondTheLog, "`after` is beyond the log's end", MEDIA_TYPE)
-    return [Operation("GET", "/api/events", "events", events, page, {"query": EventsQuery}, otherwise={409: beyond})]
+    page = ResponseSpec(page_of(EVENT, schema_of(Seq)), "A page of the log; it may have fewer events than `limit`")
+    beyond = ResponseSpec(BeyondTheLog, "`after` is beyond the log's end", MEDIA_TYPE)
+    return [Endpoint("GET", "/api/events", "events", events, page, {"query": EventsQuery}, other_answers={409: beyond})]

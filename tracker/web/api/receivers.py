@@ -1,10 +1,10 @@
-"""Owns /api/receivers and /api/accounts: how each of them is, as the configuration, the daemon and the log have it."""
+"""Owns /api/receivers and /api/accounts: their states by the configuration, the daemon and the log."""
 
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 from starlette.responses import Response
 
 from tracker.config import Account as ConfiguredAccount
@@ -14,18 +14,19 @@ from tracker.core.deliveries.delivery import Result
 from tracker.core.deliveries.replay import unknown_receiver
 from tracker.core.errors.provider_failure import Reason
 from tracker.core.events.event import iso
+from tracker.core.health.readiness import Health
 from tracker.core.ports.reader import Reader
-from tracker.core.reconciliation.account_health import AccountHealth
+from tracker.core.replicas.lease import LeaseKind
 from tracker.web.api.deliveries import Nothing
-from tracker.web.api.orphans import orphans_of
-from tracker.web.daemon_interface import Tracker
-from tracker.web.endpoints.endpoint import Answer, Operation, Takes, json_response
+from tracker.web.api.orphaned_deliveries import orphans_of
+from tracker.web.daemon_interface import Daemon
+from tracker.web.endpoints.endpoint import Endpoint, Inputs, ResponseSpec, json_response
 from tracker.web.endpoints.problem_details import Refusal
-from tracker.web.endpoints.request_parsing import Text
+from tracker.web.endpoints.request_parsing import ReceiverName
 
 
 class LastError(msgspec.Struct, frozen=True, kw_only=True):
-    """The last attempt that failed, of what has not been delivered since."""
+    """The last failed attempt of a delivery that has not succeeded since."""
 
     at: str
     seq: int
@@ -35,11 +36,11 @@ class LastError(msgspec.Struct, frozen=True, kw_only=True):
 
 
 MOST_UNREADABLE: Final = 20
-"""Of what cannot be read in an account so much is shown."""
+"""Unreadable jobs and parts of lists that are shown of an account."""
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True):
-    """How a receiver is. `failures` are those in a row, since `since`; before `quiet_until` nothing is sent."""
+    """The state of a receiver. `failures` are consecutive ones, from `since` on; before `quiet_until` nothing is sent."""
 
     name: str
     kind: Annotated[str, Meta(description='As in the configuration, such as "webhook"')]
@@ -53,12 +54,15 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     pending: int
     dead: int
     oldest_pending_at: str | None
-    host: Annotated[str, Meta(description="Where it sends; the rest of the URL may be secret")]
+    host: Annotated[str, Meta(description="Where it sends: a host, or a service of Apprise; the rest of the URL may be secret")]
     last_error: LastError | None
+    replica: Annotated[
+        str | UnsetType | None, Meta(description="The replica that serves it, null while none does; absent without replicas")
+    ] = UNSET
 
 
 class Orphaned(msgspec.Struct, frozen=True, kw_only=True):
-    """What waits for a receiver that is not in the configuration."""
+    """The open deliveries of a receiver that is not in the configuration."""
 
     name: str
     pending: int
@@ -75,12 +79,13 @@ class Receivers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """How an account is: `up` is null until it was swept. `jobs` counts by status; "deleted" is one.
+    """The state of an account. `up` is null before its first sweep. `jobs` are counts by status, with "deleted" as one.
 
-    `unreadable` names some of the jobs and the parts of lists that the last sweep could not read while it could the rest.
+    `unreadable` has some of the jobs and parts of lists that the last sweep could not read, though it could read the rest.
     """
 
     name: str
+    provider: Annotated[str, Meta(description="The vendor whose API has its jobs, such as `mistral`")]
     up: bool | None
     reason: Reason | None
     detail: str | None
@@ -91,10 +96,13 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     poll_interval: Annotated[float, Meta(description="Seconds")]
     requests_per_second: float
     jobs: dict[str, int]
+    replica: Annotated[
+        str | UnsetType | None, Meta(description="The replica that polls it, null while none does; absent without replicas")
+    ] = UNSET
 
 
 class OrphanedAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """An account that is not in the configuration, and how many jobs of it are active for ever."""
+    """An account that is not in the configuration, and the number of its active jobs, which nothing watches."""
 
     name: str
     active_jobs: int
@@ -111,52 +119,60 @@ class Accounts(msgspec.Struct, frozen=True, kw_only=True):
 class ReceiverPath(msgspec.Struct, frozen=True):
     """The receiver's name."""
 
-    name: Text
+    name: ReceiverName
 
 
 class Enabled(msgspec.Struct, frozen=True):
-    """Whether the receiver was disabled, and is enabled by it."""
+    """Whether the receiver was disabled and is now enabled."""
 
     enabled: bool
 
 
-def operations(tracker: Tracker) -> list[Operation]:
+def endpoints(daemon: Daemon) -> list[Endpoint]:
     async def receivers() -> Response:
-        async with tracker.reader() as reader:
-            circuits = await reader.circuits()
-            found = [await receiver_state(reader, each, circuits) for each in tracker.config.receivers]
-            orphans = await orphans_of(tracker, reader)
+        async with daemon.reader() as reader:
+            circuits, holders = await reader.circuits(), await receiver_holders(reader)
+            found = [await receiver_state(reader, each, circuits, holders) for each in daemon.config.receivers]
+            orphans = await orphans_of(daemon, reader)
         orphaned = [Orphaned(name=name, **backlog._asdict()) for name, backlog in orphans.receivers.items()]
         return json_response(Receivers(data=found, orphaned=orphaned))
 
     async def enable(path: ReceiverPath, _: Nothing) -> Response:
-        known = [receiver.name for receiver in tracker.config.receivers]
+        known = [receiver.name for receiver in daemon.config.receivers]
         if path.name not in known:
             raise Refusal(404, unknown_receiver(path.name, known))
-        return json_response(Enabled(await tracker.enable(path.name)))
+        return json_response(Enabled(await daemon.enable(path.name)))
 
     async def accounts() -> Response:
-        async with tracker.reader() as reader:
+        async with daemon.reader() as reader:
             counts = await reader.job_counts()
-            orphans = await orphans_of(tracker, reader)
-        healths = tracker.health.accounts
-        found = [
-            account_state(each, healths.get(each.name, AccountHealth()), dict(counts.get(each.name, {})))
-            for each in tracker.config.accounts
-        ]
+            orphans = await orphans_of(daemon, reader)
+        found = [account_state(each, daemon.health, dict(counts.get(each.name, {}))) for each in daemon.config.accounts]
         orphaned = [OrphanedAccount(name=name, active_jobs=jobs) for name, jobs in orphans.accounts.items()]
         return json_response(Accounts(data=found, orphaned=orphaned))
 
-    enabled = Answer(Enabled, "It is tried again at once")
-    takes: Takes = {"path": ReceiverPath, "body": Nothing}
+    enabled = ResponseSpec(Enabled, "The receiver is retried at once")
+    inputs: Inputs = {"path": ReceiverPath, "body": Nothing}
     return [
-        Operation("GET", "/api/receivers", "receivers", receivers, Answer(Receivers, "The receivers")),
-        Operation("POST", "/api/receivers/{name}/enable", "enable", enable, enabled, takes, (404,)),
-        Operation("GET", "/api/accounts", "accounts", accounts, Answer(Accounts, "The accounts")),
+        Endpoint("GET", "/api/receivers", "receivers", receivers, ResponseSpec(Receivers, "The receivers")),
+        Endpoint("POST", "/api/receivers/{name}/enable", "enable", enable, enabled, inputs, (404,)),
+        Endpoint("GET", "/api/accounts", "accounts", accounts, ResponseSpec(Accounts, "The accounts")),
     ]
 
 
-async def receiver_state(reader: Reader, receiver: ConfiguredReceiver, circuits: Mapping[str, Circuit]) -> Receiver:
+Holders = Mapping[str, str | None]
+"""The replica that serves each receiver, None where none does."""
+
+
+async def receiver_holders(reader: Reader) -> Holders | None:
+    """Who serves the receivers; None without replicas."""
+    leases = await reader.leases()
+    return {each["name"]: each["holder"] for each in leases if each["kind"] == LeaseKind.RECEIVER} if leases else None
+
+
+async def receiver_state(
+    reader: Reader, receiver: ConfiguredReceiver, circuits: Mapping[str, Circuit], holders: Holders | None
+) -> Receiver:
     circuit, backlog = circuits.get(receiver.name, Circuit()), await reader.backlog(receiver.name)
     last = await reader.last_error(receiver.name)
     return Receiver(
@@ -174,13 +190,16 @@ async def receiver_state(reader: Reader, receiver: ConfiguredReceiver, circuits:
         oldest_pending_at=backlog.oldest_pending_at,
         host=receiver.host,
         last_error=None if last is None else msgspec.convert(last, LastError),
+        replica=UNSET if holders is None else holders.get(receiver.name),
     )
 
 
-def account_state(account: ConfiguredAccount, health: AccountHealth, jobs: dict[str, int]) -> Account:
+def account_state(account: ConfiguredAccount, daemon: Health, jobs: dict[str, int]) -> Account:
+    health = daemon.of(account.name)
     failure = health.failure
     return Account(
         name=account.name,
+        provider=account.provider,
         up=failure is None if health.known else None,
         reason=failure.reason if failure else None,
         detail=failure.detail if failure else None,
@@ -191,4 +210,5 @@ def account_state(account: ConfiguredAccount, health: AccountHealth, jobs: dict[
         poll_interval=account.poll_interval,
         requests_per_second=account.requests_per_second,
         jobs=jobs,
+        replica=UNSET if daemon.replica is None else daemon.holder(account.name),
     )

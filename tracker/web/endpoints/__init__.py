@@ -1,1 +1,1 @@
-"""What every route shares: its declaration, the parsing of requests, errors as problem details."""
+"""The common parts of routes: endpoints, request parsing, problem details."""

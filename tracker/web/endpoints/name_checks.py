@@ -6,8 +6,8 @@ from msgspec import UNSET, UnsetType
 
 from tracker.core.jobs.status import FOLLOWERS
 from tracker.core.ports.reader import Reader
-from tracker.core.queries.names import status_named, unknown_name, unknown_status, unknown_type
-from tracker.web.daemon_interface import Tracker
+from tracker.core.queries.name_suggestions import status_named, unknown_name, unknown_status, unknown_type
+from tracker.web.daemon_interface import Daemon
 from tracker.web.endpoints.problem_details import Refusal
 
 
@@ -17,16 +17,22 @@ def check_types(globs: Iterable[str]) -> None:
         _refuse("type", unknown_type(glob))
 
 
-async def check_account(tracker: Tracker, reader: Reader, account: str | UnsetType) -> None:
+async def check_account(daemon: Daemon, reader: Reader, account: str | UnsetType) -> None:
     """Raise `Refusal` for an account that neither the configuration nor the log has."""
-    known = [each.name for each in tracker.config.accounts]
+    known = [each.name for each in daemon.config.accounts]
     if account is not UNSET and account and account not in known:
         _refuse("account", unknown_name(account, [*known, *(await reader.names()).accounts], "an account"))
 
 
-async def check_receiver(tracker: Tracker, reader: Reader, receiver: str | UnsetType) -> None:
+def check_provider(daemon: Daemon, provider: str | UnsetType) -> None:
+    """Raise `Refusal` for a vendor that there is not."""
+    if provider is not UNSET and provider:
+        _refuse("provider", unknown_name(provider, daemon.vendors, "a vendor"))
+
+
+async def check_receiver(daemon: Daemon, reader: Reader, receiver: str | UnsetType) -> None:
     """Raise `Refusal` for a receiver that neither the configuration nor the log has."""
-    known = [each.name for each in tracker.config.receivers]
+    known = [each.name for each in daemon.config.receivers]
     if receiver is not UNSET and receiver and receiver not in known:
         _refuse("receiver", unknown_name(receiver, [*known, *(await reader.names()).receivers], "a receiver"))
 

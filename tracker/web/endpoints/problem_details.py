@@ -8,6 +8,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.text.escaping import escape_json_bytes
@@ -16,7 +17,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """The body; `detail` says what was found where, and what was expected."""
+    """The body; `detail` has the place, what was found, and what was expected."""
 
     title: str
     status: int
@@ -35,8 +36,8 @@ class BeyondTheLog(Problem, frozen=True, kw_only=True):
     last_seq: int
 
 
-def beyond_the_log(after: int, last_seq: int) -> Response:
-    """The answer to a consumer whose place is behind the log's end: it would wait, and miss the events logged until then."""
+def cursor_beyond_log(after: int, last_seq: int) -> Response:
+    """The response to a consumer whose cursor is beyond the log's end: it would miss the events logged until then."""
     detail = f"after: found {after}, but the log ends at {last_seq}; was it replaced by a backup? Go on from {last_seq}"
     body = BeyondTheLog(HTTPStatus(409).phrase, 409, detail, last_seq=last_seq)
     return Response(msgspec.json.encode(body), 409, media_type=MEDIA_TYPE)
@@ -46,23 +47,29 @@ class Refusal(HTTPException):
     """Raised where a request cannot be served: the status, the detail, and the headers of the response."""
 
 
-async def refused(request: Request, error: Exception) -> Response:
-    """The answer to a request that raised a `Refusal`, or that no route takes."""
+async def refusal_response(request: Request, error: Exception) -> Response:
+    """The response to a request that raised a `Refusal`, or that no route matches."""
     assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for these alone
     if error.status_code == 404 and error.detail == HTTPStatus(404).phrase:
         return problem(404, f"nothing is at {request.scope['path']!r}")
     if error.status_code == 405:
-        allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
+        allowed = ", ".join(sorted(_allowed_methods(request)))
         return problem(405, f"found {request.method}, expected one of {allowed}", {"allow": allowed})
     return problem(error.status_code, error.detail, error.headers)
 
 
-async def unreadable(_: Request, error: Exception) -> Response:
-    """The answer where the database cannot be read or written."""
+def _allowed_methods(request: Request) -> set[str]:
+    """Those of all routes of the path: the router refuses a request by the first of them alone."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    return {method for route in routes if route.matches(request.scope)[0] is not Match.NONE for method in route.methods or ()}
+
+
+async def storage_error_response(_: Request, error: Exception) -> Response:
+    """The response if the database cannot be read or written."""
     assert isinstance(error, StorageError)  # noqa: S101 - as above
     return problem(503, str(error), {"retry-after": "5"})
 
 
-async def broken(_: Request, __: Exception) -> Response:
-    """The answer to a request that met a bug; the log has its traceback."""
-    return problem(500, "this is a bug of batch-tracker's; its log tells more")
+async def bug_response(_: Request, __: Exception) -> Response:
+    """The response if a bug raised an exception; the log has its traceback."""
+    return problem(500, "this is a bug of batch-tracker's; its log has the details")

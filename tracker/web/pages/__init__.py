@@ -1,1 +1,1 @@
-"""The pages: server-rendered, whole without scripts; what a job brings along is only ever text in them."""
+"""The pages: server-rendered, complete without scripts; values of a job are only ever text in them."""

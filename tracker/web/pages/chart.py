@@ -1,4 +1,4 @@
-"""Owns the chart of a job's progress: its geometry, as a page draws it, and the figures behind it."""
+"""Owns the chart of a job's progress: its SVG geometry, and the values."""
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
@@ -10,11 +10,11 @@ WIDTH: Final = 1000
 HEIGHT: Final = 240
 MOST_POINTS: Final = 240
 TICKS: Final = 4
-"""Steps of either axis."""
+"""Steps of each axis."""
 
 
 class Point(NamedTuple):
-    """The counters at a moment (Unix seconds)."""
+    """The counters at a time (Unix seconds)."""
 
     at: float
     total: int
@@ -23,10 +23,10 @@ class Point(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """Lines as the `d` of an SVG path within WIDTH and HEIGHT, and what stands at the axes.
+    """SVG paths (the attribute `d`) within WIDTH and HEIGHT, and the labels of the axes.
 
-    The height is all requests. `forecast` goes from the last point to the end that is expected; it is empty where none is.
-    `points` are the figures that are drawn.
+    The full height is the number of all requests. `forecast` is a line from the last point to the estimated end, "" without
+    one. `points` are the drawn values.
     """
 
     completed: str
@@ -38,22 +38,22 @@ class Chart(NamedTuple):
 
     @property
     def grid(self) -> tuple[float, ...]:
-        """Where the lines across stand."""
+        """The heights of the grid lines."""
         return tuple(HEIGHT * step / TICKS for step in range(TICKS + 1))
 
     @property
     def shares(self) -> tuple[int, ...]:
-        """What they stand for, in percent."""
+        """The labels of the grid lines, in percent."""
         return tuple(100 * step // TICKS for step in range(TICKS, -1, -1))
 
 
 def chart(observed: Sequence[Point], began: float, ends: float | None = None) -> Chart | None:
-    """Draw what was `observed`, in the order of the log, from `began` on, and what is to come by `ends`.
+    """Draw the `observed` points, in the order of the log, from `began` on, and the forecast until `ends`.
 
-    The times may have any order: they come from two clocks, and either may be set back. None where there is nothing to see: it
-    takes two moments at which the job had requests.
+    The times may have any order: they come from two clocks, and either may be set back. None with fewer than two points at
+    which the job had requests.
     """
-    counted = _one_each(_in_time([point for point in observed if point.total]))
+    counted = _one_per_time(_with_ordered_times([point for point in observed if point.total]))
     if len(counted) < 2:
         return None
     drawn = thinned([Point(began, counted[0].total, 0, 0), *counted] if counted[0].at > began else counted, MOST_POINTS)
@@ -76,20 +76,20 @@ def chart(observed: Sequence[Point], began: float, ends: float | None = None) ->
 
 
 def thinned(points: Sequence[Point], most: int) -> tuple[Point, ...]:
-    """At most `most` of them, evenly chosen, the first and the last included."""
+    """At most `most` of the points, evenly chosen, with the first and the last."""
     if len(points) <= most:
         return tuple(points)
     return tuple(points[round(step * (len(points) - 1) / (most - 1))] for step in range(most))
 
 
-def _in_time(points: Sequence[Point]) -> list[Point]:
-    """None of them later than the next: what was observed after an end, by the clock of that end, happened before it."""
+def _with_ordered_times(points: Sequence[Point]) -> list[Point]:
+    """The points with non-decreasing times: a point that is later than the next one gets its time."""
     times = list(accumulate((point.at for point in reversed(points)), min))
     return [point._replace(at=at) for point, at in zip(points, reversed(times), strict=True)]
 
 
-def _one_each(points: Sequence[Point]) -> list[Point]:
-    """The last of those of one moment, so that time goes on from each to the next."""
+def _one_per_time(points: Sequence[Point]) -> list[Point]:
+    """The last point of each time, so that times increase."""
     return [point for point, following in pairwise(points) if following.at > point.at] + list(points[-1:])
 
 

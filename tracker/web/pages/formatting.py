@@ -1,27 +1,17 @@
-"""Owns the words of the pages: numbers, times and durations as text, and the sign, word and tone of each state."""
+"""Owns the formatting of numbers, times and durations on the pages."""
 
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from tracker.core.events.summary import format_duration
-from tracker.core.events.types import EVENT_TYPES, TYPE_OF_STATUS
-from tracker.core.jobs.job import time_of
-from tracker.core.jobs.status import (
-    CANCELLATION_REQUESTED,
-    CANCELLED,
-    FAILED,
-    QUEUED,
-    RUNNING,
-    SUCCESS,
-    TIMEOUT_EXCEEDED,
-    is_terminal,
-)
+from tracker.core.jobs.job_reading import time_of
+from tracker.core.jobs.status import is_terminal
 from tracker.core.text.one_line import truncate
 
 GRACE: Final = 2.0
-"""Seconds by which what is to come may be late before that is said: it is being done, or it is just not seen yet."""
+"""Seconds by which a due time may be past before it is shown as overdue: it may be in progress, or not seen yet."""
 
 UNKNOWN: Final = "\N{EN DASH}"
 SEPARATOR: Final = "\N{NARROW NO-BREAK SPACE}"
@@ -29,78 +19,18 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNOR
 _COMMA: Final = re.compile(r"(?<=\d),(?=\d{3})")
 
 
-class Sign(NamedTuple):
-    """How a state is shown: an icon of `icons.html`, a word, and a tone of `page.css`; never by the tone alone."""
-
-    icon: str
-    word: str
-    tone: str
-
-
-_SIGNS: Final[Mapping[str, Sign]] = {
-    QUEUED: Sign("queued", "queued", "mute"),
-    RUNNING: Sign("running", "running", "run"),
-    CANCELLATION_REQUESTED: Sign("cancelling", "cancelling", "warn"),
-    SUCCESS: Sign("ok", "succeeded", "ok"),
-    FAILED: Sign("failed", "failed", "bad"),
-    TIMEOUT_EXCEEDED: Sign("expired", "out of time", "bad"),
-    CANCELLED: Sign("cancelled", "cancelled", "mute"),
-}
-_OUTCOMES: Final[Mapping[str, Sign]] = {
-    "success": _SIGNS[SUCCESS],
-    "partial": Sign("partial", "partial", "warn"),
-    "all_failed": Sign("failed", "all failed", "bad"),
-    "empty": Sign("ok", "empty", "mute"),
-}
-_EVENTS: Final = {each.name: Sign(each.icon, each.label, each.tone) for each in EVENT_TYPES}
-_STATES: Final[Mapping[str, Sign]] = {
-    "pending": Sign("queued", "pending", "run"),
-    "delivered": Sign("ok", "delivered", "ok"),
-    "dead": Sign("failed", "dead", "bad"),
-    "superseded": Sign("cancelled", "superseded", "mute"),
-    "ok": Sign("ok", "delivering", "ok"),
-    "failing": Sign("alert", "failing", "bad"),
-    "disabled": Sign("cancelled", "disabled", "bad"),
-}
-
-
-def sign_of_status(status: str) -> Sign:
-    if known := _SIGNS.get(status):
-        return known
-    reached = TYPE_OF_STATUS.get(status)
-    return _EVENTS[reached.name] if reached else Sign("unknown", status, "warn")
-
-
-def sign_of_job(job: Mapping[str, Any]) -> Sign:
-    """A SUCCESS is only as good as its requests; a job that is gone shows nothing else."""
-    if job.get("deleted"):
-        return _EVENTS["batch.deleted"]
-    return _OUTCOMES.get(job.get("outcome") or "") or sign_of_status(job["status"])
-
-
-def sign_of_event(event: Mapping[str, Any]) -> Sign:
-    known = _EVENTS.get(event["type"]) or Sign("unknown", event["type"], "mute")
-    outcome = _OUTCOMES.get(event.get("outcome") or "")
-    return known._replace(icon=outcome.icon, tone=outcome.tone) if outcome else known
-
-
-def sign_of_state(state: str) -> Sign:
-    """Of a delivery, or of a receiver."""
-    return _STATES.get(state) or Sign("unknown", state, "mute")
-
-
 def number(value: float) -> str:
-    """12 345: in groups of three, held together."""
+    """12 345: digits in groups of three, without line breaks."""
     return f"{value:,}".replace(",", SEPARATOR)
 
 
 def spaced(text: str) -> str:
-    """The numbers of a sentence in the same manner."""
+    """The sentence with its numbers formatted likewise."""
     return _COMMA.sub(SEPARATOR, text)
 
 
 def rate(per_second: float) -> str:
-    """Requests in the unit of time in which there are some."""
+    """Requests in the largest unit of time that gives at least one."""
     for factor, unit in ((1, "s"), (60, "min"), (3600, "h")):
         if per_second * factor >= 1:
             many = per_second * factor
@@ -114,7 +44,7 @@ def interval(seconds: float) -> str:
 
 
 def percent(part: float, whole: float) -> int:
-    """The share in whole percent; 100 only where nothing is missing."""
+    """The share in whole percent; 100 only if nothing is missing."""
     return int(part * 100 // whole) if whole else 0
 
 
@@ -124,7 +54,7 @@ def moment(value: float | str) -> datetime:
 
 
 def relative(value: float | str, now: float) -> str:
-    """How far a time is from `now` (Unix seconds): 3m 12s ago, in 5m. `static/clock.js` says the same."""
+    """How far a time is from `now` (Unix seconds): 3m 12s ago, in 5m. `static/relative_times.js` does the same."""
     distance = now - moment(value).timestamp()
     if abs(distance) < 1:
         return "now"
@@ -133,7 +63,7 @@ def relative(value: float | str, now: float) -> str:
 
 
 def due(value: float | str, now: float) -> str:
-    """How far what is to come is from `now` (Unix seconds): in 5m, now, overdue by 5m. `static/clock.js` says the same."""
+    """How far a due time is from `now` (Unix seconds): in 5m, now, overdue by 5m. `static/relative_times.js` does the same."""
     late = now - moment(value).timestamp()
     if late < GRACE:
         return relative(value, now) if late < -1 else "now"
@@ -141,12 +71,12 @@ def due(value: float | str, now: float) -> str:
 
 
 def short_id(job_id: str) -> str:
-    """The beginning of a UUID, which is enough to know it by, and to find the job; any other ID is cut where it is long."""
+    """The beginning of a UUID, which is enough to find the job; another ID is truncated if it is long."""
     return job_id[:8] if _UUID.fullmatch(job_id) else truncate(job_id, 18)
 
 
 def absolute(value: float | str, now: float) -> str:
-    """The time of day in UTC, and the date too where that is another day's."""
+    """The time of day in UTC, with the date if it is not today."""
     at, today = moment(value), moment(now)
     if at.date() == today.date():
         return f"{at:%H:%M:%S} UTC"

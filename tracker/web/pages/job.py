@@ -5,18 +5,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tracker.core.events.summary import format_duration, summarize_status
-from tracker.core.jobs.job import Job, read_job, time_of
+from tracker.core.jobs.job import Job
+from tracker.core.jobs.job_reading import read_job, time_of
+from tracker.core.jobs.native import NATIVE, PROVIDER
 from tracker.core.jobs.request_errors import error_sentences
 from tracker.core.jobs.status import FAILED, QUEUED, is_terminal
 from tracker.core.ports.reader import Reader
 from tracker.core.queries.filters import DeliveryFilter, EventFilter
-from tracker.core.queries.pages import Span
-from tracker.runtime.clock import now
-from tracker.web.daemon_interface import Tracker
+from tracker.core.queries.pagination import Span
+from tracker.web.daemon_interface import Daemon
+from tracker.web.forecasts import with_outlook
 from tracker.web.pages.chart import HEIGHT, WIDTH, Chart, chart
 from tracker.web.pages.formatting import UNKNOWN, absolute, moment, number, spaced
-from tracker.web.pages.jobs import with_outlook
-from tracker.web.pages.links import encoded_query
+from tracker.web.pages.links import build_query
+from tracker.web.pages.results import results_view
 from tracker.web.pages.timeline import points, timeline
 
 MAX_EVENTS: Final = 5000
@@ -25,32 +27,56 @@ MAX_DELIVERIES: Final = 100
 MAX_JSON_CHARACTERS: Final = 100_000
 """Characters."""
 
-_OURS: Final = ("account", "deleted", "first_seen_at", "observed_at", "seq", "outcome", "deadline_at", "rate", "eta")
+_OURS: Final = (
+    "account",
+    "provider",
+    "deleted",
+    "first_seen_at",
+    "observed_at",
+    "seq",
+    "outcome",
+    "deadline_at",
+    "rate",
+    "eta",
+)
 _ELSEWHERE: Final = (
-    *("id", "object", "status", "metadata", "errors", "outputs", "created_at", "started_at", "completed_at"),
+    *(
+        "native",
+        "expires_at",
+        "id",
+        "object",
+        "status",
+        "metadata",
+        "errors",
+        "outputs",
+        "created_at",
+        "started_at",
+        "completed_at",
+    ),
     *("total_requests", "completed_requests", "succeeded_requests", "failed_requests"),
 )
 
 
-async def job_page(reader: Reader, tracker: Tracker, found: Sequence[dict[str, Any]], account: str) -> dict[str, Any]:
-    """What `job.html` shows of the job of `account` among those that were `found` by their id."""
+async def job_page(reader: Reader, daemon: Daemon, found: Sequence[dict[str, Any]], account: str) -> dict[str, Any]:
+    """The variables of `job.html`, for the job of `account` among the jobs `found` by their ID."""
     job = next(each for each in found if each["account"] == account)
-    job = with_outlook(job, tracker)
+    job = await with_outlook(daemon, reader, job)
     events = await _events(reader, job)
-    moment_now = now() / 1000
+    moment_now = daemon.now() / 1000
     drawn = chart(list(points(events)), job["created_at"], moment(job["eta"]).timestamp() if job["eta"] else None)
     entries = timeline(events)
+    results = await reader.results(account, job["id"])
     page = await reader.deliveries_page(None, DeliveryFilter(job=job["id"]), MAX_DELIVERIES, newest_first=True)
     return {
         "job": job,
         "several_jobs": [each for each in found if each["account"] != account],
-        "verdict": _verdict(job),
-        "waited": _waited(job, moment_now),
-        "stream": encoded_query(job=job["id"], account=job["account"]),
+        "verdict": _summary(job),
+        "waited": _queued_for(job, moment_now),
+        "stream": build_query(job=job["id"], account=job["account"]),
         "chart": drawn,
         "chart_width": WIDTH,
         "chart_height": HEIGHT,
-        "chart_words": _in_words(drawn, moment_now) if drawn else "",
+        "chart_words": _describe_chart(drawn, moment_now) if drawn else "",
         "entries": entries[: -MAX_TIMELINE_LINES - 1 : -1],
         "cut": len(entries) > MAX_TIMELINE_LINES or len(events) >= MAX_EVENTS,
         "properties": list(_properties(job)),
@@ -58,7 +84,10 @@ async def job_page(reader: Reader, tracker: Tracker, found: Sequence[dict[str, A
         "errors_title": _errors_title(job),
         "unexplained": job["status"] == FAILED or (is_terminal(job["status"]) and job["failed_requests"] > 0),
         "deliveries": [each for each in page.deliveries if each["account"] == account],
-        "raw": _raw(job),
+        "vendor_title": vendor.title if (vendor := daemon.vendors.get(job["provider"])) else job["provider"],
+        "raw": _as_json({name: value for name, value in job.items() if name not in (*_OURS, NATIVE)}),
+        "native": _as_json(job[NATIVE]) if NATIVE in job else "",
+        **results_view(job, results),
     }
 
 
@@ -69,15 +98,15 @@ async def _events(reader: Reader, job: Mapping[str, Any]) -> list[dict[str, Any]
     return [json.loads(body) for _, body in reversed(page.events)]
 
 
-def _verdict(job: Mapping[str, Any]) -> str:
+def _summary(job: Mapping[str, Any]) -> str:
     if job["deleted"]:
         return "The API no longer has this job; it is shown as it was last seen."
     known = read_job({name: value for name, value in job.items() if name not in _OURS})
     return spaced(summarize_status(known)) if isinstance(known, Job) else ""
 
 
-def _waited(job: Mapping[str, Any], now: float) -> str:
-    """How long it was queued, at `now` (Unix seconds); a job that runs without a time of its start does not tell."""
+def _queued_for(job: Mapping[str, Any], now: float) -> str:
+    """How long the job was queued, at `now` (Unix seconds); unknown for a running job without a start time."""
     until = time_of(job, "started_at") or time_of(job, "completed_at") or (now if job["status"] == QUEUED else None)
     return UNKNOWN if until is None else format_duration(until - job["created_at"])
 
@@ -88,7 +117,7 @@ def _errors_title(job: Mapping[str, Any]) -> str:
     return "Why requests failed" if job["failed_requests"] else "Errors"
 
 
-def _in_words(drawn: Chart, now: float) -> str:
+def _describe_chart(drawn: Chart, now: float) -> str:
     first, last = drawn.points[0], drawn.points[-1]
     failed = f", {number(last.failed)} of them failed" if last.failed else ""
     return (
@@ -98,23 +127,24 @@ def _in_words(drawn: Chart, now: float) -> str:
 
 
 def _properties(job: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What is not shown elsewhere on the page; metadata first, for it is what people look for."""
+    """The properties that are not shown elsewhere on the page, metadata first."""
     metadata = job.get("metadata")
     for name, value in metadata.items() if isinstance(metadata, dict) else ():
-        yield f"metadata.{name}", _shown(value)
+        yield f"metadata.{name}", _as_text(value)
     for name, value in job.items():
         if name not in (*_OURS, *_ELSEWHERE) and value not in (None, [], {}, ""):
-            yield name, _shown(value)
+            yield name, _as_text(value)
     yield "account", job["account"]
+    yield PROVIDER, job[PROVIDER]
 
 
-def _shown(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
         return "\n".join(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _raw(job: Mapping[str, Any]) -> str:
-    text = json.dumps({name: value for name, value in job.items() if name not in _OURS}, ensure_ascii=False, indent=2)
+def _as_json(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, indent=2)
     more = len(text) - MAX_JSON_CHARACTERS
     return text if more <= 0 else f"{text[:MAX_JSON_CHARACTERS]}\n… and {number(more)} characters more"

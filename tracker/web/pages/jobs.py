@@ -1,40 +1,33 @@
-"""Owns the page `/`: the jobs that run, those that wait, those that have ended, with counts, filters and pages."""
+"""Owns the page `/`: the running, queued and ended jobs, with counts, filters and pagination."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-import msgspec
 from starlette.datastructures import QueryParams
 
+from tracker.config import Config
 from tracker.core.jobs.status import ACTIVE, QUEUED, TERMINAL, is_terminal
 from tracker.core.ports.reader import Reader
-from tracker.core.queries.filters import JobFilter, in_turn
-from tracker.core.queries.pages import JobKey
-from tracker.web.daemon_interface import Tracker
-from tracker.web.pages.formatting import Sign, sign_of_status
-from tracker.web.pages.links import decoded, encoded, link
+from tracker.core.queries.filters import JobFilter, in_display_order
+from tracker.core.queries.pagination import JobKey
+from tracker.web.daemon_interface import Daemon
+from tracker.web.forecasts import with_outlooks
+from tracker.web.pages.filter_pills import Pill
+from tracker.web.pages.links import link
+from tracker.web.pages.page_cursors import decode_cursor, encode_cursor
+from tracker.web.pages.status_labels import label_of_status
 
-PAGE: Final = 50
-"""Jobs of either kind, however many there are."""
+PAGE_SIZE: Final = 50
+"""Jobs of each kind on a page."""
 
 FIRST_ACTIVE: Final = 15
-"""Active jobs above ended ones, so that these are within reach."""
+"""Active jobs that are shown above ended ones, so that these are on the first screen."""
 
 
-class Pill(NamedTuple):
-    """A link that narrows the page; `key` is its name where it has no sign."""
+class ActiveCursor(NamedTuple):
+    """A position among the active jobs: whether among the queued ones, and the job before it; None for the first."""
 
-    key: str
-    href: str
-    chosen: bool
-    many: int | None = None
-    sign: Sign | None = None
-
-
-class ActivePlace(NamedTuple):
-    """A place among the active jobs: whether among those that wait, and the job after which to go on; None for the first."""
-
-    waits: bool = False
+    queued: bool = False
     after: JobKey | None = None
 
 
@@ -47,10 +40,11 @@ class Part(NamedTuple):
     is_later: bool
 
 
-class Asked(NamedTuple):
-    """What the URL asks for."""
+class JobsPageFilter(NamedTuple):
+    """The filter in the URL."""
 
     account: str | None
+    provider: str | None
     statuses: tuple[str, ...]
     active: bool | None
     model: str | None
@@ -58,10 +52,17 @@ class Asked(NamedTuple):
 
     @property
     def narrowed(self) -> bool:
-        return any((self.account, self.statuses, self.active is not None, self.model, self.text))
+        return any((self.account, self.provider, self.statuses, self.active is not None, self.model, self.text))
 
     def of(self, *, active: bool) -> JobFilter:
-        return JobFilter(account=self.account, statuses=self.statuses, active=active, model=self.model, text=self.text)
+        return JobFilter(
+            account=self.account,
+            provider=self.provider,
+            statuses=self.statuses,
+            active=active,
+            model=self.model,
+            text=self.text,
+        )
 
     def wants(self, *, active: bool) -> bool:
         if self.active is not None and self.active != active:
@@ -69,9 +70,10 @@ class Asked(NamedTuple):
         return not self.statuses or any(is_terminal(status) != active for status in self.statuses)
 
 
-def asked(query: QueryParams) -> Asked:
-    return Asked(
+def parse_query(query: QueryParams) -> JobsPageFilter:
+    return JobsPageFilter(
         account=query.get("account") or None,
+        provider=query.get("provider") or None,
         statuses=tuple(status for status in query.getlist("status") if status),
         active={"true": True, "false": False}.get(query.get("active", "")),
         model=query.get("model") or None,
@@ -79,69 +81,67 @@ def asked(query: QueryParams) -> Asked:
     )
 
 
-async def jobs_page(reader: Reader, tracker: Tracker, query: QueryParams) -> dict[str, Any]:
-    """What `jobs.html` shows."""
-    wanted = asked(query)
+async def jobs_page(reader: Reader, daemon: Daemon, query: QueryParams) -> dict[str, Any]:
+    """The variables of `jobs.html`."""
+    wanted = parse_query(query)
     counts = await reader.job_counts()
-    later_active, later_ended = decoded(query.get("active_after"), ActivePlace), decoded(query.get("after"), JobKey)
+    later_active, later_ended = (
+        decode_cursor(query.get("active_after"), ActiveCursor),
+        decode_cursor(query.get("after"), JobKey),
+    )
     parts: dict[str, Part | None] = {"active": None, "ended": None}
     shows_active, shows_ended = wanted.wants(active=True) and not later_ended, wanted.wants(active=False) and not later_active
     if shows_active:
         statuses = {status for of_account in counts.values() for status in of_account}
-        most = FIRST_ACTIVE if shows_ended else PAGE
-        filters = in_turn(wanted.of(active=True), statuses)
-        jobs, place = await _active(reader, filters, later_active or ActivePlace(), most)
-        parts["active"] = _part(jobs, place, tracker, query, "active_after")
+        most = FIRST_ACTIVE if shows_ended else PAGE_SIZE
+        filters = in_display_order(wanted.of(active=True), statuses)
+        jobs, cursor = await _active(reader, filters, later_active or ActiveCursor(), most)
+        parts["active"] = _part(await with_outlooks(daemon, reader, jobs), cursor, query, "active_after")
     if shows_ended:
-        page = await reader.jobs_page(later_ended, in_turn(wanted.of(active=False), ())[-1], PAGE)
-        parts["ended"] = _part(page.jobs, page.next, tracker, query, "after")
-    together = _together(counts, wanted.account)
+        page = await reader.jobs_page(later_ended, in_display_order(wanted.of(active=False), ())[-1], PAGE_SIZE)
+        parts["ended"] = _part(await with_outlooks(daemon, reader, page.jobs), page.next, query, "after")
+    totals = _sum_counts(_counted(counts, wanted, daemon.config))
     return {
         **parts,
         "all_active": link("/", query, active="true"),
         "asked": wanted,
         "narrowed": wanted.narrowed,
-        "pills": _pills(together, wanted, query),
-        "total": sum(together.values()),
-        "moving": sum(count for status, count in together.items() if not is_terminal(status) and status != "deleted"),
-        "swept": [{"name": name, "at": _iso(state.swept_at)} for name, state in tracker.health.accounts.items()],
+        "pills": _pills(totals, wanted, query),
+        "total": sum(totals.values()),
+        "moving": sum(count for status, count in totals.items() if not is_terminal(status) and status != "deleted"),
+        "swept": [{"name": each.name, "at": _iso(daemon.health.of(each.name).swept_at)} for each in daemon.config.accounts],
     }
 
 
-def with_outlook(job: Mapping[str, Any], tracker: Tracker) -> dict[str, Any]:
-    """The job with its `deadline_at`, `rate` and `eta`."""
-    return {**job, **msgspec.structs.asdict(tracker.outlook(job))}
-
-
 async def _active(
-    reader: Reader, parts: Sequence[JobFilter], place: ActivePlace, most: int
-) -> tuple[list[dict[str, Any]], ActivePlace | None]:
-    """Up to `most` jobs of `parts` from `place` on, and the place after them; None where nothing is left."""
+    reader: Reader, parts: Sequence[JobFilter], cursor: ActiveCursor, most: int
+) -> tuple[list[dict[str, Any]], ActiveCursor | None]:
+    """Up to `most` jobs of `parts` from `cursor` on, and the cursor after them; None if none are left."""
     found: list[dict[str, Any]] = []
     for part in parts:
-        waits = QUEUED in part.statuses
-        if waits < place.waits:
+        queued = QUEUED in part.statuses
+        if queued < cursor.queued:
             continue
-        after = place.after if waits == place.waits else None
+        after = cursor.after if queued == cursor.queued else None
         page = await reader.jobs_page(after, part, max(1, most - len(found)))
         if len(found) == most and (page.jobs or page.next):
-            return found, ActivePlace(waits, after)
+            return found, ActiveCursor(queued, after)
         found += page.jobs
         if page.next:
-            return found, ActivePlace(waits, page.next)
+            return found, ActiveCursor(queued, page.next)
     return found, None
 
 
-def _part(jobs: Sequence[Mapping[str, Any]], following: object, tracker: Tracker, query: QueryParams, place: str) -> Part:
+def _part(jobs: list[dict[str, Any]], following: object, query: QueryParams, place: str) -> Part:
     return Part(
-        jobs=[with_outlook(job, tracker) for job in jobs],
-        more=link("/", query, **{place: encoded(following)}) if following else None,
+        jobs=jobs,
+        more=link("/", query, **{place: encode_cursor(following)}) if following else None,
         first=link("/", query, **{place: None}),
         is_later=bool(query.get(place)),
     )
 
 
-def _pills(counts: Mapping[str, int], wanted: Asked, query: QueryParams) -> list[Pill]:
+def _pills(counts: Mapping[str, int], wanted: JobsPageFilter, query: QueryParams) -> list[Pill]:
     def href(**changed: str | None) -> str:
         cleared: dict[str, str | None] = {"status": None, "active": None, "after": None, "active_after": None}
         return link("/", query, **cleared | changed)
@@ -153,7 +153,7 @@ def _pills(counts: Mapping[str, int], wanted: Asked, query: QueryParams) -> list
         Pill("All", href(), not wanted.statuses and wanted.active is None, sum(counts.values())),
         Pill("Active", href(active="true"), wanted.active is True, moving),
         *(
-            Pill(status, href(status=status), wanted.statuses == (status,), known.get(status, 0), sign_of_status(status))
+            Pill(status, href(status=status), wanted.statuses == (status,), known.get(status, 0), label_of_status(status))
             for status in shown
         ),
     ]
@@ -165,14 +165,20 @@ def in_order(statuses: Iterable[str]) -> list[str]:
     return [each for each in (*ACTIVE, *sorted(known - {*ACTIVE, *TERMINAL}), *TERMINAL) if each in known]
 
 
-def _together(counts: Mapping[str, Mapping[str, int]], account: str | None) -> dict[str, int]:
-    """The counts by status of one account, or of all."""
-    together: dict[str, int] = {}
-    for name, of_account in counts.items():
-        if account in (None, name):
-            for status, count in of_account.items():
-                together[status] = together.get(status, 0) + count
-    return together
+def _counted(counts: Mapping[str, Mapping[str, int]], wanted: JobsPageFilter, config: Config) -> Iterator[Mapping[str, int]]:
+    """The counts by status of each account that the filter wants: those of a vendor are its accounts, as configured now."""
+    providers = {each.name: each.provider for each in config.accounts}
+    for account, by_status in counts.items():
+        if wanted.account in (None, account) and wanted.provider in (None, providers.get(account)):
+            yield by_status
+
+
+def _sum_counts(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for by_status in counts:
+        for status, count in by_status.items():
+            totals[status] = totals.get(status, 0) + count
+    return totals
 
 
 def _iso(milliseconds: int | None) -> float | None:

@@ -1,32 +1,32 @@
-"""Owns the pages `/receivers` and `/receivers/{name}`: where events go, what is pending, what is dead."""
+"""Owns the pages `/receivers` and `/receivers/{name}`: their states and deliveries."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 from starlette.datastructures import QueryParams
 
 from tracker.config import Receiver
-from tracker.core.deliveries.circuit import Circuit
 from tracker.core.ports.reader import Reader
 from tracker.core.queries.filters import DeliveryFilter
-from tracker.core.queries.pages import DeliveryKey
-from tracker.web.api.receivers import receiver_state
-from tracker.web.daemon_interface import Tracker
-from tracker.web.pages.jobs import Pill
-from tracker.web.pages.links import decoded, encoded, link
+from tracker.core.queries.pagination import DeliveryKey
+from tracker.web.api.receivers import Receiver as State
+from tracker.web.api.receivers import receiver_holders, receiver_state
+from tracker.web.daemon_interface import Daemon
+from tracker.web.pages.filter_pills import Pill
+from tracker.web.pages.links import link
+from tracker.web.pages.page_cursors import decode_cursor, encode_cursor
 
 MAX_DEAD_LETTERS: Final = 10
 PAGE_SIZE: Final = 50
-STATES: Final = ("pending", "dead", "delivered", "superseded")
+STATES: Final = ("pending", "dead", "delivered", "superseded", "silenced")
 
 
-async def receivers_page(reader: Reader, tracker: Tracker) -> dict[str, Any]:
-    """What `receivers.html` shows: all of them, those that need attention first."""
-    circuits = await reader.circuits()
+async def receivers_page(reader: Reader, daemon: Daemon) -> dict[str, Any]:
+    """The variables of `receivers.html`: all receivers, those with problems first."""
+    circuits, holders = await reader.circuits(), await receiver_holders(reader)
     shown = []
-    for receiver in tracker.config.receivers:
-        summary = await _summary(reader, receiver, circuits)
+    for receiver in daemon.config.receivers:
+        summary = _summary(await receiver_state(reader, receiver, circuits, holders))
         dead = DeliveryFilter(receiver=receiver.name, states=("dead",))
         letters = await reader.deliveries_page(None, dead, MAX_DEAD_LETTERS, newest_first=True) if summary["dead"] else None
         shown.append({**summary, "letters": letters.deliveries if letters else []})
@@ -34,10 +34,10 @@ async def receivers_page(reader: Reader, tracker: Tracker) -> dict[str, Any]:
 
 
 async def receiver_page(reader: Reader, receiver: Receiver, query: QueryParams) -> dict[str, Any]:
-    """What `receiver.html` shows: its deliveries, by state."""
-    summary = await _summary(reader, receiver, await reader.circuits())
+    """The variables of `receiver.html`: the deliveries of the receiver, by state."""
+    summary = _summary(await receiver_state(reader, receiver, await reader.circuits(), await receiver_holders(reader)))
     states = tuple(state for state in query.getlist("state") if state in STATES)
-    place = decoded(query.get("before"), DeliveryKey)
+    place = decode_cursor(query.get("before"), DeliveryKey)
     which = DeliveryFilter(receiver=receiver.name, states=states)
     page = await reader.deliveries_page(place, which, PAGE_SIZE, newest_first=True)
     path = f"/receivers/{receiver.name}"
@@ -45,7 +45,7 @@ async def receiver_page(reader: Reader, receiver: Receiver, query: QueryParams) 
     return {
         "receiver": summary,
         "deliveries": page.deliveries,
-        "older": link(path, query, before=encoded(page.next)) if page.next else None,
+        "older": link(path, query, before=encode_cursor(page.next)) if page.next else None,
         "first": link(path, query, before=None),
         "is_later": place is not None,
         "pills": [
@@ -55,5 +55,6 @@ async def receiver_page(reader: Reader, receiver: Receiver, query: QueryParams) 
     }
 
 
-async def _summary(reader: Reader, receiver: Receiver, circuits: Mapping[str, Circuit]) -> dict[str, Any]:
-    return msgspec.structs.asdict(await receiver_state(reader, receiver, circuits))
+def _summary(state: State) -> dict[str, Any]:
+    """The state as the pages have it; `replica` is None where none serves the receiver."""
+    return msgspec.structs.asdict(state) | {"replica": state.replica or None}

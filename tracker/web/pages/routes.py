@@ -1,4 +1,4 @@
-"""Owns the routes of the pages: from a request to HTML, in one look of a reader each."""
+"""Owns the routes of the pages; each request uses one reader."""
 
 from collections.abc import Awaitable, Callable
 
@@ -7,83 +7,108 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tracker.core.ports.reader import Reader
-from tracker.web.daemon_interface import Tracker
+from tracker.web.daemon_interface import Daemon
 from tracker.web.endpoints.problem_details import Refusal
+from tracker.web.overview_cache import OverviewCache
 from tracker.web.pages.accounts import accounts_page
-from tracker.web.pages.delivery_warnings import delivery_trouble
+from tracker.web.pages.delivery_banners import delivery_warnings
 from tracker.web.pages.events import events_page
-from tracker.web.pages.form_actions import form_routes, what_was_done
+from tracker.web.pages.form_actions import form_routes, result_message
 from tracker.web.pages.job import job_page
 from tracker.web.pages.jobs import jobs_page
-from tracker.web.pages.layout import About, Frame, has_session
+from tracker.web.pages.layout import Context, PageLayout, has_session
+from tracker.web.pages.overview import overview_section
 from tracker.web.pages.receivers import receiver_page, receivers_page
-from tracker.web.pages.rendering import job_path
+from tracker.web.pages.replica_banners import read_cluster
+from tracker.web.pages.replicas import replicas_page
+from tracker.web.pages.silences import active_silences, silence_routes, silences_page
+from tracker.web.pages.template_rendering import job_path
 
-View = Callable[[Reader, Request], Awaitable[About | Response]]
+View = Callable[[Reader, Request], Awaitable[Context | Response]]
 
 
-def page_routes(tracker: Tracker, frame: Frame) -> list[Route]:
-    pages = _Pages(tracker, frame)
+def page_routes(daemon: Daemon, layout: PageLayout, overviews: OverviewCache) -> list[Route]:
+    pages = _Pages(daemon, layout, overviews)
     return [
-        Route("/", pages.of("jobs.html", pages.jobs)),
-        Route("/jobs/{id:path}", pages.of("job.html", pages.job)),
-        Route("/events", pages.of("events.html", pages.events)),
-        Route("/receivers", pages.of("receivers.html", pages.receivers)),
-        Route("/receivers/{name}", pages.of("receiver.html", pages.receiver)),
-        Route("/accounts", pages.of("accounts.html", pages.accounts)),
-        *form_routes(tracker),
+        Route("/", pages.endpoint("jobs.html", pages.jobs)),
+        Route("/jobs/{id:path}", pages.endpoint("job.html", pages.job)),
+        Route("/events", pages.endpoint("events.html", pages.events)),
+        Route("/receivers", pages.endpoint("receivers.html", pages.receivers)),
+        Route("/receivers/{name}", pages.endpoint("receiver.html", pages.receiver)),
+        Route("/accounts", pages.endpoint("accounts.html", pages.accounts)),
+        Route("/replicas", pages.endpoint("replicas.html", pages.replicas)),
+        Route("/silences", pages.endpoint("silences.html", pages.silences), methods=["GET"]),
+        *form_routes(daemon),
+        *silence_routes(daemon),
     ]
 
 
 class _Pages:
-    def __init__(self, tracker: Tracker, frame: Frame) -> None:
-        self._tracker = tracker
-        self._frame = frame
+    def __init__(self, daemon: Daemon, layout: PageLayout, overviews: OverviewCache) -> None:
+        self._daemon = daemon
+        self._overviews = overviews
+        self._layout = layout
 
-    def of(self, template: str, view: View) -> Callable[[Request], Awaitable[Response]]:
+    def endpoint(self, template: str, view: View) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            async with self._tracker.reader() as reader:
-                seq = await reader.last_seq()  # first: what happens while the rest is read the stream tells again
-                about = await view(reader, request)
-                trouble = await delivery_trouble(self._tracker, reader)
-            if isinstance(about, Response):
-                return about
-            return self._frame.page(
-                request, template, {"seq": seq, "may_write": has_session(request), "delivery_trouble": trouble} | about
-            )
+            async with self._daemon.reader() as reader:
+                seq = await reader.last_seq()  # first: the stream repeats what is logged while the rest is read
+                context = await view(reader, request)
+                warnings = await delivery_warnings(self._daemon, reader)
+                cluster = await read_cluster(self._daemon, reader)
+                silences = await active_silences(reader, self._daemon)
+            if isinstance(context, Response):
+                return context
+            common = {"seq": seq, "may_write": has_session(request), "delivery_warnings": warnings, "cluster": cluster}
+            common["silences"] = silences
+            return self._layout.page(request, template, common | context)
 
         return answer
 
-    async def jobs(self, reader: Reader, request: Request) -> About:
-        return await jobs_page(reader, self._tracker, request.query_params)
+    async def jobs(self, reader: Reader, request: Request) -> Context:
+        """All jobs below the overview; a filter, or a further page, stands alone."""
+        found = await jobs_page(reader, self._daemon, request.query_params)
+        shown = {"overview": None} if request.query_params else overview_section(await self._overviews.read(reader))
+        return found | shown
 
-    async def job(self, reader: Reader, request: Request) -> About | Response:
+    async def job(self, reader: Reader, request: Request) -> Context | Response:
         job_id, account = request.path_params["id"], request.query_params.get("account")
         found = list(await reader.jobs_by_id(job_id))
         matching = [job for job in found if account in (None, "", job["account"])]
         if not matching:
-            raise Refusal(404, f"No job that is known has the ID {job_id!r}.")
+            raise Refusal(404, f"No known job has the ID {job_id!r}.")
         if len(matching) > 1:
-            return self._which(request, matching)
-        return await job_page(reader, self._tracker, found, matching[0]["account"])
+            return self._choose_account(request, matching)
+        return await job_page(reader, self._daemon, found, matching[0]["account"])
 
-    def _which(self, request: Request, jobs: list[About]) -> Response:
+    def _choose_account(self, request: Request, jobs: list[Context]) -> Response:
         links = [(job_path(job["account"], job["id"]), f"The one of {job['account']}") for job in jobs]
-        about = {"title": "Which job?", "text": "Several accounts have a job of this ID.", "sign": "unknown", "links": links}
-        return self._frame.page(request, "message.html", about, 409)
+        context = {
+            "title": "Which job?",
+            "text": "Several accounts have a job of this ID.",
+            "icon_name": "unknown",
+            "links": links,
+        }
+        return self._layout.page(request, "message.html", context, 409)
 
-    async def events(self, reader: Reader, request: Request) -> About:
+    async def events(self, reader: Reader, request: Request) -> Context:
         return await events_page(reader, request.query_params)
 
-    async def receivers(self, reader: Reader, request: Request) -> About:
-        return {"done": what_was_done(request.query_params), **await receivers_page(reader, self._tracker)}
+    async def receivers(self, reader: Reader, request: Request) -> Context:
+        return {"done": result_message(request.query_params), **await receivers_page(reader, self._daemon)}
 
-    async def receiver(self, reader: Reader, request: Request) -> About:
+    async def receiver(self, reader: Reader, request: Request) -> Context:
         name = request.path_params["name"]
-        receiver = next((each for each in self._tracker.config.receivers if each.name == name), None)
+        receiver = next((each for each in self._daemon.config.receivers if each.name == name), None)
         if receiver is None:
             raise Refusal(404, f"The configuration has no receiver {name!r}.")
         return await receiver_page(reader, receiver, request.query_params)
 
-    async def accounts(self, reader: Reader, _: Request) -> About:
-        return await accounts_page(reader, self._tracker)
+    async def silences(self, reader: Reader, request: Request) -> Context:
+        return await silences_page(reader, self._daemon, request.query_params)
+
+    async def accounts(self, reader: Reader, _: Request) -> Context:
+        return await accounts_page(reader, self._daemon)
+
+    async def replicas(self, reader: Reader, request: Request) -> Context:
+        return replicas_page(await read_cluster(self._daemon, reader, needs_leases=True), request.query_params)

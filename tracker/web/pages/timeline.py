@@ -1,24 +1,33 @@
-"""Owns the timeline of a job: its events with the gaps between them, progress after progress drawn together."""
+"""Owns the timeline of a job: its events with the gaps between them; consecutive progress events are one line."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import inf
 from typing import Any, Final, NamedTuple
 
-from tracker.core.events.summary import failure_reason, format_duration, summarize_job_event, summarize_other_event, with_reason
+from tracker.core.events.event_type_table import END_TYPES, RESULT_TYPES
+from tracker.core.events.summary import (
+    describe_reminder,
+    failure_reason,
+    format_duration,
+    summarize_job_event,
+    summarize_other_event,
+    summarize_result_event,
+    with_reason,
+)
 from tracker.core.events.timeline import progress_words, seconds_between, steps
-from tracker.core.events.types import END_TYPES
-from tracker.core.jobs.job import Job, read_job, time_of
+from tracker.core.jobs.job import Job
+from tracker.core.jobs.job_reading import read_job, time_of
 from tracker.web.pages.chart import Point
 from tracker.web.pages.formatting import moment, spaced
 
 LONG: Final = 0.2
-"""The share of the whole from which on a gap is a long one."""
+"""The share of the whole duration from which on a gap is long."""
 
 
 class Entry(NamedTuple):
-    """One line: an event, or the last of those in a row that tell progress, and how many; `gap` is the quiet before it.
+    """One line: an event, or the last of several consecutive progress events and their number; `gap` is the time before it.
 
-    `first` is the seq of the first of them, by which the line is known while it grows.
+    `first` is the seq of the first of them, which identifies the line while it grows.
     """
 
     first: int
@@ -46,21 +55,27 @@ def timeline(events: Sequence[Mapping[str, Any]]) -> list[Entry]:
 
 
 def words(event: Mapping[str, Any]) -> str:
-    """What an event means, in one line."""
+    """The meaning of an event, in one line."""
+    return _meaning(event) + describe_reminder(event.get("reminder"))
+
+
+def _meaning(event: Mapping[str, Any]) -> str:
     type_, data = str(event["type"]), event["data"]
     if not type_.startswith("batch."):
         return summarize_other_event(type_, data)
+    if type_ in RESULT_TYPES:
+        return spaced(summarize_result_event(type_, event.get("files")))
     job = read_job(data)
     text = summarize_job_event(type_, job, event["changes"]) if isinstance(job, Job) else type_
     if type_ in END_TYPES and failure_reason(data):
         return with_reason(spaced(text), data)
     if text == f"Batch {type_.removeprefix('batch.')}":
-        return ""  # the type says that already, as it does below
+        return ""  # the type already means that, as below
     return spaced(text.removeprefix("Batch created: ").removeprefix("Batch in progress: "))
 
 
 def points(events: Iterable[Mapping[str, Any]]) -> Iterator[Point]:
-    """The counters at each moment at which they were observed."""
+    """The counters at each observation."""
     for event in events:
         data = event["data"]
         at = min(moment(event["observed_at"]).timestamp(), _ended_at(data))  # an end may be seen long after
@@ -68,6 +83,6 @@ def points(events: Iterable[Mapping[str, Any]]) -> Iterator[Point]:
 
 
 def _ended_at(data: Mapping[str, Any]) -> float:
-    """When a job ended by the API; never, where it says nothing, or that it ended before it began."""
+    """When a job ended by the API; None if the API gives no end, or one before its begin."""
     at = time_of(data, "completed_at")
     return inf if at is None or at < data["created_at"] else at

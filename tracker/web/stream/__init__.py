@@ -1,1 +1,1 @@
-"""New events for all who follow the log, read once."""
+"""New events for all subscribers of the log, read once."""

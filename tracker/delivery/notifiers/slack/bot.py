@@ -8,14 +8,19 @@ import msgspec
 
 from tracker.core.deliveries.delivery import Delivery, Outcome, Result
 from tracker.core.deliveries.retry_schedule import requested_wait
-from tracker.core.ports.cards import Cards
+from tracker.core.events.headline import EventJson, job_of
+from tracker.core.ports.job_messages import JobMessages
 from tracker.core.text.redaction import Redaction
+from tracker.delivery.notifiers.event_of_delivery import event_of
 from tracker.delivery.notifiers.http_outcome import outcome_of, shown
-from tracker.delivery.notifiers.slack.blocks import Payload
+from tracker.delivery.notifiers.requested_pause import pause_as_asked
+from tracker.delivery.notifiers.slack.block_limits_and_escaping import Payload
 from tracker.delivery.notifiers.slack.digest import digest
-from tracker.delivery.notifiers.slack.incoming_webhook import event_of, pause_as_asked, post
+from tracker.delivery.notifiers.slack.incoming_webhook import post
 from tracker.delivery.notifiers.slack.link import with_link
-from tracker.delivery.notifiers.slack.messages import EventJson, card, job_of, thread
+from tracker.delivery.notifiers.slack.message_content import card, thread
+from tracker.delivery.notifiers.slack.templated_message import templated
+from tracker.delivery.notifiers.templates.wording import Wording
 from tracker.http.client import Answer, HttpClient, NoAnswer
 from tracker.http.rate_limiter import RateLimiter
 
@@ -44,15 +49,12 @@ _NOT_IN_UPDATES: Final = ("mrkdwn", "unfurl_links", "unfurl_media")
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a bot posts: `name` is a channel's name or id, `token` the bot's, which no representation shows.
-
-    Messages link to the pages at `external_url`.
-    """
+    """Where a bot posts: `name` is a channel's name or id, `token` the bot's, which no representation shows."""
 
     name: str
     token: str
     api: str = API
-    external_url: str | None = None
+    wording: Wording = Wording()
 
     def __repr__(self) -> str:
         return f"Channel({self.name!r})"
@@ -70,7 +72,7 @@ class SlackBot:
         self,
         http: HttpClient,
         channel: Channel,
-        cards: Cards,
+        job_messages: JobMessages,
         *,
         rate_limiter: RateLimiter,
         timeout: float,
@@ -79,7 +81,7 @@ class SlackBot:
         """`timeout` (seconds) is for one call; `now` gives Unix milliseconds. Slack's limit is about one message a second."""
         self._http = http
         self._channel = channel
-        self._cards = cards
+        self._job_messages = job_messages
         self._rate_limiter = rate_limiter
         self._timeout = timeout
         self._now = now
@@ -99,7 +101,8 @@ class SlackBot:
             stored = await self._stored_card(delivery)
             if stored and isinstance(shown := await self._update_card(stored, delivery), Outcome):
                 return shown
-        return await self._post(with_link(digest(events), events, self._channel.external_url))
+        message = templated(self._channel.wording, events) or digest(events, self._channel.wording.external_url)
+        return await self._post(with_link(message, events, self._channel.wording.external_url))
 
     async def _deliver_for_job(self, latest: Delivery, events: Sequence[EventJson]) -> "_Message | Outcome":
         stored = await self._stored_card(latest)
@@ -107,7 +110,8 @@ class SlackBot:
         new_events = events if stored else events[1:]  # the new card shows the first event
         if isinstance(shown, Outcome) or not new_events:
             return shown
-        return await self._call("chat.postMessage", {"channel": shown.channel, "thread_ts": shown.ts, **thread(new_events)})
+        replies = with_link(thread(new_events), new_events, self._channel.wording.external_url)
+        return await self._call("chat.postMessage", {"channel": shown.channel, "thread_ts": shown.ts, **replies})
 
     async def _update_card(self, stored: "_Card | None", delivery: Delivery) -> "_Message | Outcome":
         """Update the job's card, or post it; a card that shows a later event stays as it is."""
@@ -119,7 +123,7 @@ class SlackBot:
             result = await self._post(payload)
         if isinstance(result, _Message):
             text = msgspec.json.encode(_Card(message=result, seq=delivery.seq)).decode()
-            await self._cards.put(delivery.receiver, delivery.stream, text)
+            await self._job_messages.put(delivery.receiver, delivery.stream, text)
         return result
 
     async def _post(self, payload: Payload) -> "_Message | Outcome":
@@ -155,13 +159,13 @@ class SlackBot:
         return outcome
 
     async def _stored_card(self, delivery: Delivery) -> "_Card | None":
-        stored = await self._cards.get(delivery.receiver, delivery.stream)
+        stored = await self._job_messages.get(delivery.receiver, delivery.stream)
         return None if stored is None else msgspec.json.decode(stored, type=_Card)
 
     def _card(self, delivery: Delivery) -> Payload:
         event = event_of(delivery)
-        shown = card(event["data"], now_ms=self._now(), eta=event.get("eta"), deleted=event["type"] == "batch.deleted")
-        return with_link(shown, [event], self._channel.external_url)
+        shown = templated(self._channel.wording, [event]) or card(event, now_ms=self._now())
+        return with_link(shown, [event], self._channel.wording.external_url)
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,11 +1,16 @@
-"""Owns what the configuration says of Slack: the URL of an incoming webhook, or a bot's token and channel."""
+"""Owns the configuration of Slack: the URL of an incoming webhook, or a bot's token and channel."""
 
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from pathlib import Path
 from typing import Any, ClassVar
 
-from tracker.config import address, secret_references, toml_table
-from tracker.config.model import Receiver, Secret
+from tracker.config import secret_references, toml_table, urls
+from tracker.config.model import Address, Receiver
+from tracker.config.secret import Secret
+from tracker.delivery.notifiers.slack.block_limits_and_escaping import escaped
+from tracker.delivery.notifiers.templates.configuration import template_reader
+from tracker.delivery.notifiers.templates.message_template import MessageTemplate
 
 
 class SlackReceiver(Receiver, frozen=True, kw_only=True):
@@ -17,6 +22,7 @@ class SlackReceiver(Receiver, frozen=True, kw_only=True):
     channel: str | None = None
     group_wait: float = 10.0
     api: str = "https://slack.com/api"
+    template: MessageTemplate | None = None
 
     @classmethod
     def readers(cls, environ: Mapping[str, str]) -> Mapping[str, Callable[[Any], Any]]:
@@ -24,7 +30,8 @@ class SlackReceiver(Receiver, frozen=True, kw_only=True):
             "token": secret_references.secret(environ),
             "channel": toml_table.text,
             "group_wait": toml_table.duration("0s", "1h"),
-            "api": address.base_url,
+            "api": urls.base_url,
+            "template": template_reader(environ, escaped),
         }
 
     @classmethod
@@ -42,7 +49,11 @@ class SlackReceiver(Receiver, frozen=True, kw_only=True):
     def sets_authorization(self) -> bool:
         return self.token is not None or super().sets_authorization
 
-    def addresses(self) -> Iterator[tuple[str, str, str]]:
+    def addresses(self) -> Iterator[Address]:
         yield from super().addresses()
         if self.token:
-            yield "api", self.api, "the bot's token"
+            yield Address("api", self.api, "the bot's token")
+
+    def files(self) -> Iterator[Path]:
+        if self.template and self.template.file:
+            yield self.template.file

@@ -5,20 +5,20 @@ from typing import Final
 
 import msgspec
 
-from tracker.core.deliveries.delivery import Delivery, Outcome, Result
+from tracker.core.deliveries.delivery import Delivery, Outcome
+from tracker.delivery.notifiers.event_of_delivery import event_of
 from tracker.delivery.notifiers.http_outcome import outcome_of
-from tracker.delivery.notifiers.slack.blocks import Payload
+from tracker.delivery.notifiers.requested_pause import pause_as_asked
+from tracker.delivery.notifiers.slack.block_limits_and_escaping import Payload
 from tracker.delivery.notifiers.slack.digest import digest
 from tracker.delivery.notifiers.slack.link import with_link
-from tracker.delivery.notifiers.slack.messages import EventJson
+from tracker.delivery.notifiers.slack.templated_message import templated
+from tracker.delivery.notifiers.templates.wording import Wording
 from tracker.http.client import HttpClient, Request
 from tracker.http.rate_limiter import RateLimiter
 
 BODY_LIMIT: Final = 256 * 1024
 """Bytes of an answer that are read, at most; Slack's answer repeats the message."""
-
-DEFAULT_PAUSE: Final = 1.0
-"""Seconds without a message after a 429 that does not say how long."""
 
 _HEADERS: Final = {"content-type": "application/json; charset=utf-8"}
 
@@ -37,22 +37,23 @@ class SlackWebhook:
         rate_limiter: RateLimiter,
         timeout: float,
         now: Callable[[], int],
-        external_url: str | None = None,
+        wording: Wording | None = None,
     ) -> None:
         """`timeout` (seconds) is for the whole exchange; `now` gives Unix milliseconds.
 
-        Messages link to the pages at `external_url`. Slack's limit is about one message a second.
+        Slack's limit is about one message a second.
         """
         self._http = http
         self._url = url
         self._rate_limiter = rate_limiter
         self._timeout = timeout
         self._now = now
-        self._external_url = external_url
+        self._wording = wording or Wording()
 
     async def send(self, deliveries: Sequence[Delivery]) -> Outcome:
         events = [event_of(delivery) for delivery in deliveries]
-        payload = with_link(digest(events), events, self._external_url)
+        message = templated(self._wording, events) or digest(events, self._wording.external_url)
+        payload = with_link(message, events, self._wording.external_url)
         await self._rate_limiter.acquire()
         request = msgspec.structs.replace(post(self._url, payload, self._timeout), body_needed=False)
         answer = await self._http.send(request)
@@ -68,15 +69,3 @@ def post(url: str, payload: Payload, timeout: float, **headers: str) -> Request:
         deadline=timeout,
         body_limit=BODY_LIMIT,
     )
-
-
-def pause_as_asked(rate_limiter: RateLimiter, outcome: Outcome) -> Outcome:
-    """Pause `rate_limiter` for as long as Slack asks for, and return `outcome`."""
-    is_unspecified = outcome.result is Result.RATE_LIMITED and outcome.retry_after is None
-    rate_limiter.pause(DEFAULT_PAUSE if is_unspecified else outcome.pause_seconds)
-    return outcome
-
-
-def event_of(delivery: Delivery) -> EventJson:
-    event: EventJson = msgspec.json.decode(delivery.body)
-    return event

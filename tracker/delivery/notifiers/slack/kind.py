@@ -7,6 +7,7 @@ from tracker.delivery.notifiers.notifier_kind import NotifierDependencies, Notif
 from tracker.delivery.notifiers.slack.bot import Channel, SlackBot
 from tracker.delivery.notifiers.slack.configuration import SlackReceiver
 from tracker.delivery.notifiers.slack.incoming_webhook import SlackWebhook
+from tracker.delivery.notifiers.templates.wording import Wording
 
 LARGEST_WITHOUT_DIGEST: Final = 3
 """Events that come together and still have a message each; more become one message."""
@@ -17,17 +18,17 @@ MESSAGES_PER_SECOND: Final = 1.0
 
 def _create(receiver: SlackReceiver, dependencies: NotifierDependencies) -> Notifier:
     http, credentials, now = dependencies.http, dependencies.credentials, dependencies.now
-    rate_limiter = dependencies.rate_limiter
+    rate_limiter, wording = dependencies.rate_limiter, Wording(receiver.name, receiver.template, dependencies.external_url)
     if receiver.token is None:
-        url, external_url = credentials["url"], dependencies.external_url
-        return SlackWebhook(http, url, rate_limiter=rate_limiter, timeout=receiver.timeout, now=now, external_url=external_url)
+        url, timeout = credentials["url"], receiver.timeout
+        return SlackWebhook(http, url, rate_limiter=rate_limiter, timeout=timeout, now=now, wording=wording)
     channel = Channel(
         name=receiver.channel or "",
         token=credentials["token"],
         api=receiver.api,
-        external_url=dependencies.external_url,
+        wording=wording,
     )
-    return SlackBot(http, channel, dependencies.cards, rate_limiter=rate_limiter, timeout=receiver.timeout, now=now)
+    return SlackBot(http, channel, dependencies.job_messages, rate_limiter=rate_limiter, timeout=receiver.timeout, now=now)
 
 
 SLACK: Final = NotifierKind(

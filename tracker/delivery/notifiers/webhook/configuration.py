@@ -1,24 +1,27 @@
-"""Owns what the configuration says of a webhook: its URL, and the secrets that sign."""
+"""Owns the configuration of a webhook: its URL, its signing secrets and the format of its body."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from tracker.config import secret_references
-from tracker.config.model import Receiver, Secret
+from tracker.config import secret_references, toml_table
+from tracker.config.model import Receiver
+from tracker.config.secret import Secret
 from tracker.config.toml_table import InvalidValue
 from tracker.core.deliveries.signing import parse_secret
+from tracker.delivery.notifiers.webhook.formats import FORMATS
 
 
 class WebhookReceiver(Receiver, frozen=True, kw_only=True, rename={"secrets": "secret"}):
-    """Each of `secrets` signs, so that one can replace another."""
+    """Each of `secrets` signs, so that one can replace another. `format` is one of `FORMATS`."""
 
     kind: ClassVar[str] = "webhook"
 
     secrets: tuple[Secret, ...] = ()
+    format: str = "event"
 
     @classmethod
     def readers(cls, environ: Mapping[str, str]) -> Mapping[str, Callable[[Any], Any]]:
-        return {"secret": _secrets(environ)}
+        return {"secret": _secrets(environ), "format": toml_table.choice(*FORMATS)}
 
 
 def _secrets(environ: Mapping[str, str]) -> Callable[[Any], tuple[Secret, ...]]:

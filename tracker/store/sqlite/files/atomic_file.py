@@ -1,4 +1,4 @@
-"""Owns writing a file atomically: it is written as NAME.partial, and renamed once it is whole and on the disk."""
+"""Owns atomic files: written as NAME.partial, synced, and then renamed."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ from tracker.core.errors.storage_error import StorageError
 from tracker.store.sqlite.files.ownership import give_to_owner_of, open_checked
 
 COMPANIONS: Final = ("-journal", "-wal", "-shm")
-"""The files that SQLite may keep next to a database; next to another database they would be taken for its own."""
+"""The files that SQLite keeps next to a database; it would take those of another database for its own."""
 
 
 @contextmanager
@@ -19,7 +19,7 @@ def atomic_file(target: Path, owner: os.stat_result | None = None) -> Iterator[t
     """The empty NAME.partial next to `target`, for its owner alone, and the function that renames it to `target`.
 
     Without that call the file is removed. What root creates is given to the owner of the file of status `owner`. A process that
-    was killed leaves its NAME.partial behind; the next one takes it over. Raises `StorageError` where another process is
+    was killed leaves its NAME.partial behind; the next one takes it over. Raises `StorageError` if another process is
     writing it, or where the file system refuses.
     """
     path = target.with_name(target.name + ".partial")

@@ -1,4 +1,4 @@
-"""Owns keeping the database under another name when a backup takes its place, and undoing that where it was interrupted.
+"""Owns the displaced database: a restore keeps the old one under another name, and an interrupted restore is undone.
 
 Nothing here opens the database: it may be damaged, which may be why it is replaced.
 """
@@ -12,7 +12,7 @@ from typing import Final
 from tracker.store.sqlite.files.atomic_file import COMPANIONS, sync_directory
 
 _BESIDE: Final = ("-journal", "-wal")
-"""The files that a database which was not closed needs next to it."""
+"""The files that a database needs next to it if it was not closed."""
 
 
 def displace(database: Path, moment: str) -> Path | None:

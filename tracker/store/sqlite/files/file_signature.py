@@ -1,6 +1,6 @@
-"""Owns telling from the first bytes of a file which program it belongs to, without SQLite.
+"""Owns the signature of a file: its first bytes tell, without SQLite, to which program it belongs.
 
-SQLite rolls back what a killed writer left before it reads anything: that must not be done to another program's file.
+SQLite rolls back a killed writer's transaction before it reads anything; it must not do that to another program's file.
 """
 
 import struct
@@ -38,7 +38,7 @@ class _Header(NamedTuple):
 
 
 def check_signature(path: Path, application: int) -> None:
-    """Raise `StorageError` where the file is certainly not one of `application`; what only SQLite can find out passes."""
+    """Raise `StorageError` if the file is certainly not one of `application`; what only SQLite can find out passes."""
     try:
         if path.is_dir() or _was_empty(path.with_name(path.name + "-journal")):
             return

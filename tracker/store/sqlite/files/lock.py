@@ -1,4 +1,4 @@
-"""Owns the lock by which one process at a time writes to a database file."""
+"""Owns the lock that lets only one process write to a database file."""
 
 import fcntl
 import os
@@ -28,7 +28,7 @@ def hold_lock_file(database: Path) -> Iterator[None]:
     except OSError as error:
         raise StorageError(f"{path}: cannot be opened: {error.strerror}") from error
     try:
-        _lock_and_sign(descriptor, database)
+        _lock_and_write_process(descriptor, database)
         yield
     finally:
         os.close(descriptor)
@@ -38,7 +38,7 @@ def hold_lock_file(database: Path) -> Iterator[None]:
 def hold_database_file(database: Path) -> Iterator[None]:
     """Hold the database file itself while the context lasts, if there is one; raises `InUseError` as `hold_lock_file` does.
 
-    Raises `StorageError` where it, or what SQLite keeps next to it, may be the work of another user; see `ownership`.
+    Raises `StorageError` if it, or what SQLite keeps next to it, may be the work of another user; see `ownership`.
 
     A process that uses a hard link to the file, or comes after its lock file was deleted, finds `DATABASE.lock` free.
     Nothing in the process may have the database open when the context ends: closing a file ends SQLite's locks on it, too.
@@ -71,7 +71,7 @@ def is_in_use(database: Path) -> bool:
     try:
         locks = [line.split() for line in _LOCKS.read_text().splitlines()]
     except OSError:
-        return _lives(holder)
+        return _process_exists(holder)
     return any(
         words[1] == "FLOCK"
         and (words[5] == _lock_list_name(status) or (words[4] == holder and words[5].endswith(f":{status.st_ino}")))
@@ -79,7 +79,7 @@ def is_in_use(database: Path) -> bool:
     )
 
 
-def _lock_and_sign(descriptor: int, database: Path) -> None:
+def _lock_and_write_process(descriptor: int, database: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.ftruncate(descriptor, 0)
@@ -104,7 +104,7 @@ def _in_use(database: Path, holder: str) -> InUseError:
 
 
 def _holder(descriptor: int) -> str:
-    """The process that holds the file; empty where the system's list does not have it."""
+    """The process that holds the file; empty if the system's list lacks it."""
     file = _lock_list_name(os.fstat(descriptor))
     try:
         locks = [line.split() for line in _LOCKS.read_text().splitlines()]
@@ -119,7 +119,7 @@ def _lock_list_name(status: os.stat_result) -> str:
 
 
 def _process_in(lock_file: Path) -> str:
-    """The process that signed the lock file last; empty where that cannot be read."""
+    """The process that wrote its ID into the lock file last; empty if that cannot be read."""
     try:
         descriptor = open_checked(lock_file, os.O_RDONLY, single=True)
     except (OSError, StorageError):
@@ -128,7 +128,7 @@ def _process_in(lock_file: Path) -> str:
         return file.read(32).decode("ascii", "replace").strip()
 
 
-def _lives(process: str) -> bool:
+def _process_exists(process: str) -> bool:
     if not (process.isascii() and process.isdigit()) or int(process) == 0:
         return False
     try:

@@ -1,4 +1,4 @@
-"""Owns which files may be opened where another user may write to the directory.
+"""Owns the checks of files before they are opened, in directories that other users may write to.
 
 A user who may write to a directory can put a link into it at any moment, and root would follow it to any file. So no link
 of another user is followed, and only regular files are opened.
@@ -29,7 +29,7 @@ _KINDS: Final = {
 
 
 def real_path(path: Path) -> Path:
-    """The path without links; raises `StorageError` where one was made by another user than root and this process's."""
+    """The path without links; raises `StorageError` if one was made by another user than root and this process's."""
     found, left, links = Path("/"), _parts(_absolute(path)), 0
     while left:
         part = left.pop()
@@ -53,7 +53,7 @@ def real_path(path: Path) -> Path:
 def prepared_path(path: Path) -> Path:
     """The file's real path, its directory created where it is missing.
 
-    Raises `StorageError` where that fails, and where a link on the way was made by another user.
+    Raises `StorageError` if that fails, and where a link on the way was made by another user.
     """
     real = real_path(path)
     try:
@@ -146,7 +146,7 @@ def _absolute(path: Path) -> Path:
 
 
 def _owner_of_link(path: Path) -> int | None:
-    """The user who made the symbolic link; None where it is no link, or where opening the file will report what is wrong."""
+    """The user who made the symbolic link; None if it is no link, or where opening the file will report what is wrong."""
     try:
         status = path.lstat()
     except OSError:

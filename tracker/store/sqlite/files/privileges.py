@@ -24,7 +24,7 @@ def as_owner_of(directory: Path) -> Iterator[None]:
     """Let root act with the rights of the directory's owner while the context lasts; nothing for other users.
 
     Root may still pass the directories above it: /var/lib/private is root's alone. It counts for every thread, and threads
-    begun within. Raises `StorageError` where root may not act as that user.
+    begun within. Raises `StorageError` if root may not act as that user.
     """
     try:
         owner = directory.stat()

@@ -11,9 +11,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from tracker.core.deliveries.circuit import Circuit
-from tracker.core.queries.pages import Backlog
+from tracker.core.queries.backlog import Backlog
+from tracker.core.results.archive_task import ArchiveBacklog
+from tracker.core.silences.silence import Silence
+from tracker.store.records.delivery_pages import decode_circuits
+from tracker.store.records.result_pages import decode_backlogs
+from tracker.store.records.silence_rows import decode_silences
 from tracker.store.sqlite.database.schema import read_only_uri, wal_reset_affected
-from tracker.store.sqlite.reading.deliveries import DEAD_COUNTS, RECEIVERS, decode_circuits
+from tracker.store.sqlite.reading.delivery_statements import DELIVERIES
+from tracker.store.sqlite.reading.event_statements import EVENTS
+from tracker.store.sqlite.reading.result_statements import RESULTS
+from tracker.store.sqlite.reading.silence_statements import ALL_OPEN
 
 _LOCK_TIMEOUT: Final = 1.0
 """Seconds to wait for a locked file; in WAL mode neither readers nor writers lock it for other readers."""
@@ -23,8 +31,6 @@ _JOBS: Final = "SELECT account, status, deleted, jobs FROM job_counts"
 _PENDING: Final = """SELECT receiver, pending, events.observed_at FROM
   (SELECT receiver, count(*) AS pending, min(seq) AS oldest FROM deliveries INDEXED BY deliveries_due
    WHERE state = 'pending' GROUP BY receiver) JOIN events ON events.seq = oldest"""
-
-_LAST_SEQ: Final = "SELECT coalesce(max(seq), 0) FROM events"
 
 
 class SqliteStatistics:
@@ -37,7 +43,7 @@ class SqliteStatistics:
         return [(account, status, bool(deleted), jobs) for account, status, deleted, jobs in self._read(_JOBS)[0]]
 
     def backlogs(self) -> dict[str, Backlog]:
-        pending, dead = self._read(_PENDING, DEAD_COUNTS)
+        pending, dead = self._read(_PENDING, DELIVERIES.dead_counts)
         dead_counts = dict(dead)
         backlogs = {receiver: Backlog(0, number, None) for receiver, number in dead_counts.items()}
         for receiver, number, oldest in pending:
@@ -45,10 +51,16 @@ class SqliteStatistics:
         return backlogs
 
     def circuits(self) -> dict[str, Circuit]:
-        return decode_circuits(self._read(RECEIVERS)[0])
+        return decode_circuits(self._read(DELIVERIES.circuits)[0])
+
+    def archive_backlogs(self) -> dict[str, ArchiveBacklog]:
+        return decode_backlogs(self._read(RESULTS.backlogs)[0])
+
+    def open_silences(self) -> tuple[Silence, ...]:
+        return decode_silences(self._read(ALL_OPEN)[0])
 
     def last_seq(self) -> int:
-        return int(self._read(_LAST_SEQ)[0][0][0])
+        return int(self._read(EVENTS.last_seq)[0][0][0])
 
     def sizes(self) -> tuple[int, int]:
         try:

@@ -1,4 +1,4 @@
-"""Owns adjusting waits when the clock is set back: a wait that began later than now begins now.
+"""Owns the adjustment of waits when the clock is set back: a wait that began later than now begins now.
 
 So nothing waits longer than twice its time. A wait begins when the last attempt ended, by the clock of that moment. A wait
 that would end before that moment was adjusted before, at a time that is not kept: it ends now.

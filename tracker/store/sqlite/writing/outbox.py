@@ -7,21 +7,24 @@ one sends it again, with the same id and the same bytes.
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 
 from tracker.core.deliveries.circuit import FAILURES_TO_OPEN, Circuit
+from tracker.core.deliveries.dead_letters import Waiting
 from tracker.core.deliveries.delivery import Delivery, Settlement
-from tracker.core.events.event import Event
+from tracker.core.ports.outbox import Report
 from tracker.core.ports.wakeups import Wakeups
-from tracker.store.sqlite.database.connection import Database
+from tracker.store.records.duration_conversion import milliseconds
+from tracker.store.records.log_rows import Appended, LogEntry
+from tracker.store.records.stored_events import STORED_EVENT, StoredEvent
+from tracker.store.sqlite.database.writer_connection import Database
 from tracker.store.sqlite.writing.clock_rollback import roll_back_clock
-from tracker.store.sqlite.writing.durations import milliseconds
-from tracker.store.sqlite.writing.event_log import Appended, EventLog, LogEntry
+from tracker.store.sqlite.writing.event_log import EventLog
 
-_SELECT: Final = """SELECT d.receiver, d.seq, e.id, d.type, d.stream, d.attempts, e.body, d.replays
-FROM deliveries AS d INDEXED BY deliveries_due CROSS JOIN events AS e ON e.seq = d.seq"""
+_SELECT: Final = f"""SELECT d.receiver, d.type, d.stream, d.attempts, d.replays, {STORED_EVENT}
+FROM deliveries AS d INDEXED BY deliveries_due CROSS JOIN events AS e ON e.seq = d.seq"""  # noqa: S608 - of constants
 """Left to itself SQLite takes the primary key here and below, and reads every delivery that there ever was."""
 
 _CLAIM: Final = f"""{_SELECT}
@@ -85,19 +88,15 @@ FROM (
 WHERE deliveries.receiver = ?1 AND deliveries.seq = waits.seq"""
 """By a success that began at ?3; what has failed since then is not released."""
 
+_WAITING: Final = """
+SELECT attempts, min(due_at), count(*) FROM deliveries INDEXED BY deliveries_due
+WHERE receiver = ? AND state = 'pending' GROUP BY attempts"""
+
 _OPEN: Final = """
 SELECT 'pending', count(*) FROM deliveries INDEXED BY deliveries_due
 WHERE state = 'pending' AND receiver IN (SELECT value FROM json_each(?1))
 UNION ALL SELECT 'dead', count(*) FROM deliveries INDEXED BY deliveries_dead
 WHERE state = 'dead' AND receiver IN (SELECT value FROM json_each(?1))"""
-
-_PRUNE: Final = """DELETE FROM deliveries WHERE (receiver, seq) IN (
-  SELECT receiver, seq FROM deliveries WHERE state IN ('delivered', 'superseded') AND ended_at < ? LIMIT ?)"""
-
-_PRUNE_BATCH: Final = 1000
-"""Deliveries of one transaction; other writers wait for it."""
-
-T = TypeVar("T")
 
 
 class SqliteOutbox:
@@ -113,8 +112,7 @@ class SqliteOutbox:
         found = await self._database.fetch(sql, receiver)
         if not found:
             return Circuit()
-        *state, disabled = found[0]
-        return Circuit(**dict(zip(Circuit.__struct_fields__, (*state, bool(disabled)), strict=True)))
+        return decode_circuit(found[0])
 
     async def claim(self, receiver: str, now: int, hold: float, limit: int, under_way: Collection[int]) -> list[Delivery]:
         held_since = now - milliseconds(hold)
@@ -129,8 +127,11 @@ class SqliteOutbox:
         ((at,),) = await self._database.fetch(_NEXT_DUE, receiver, now, now - held_for, held_for)
         return None if at is None else int(at)
 
+    async def waiting(self, receiver: str) -> list[Waiting]:
+        return [Waiting(*row) for row in await self._database.fetch(_WAITING, receiver)]
+
     async def settle(
-        self, receiver: str, settlements: Sequence[Settlement], circuit: Circuit, events: Sequence[Event] = ()
+        self, receiver: str, settlements: Sequence[Settlement], circuit: Circuit, report: Report | None = None
     ) -> set[int]:
         def work(connection: sqlite3.Connection) -> tuple[Appended, set[int]]:
             applied = {each.delivery.seq for each in settlements if connection.execute(_SETTLE, _settle_row(each)).rowcount}
@@ -140,6 +141,7 @@ class SqliteOutbox:
             if before >= FAILURES_TO_OPEN and not circuit.is_open:
                 began_at = max(each.began_at for each in settlements if each.outcome.delivered)
                 connection.execute(_RELEASE, (receiver, settlements[-1].ended_at, began_at))
+            events = report([Waiting(*row) for row in connection.execute(_WAITING, (receiver,))]) if report else ()
             return self._log.append(connection, [LogEntry(event, None) for event in events]), applied
 
         appended, applied = await self._log.write("settling deliveries", work)
@@ -156,16 +158,11 @@ class SqliteOutbox:
         receivers = json.dumps([subscription.receiver for subscription in self._log.subscriptions])
         return dict(await self._database.fetch(_OPEN, receivers))
 
-    async def prune(self, before: int) -> int:
-        """Delete deliveries, with their attempts, that were delivered or superseded before then; how many they were."""
-        pruned = 0
-        while True:
-            some = await self._database.write(
-                "pruning deliveries", lambda connection: connection.execute(_PRUNE, (before, _PRUNE_BATCH)).rowcount
-            )
-            pruned += some
-            if some < _PRUNE_BATCH:
-                return pruned
+
+def decode_circuit(row: Sequence[Any]) -> Circuit:
+    """The circuit of a row of its fields."""
+    *state, disabled = row
+    return Circuit(**dict(zip(Circuit.__struct_fields__, (*state, bool(disabled)), strict=True)))
 
 
 def _failures(connection: sqlite3.Connection, receiver: str) -> int:
@@ -174,12 +171,14 @@ def _failures(connection: sqlite3.Connection, receiver: str) -> int:
 
 
 def _deliveries(rows: Iterable[tuple[Any, ...]]) -> list[Delivery]:
-    return [
-        Delivery(
-            receiver=receiver, seq=seq, event_id=id_, type=type_, stream=stream, attempts=attempts, body=body, replays=replays
-        )
-        for receiver, seq, id_, type_, stream, attempts, body, replays in rows
-    ]
+    return [_delivery(StoredEvent(*event), *delivery) for *delivery, event in ((*row[:5], row[5:]) for row in rows)]
+
+
+def _delivery(event: StoredEvent, receiver: str, type_: str, stream: str, attempts: int, replays: int) -> Delivery:
+    id_, body = event.whole()
+    return Delivery(
+        receiver=receiver, seq=event.seq, event_id=id_, type=type_, stream=stream, attempts=attempts, body=body, replays=replays
+    )
 
 
 def _settle_row(settled: Settlement) -> tuple[Any, ...]:

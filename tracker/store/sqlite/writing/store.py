@@ -1,4 +1,4 @@
-"""Owns writing: the one connection that changes the database, each change in one durable transaction."""
+"""Owns the SQLite store: every write to the database, each in one durable transaction."""
 
 import json
 import sqlite3
@@ -7,40 +7,60 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.deliveries.replay import Replay, ReplayResult
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import Event, iso, parse_iso
 from tracker.core.events.job_diff import Change, Known
-from tracker.core.events.time_driven import ActiveJobStatus
+from tracker.core.events.time_limits import ActiveJobStatus
 from tracker.core.jobs.job import Job
-from tracker.core.ports.store import NOT_SWEPT, Checkpoint, DatabaseUse, EventObserver, UseObserver
+from tracker.core.ports.store import (
+    NOT_SWEPT,
+    Checkpoint,
+    CommandObserver,
+    DatabaseUse,
+    EventObserver,
+    HintObserver,
+    UseObserver,
+)
 from tracker.core.ports.wakeups import Wakeups
-from tracker.core.queries.orphans import Dropped, Moved, Orphans
+from tracker.core.queries.orphaned_deliveries import Dropped, Moved, Orphans
 from tracker.core.queries.workload import Workload
+from tracker.runtime.clock import now
 from tracker.runtime.wakeups import InProcessWakeups
-from tracker.store.sqlite.database.connection import Database
-from tracker.store.sqlite.database.schema import MIGRATIONS, ensure_file, migrate
+from tracker.store.records.active_jobs_cache import ActiveJobsCache, Draft
+from tracker.store.records.job_codec import stored_job
+from tracker.store.records.log_rows import Appended, LogEntry
+from tracker.store.records.orphaned_deliveries_and_jobs import read_orphans
+from tracker.store.records.time_limit_rows import STATUSES_PER_PAGE, decode_event, decode_statuses
+from tracker.store.single_process_leases import SoleLeases
+from tracker.store.sqlite.database.migrations import MIGRATIONS
+from tracker.store.sqlite.database.schema import ensure_file, migrate
+from tracker.store.sqlite.database.writer_connection import Database
 from tracker.store.sqlite.files.displaced_database import undo_displacement
 from tracker.store.sqlite.files.lock import hold_database_file, hold_lock_file
 from tracker.store.sqlite.files.ownership import prepared_path
-from tracker.store.sqlite.reading.orphans import read_orphans
-from tracker.store.sqlite.writing.active_jobs_cache import ActiveJobsCache, Draft
-from tracker.store.sqlite.writing.cards import SqliteCards
-from tracker.store.sqlite.writing.event_log import Appended, EventLog, LogEntry
-from tracker.store.sqlite.writing.job_codec import stored_job
+from tracker.store.sqlite.reading.snapshot import Snapshot
+from tracker.store.sqlite.reading.statements import ORPHANS
+from tracker.store.sqlite.writing.active_jobs import read_active_jobs
+from tracker.store.sqlite.writing.archive_tasks import SqliteArchive
+from tracker.store.sqlite.writing.delivery_retention import prune_deliveries
+from tracker.store.sqlite.writing.event_log import EventLog
+from tracker.store.sqlite.writing.job_messages_table import SqliteJobMessages
 from tracker.store.sqlite.writing.jobs_table import write_jobs
-from tracker.store.sqlite.writing.orphans import drop, move
-from tracker.store.sqlite.writing.outbox import SqliteOutbox
-from tracker.store.sqlite.writing.overdue_queries import (
+from tracker.store.sqlite.writing.orphaned_deliveries import drop, move
+from tracker.store.sqlite.writing.outbox import SqliteOutbox, decode_circuit
+from tracker.store.sqlite.writing.progress_delta_bases import log_entries
+from tracker.store.sqlite.writing.replay import enable, replay
+from tracker.store.sqlite.writing.silences import SqliteSilences
+from tracker.store.sqlite.writing.time_limit_queries import (
     ACTIVE_JOB_STATUSES,
+    FAILING_RECEIVERS,
     LAST_ACCOUNT_EVENT,
-    STATUSES_PER_PAGE,
-    decode_event,
-    decode_statuses,
+    LAST_RECEIVER_EVENT,
     is_current,
 )
-from tracker.store.sqlite.writing.replay import enable, replay
 
 _MAX_IDS_PER_QUERY: Final = 10_000
 """SQLite takes up to 32,766 parameters."""
@@ -61,12 +81,27 @@ class SqliteStore:
 
     def __init__(self, database: Database, log: EventLog, wakeups: Wakeups) -> None:
         self.wakeups = wakeups
+        self.leases = SoleLeases()
         self.outbox = SqliteOutbox(database, log, wakeups)
-        self.cards = SqliteCards(database)
+        self.job_messages = SqliteJobMessages(database)
+        self.archive = SqliteArchive(database, log)
+        self.silences = SqliteSilences(database, log)
         self._database = database
         self._log = log
         self._active = ActiveJobsCache()
-        self._record_error: str | None = None  # why the last record failed; None where it did not
+        self._record_error: str | None = None  # why the last record failed; None if it did not
+
+    def now(self) -> int:
+        return now()
+
+    def watch_commands(self, commanded: CommandObserver) -> None:
+        """Nothing to watch: no other process writes to the file."""
+
+    def watch_hints(self, hinted: HintObserver) -> None:
+        """No other process sends any."""
+
+    async def send_hints(self, hints: Collection[tuple[str, str]]) -> None:
+        """No other process would hear of them."""
 
     def subscribe(self, subscriptions: Iterable[Subscription]) -> None:
         self._log.subscribe(subscriptions)
@@ -80,7 +115,7 @@ class SqliteStore:
         return found or initial
 
     async def active_jobs(self, account: str) -> dict[str, Known]:
-        return await self._database.read("reading", lambda connection: self._active.read(connection, account))
+        return await self._database.read("reading", lambda connection: read_active_jobs(self._active, connection, account))
 
     def active_jobs_snapshot(self, account: str) -> Mapping[str, Job]:
         return self._active.snapshot(account)
@@ -140,8 +175,15 @@ class SqliteStore:
         found = await self._database.fetch(LAST_ACCOUNT_EVENT, account)
         return decode_event(found[0][0]) if found else None
 
+    async def failing_receivers(self) -> dict[str, Circuit]:
+        return {name: decode_circuit(state) for name, *state in await self._database.fetch(FAILING_RECEIVERS)}
+
+    async def last_receiver_event(self, receiver: str) -> Event | None:
+        found = await self._database.fetch(LAST_RECEIVER_EVENT, receiver)
+        return decode_event(found[0][0]) if found else None
+
     async def prune(self, before: int) -> int:
-        return await self.outbox.prune(before)
+        return await prune_deliveries(self._database, before)
 
     async def replay(self, which: Replay, now: int) -> ReplayResult:
         return await replay(self._database, which, now)
@@ -150,7 +192,8 @@ class SqliteStore:
         return await enable(self._database, receiver, now)
 
     async def orphans(self, receivers: Iterable[str], accounts: Iterable[str]) -> Orphans:
-        return await read_orphans(self._database.fetch, receivers, accounts)
+        async with self._database.connected("looking for orphans") as connection:
+            return await Snapshot(lambda query: read_orphans(query, ORPHANS, receivers, accounts)).read(connection)
 
     async def move_deliveries(self, old: str, new: str, now: int) -> Moved:
         return await move(self._database, old, new, now)
@@ -159,7 +202,7 @@ class SqliteStore:
         return await drop(self._database, receiver, dead=dead)
 
     async def probe(self, swept: Mapping[str, int] = NOT_SWEPT) -> str | None:
-        """What is wrong with the store; None where nothing is: it can write, and the last record did not fail.
+        """The error of the store; None if it can write and the last record did not fail.
 
         It commits when accounts were last `swept` (Unix milliseconds), for readers while no daemon runs, and changes nothing
         else. A full disk may have room for that and none for the next record.
@@ -186,18 +229,20 @@ class SqliteStore:
         )
 
     async def _record(self, account: str, changes: Sequence[Change], watermark: int | None) -> None:
-        def work(connection: sqlite3.Connection) -> tuple[Draft, Appended]:
+        def work(connection: sqlite3.Connection) -> tuple[Draft, Appended, bool]:
             draft = self._active.change(connection, account)
-            entries = [LogEntry(event, change.known.job.id, change.backfilled) for change in changes for event in change.events]
-            appended = self._log.append(connection, entries)
+            appended = self._log.append(connection, log_entries(connection, account, changes))
             write_jobs(connection, changes, appended.first_seq)
+            has_tasks = self.archive.make_tasks(connection, account, changes)
             if watermark is not None:
                 connection.execute("UPDATE accounts SET watermark = ? WHERE name = ?", (watermark, account))
-            return draft, appended
+            return draft, appended, has_tasks
 
-        draft, appended = await self._log.write("recording events", work)
+        draft, appended, has_tasks = await self._log.write("recording events", work)
         self._active.committed(draft, changes)
         self._log.committed(appended)
+        if has_tasks:
+            self.wakeups.wake_archivers()
 
     async def _checkpoint(self, account: str) -> Checkpoint | None:
         found = await self._database.fetch("SELECT since, horizon, watermark FROM accounts WHERE name = ?", account)

@@ -1,0 +1,3 @@
+ALTER TABLE events ADD COLUMN base INTEGER;
+ALTER TABLE jobs ADD COLUMN base INTEGER;
+PRAGMA user_version = 13;

@@ -1,1 +1,0 @@
-"""How commands run: errors, interrupts, and changes with or without a daemon."""

@@ -1,0 +1,1 @@
+"""The `results` command's parts: why nothing is archived, the results of a job, usage and cost of many jobs."""

@@ -1,0 +1,1 @@
+"""The commands about silences: what is asked for, and by whom it is done."""

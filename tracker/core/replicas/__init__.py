@@ -1,0 +1,1 @@
+"""Replicas: the processes that share one database, and which of them works on what."""

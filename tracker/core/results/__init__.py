@@ -1,0 +1,1 @@
+"""Results of a job: its output and error files, the content of their lines, usage and cost."""

@@ -1,0 +1,1 @@
+"""Result files: archived once, verified, and kept for as long as configured."""

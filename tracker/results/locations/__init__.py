@@ -1,0 +1,1 @@
+"""Where archived files are: a local directory, or an object store."""

@@ -1,0 +1,1 @@
+"""The simulated APIs of the vendors besides Mistral."""

@@ -1,0 +1,1 @@
+"""The simulated batch and files API of OpenAI, and of gateways that are compatible with it."""

@@ -1,0 +1,1 @@
+"""The storage engine PostgreSQL, which several replicas share."""

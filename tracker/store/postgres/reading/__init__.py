@@ -1,0 +1,1 @@
+"""What the web, the commands and the metrics read."""

@@ -1,0 +1,33 @@
+"""Owns the statements that read pages of the log over PostgreSQL."""
+
+from typing import Final
+
+from tracker.store.records.event_pages import EventStatements
+from tracker.store.records.stored_events import STORED_EVENT
+
+_COLUMNS: Final = """ AND ($4::text IS NULL OR account = $4) AND ($5::text[] IS NULL OR type = ANY ($5))
+  AND ($6::text IS NULL OR observed_at >= $6) AND ($7::text IS NULL OR observed_at < $7)"""
+
+_SELECT: Final = f"""SELECT {STORED_EVENT} FROM events AS e
+WHERE seq > $1 AND seq < $2{{wanted}}
+ORDER BY seq {{{{direction}}}} LIMIT $3"""  # noqa: S608 - of constants
+
+_BY_COLUMNS: Final = f"""WITH found AS MATERIALIZED (
+  SELECT seq FROM events WHERE seq > $1 AND seq < $2{_COLUMNS} ORDER BY seq {{direction}} LIMIT $3)
+SELECT {STORED_EVENT} FROM found CROSS JOIN LATERAL (SELECT * FROM events WHERE seq = found.seq OFFSET 0) AS e
+ORDER BY found.seq {{direction}}"""  # noqa: S608 - of constants
+"""First by the index alone: what is passed over is not read. `OFFSET 0` makes it one look into an index for each row, whatever
+PostgreSQL supposes of how many there are."""
+
+_LAST_OF_JOBS: Final = f"""SELECT wanted.account, wanted.job, {STORED_EVENT}
+FROM unnest($2::text[], $3::text[]) AS wanted (account, job) CROSS JOIN LATERAL (
+  SELECT * FROM events WHERE job = wanted.job AND account = wanted.account AND type = $1 ORDER BY seq DESC LIMIT 1
+) AS e"""  # noqa: S608 - of constants
+
+EVENTS: Final = EventStatements(
+    by_seq=_SELECT.format(wanted=""),
+    by_columns=_BY_COLUMNS,
+    by_job=_SELECT.format(wanted=f"{_COLUMNS} AND job = $8"),
+    last_of_jobs=_LAST_OF_JOBS,
+    last_seq="SELECT coalesce(max(seq), 0) FROM events",
+)

@@ -1,0 +1,1 @@
+"""Verifying that the table of jobs is what the log says."""

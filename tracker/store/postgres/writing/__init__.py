@@ -1,0 +1,1 @@
+"""What a replica or a command writes, in transactions."""

@@ -1,0 +1,134 @@
+"""Owns beginning and ending silences on PostgreSQL: each once, in one transaction with its event and what it silences.
+
+Such a transaction takes the head of the log first, as each does that appends events: each event is compared with what is open.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+
+import asyncpg
+
+from tracker.core.events.event import Event
+from tracker.core.ports.silences import SilencedObserver
+from tracker.core.silences.silence import MOST_OPEN, Silence, unplanned_windows
+from tracker.core.silences.silence_events import ended_event, is_worth_logging, started_event
+from tracker.store.postgres.database.writer_connection import Database
+from tracker.store.postgres.writing.event_log import EventLog
+from tracker.store.postgres.writing.silences_table import (
+    are_kept,
+    delete_silence,
+    insert_silences,
+    open_silence,
+    open_silences,
+    read_missed,
+    set_changed,
+    set_ended,
+    set_started,
+    silence_pending,
+)
+from tracker.store.records.log_rows import LogEntry
+from tracker.store.records.silence_rows import Advanced
+
+
+class PostgresSilences:
+    """The `Silences` of core.ports on PostgreSQL."""
+
+    def __init__(self, database: Database, log: EventLog) -> None:
+        self._database = database
+        self._log = log
+
+    def watch(self, silenced: SilencedObserver) -> None:
+        self._log.silenced = silenced
+
+    async def add(self, silence: Silence, now: int) -> int | None:
+        async def work(connection: asyncpg.Connection) -> Advanced | None:
+            if len(await open_silences(connection)) >= MOST_OPEN:
+                return None
+            await insert_silences(connection, [silence])
+            return await self._advance(connection, [silence], now)
+
+        done = await self._write("adding a silence", work)
+        return None if done is None else done.silenced.total()
+
+    async def plan(self, windows: Collection[Silence], now: int, *, only: bool) -> Sequence[Event]:
+        def removed(silences: Iterable[Silence]) -> list[Silence]:
+            return unplanned_windows(silences, windows) if only else []
+
+        async def is_done(connection: asyncpg.Connection) -> bool:
+            return await are_kept(connection, windows) and not removed(await open_silences(connection))
+
+        async def work(connection: asyncpg.Connection) -> Advanced:
+            await insert_silences(connection, windows)
+            return await self._advance(connection, [], now, unplanned=removed(await open_silences(connection)))
+
+        if await self._database.read("reading silences", is_done):
+            return ()
+        done = await self._write("planning maintenance windows", work)
+        return [entry.event for entry in done.appended.entries] if done else ()
+
+    async def advance(self, now: int) -> Sequence[Event]:
+        async def work(connection: asyncpg.Connection) -> Advanced:
+            return await self._advance(connection, await open_silences(connection), now)
+
+        if not any(each.is_due(now) for each in await self._database.read("reading silences", open_silences)):
+            return ()
+        done = await self._write("advancing silences", work)
+        return [entry.event for entry in done.appended.entries] if done else ()
+
+    async def lift(self, silence_id: str, now: int) -> bool:
+        async def work(connection: asyncpg.Connection) -> Advanced | None:
+            silence = await open_silence(connection, silence_id)
+            return await self._advance(connection, [], now, ending=[silence]) if silence else None
+
+        return await self._write("ending a silence", work) is not None
+
+    async def _write(self, what: str, work: Callable[[asyncpg.Connection], Awaitable[Advanced | None]]) -> Advanced | None:
+        async def with_head(connection: asyncpg.Connection) -> Advanced | None:
+            await self._log.lock_head(connection)
+            done = await work(connection)
+            if done:
+                await set_changed(connection)
+            return done
+
+        done = await self._log.write(what, with_head)
+        if done:
+            self._log.committed(done.appended)
+        if done and done.silenced:
+            self._log.silenced(done.silenced)
+        return done
+
+    async def _advance(
+        self,
+        connection: asyncpg.Connection,
+        silences: Iterable[Silence],
+        now: int,
+        *,
+        ending: Collection[Silence] = (),
+        unplanned: Collection[Silence] = (),
+    ) -> Advanced:
+        """Within a transaction: begin and end those of `silences` that are due, and end those of `ending` and `unplanned`."""
+        due = [each for each in silences if each.is_due(now)]
+        entries, silenced = [], Counter[str]()
+        for silence in (each for each in due if each.is_active(now)):
+            silenced.update(await silence_pending(connection, silence, self._log.subscriptions))
+            await set_started(connection, silence, now)
+            entries.append(LogEntry(started_event(silence, now), None))
+        for silence in (*(each for each in due if not each.is_active(now)), *ending):
+            entries += await _end(connection, silence, now)
+        for silence in unplanned:
+            entries += await _end(connection, silence, now, forgets=True)
+        return Advanced(await self._log.append(connection, entries, await open_silences(connection)), silenced)
+
+
+async def _end(connection: asyncpg.Connection, silence: Silence, now: int, *, forgets: bool = False) -> list[LogEntry]:
+    """Within a transaction: end the silence; the event that says so, if there is one.
+
+    With `forgets` one that never began and kept nothing is removed, so that the configuration may have it again.
+    """
+    missed = await read_missed(connection, silence)
+    if forgets and not is_worth_logging(silence, missed):
+        await delete_silence(connection, silence)
+        return []
+    await set_ended(connection, silence, now, sum(missed.receivers.values()))
+    entry = LogEntry(ended_event(silence, missed, now), None, also=missed.receivers)
+    return [entry] if is_worth_logging(silence, missed) else []

@@ -1,0 +1,141 @@
+"""Owns reading the log in pages, in both directions, each by an index and at a bounded cost."""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from tracker.core.queries.filters import EventFilter, read_facts
+from tracker.core.queries.pagination import LARGEST_SEQ, EventPage, Span
+from tracker.store.records.query import Query
+from tracker.store.records.stored_events import StoredEvent
+
+MAX_ROWS_SKIPPED: Final = 100_000
+"""Events that one page may skip by an index of their columns; some 30 ms."""
+
+MAX_ROWS_DECODED: Final = 6_000
+"""Events whose JSON one page may decode to filter them; some 25 ms of SQLite's, 40 of PostgreSQL's."""
+
+MAX_PAGE_CHARACTERS: Final = 4 * 1024 * 1024
+"""A page ends with the event that reaches this size."""
+
+_BATCH_SIZE: Final = 100
+_DECODED_BATCH_SIZE: Final = 500
+"""Of events that are filtered by their JSON: each batch costs a query."""
+
+_NO_LIMIT: Final = 2**31
+
+
+class EventStatements(NamedTuple):
+    """The statements of an engine that select events as a `StoredEvent` has them, and the seq of the last event.
+
+    Parameters: the seqs before the first and after the last, the limit; but in `by_seq` also account, types, since and until;
+    in `by_job` the job too. `{direction}` is that of the order. Those of `last_of_jobs` are a type, accounts and as many ids;
+    its rows begin with account and job.
+    """
+
+    by_seq: str
+    by_columns: str
+    by_job: str
+    last_of_jobs: str
+    last_seq: str
+
+
+async def read_log(
+    query: Query, statements: EventStatements, after: int, filters: EventFilter, limit: int
+) -> list[tuple[int, str]]:
+    """Up to `limit` events after the seq `after`, page by page; all of them where `limit` is negative."""
+    found: list[tuple[int, str]] = []
+    following: int | None = after
+    while following is not None and len(found) != limit:
+        left = limit - len(found) if limit >= 0 else _NO_LIMIT
+        page = await read_events(query, statements, Span(after=following), filters, left)
+        found += page.events
+        following = page.next
+    return found
+
+
+async def read_events(query: Query, statements: EventStatements, span: Span, filters: EventFilter, limit: int) -> EventPage:
+    """Up to `limit` events of `span`."""
+    span = Span(_clamped(span.after), _clamped(span.before), span.newest_first)
+    matches = filters.matcher() if filters.needs_json else None
+    found: list[tuple[int, str]] = []
+    size = decoded = 0
+    while True:
+        batch = _DECODED_BATCH_SIZE if matches else min(_BATCH_SIZE, limit - len(found))
+        page = await _page(query, statements, span, filters, batch)
+        for seq, body in page.events:
+            if matches is None or matches(read_facts(body)):
+                found.append((seq, body))
+                size += len(body)
+                if size >= MAX_PAGE_CHARACTERS or (matches and len(found) == limit):
+                    return EventPage(found, await _next_if_any(query, statements, span.rest(seq)))
+        decoded += len(page.events)
+        is_enough = len(found) == limit or (matches is not None and decoded >= MAX_ROWS_DECODED)
+        if page.next is None or len(page.events) < batch or is_enough:
+            return EventPage(found, page.next)
+        span = span.rest(page.next)
+
+
+async def last_events(
+    query: Query, statements: EventStatements, type_: str, jobs: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], str]:
+    """The last event of the type of each of the jobs, by account and id."""
+    accounts, ids = [account for account, _ in jobs], [id_ for _, id_ in jobs]
+    rows = await query(statements.last_of_jobs, type_, accounts, ids) if jobs else []
+    return {(account, id_): StoredEvent(*event).whole()[1] for account, id_, *event in rows}
+
+
+async def last_seq(query: Query, statements: EventStatements) -> int:
+    """The seq of the last event; 0 if there is none."""
+    return int((await query(statements.last_seq))[0][0])
+
+
+async def _page(query: Query, statements: EventStatements, span: Span, filters: EventFilter, limit: int) -> EventPage:
+    part, end = await _bounded(query, statements, span) if _may_skip_rows(filters) else (span, None)
+    rows = await _select(query, statements, part, filters, limit + 1)
+    events = [(row[0], StoredEvent(*row).whole()[1]) for row in rows[:limit]]
+    return EventPage(events, events[-1][0] if len(rows) > limit and events else end)
+
+
+async def _select(query: Query, statements: EventStatements, span: Span, filters: EventFilter, limit: int) -> list[Any]:
+    place, columns = (span.after, span.before, limit), _columns(filters)
+    direction = "DESC" if span.newest_first else "ASC"
+    if filters.job is not None:
+        return await query(statements.by_job.format(direction=direction), *place, *columns, filters.job)
+    if _may_skip_rows(filters):
+        return await query(statements.by_columns.format(direction=direction), *place, *columns)
+    return await query(statements.by_seq.format(direction=direction), *place)
+
+
+def _may_skip_rows(filters: EventFilter) -> bool:
+    """Whether columns are compared that no index leads to."""
+    return filters.job is None and any(column is not None for column in _columns(filters))
+
+
+def _columns(filters: EventFilter) -> tuple[Any, ...]:
+    wanted = filters.matching_types()
+    return filters.account, None if wanted is None else sorted(wanted), filters.since, filters.until
+
+
+async def _bounded(query: Query, statements: EventStatements, span: Span) -> tuple[Span, int | None]:
+    """The part of `span` that one page may skip, and the seq from which the next page goes on; None if that is all.
+
+    The log has no gaps, so a number of seqs is a number of events.
+    """
+    newest = min(span.before - 1, await last_seq(query, statements))
+    if newest - span.after <= MAX_ROWS_SKIPPED:
+        return span, None
+    if span.newest_first:
+        start = newest - MAX_ROWS_SKIPPED
+        return span._replace(after=start), start + 1
+    end = span.after + MAX_ROWS_SKIPPED
+    return span._replace(before=end + 1), end
+
+
+async def _next_if_any(query: Query, statements: EventStatements, rest: Span) -> int | None:
+    if rest.newest_first:
+        return rest.before if rest.before > rest.after + 1 else None
+    return rest.after if rest.after < min(rest.before - 1, await last_seq(query, statements)) else None
+
+
+def _clamped(seq: int) -> int:
+    return max(-1, min(seq, LARGEST_SEQ))

@@ -1,0 +1,1 @@
+"""Transfer of everything that a database holds from SQLite to PostgreSQL, and back."""
