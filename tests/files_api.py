@@ -9,8 +9,8 @@ import anyio
 from loopback import Loopback, answer
 from vendor_clients import mistral_files
 
-from tracker.config.credentials import Credentials
-from tracker.config.secret import Secret
+from tracker.config.secrets.credentials import Credentials
+from tracker.config.secrets.secret import Secret
 from tracker.http.client import http_client, tls_context
 from tracker.http.rate_limiter import RateLimiter
 

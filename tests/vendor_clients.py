@@ -3,7 +3,7 @@
 from contextlib import asynccontextmanager
 
 from tracker.config import Secret
-from tracker.config.credentials import Credentials
+from tracker.config.secrets.credentials import Credentials
 from tracker.http.client import http_client
 from tracker.http.rate_limiter import RateLimiter
 from tracker.providers.requests.authorized_requests import AuthorizedRequests

@@ -30,7 +30,7 @@ from tracker.store.opening import open_reader_pool, open_store
 from tracker.web.access.sessions_in_memory import SessionsInMemory
 from tracker.web.access.tokens_and_hosts import AccessPolicy
 from tracker.web.app import create_app
-from tracker.web.pages import template_rendering
+from tracker.web.pages.rendering import template_rendering
 from tracker.web.public_url import DIRECT
 from tracker.web.stream.broadcast import Broadcast
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from tracking import Installation, simulated
 
-from tracker.daemon.control_file import control_file_path
+from tracker.daemon.control.control_file import control_file_path
 
 
 async def test_a_program_follows_a_workspace(tmp_path):

@@ -13,7 +13,7 @@ from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.events.event import iso
 from tracker.core.events.job_diff import diff, first_seen
 from tracker.core.jobs.job_reading import read_job
-from tracker.daemon.control_file import control_file_path
+from tracker.daemon.control.control_file import control_file_path
 from tracker.store.opening import open_store
 
 SINCE = 1_750_000_000_000

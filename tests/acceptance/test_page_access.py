@@ -8,8 +8,8 @@ from fixed_receiver import answering, installed
 from npm import installed as npm_installed
 from page_log import log_something_of_everything
 
-from tracker.daemon.control_file import control_file_path
-from tracker.web.pages.formatting import due
+from tracker.daemon.control.control_file import control_file_path
+from tracker.web.pages.rendering.formatting import due
 
 pytestmark = pytest.mark.slow
 

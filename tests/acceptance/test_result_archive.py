@@ -10,7 +10,7 @@ from archives import Archiving, read
 from simulated_jobs import begin, end
 from tracking import simulated
 
-from tracker.daemon.control_file import read_control_file
+from tracker.daemon.control.control_file import read_control_file
 from tracker.simulator.job_timeline import FileFaults
 
 ENDS = ("success", "partial", "all_failed", "expired", "cancelled")

@@ -14,8 +14,8 @@ import uvloop
 from job_changes import a_job
 from vendor_clients import mistral_files
 
-from tracker.config.credentials import Credentials
-from tracker.config.secret import Secret
+from tracker.config.secrets.credentials import Credentials
+from tracker.config.secrets.secret import Secret
 from tracker.core.results.archive_task import ArchiveTask
 from tracker.core.results.result_file import ResultFile
 from tracker.http.client import http_client, tls_context

@@ -11,7 +11,7 @@ from web_application import ACCOUNTS, served_application
 
 from tracker.core.jobs.job import COUNTERS
 from tracker.core.jobs.job_reading import read_job
-from tracker.metrics.job_series import JobSeries
+from tracker.metrics.jobs.job_series import JobSeries
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.slow]  # counting lines would be what is measured
 

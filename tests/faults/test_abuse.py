@@ -12,7 +12,7 @@ from planting import plant
 from recording_receiver import RecordingReceiver
 from tracking import Installation, simulated
 
-from tracker.daemon.control_file import control_file_path
+from tracker.daemon.control.control_file import control_file_path
 from tracker.server.embedded import open_server
 
 NAME = "receiver.test"

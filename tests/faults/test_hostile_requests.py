@@ -12,7 +12,7 @@ from proc import memory
 from requesting import request
 from tracking import Installation, simulated
 
-from tracker.daemon.control_file import control_file_path
+from tracker.daemon.control.control_file import control_file_path
 
 UNAVAILABLE = (503,)
 """What may be answered beyond 499: not ready, or too many streams."""

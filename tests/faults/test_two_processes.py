@@ -19,7 +19,7 @@ from simulated_jobs import begin, end
 from tracking import COMMAND, Installation, simulated
 from truth import Log
 
-from tracker.daemon.control_file import ControlFile, control_file_path
+from tracker.daemon.control.control_file import ControlFile, control_file_path
 from tracker.store.database_file_commands import back_up
 
 WITHIN = 30

@@ -18,9 +18,9 @@ from slack_events import delivery, of_account
 from tracker.core.deliveries.delivery import Result
 from tracker.core.events.message_text import message_text
 from tracker.core.ports.notifier import AttemptCancelled
+from tracker.daemon.factories.network import Network
+from tracker.daemon.factories.notifier_factory import open_notifier
 from tracker.daemon.load_configuration import load
-from tracker.daemon.network import Network
-from tracker.daemon.notifier_factory import open_notifier
 from tracker.delivery.notifiers.apprise import library
 from tracker.delivery.notifiers.apprise.attempt_thread import MOST_THREADS
 from tracker.delivery.notifiers.apprise.notifier import AppriseService

@@ -5,8 +5,8 @@ import pytest
 from loopback import answer, loopback, sends, unreachable_url
 
 from tracker.core.deliveries.replay import Replay, ReplayResult
-from tracker.daemon.control_client import Refused, _connectable, request_replay
-from tracker.daemon.control_file import ControlFile, Unreachable, control_file_path, published_control_file
+from tracker.daemon.control.control_client import Refused, _connectable, request_replay
+from tracker.daemon.control.control_file import ControlFile, Unreachable, control_file_path, published_control_file
 
 TOKEN = "canary-control-token"
 

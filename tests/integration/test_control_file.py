@@ -7,8 +7,8 @@ import stat
 import pytest
 
 from tracker.core.deliveries.replay import Replay
-from tracker.daemon.control_client import request_replay
-from tracker.daemon.control_file import ControlFile, Unreachable, control_file_path, published_control_file
+from tracker.daemon.control.control_client import request_replay
+from tracker.daemon.control.control_file import ControlFile, Unreachable, control_file_path, published_control_file
 
 TOKEN = "canary-control-token"
 

@@ -8,18 +8,18 @@ import pytest
 from loopback import answer, head_of, loopback, sends
 from structlog.testing import capture_logs
 
-from tracker.config.credentials import Credentials
-from tracker.config.secret import Secret
-from tracker.config.toml_table import InvalidValue
+from tracker.config.secrets.credentials import Credentials
+from tracker.config.secrets.secret import Secret
+from tracker.config.toml.toml_table import InvalidValue
 from tracker.core.deliveries.delivery import Delivery
 from tracker.core.errors.provider_failure import Reason
 from tracker.core.events.event import plain_event
 from tracker.core.jobs.job import Page
 from tracker.core.ports.provider import ListQuery
+from tracker.daemon.factories.network import Network
+from tracker.daemon.factories.notifier_factory import open_notifier
+from tracker.daemon.factories.provider_factory import open_provider
 from tracker.daemon.load_configuration import load
-from tracker.daemon.network import Network
-from tracker.daemon.notifier_factory import open_notifier
-from tracker.daemon.provider_factory import open_provider
 from tracker.http.client import tls_context
 
 OLD, NEW = "canary-old-3141", "canary-new-2718"

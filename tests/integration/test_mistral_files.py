@@ -7,8 +7,8 @@ import pytest
 from loopback import answer, hangs, head_of, loopback, sends
 from vendor_clients import mistral_files
 
-from tracker.config.credentials import Credentials
-from tracker.config.secret import Secret
+from tracker.config.secrets.credentials import Credentials
+from tracker.config.secrets.secret import Secret
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.ports.results import ContentError
 from tracker.core.results.result_file import FileFacts

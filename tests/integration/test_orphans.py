@@ -16,7 +16,7 @@ from tracker.cli import group
 from tracker.config import Account, Config, Http, Listen, Match, Secret, Storage
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.queries.orphaned_deliveries import Drop, Move, Moved
-from tracker.daemon.control_client import Refused, request_drop, request_move
+from tracker.daemon.control.control_client import Refused, request_drop, request_move
 from tracker.daemon.startup import open_daemon
 from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
 from tracker.store.opening import open_store

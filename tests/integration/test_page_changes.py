@@ -7,7 +7,7 @@ from job_changes import SINCE, moved, seen
 from web_application import RIGHT, served_application
 
 from tracker.core.jobs.job import COUNTERS
-from tracker.web.pages.partial_updates import HEADER, Versions
+from tracker.web.pages.layout.partial_updates import HEADER, Versions
 
 PAGE = """<!doctype html><head><title>Jobs</title></head><body data-now="1" data-version=""><nav>never again</nav>
 <span id="overall" class="chip"><svg></svg><span>ready</span></span>

@@ -7,7 +7,7 @@ from job_changes import CHECKPOINT, moved, seen
 from structlog.testing import capture_logs
 
 from tracker.config import Config, Http, Listen, Secret, Storage
-from tracker.config.secret_references import secret
+from tracker.config.secrets.secret_references import secret
 from tracker.core.errors.storage_error import StorageError
 from tracker.daemon.database_address import address_of_replica
 from tracker.daemon.password_rotation import RotatedPasswords

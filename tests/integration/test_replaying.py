@@ -17,8 +17,8 @@ from tracker.core.deliveries.replay import Replay, ReplayResult
 from tracker.core.events.job_diff import first_seen
 from tracker.core.jobs.job_reading import read_job
 from tracker.core.queries.filters import DeliveryFilter
-from tracker.daemon.control_client import Refused, request_replay
-from tracker.daemon.control_file import control_file_path
+from tracker.daemon.control.control_client import Refused, request_replay
+from tracker.daemon.control.control_file import control_file_path
 from tracker.daemon.startup import open_daemon
 from tracker.delivery.deliverer import Deliverer
 from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver

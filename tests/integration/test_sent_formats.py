@@ -13,7 +13,7 @@ from event_validation import validator
 from receiving import receiving
 from storage_engines import open_any_store
 
-from tracker.config.secret import Secret
+from tracker.config.secrets.secret import Secret
 from tracker.core.deliveries.delivery import DeliveryPolicy
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.deliveries.trace_context import job_trace_id
@@ -21,8 +21,8 @@ from tracker.core.events.job_diff import first_seen
 from tracker.core.jobs.job_reading import read_job
 from tracker.core.ports.notifier import sample_all
 from tracker.core.ports.store import Checkpoint
-from tracker.daemon.network import Network
-from tracker.daemon.notifier_factory import open_notifier
+from tracker.daemon.factories.network import Network
+from tracker.daemon.factories.notifier_factory import open_notifier
 from tracker.delivery.deliverer import Deliverer
 from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
 from tracker.delivery.notifiers.webhook.formats import FORMATS

@@ -12,8 +12,8 @@ from slack_standin import CHANNELS, SECRET, TOKEN, slack, slow_down
 
 from tracker.config import Config, Http, Secret, Storage
 from tracker.core.deliveries.delivery import Result
-from tracker.daemon.network import Network
-from tracker.daemon.notifier_factory import open_notifier
+from tracker.daemon.factories.network import Network
+from tracker.daemon.factories.notifier_factory import open_notifier
 from tracker.daemon.workers.specs import receiver_spec
 from tracker.delivery.notifiers.slack.block_limits_and_escaping import escaped
 from tracker.delivery.notifiers.slack.configuration import SlackReceiver

@@ -9,7 +9,7 @@ from loopback import unreachable_url
 from msgspec.structs import replace
 
 from tracker.config import Account, Config, Http, Listen, Match, Secret, Storage
-from tracker.config.secret import Header
+from tracker.config.secrets.secret import Header
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.health.readiness import Health
 from tracker.daemon.supervisor import Supervisor

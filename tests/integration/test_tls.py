@@ -11,10 +11,10 @@ from tracker.core.deliveries.delivery import Delivery, Result
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.jobs.job import Page
 from tracker.core.ports.provider import ListQuery
+from tracker.daemon.factories.network import Network
+from tracker.daemon.factories.notifier_factory import open_notifier
+from tracker.daemon.factories.provider_factory import open_provider
 from tracker.daemon.load_configuration import load
-from tracker.daemon.network import Network
-from tracker.daemon.notifier_factory import open_notifier
-from tracker.daemon.provider_factory import open_provider
 from tracker.http.client import tls_context
 from tracker.http.tls import has_trust_store
 

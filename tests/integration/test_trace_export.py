@@ -11,12 +11,12 @@ from structlog.testing import capture_logs
 
 from tracker import __version__
 from tracker.config import Account, Config, Http, Secret, Storage
-from tracker.config.secret import Header
+from tracker.config.secrets.secret import Header
 from tracker.config.telemetry import Telemetry, traces_path
 from tracker.core.events.sample import sample_event
 from tracker.daemon.trace_export import NO_EXPORT, create_trace_export
 from tracker.http.client import http_client, tls_context
-from tracker.metrics.trace_export import TraceExportMetrics
+from tracker.metrics.process.trace_export import TraceExportMetrics
 from tracker.runtime.clock import now
 from tracker.tracing import exporter as exporting
 from tracker.tracing.exporter import Collector, Exporter

@@ -13,8 +13,8 @@ from tracker.core.deliveries.fan_out import stream_of
 from tracker.core.deliveries.trace_context import traceparent
 from tracker.core.events.event import encode_event
 from tracker.core.events.sample import sample_event
-from tracker.daemon.network import Network
-from tracker.daemon.notifier_factory import open_notifier
+from tracker.daemon.factories.network import Network
+from tracker.daemon.factories.notifier_factory import open_notifier
 from tracker.delivery.notifiers.slack.configuration import SlackReceiver
 from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
 from tracker.http.client import tls_context

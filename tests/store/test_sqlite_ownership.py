@@ -16,8 +16,8 @@ from temporary_files import reachable_by_all
 from tracker.cli import group
 from tracker.cli.deliveries.daemon_or_offline_change import change_deliveries
 from tracker.core.errors.storage_error import StorageError
-from tracker.daemon.control_client import is_running
-from tracker.daemon.control_file import Unreachable, control_file_path
+from tracker.daemon.control.control_client import is_running
+from tracker.daemon.control.control_file import Unreachable, control_file_path
 from tracker.http.client import http_client, tls_context
 from tracker.store.database_file_commands import back_up, restore, verify
 from tracker.store.opening import open_store

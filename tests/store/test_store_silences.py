@@ -15,7 +15,7 @@ from tracker.core.deliveries.replay import Replay
 from tracker.core.events.event import iso, plain_event
 from tracker.core.queries.filters import DeliveryFilter
 from tracker.core.silences.silence import MOST_OPEN, Scope, SilenceRequest, SilenceStatus, requested_silence
-from tracker.metrics.silences import ActiveSilenceMetrics, SilencedMetrics
+from tracker.metrics.deliveries.silences import ActiveSilenceMetrics, SilencedMetrics
 
 ENDS = ("batch.completed", "batch.failed", "batch.expired", "batch.cancelled")
 SLACK = Subscription(receiver="slack", events=ENDS)

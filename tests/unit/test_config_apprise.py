@@ -7,9 +7,9 @@ import pytest
 
 from tracker.config.model import Address
 from tracker.core.errors.config_error import ConfigError
-from tracker.daemon.config_conversion import delivery_policy
+from tracker.daemon.factories.config_conversion import delivery_policy
+from tracker.daemon.factories.notifier_factory import message_pace
 from tracker.daemon.load_configuration import load
-from tracker.daemon.notifier_factory import message_pace
 from tracker.delivery.notifiers.apprise import library
 
 CANARY = "c4nary-t0ken"

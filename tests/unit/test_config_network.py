@@ -5,7 +5,7 @@ import re
 import pytest
 from authority import Authority, with_pass_phrase
 
-from tracker.config.secret_references import EXPECTED
+from tracker.config.secrets.secret_references import EXPECTED
 from tracker.core.errors.config_error import ConfigError
 from tracker.daemon.load_configuration import load
 

@@ -6,7 +6,8 @@ from typing import ClassVar
 import pytest
 
 from tracker import config
-from tracker.config import Receiver, Secret, toml_table
+from tracker.config import Receiver, Secret
+from tracker.config.toml import toml_table
 from tracker.core.errors.config_error import ConfigError
 from tracker.daemon.load_configuration import load
 from tracker.delivery.notifiers.kind_registry import NOTIFIER_KINDS, RECEIVER_KINDS

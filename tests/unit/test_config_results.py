@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from tracker.cli import group
 from tracker.config import Config, ResultsConfig, load
-from tracker.config.plausibility_warnings import implausible_settings
 from tracker.config.reloadable_changes import apply_changes
+from tracker.config.warnings.plausibility_warnings import implausible_settings
 from tracker.core.errors.config_error import ConfigError
 from tracker.core.results.cost import Price
 from tracker.daemon.workers.specs import account_spec

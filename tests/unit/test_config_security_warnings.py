@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from tracker.cli import group
 from tracker.config import Account, Config, Http, Secret, Storage
-from tracker.config.security_warnings import File, FileKind, assess_security, security_warnings
+from tracker.config.warnings.security_warnings import File, FileKind, assess_security, security_warnings
 from tracker.delivery.notifiers.slack.configuration import SlackReceiver
 from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver
 

@@ -6,8 +6,8 @@ import pytest
 from authority import Authority
 
 from tracker.config.reloadable_changes import apply_changes
-from tracker.config.security_warnings import security_warnings
 from tracker.config.telemetry import Telemetry
+from tracker.config.warnings.security_warnings import security_warnings
 from tracker.core.errors.config_error import ConfigError
 from tracker.daemon.load_configuration import load
 
@@ -185,7 +185,7 @@ def test_variables_of_a_program_that_exports_no_traces_are_not_read(config):
 
 def test_missing_extra_is_said_with_what_installs_it(mistakes, monkeypatch):
     """Where OpenTelemetry's classes are not installed the configuration is refused, and says how to install them."""
-    monkeypatch.setattr("tracker.config.telemetry_section.find_spec", lambda _: None)
+    monkeypatch.setattr("tracker.config.sections.telemetry_section.find_spec", lambda _: None)
     expected = "needs the extra opentelemetry: pip install 'batch-tracker[opentelemetry]', or set it to false"
     found = "telemetry.traces: found true, or otlp in $OTEL_TRACES_EXPORTER, which"
     assert mistakes(ON) == mistakes(OTEL_TRACES_EXPORTER="otlp") == [f"{found} {expected}"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.config.toml_positions import line_of_excess, lines_of, with_lines
+from tracker.config.toml.toml_positions import line_of_excess, lines_of, with_lines
 from tracker.core.errors.config_error import ConfigError
 from tracker.daemon.load_configuration import load
 

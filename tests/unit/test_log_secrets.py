@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from log_streams import Terminal, log_put_back
 
 from tracker.config import Account, Config, Http, Secret, Storage
-from tracker.config.secret import secret_parts
+from tracker.config.secrets.secret import secret_parts
 from tracker.core.text.redaction import REDACTED
 from tracker.delivery.notifiers.slack.configuration import SlackReceiver
 from tracker.delivery.notifiers.webhook.configuration import WebhookReceiver

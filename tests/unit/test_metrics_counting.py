@@ -13,7 +13,7 @@ from tracker.core.jobs.job import MalformedJob
 from tracker.core.ports.store import DatabaseUse
 from tracker.core.reconciliation.sweep_report import Report
 from tracker.metrics import Metrics
-from tracker.metrics.model_labels import MODELS
+from tracker.metrics.jobs.model_labels import MODELS
 
 ACCOUNTS = {"one": 15.0, "two": 60.0}
 GOOD = Report(events=0, shown=1, stale=0, malformed=(), failure=None)

@@ -11,7 +11,7 @@ from tracker.core.results.archive_outcome import Results
 from tracker.core.results.cost import Price
 from tracker.core.results.usage import ModelUsage, Usage
 from tracker.metrics import Metrics
-from tracker.metrics.model_labels import MODELS
+from tracker.metrics.jobs.model_labels import MODELS
 from tracker.metrics.results import FAILURE_REASONS, MISSING_REASONS
 from tracker.results import failed_attempt
 

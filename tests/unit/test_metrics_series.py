@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tracker.core.jobs.job import COUNTERS, Job
 from tracker.core.jobs.status import is_recognized
-from tracker.metrics.job_series import JobSeries, number
+from tracker.metrics.jobs.job_series import JobSeries, number
 
 LARGEST = 2**53 - 1
 HOSTILE = ('"', "\\", "\n", '"} 1.0\nforged 1', "\\n", "\r", "\0", "é\u2028", "{},=", "\u202e", "")

@@ -18,7 +18,7 @@ from tracker.core.jobs.missing_fields import as_tracked
 from tracker.core.jobs.native import bounded_native, expires_at, provider_of, read_mapped_job
 from tracker.core.jobs.size_limits import LARGEST_JOB, LARGEST_PROPERTY, bounded, omitted, size_of
 from tracker.core.reconciliation.reconcile import Reconciliation
-from tracker.daemon.config_conversion import time_limits
+from tracker.daemon.factories.config_conversion import time_limits
 
 NATIVE = {"id": "batch_1", "status": "in_progress", "priority": 1, "request_counts": {"total": 10}, "errors": None}
 MAPPED = frozenset({"id", "status", "request_counts"})

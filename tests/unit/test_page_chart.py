@@ -2,8 +2,8 @@
 
 import pytest
 
-from tracker.web.pages.chart import HEIGHT, WIDTH, Point, chart, thinned
-from tracker.web.pages.timeline import points, timeline
+from tracker.web.pages.rendering.chart import HEIGHT, WIDTH, Point, chart, thinned
+from tracker.web.pages.rendering.timeline import points, timeline
 
 
 def test_lines_go_from_the_creation_to_the_last_figures():

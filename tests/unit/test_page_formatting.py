@@ -6,9 +6,9 @@ from starlette.datastructures import QueryParams
 from tracker.core.events.event_type_table import BATCH_TYPES, OVERDUE_TYPES, RECEIVER_TYPES, REPLICA_TYPES, RESULT_TYPES
 from tracker.core.jobs.status import ACTIVE, TERMINAL
 from tracker.core.queries.pagination import JobKey
-from tracker.web.pages import formatting, status_labels
-from tracker.web.pages.links import link
-from tracker.web.pages.page_cursors import decode_cursor, encode_cursor
+from tracker.web.pages.rendering import formatting, status_labels
+from tracker.web.pages.rendering.links import link
+from tracker.web.pages.rendering.page_cursors import decode_cursor, encode_cursor
 
 NOW = 1_750_000_000.0
 THIN = "\N{NARROW NO-BREAK SPACE}"

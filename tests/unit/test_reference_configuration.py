@@ -12,7 +12,7 @@ from authority import Authority
 
 from tracker.config import Account, Http, Match, Secret, loading
 from tracker.config.model import ResultsConfig
-from tracker.config.secret import Header
+from tracker.config.secrets.secret import Header
 from tracker.config.telemetry import Telemetry
 from tracker.core.results.cost import Price
 from tracker.daemon.load_configuration import load

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from tracker.cli.arguments.daemon_notice import has_daemon
 from tracker.core.ports.reader import Reader
 from tracker.core.replicas.lease import LeaseKind
-from tracker.daemon.control_client import is_running
+from tracker.daemon.control.control_client import is_running
 from tracker.http.client import HttpClient
 from tracker.store.address import DatabaseAddress, PostgresAddress
 

@@ -7,7 +7,7 @@ from tracker.cli.formatting.printing import echo, echo_error
 from tracker.config import Config
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.text.escaping import plain
-from tracker.daemon.control_client import is_running
+from tracker.daemon.control.control_client import is_running
 from tracker.http.client import http_client, tls_context
 from tracker.store.address import DatabaseAddress, PostgresAddress, describe
 from tracker.store.opening import check_server, open_reader

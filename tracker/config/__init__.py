@@ -11,7 +11,7 @@ from tracker.config.loading import (
     storage_section,
 )
 from tracker.config.model import Account, Config, Http, Listen, Receiver, ResultsAccess, ResultsConfig, Storage
-from tracker.config.secret import Secret
+from tracker.config.secrets.secret import Secret
 from tracker.core.deliveries.fan_out import Match
 
 __all__ = [

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tracker.config import secret_references
-from tracker.config.toml_table import InvalidValue, Table
+from tracker.config.secrets import secret_references
+from tracker.config.toml.toml_table import InvalidValue, Table
 from tracker.http.tls import ClientCertificate, Tls
 
 KEYS: Final = ("ca_file", "client_certificate")

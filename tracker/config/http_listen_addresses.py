@@ -4,9 +4,9 @@ import ipaddress
 import re
 from typing import Any, Final
 
-from tracker.config import toml_table
 from tracker.config.model import Listen
-from tracker.config.toml_table import InvalidValue
+from tracker.config.toml import toml_table
+from tracker.config.toml.toml_table import InvalidValue
 
 _LISTEN: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})")
 

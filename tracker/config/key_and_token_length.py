@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from tracker.config.http_listen_addresses import is_loopback
 from tracker.config.model import Account, Config
-from tracker.config.toml_positions import with_lines_of
+from tracker.config.toml.toml_positions import with_lines_of
 from tracker.core.errors.config_error import ConfigError
 
 MIN_TOKEN_LENGTH: Final = 16

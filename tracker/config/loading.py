@@ -6,18 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tracker.config import certificates, toml_table
-from tracker.config.accounts import DEFAULT_ACCOUNT, has_default_key, read_accounts
-from tracker.config.http_section import read_http
-from tracker.config.maintenance_windows import read_maintenance
+from tracker.config import certificates
 from tracker.config.model import AccountVendor, Config, MetricsConfig, Receiver, ResultsAccess, Storage
 from tracker.config.proxies import read_proxies
-from tracker.config.receivers import read_receivers
-from tracker.config.results import read_prices, read_results
-from tracker.config.storage_section import read_storage
-from tracker.config.telemetry_section import read_telemetry
-from tracker.config.toml_positions import line_of_excess, syntax_error, with_lines
-from tracker.config.toml_table import Table
+from tracker.config.sections.accounts import DEFAULT_ACCOUNT, has_default_key, read_accounts
+from tracker.config.sections.http_section import read_http
+from tracker.config.sections.maintenance_windows import read_maintenance
+from tracker.config.sections.receivers import read_receivers
+from tracker.config.sections.results import read_prices, read_results
+from tracker.config.sections.storage_section import read_storage
+from tracker.config.sections.telemetry_section import read_telemetry
+from tracker.config.toml import toml_table
+from tracker.config.toml.toml_positions import line_of_excess, syntax_error, with_lines
+from tracker.config.toml.toml_table import Table
 from tracker.core.errors.config_error import ConfigError
 from tracker.core.jobs.native import MISTRAL, named_provider
 

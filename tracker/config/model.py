@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from tracker.config.postgres_urls import secrets_of
-from tracker.config.secret import Header, Secret, secret_parts
+from tracker.config.secrets.secret import Header, Secret, secret_parts
 from tracker.config.telemetry import Telemetry
 from tracker.core.deliveries.fan_out import Match
 from tracker.core.deliveries.retry_schedule import DEFAULT_RETRY_WAITS

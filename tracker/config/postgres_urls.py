@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
-from tracker.config.toml_table import InvalidValue, display
+from tracker.config.toml.toml_table import InvalidValue, display
 
 EXPECTED: Final = 'expected a PostgreSQL URL or a reference to one, such as "postgresql://tracker@db.example.com/tracker"'
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from tracker.config import toml_table
-from tracker.config.toml_table import InvalidValue
+from tracker.config.toml import toml_table
+from tracker.config.toml.toml_table import InvalidValue
 from tracker.http.proxies import SCHEMES, Exempt, Proxies
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from tracker.config.model import Config
 from tracker.config.postgres_urls import is_same_but_for_passwords
-from tracker.config.secret import Secret
+from tracker.config.secrets.secret import Secret
 
 _CONFIGURATION_KEYS: Final = {
     "proxies": "network.use_environment_proxies",

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from tracker.config.secret import Header
+from tracker.config.secrets.secret import Header
 from tracker.http.tls import Tls
 
 TRACES_PATH: Final = "/v1/traces"

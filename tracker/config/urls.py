@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from tracker.config import secret_references, toml_table
-from tracker.config.secret import Secret
-from tracker.config.toml_table import InvalidValue
+from tracker.config.secrets import secret_references
+from tracker.config.secrets.secret import Secret
+from tracker.config.toml import toml_table
+from tracker.config.toml.toml_table import InvalidValue
 from tracker.http.proxies import ascii_name
 
 _PATH: Final = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")

@@ -5,8 +5,8 @@ import msgspec
 import structlog
 
 from tracker.config import Config
-from tracker.config.plausibility_warnings import implausible_settings
-from tracker.config.security_warnings import security_warnings
+from tracker.config.warnings.plausibility_warnings import implausible_settings
+from tracker.config.warnings.security_warnings import security_warnings
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.ports.store import Store
 from tracker.core.queries.orphaned_deliveries import Orphans

@@ -11,7 +11,7 @@ from tracker.core.errors.config_error import ConfigError
 from tracker.store.address import DatabaseAddress, PostgresAddress
 
 if TYPE_CHECKING:
-    from tracker.config.credentials import Learned
+    from tracker.config.secrets.credentials import Learned
 
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - what is compared with

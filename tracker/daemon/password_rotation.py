@@ -8,10 +8,10 @@ from collections.abc import Iterable
 
 import structlog
 
-from tracker.config.credentials import Learned
 from tracker.config.postgres_urls import is_same_but_for_passwords, secrets_of
-from tracker.config.secret import Secret
-from tracker.config.toml_table import InvalidValue
+from tracker.config.secrets.credentials import Learned
+from tracker.config.secrets.secret import Secret
+from tracker.config.toml.toml_table import InvalidValue
 
 
 class RotatedPasswords:

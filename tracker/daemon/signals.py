@@ -6,7 +6,7 @@ import anyio
 import structlog
 
 from tracker.config import Config
-from tracker.config.credentials import Learned
+from tracker.config.secrets.credentials import Learned
 from tracker.config.systemd_service import NO_SERVICE, SystemdService
 from tracker.daemon.reload import Reading
 from tracker.daemon.startup import ignore_secrets, open_daemon, report_started

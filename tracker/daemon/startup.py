@@ -16,17 +16,17 @@ import structlog
 
 from tracker import __version__
 from tracker.config import Config, Http
-from tracker.config.credentials import Learned
+from tracker.config.secrets.credentials import Learned
 from tracker.config.systemd_service import NO_SERVICE, SystemdService
 from tracker.core.events.event import Event
 from tracker.core.health.readiness import Health
 from tracker.core.ports.statistics import Statistics
 from tracker.core.ports.store import Store
 from tracker.core.silences.weekly_window import planned_silences
-from tracker.daemon.config_conversion import subscription
-from tracker.daemon.control_file import ControlFile, published_control_file
+from tracker.daemon.control.control_file import ControlFile, published_control_file
 from tracker.daemon.daemon_interface_implementation import DaemonImplementation
 from tracker.daemon.database_address import address_of_replica, database_address
+from tracker.daemon.factories.config_conversion import subscription
 from tracker.daemon.hint_dispatcher import HintDispatcher
 from tracker.daemon.open_file_limit import shares_of_this_process
 from tracker.daemon.reload import Reloader

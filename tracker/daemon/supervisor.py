@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 from tracker.config import Account, Config
 from tracker.core.forecast.eta import Histories
 from tracker.core.replicas.lease import MAINTENANCE_LEASE, LeaseKey, LeaseKind, account_lease
-from tracker.daemon.config_conversion import reminders, subscription, time_limits
+from tracker.daemon.factories.config_conversion import reminders, subscription, time_limits
 from tracker.daemon.shutdown import stop_workers
 from tracker.daemon.workers.account_worker import AccountWorker
 from tracker.daemon.workers.archive_worker import ArchiveWorker, archive_limits

@@ -6,12 +6,12 @@ from typing import Any, Final, NamedTuple
 
 from tracker import __version__
 from tracker.config import Config
-from tracker.config.credentials import Credentials, Learned
+from tracker.config.secrets.credentials import Credentials, Learned
 from tracker.core.deliveries.delivery import Settlement
 from tracker.core.events.event import Event
 from tracker.core.ports.notifier import IsSampled, sample_all
 from tracker.http.client import http_client, tls_context
-from tracker.metrics.trace_export import TraceExportMetrics
+from tracker.metrics.process.trace_export import TraceExportMetrics
 from tracker.runtime.clock import now
 
 

@@ -9,26 +9,26 @@ from tracker.core.ports.statistics import Statistics
 from tracker.core.reconciliation.sweep_report import Report
 from tracker.core.results.cost import Price
 from tracker.metrics.accounts import AccountMetrics
-from tracker.metrics.active_jobs import ActiveJobs
 from tracker.metrics.archive_backlog import ArchiveBacklogMetrics
-from tracker.metrics.build_info import BuildInfoMetrics
-from tracker.metrics.config_reload import ConfigReloadMetrics
-from tracker.metrics.database_size import DatabaseSizeMetrics
-from tracker.metrics.deliveries import DeliveryMetrics
-from tracker.metrics.delivery_backlog import DeliveryBacklogMetrics
-from tracker.metrics.event_counts import EventMetrics
+from tracker.metrics.deliveries.deliveries import DeliveryMetrics
+from tracker.metrics.deliveries.delivery_backlog import DeliveryBacklogMetrics
+from tracker.metrics.deliveries.receiver_circuits import ReceiverCircuitMetrics
+from tracker.metrics.deliveries.silences import ActiveSilenceMetrics, SilencedMetrics
 from tracker.metrics.exposition import Exposition, Part
-from tracker.metrics.job_counts import JobCountMetrics
-from tracker.metrics.job_series import MOST_JOB_SERIES
-from tracker.metrics.model_labels import ModelLabels
-from tracker.metrics.pending_requests import PendingRequestMetrics
-from tracker.metrics.process import ProcessMetrics
-from tracker.metrics.receiver_circuits import ReceiverCircuitMetrics
+from tracker.metrics.jobs.active_jobs import ActiveJobs
+from tracker.metrics.jobs.event_counts import EventMetrics
+from tracker.metrics.jobs.job_counts import JobCountMetrics
+from tracker.metrics.jobs.job_series import MOST_JOB_SERIES
+from tracker.metrics.jobs.model_labels import ModelLabels
+from tracker.metrics.jobs.pending_requests import PendingRequestMetrics
+from tracker.metrics.process.build_info import BuildInfoMetrics
+from tracker.metrics.process.config_reload import ConfigReloadMetrics
+from tracker.metrics.process.database_size import DatabaseSizeMetrics
+from tracker.metrics.process.process import ProcessMetrics
+from tracker.metrics.process.storage import StorageMetrics
+from tracker.metrics.process.trace_export import TraceExportMetrics
 from tracker.metrics.replicas import ReplicaMetrics
 from tracker.metrics.results import ResultMetrics
-from tracker.metrics.silences import ActiveSilenceMetrics, SilencedMetrics
-from tracker.metrics.storage import StorageMetrics
-from tracker.metrics.trace_export import TraceExportMetrics
 from tracker.metrics.vendor_webhooks import VendorWebhookMetrics
 from tracker.runtime.clock import now
 

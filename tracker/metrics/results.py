@@ -9,7 +9,7 @@ from tracker.core.results.cost import Price, cost_of
 from tracker.core.results.result_file import KINDS, ArchivedFile
 from tracker.core.results.usage import ModelUsage, Usage
 from tracker.metrics.families import Families
-from tracker.metrics.model_labels import ModelLabels
+from tracker.metrics.jobs.model_labels import ModelLabels
 
 MISSING_REASONS: Final = ("gone", "forbidden", "too_large", "failed")
 FAILURE_REASONS: Final = (*Reason, "archive", "disk_full", "contradicted")

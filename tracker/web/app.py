@@ -29,8 +29,8 @@ from tracker.web.compression import CompressionMiddleware
 from tracker.web.daemon_interface import Daemon
 from tracker.web.docs.routes import docs_routes
 from tracker.web.overview_cache import OverviewCache
-from tracker.web.pages.error_page import error_handlers
-from tracker.web.pages.layout import PageLayout
+from tracker.web.pages.layout.error_page import error_handlers
+from tracker.web.pages.layout.layout import PageLayout
 from tracker.web.pages.routes import page_routes
 from tracker.web.public_url import DIRECT, PublicUrl
 from tracker.web.result_content_paths import ContentPaths

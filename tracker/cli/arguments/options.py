@@ -33,7 +33,7 @@ def duration(least: str, most: str) -> Callable[[click.Context, click.Parameter,
     """A callback that reads a duration such as "90s", "5m" or "2h30m" as seconds."""
 
     def read(_ctx: click.Context, _parameter: click.Parameter, given: str | None) -> float | None:
-        from tracker.config import toml_table  # noqa: PLC0415 - only who gives one needs it
+        from tracker.config.toml import toml_table  # noqa: PLC0415 - only who gives one needs it
 
         try:
             return None if given is None else toml_table.duration(least, most)(given)
@@ -54,7 +54,7 @@ def moment(_ctx: click.Context, _parameter: click.Parameter, given: str | None) 
 
 
 def _ago(given: str) -> int:
-    from tracker.config import toml_table  # noqa: PLC0415 - as above
+    from tracker.config.toml import toml_table  # noqa: PLC0415 - as above
 
     try:
         return now() - round(toml_table.duration("0s", "3650d")(given) * 1000)

@@ -14,16 +14,16 @@ from tracker.cli.gateway_check import limitations
 from tracker.config import Account, Config
 from tracker.config.key_and_token_length import refuse_short_keys
 from tracker.config.loading import raise_mistakes
-from tracker.config.plausibility_warnings import implausible_settings
-from tracker.config.security_warnings import security_warnings
+from tracker.config.warnings.plausibility_warnings import implausible_settings
+from tracker.config.warnings.security_warnings import security_warnings
 from tracker.core.errors.provider_failure import Failure
 from tracker.core.jobs.job import Page
 from tracker.core.ports.provider import ListQuery
 from tracker.core.text.escaping import plain
 from tracker.daemon.database_address import configured_database, database_address
+from tracker.daemon.factories.network import Network
+from tracker.daemon.factories.provider_factory import open_provider
 from tracker.daemon.load_configuration import load
-from tracker.daemon.network import Network
-from tracker.daemon.provider_factory import open_provider
 from tracker.delivery.notifiers.templates.trial import failing_templates
 from tracker.http.client import tls_context
 from tracker.providers.vendor_registry import VENDORS

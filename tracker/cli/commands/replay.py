@@ -17,8 +17,8 @@ from tracker.config import receiver_names
 from tracker.core.deliveries.replay import SELECTORS, Replay, ReplayResult, unknown_receiver
 from tracker.core.ports.store import Store
 from tracker.core.text.escaping import plain
-from tracker.daemon.control_client import Refused, request_replay
-from tracker.daemon.control_file import Unreachable
+from tracker.daemon.control.control_client import Refused, request_replay
+from tracker.daemon.control.control_file import Unreachable
 from tracker.daemon.database_address import configured_database
 
 _FIELDS: Final = (*SELECTORS, "to_seq", "until")

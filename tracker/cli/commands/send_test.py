@@ -21,9 +21,9 @@ from tracker.core.events.sample import sample_event
 from tracker.core.queries.name_suggestions import unknown_name
 from tracker.core.text.escaping import plain
 from tracker.core.text.redaction import Redaction
+from tracker.daemon.factories.network import Network
+from tracker.daemon.factories.notifier_factory import open_notifier
 from tracker.daemon.load_configuration import load
-from tracker.daemon.network import Network
-from tracker.daemon.notifier_factory import open_notifier
 from tracker.http.client import tls_context
 from tracker.runtime.clock import now
 

@@ -17,7 +17,7 @@ from tracker.cli.silences.scope_options import read_scope, scope_options
 from tracker.core.silences.shown_silence import SilenceAnswer
 from tracker.core.silences.silence import SilenceRequest
 from tracker.core.text.escaping import plain
-from tracker.daemon.control_client import Refused
+from tracker.daemon.control.control_client import Refused
 
 _LONGEST: Final = "366d"
 

@@ -13,7 +13,7 @@ import anyio
 import click
 
 from tracker.cli.formatting.printing import echo, echo_error
-from tracker.config.toml_table import InvalidValue
+from tracker.config.toml.toml_table import InvalidValue
 from tracker.config.urls import base_url
 from tracker.core.deliveries.signing import SHARED, parse_secret
 from tracker.core.text.escaping import literal

@@ -8,8 +8,8 @@ from tracker.core.errors.storage_error import InUseError
 from tracker.core.ports.store import Store
 from tracker.core.replicas.lease import receiver_lease
 from tracker.core.text.escaping import plain
-from tracker.daemon.control_client import Refused
-from tracker.daemon.control_file import Unreachable
+from tracker.daemon.control.control_client import Refused
+from tracker.daemon.control.control_file import Unreachable
 from tracker.store.address import DatabaseAddress, PostgresAddress
 from tracker.store.opening import open_reader, open_store_as_owner
 

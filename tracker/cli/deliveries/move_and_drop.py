@@ -13,8 +13,8 @@ from tracker.core.deliveries.replay import unknown_receiver
 from tracker.core.ports.store import Store
 from tracker.core.queries.orphaned_deliveries import Drop, Dropped, Move, Moved, nothing_left, refusal, refusal_of_holder
 from tracker.core.text.escaping import plain
-from tracker.daemon.control_client import Refused, request_drop, request_move
-from tracker.daemon.control_file import Unreachable
+from tracker.daemon.control.control_client import Refused, request_drop, request_move
+from tracker.daemon.control.control_file import Unreachable
 from tracker.daemon.database_address import configured_database
 from tracker.store.address import DatabaseAddress
 from tracker.store.opening import open_reader

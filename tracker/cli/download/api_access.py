@@ -7,9 +7,9 @@ from tracker.cli.download.errors import DownloadError
 from tracker.config import Account, Config
 from tracker.core.ports.provider import Provider
 from tracker.core.ports.results import ResultSource
+from tracker.daemon.factories.network import Network
+from tracker.daemon.factories.provider_factory import open_provider, open_result_source
 from tracker.daemon.load_configuration import load
-from tracker.daemon.network import Network
-from tracker.daemon.provider_factory import open_provider, open_result_source
 from tracker.http.client import tls_context
 from tracker.http.rate_limiter import RateLimiter
 from tracker.providers.retrying import RetryingProvider

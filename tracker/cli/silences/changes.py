@@ -9,8 +9,8 @@ from tracker.core.ports.store import Store
 from tracker.core.silences.scope_mistakes import scope_mistakes
 from tracker.core.silences.shown_silence import Lifted, SilenceAnswer, answer_to
 from tracker.core.silences.silence import MOST_OPEN, AddedSilence, SilenceRequest, requested_silence
-from tracker.daemon.control_client import Refused, request_lift, request_silence
-from tracker.daemon.control_file import Unreachable
+from tracker.daemon.control.control_client import Refused, request_lift, request_silence
+from tracker.daemon.control.control_file import Unreachable
 from tracker.daemon.database_address import configured_database
 from tracker.runtime.clock import now
 

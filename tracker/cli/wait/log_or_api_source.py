@@ -17,11 +17,11 @@ from tracker.core.deliveries.retry_schedule import backoff, jittered
 from tracker.core.errors.config_error import ConfigError
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.text.escaping import plain
-from tracker.daemon.control_client import is_running
+from tracker.daemon.control.control_client import is_running
 from tracker.daemon.database_address import configured_database
+from tracker.daemon.factories.network import Network
+from tracker.daemon.factories.provider_factory import open_provider
 from tracker.daemon.load_configuration import load
-from tracker.daemon.network import Network
-from tracker.daemon.provider_factory import open_provider
 from tracker.http.client import HttpClient, tls_context
 from tracker.providers.retrying import RetryingProvider
 from tracker.runtime.task_groups import task_group

@@ -8,8 +8,8 @@ import anyio
 
 from tracker.core.ports.provider import Provider
 from tracker.core.replicas.lease import account_lease
-from tracker.daemon.network import Network
-from tracker.daemon.provider_factory import open_provider
+from tracker.daemon.factories.network import Network
+from tracker.daemon.factories.provider_factory import open_provider
 from tracker.daemon.workers.dependencies import Dependencies
 from tracker.daemon.workers.specs import AccountSpec
 from tracker.http.rate_limiter import RateLimiter

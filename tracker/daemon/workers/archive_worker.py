@@ -9,9 +9,9 @@ import anyio
 
 from tracker.core.ports.results import ResultSource
 from tracker.core.replicas.lease import account_lease
-from tracker.daemon.config_conversion import archive_settings
-from tracker.daemon.network import Network
-from tracker.daemon.provider_factory import open_result_source
+from tracker.daemon.factories.config_conversion import archive_settings
+from tracker.daemon.factories.network import Network
+from tracker.daemon.factories.provider_factory import open_result_source
 from tracker.daemon.workers.dependencies import Dependencies
 from tracker.daemon.workers.specs import ArchiverSpec
 from tracker.http.rate_limiter import RateLimiter

@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from tracker.config.credentials import Learned
+from tracker.config.secrets.credentials import Learned
 from tracker.core.deliveries.delivery import Settlement
 from tracker.core.health.readiness import Health
 from tracker.core.ports.store import Store

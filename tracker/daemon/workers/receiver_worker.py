@@ -6,9 +6,9 @@ import ssl
 import anyio
 
 from tracker.core.replicas.lease import receiver_lease
-from tracker.daemon.config_conversion import delivery_policy
-from tracker.daemon.network import Network
-from tracker.daemon.notifier_factory import message_pace, open_notifier
+from tracker.daemon.factories.config_conversion import delivery_policy
+from tracker.daemon.factories.network import Network
+from tracker.daemon.factories.notifier_factory import message_pace, open_notifier
 from tracker.daemon.workers.dependencies import Dependencies
 from tracker.daemon.workers.specs import ReceiverSpec
 from tracker.delivery.deliverer import Deliverer

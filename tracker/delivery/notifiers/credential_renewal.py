@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from tracker.config.credentials import Credentials
+from tracker.config.secrets.credentials import Credentials
 from tracker.core.deliveries.delivery import Delivery, Outcome, Result
 from tracker.core.ports.notifier import Notifier
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from tracker.config.credentials import Credentials
 from tracker.config.model import Receiver
+from tracker.config.secrets.credentials import Credentials
 from tracker.core.ports.job_messages import JobMessages
 from tracker.core.ports.notifier import Notifier
 from tracker.http.client import HttpClient, Permit

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import anyio
 
-from tracker.config.credentials import Credentials
+from tracker.config.secrets.credentials import Credentials
 from tracker.core.deliveries.retry_schedule import requested_wait
 from tracker.core.errors.api_error_messages import explained, may_be_html, message_of, no_json
 from tracker.core.errors.provider_failure import Failure, Reason, reason_of

@@ -14,7 +14,7 @@ from tracker.web.docs.guides import Guide, Guides
 from tracker.web.docs.markdown_rendering import RenderedText, render_text
 from tracker.web.endpoints.endpoint import Endpoint
 from tracker.web.endpoints.problem_details import Refusal
-from tracker.web.pages.layout import Context, PageLayout
+from tracker.web.pages.layout.layout import Context, PageLayout
 
 
 class Documentation:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tracker.web.endpoints.endpoint import Endpoint
-from tracker.web.pages.layout import PageLayout
+from tracker.web.pages.layout.layout import PageLayout
 
 if TYPE_CHECKING:
     from tracker.web.docs.documentation import Documentation

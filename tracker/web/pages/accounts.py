@@ -9,7 +9,7 @@ from tracker.core.ports.reader import Reader
 from tracker.web.api.receivers import account_state
 from tracker.web.daemon_interface import Daemon
 from tracker.web.pages.jobs import in_order
-from tracker.web.pages.status_labels import StatusLabel, label_of_status
+from tracker.web.pages.rendering.status_labels import StatusLabel, label_of_status
 
 _STATE_LABELS: Final = {
     True: StatusLabel("ok", "watched", "ok"),

@@ -12,8 +12,8 @@ from tracker.core.ports.reader import Reader
 from tracker.core.queries.filters import EventFilter
 from tracker.core.queries.pagination import Span
 from tracker.web.endpoints.name_checks import check_types
-from tracker.web.pages.filter_pills import Pill
-from tracker.web.pages.links import build_query, link
+from tracker.web.pages.rendering.filter_pills import Pill
+from tracker.web.pages.rendering.links import build_query, link
 
 PAGE_SIZE: Final = 100
 BEFORE_CHOSEN: Final = PAGE_SIZE // 2

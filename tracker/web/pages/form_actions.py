@@ -12,7 +12,7 @@ from tracker.core.deliveries.replay import Replay
 from tracker.web.daemon_interface import Daemon
 from tracker.web.endpoints.problem_details import Refusal
 from tracker.web.endpoints.request_parsing import form
-from tracker.web.pages.formatting import number
+from tracker.web.pages.rendering.formatting import number
 
 
 def form_routes(daemon: Daemon) -> list[Route]:

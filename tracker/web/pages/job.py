@@ -15,11 +15,11 @@ from tracker.core.queries.filters import DeliveryFilter, EventFilter
 from tracker.core.queries.pagination import Span
 from tracker.web.daemon_interface import Daemon
 from tracker.web.forecasts import with_outlook
-from tracker.web.pages.chart import HEIGHT, WIDTH, Chart, chart
-from tracker.web.pages.formatting import UNKNOWN, absolute, moment, number, spaced
-from tracker.web.pages.links import build_query
+from tracker.web.pages.rendering.chart import HEIGHT, WIDTH, Chart, chart
+from tracker.web.pages.rendering.formatting import UNKNOWN, absolute, moment, number, spaced
+from tracker.web.pages.rendering.links import build_query
+from tracker.web.pages.rendering.timeline import points, timeline
 from tracker.web.pages.results import results_view
-from tracker.web.pages.timeline import points, timeline
 
 MAX_EVENTS: Final = 5000
 MAX_TIMELINE_LINES: Final = 200

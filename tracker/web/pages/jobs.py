@@ -12,10 +12,10 @@ from tracker.core.queries.filters import JobFilter, in_display_order
 from tracker.core.queries.pagination import JobKey
 from tracker.web.daemon_interface import Daemon
 from tracker.web.forecasts import with_outlooks
-from tracker.web.pages.filter_pills import Pill
-from tracker.web.pages.links import link
-from tracker.web.pages.page_cursors import decode_cursor, encode_cursor
-from tracker.web.pages.status_labels import label_of_status
+from tracker.web.pages.rendering.filter_pills import Pill
+from tracker.web.pages.rendering.links import link
+from tracker.web.pages.rendering.page_cursors import decode_cursor, encode_cursor
+from tracker.web.pages.rendering.status_labels import label_of_status
 
 PAGE_SIZE: Final = 50
 """Jobs of each kind on a page."""

@@ -8,9 +8,9 @@ from tracker.core.events.summary import format_duration
 from tracker.core.health.attention import Concern, Kind
 from tracker.core.queries.overview import HOURS, HourOfEnds, ModelLoad, Overview
 from tracker.web.overview_cache import FullOverview
-from tracker.web.pages.formatting import SEPARATOR, number
-from tracker.web.pages.status_labels import StatusLabel
-from tracker.web.pages.template_rendering import job_path
+from tracker.web.pages.rendering.formatting import SEPARATOR, number
+from tracker.web.pages.rendering.status_labels import StatusLabel
+from tracker.web.pages.rendering.template_rendering import job_path
 
 WIDTH: Final = 240
 HEIGHT: Final = 64

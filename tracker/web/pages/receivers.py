@@ -12,9 +12,9 @@ from tracker.core.queries.pagination import DeliveryKey
 from tracker.web.api.receivers import Receiver as State
 from tracker.web.api.receivers import receiver_holders, receiver_state
 from tracker.web.daemon_interface import Daemon
-from tracker.web.pages.filter_pills import Pill
-from tracker.web.pages.links import link
-from tracker.web.pages.page_cursors import decode_cursor, encode_cursor
+from tracker.web.pages.rendering.filter_pills import Pill
+from tracker.web.pages.rendering.links import link
+from tracker.web.pages.rendering.page_cursors import decode_cursor, encode_cursor
 
 MAX_DEAD_LETTERS: Final = 10
 PAGE_SIZE: Final = 50

@@ -8,10 +8,10 @@ from urllib.parse import quote
 from starlette.datastructures import QueryParams
 
 from tracker.core.replicas.lease import LeaseKind
-from tracker.web.pages.filter_pills import Pill
-from tracker.web.pages.links import link
-from tracker.web.pages.replica_banners import Cluster
-from tracker.web.pages.status_labels import StatusLabel
+from tracker.web.pages.layout.replica_banners import Cluster
+from tracker.web.pages.rendering.filter_pills import Pill
+from tracker.web.pages.rendering.links import link
+from tracker.web.pages.rendering.status_labels import StatusLabel
 
 MOST_LEASES: Final = 300
 """Leases on one page; the command lists all of them."""

@@ -6,9 +6,9 @@ from typing import Any, Final
 from tracker.core.events.summary import MISSING_FILES
 from tracker.core.results.error_sentences import group_message, group_sample
 from tracker.core.text.byte_sizes import format_size
-from tracker.web.pages.formatting import number, spaced
-from tracker.web.pages.links import job_file_path
-from tracker.web.pages.status_labels import StatusLabel
+from tracker.web.pages.rendering.formatting import number, spaced
+from tracker.web.pages.rendering.links import job_file_path
+from tracker.web.pages.rendering.status_labels import StatusLabel
 
 _LABELS: Final[Mapping[str, StatusLabel]] = {
     "pending": StatusLabel("queued", "not archived yet", "mute"),

@@ -11,18 +11,18 @@ from tracker.web.daemon_interface import Daemon
 from tracker.web.endpoints.problem_details import Refusal
 from tracker.web.overview_cache import OverviewCache
 from tracker.web.pages.accounts import accounts_page
-from tracker.web.pages.delivery_banners import delivery_warnings
 from tracker.web.pages.events import events_page
 from tracker.web.pages.form_actions import form_routes, result_message
 from tracker.web.pages.job import job_page
 from tracker.web.pages.jobs import jobs_page
-from tracker.web.pages.layout import Context, PageLayout, has_session
+from tracker.web.pages.layout.delivery_banners import delivery_warnings
+from tracker.web.pages.layout.layout import Context, PageLayout, has_session
+from tracker.web.pages.layout.replica_banners import read_cluster
 from tracker.web.pages.overview import overview_section
 from tracker.web.pages.receivers import receiver_page, receivers_page
-from tracker.web.pages.replica_banners import read_cluster
+from tracker.web.pages.rendering.template_rendering import job_path
 from tracker.web.pages.replicas import replicas_page
 from tracker.web.pages.silences import active_silences, silence_routes, silences_page
-from tracker.web.pages.template_rendering import job_path
 
 View = Callable[[Reader, Request], Awaitable[Context | Response]]
 

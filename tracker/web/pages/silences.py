@@ -19,7 +19,7 @@ from tracker.web.api.silences import add_silence, end_silence
 from tracker.web.daemon_interface import Daemon
 from tracker.web.endpoints.problem_details import Refusal
 from tracker.web.endpoints.request_parsing import form
-from tracker.web.pages.status_labels import StatusLabel
+from tracker.web.pages.rendering.status_labels import StatusLabel
 
 _MOST_ENDED: Final = 50
 

@@ -5,9 +5,9 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from tracker.config import toml_table
 from tracker.config.model import Address, Receiver
-from tracker.config.secret import Secret, secret_parts
+from tracker.config.secrets.secret import Secret, secret_parts
+from tracker.config.toml import toml_table
 from tracker.delivery.notifiers.apprise import service_url
 from tracker.delivery.notifiers.templates.configuration import template_reader
 from tracker.delivery.notifiers.templates.message_template import MessageTemplate

@@ -6,9 +6,9 @@ from difflib import get_close_matches
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from tracker.config import secret_references
-from tracker.config.secret import Secret
-from tracker.config.toml_table import InvalidValue
+from tracker.config.secrets import secret_references
+from tracker.config.secrets.secret import Secret
+from tracker.config.toml.toml_table import InvalidValue
 from tracker.delivery.notifiers.apprise import library
 from tracker.delivery.notifiers.apprise.library import Service
 

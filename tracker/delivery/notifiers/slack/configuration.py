@@ -5,9 +5,11 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tracker.config import secret_references, toml_table, urls
+from tracker.config import urls
 from tracker.config.model import Address, Receiver
-from tracker.config.secret import Secret
+from tracker.config.secrets import secret_references
+from tracker.config.secrets.secret import Secret
+from tracker.config.toml import toml_table
 from tracker.delivery.notifiers.slack.block_limits_and_escaping import escaped
 from tracker.delivery.notifiers.templates.configuration import template_reader
 from tracker.delivery.notifiers.templates.message_template import MessageTemplate

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tracker.config import secret_references, toml_table
-from tracker.config.toml_table import InvalidValue
+from tracker.config.secrets import secret_references
+from tracker.config.toml import toml_table
+from tracker.config.toml.toml_table import InvalidValue
 from tracker.delivery.notifiers.templates.failure import InvalidTemplate
 from tracker.delivery.notifiers.templates.message_template import MAX_SOURCE, MessageTemplate
 

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from tracker.config import secret_references, toml_table
 from tracker.config.model import Receiver
-from tracker.config.secret import Secret
-from tracker.config.toml_table import InvalidValue
+from tracker.config.secrets import secret_references
+from tracker.config.secrets.secret import Secret
+from tracker.config.toml import toml_table
+from tracker.config.toml.toml_table import InvalidValue
 from tracker.core.deliveries.signing import parse_secret
 from tracker.delivery.notifiers.webhook.formats import FORMATS
 

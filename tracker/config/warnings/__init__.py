@@ -1,0 +1,1 @@
+"""The warnings about a configuration that is valid."""

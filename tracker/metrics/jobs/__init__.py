@@ -1,0 +1,1 @@
+"""The metrics of jobs, and of the events of the log."""

@@ -1,0 +1,1 @@
+"""The metrics of the process: its build, its configuration, its database and its exporter of traces."""
