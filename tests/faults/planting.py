@@ -150,6 +150,14 @@ VALID_FOR_EVER = """
     HeldLeases.__init__ = timeless
 """
 
+WRITES_WITHOUT_ITS_CLOCK = """
+    from tracker.store.postgres.leases.held_leases import HeldLeases
+    is_valid = HeldLeases.is_valid
+    HeldLeases.is_valid = lambda self, key: key in self._epochs if key.kind == "account" else is_valid(self, key)
+    HeldLeases.lapse = lambda self: frozenset()
+"""
+"""What it writes, the database alone can refuse; what it sends no database can, so there it keeps to its clock."""
+
 NEWER_SCHEMA = """
     import tracker.store.postgres.database.migrations as migrations
     added = "ALTER TABLE jobs ADD COLUMN later text; CREATE TABLE of_the_next_version (id bigint);"

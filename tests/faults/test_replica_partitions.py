@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 from pgbouncer import pooling
-from planting import NEWER_SCHEMA, NO_FENCE, SHORT_LEASES, VALID_FOR_EVER, WAKES_TOO_LATE, plant
+from planting import NEWER_SCHEMA, NO_FENCE, SHORT_LEASES, VALID_FOR_EVER, WAKES_TOO_LATE, WRITES_WITHOUT_ITS_CLOCK, plant
 from replica_attacks import Attacks
 from replicas import PATIENCE, cluster
 from simulated_jobs import begin
@@ -122,7 +122,7 @@ async def slept(folder, server, *bugs):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("bugs", [[VALID_FOR_EVER], []], ids=["the database alone", "its clock too"])
+@pytest.mark.parametrize("bugs", [[WRITES_WITHOUT_ITS_CLOCK], []], ids=["the database alone", "its clock too"])
 async def test_a_sleeper_cannot_write(tmp_path, postgres_server, bugs):
     """What a replica had decided before it slept is refused when it wakes: by its clock, and without that by the database."""
     await slept(tmp_path, postgres_server, *bugs)
@@ -132,7 +132,7 @@ async def test_a_sleeper_cannot_write(tmp_path, postgres_server, bugs):
 async def test_without_a_fence_a_sleeper_writes(tmp_path, postgres_server):
     """The planted bug is found: without the fence the log gets what was long past."""
     with pytest.raises(AssertionError, match=r"logged twice|out of order|invented|the jobs are not"):
-        await slept(tmp_path, postgres_server, VALID_FOR_EVER, NO_FENCE)
+        await slept(tmp_path, postgres_server, WRITES_WITHOUT_ITS_CLOCK, NO_FENCE)
 
 
 @pytest.mark.slow
