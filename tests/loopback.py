@@ -19,7 +19,7 @@ GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream)
 
 
 class Loopback:
-    """A server that answers each request with the next of its scenes, the last one for ever."""
+    """A server that answers each request with the next of its scenes, and with the last one again when there is no next."""
 
     def __init__(self, *scenes: Scene, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[bytes] = []  # as they came, heads and bodies

@@ -78,7 +78,7 @@ class Receiver(RecordingReceiver):
         for _, body in self.got:
             event = json.loads(body)
             job = event["data"]["id"]
-            assert last[job] <= event["seq"], f"{self.name}: {event['id']} came late"  # its copies too: `hold` is for ever
+            assert last[job] <= event["seq"], f"{self.name}: {event['id']} came late"  # its copies too: `hold` never ends
             last[job] = event["seq"]
         for id_, fault in self.proxy.met:
             met[id_] += [fault] if fault else []

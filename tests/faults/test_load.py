@@ -98,7 +98,7 @@ async def loaded(folder, crowd: Crowd, receivers: int, connections: int, ends: i
 
 
 async def test_a_little_of_everything(tmp_path):
-    """Ten accounts, a thousand jobs, a hundred receivers and fifty idle connections: nothing is late for ever, or twice."""
+    """Ten accounts, a thousand jobs, a hundred receivers and fifty idle connections: everything arrives in the end, and once."""
     await loaded(tmp_path, Crowd(10, 100), receivers=100, connections=50, ends=5)
 
 

@@ -99,7 +99,7 @@ async def _quietly(run):
 @pytest.mark.slow
 @pytest.mark.parametrize("after", [b"\r\n", b"G"])
 async def test_a_connection_that_is_kept_busy_with_nothing(after):
-    """After an answer line breaks or half a request do not keep a connection for ever."""
+    """After an answer line breaks or half a request do not keep a connection without end."""
     async with open_server(hello, "127.0.0.1", 0, SOON) as address, await anyio.connect_tcp(*address) as stream:
         await stream.send(REQUEST)
         await stream.receive()

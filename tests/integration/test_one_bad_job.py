@@ -129,7 +129,7 @@ async def test_a_bad_job_that_can_be_read_again_is_found(world):
 
 
 async def test_the_watermark_passes_a_bad_job(world):
-    """A restart does not begin at the bad job again for ever: what was read behind it has been read."""
+    """A restart does not begin at the bad job again each time: what was read behind it has been read."""
     world.add("before", "bad", *(f"job-{number}" for number in range(200)))
     world.unlisted = {"bad"}
     await world.sweep()
@@ -553,7 +553,7 @@ async def test_another_workspace_s_answers_delete_nothing(world):
 
 
 async def test_a_deleted_job_that_is_back_is_found_within_a_day(world):
-    """It is looked for ever more rarely for a day, also after a restart, and tracked on from its next answer."""
+    """It is asked for at growing intervals for a day, also after a restart, and tracked on from its next answer."""
     world.add("kept", "gone")
     await world.sweep()
     job = world.jobs["gone"]

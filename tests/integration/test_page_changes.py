@@ -65,7 +65,7 @@ def test_a_version_is_of_what_is_shown():
 
 
 def test_versions_are_forgotten():
-    """Who has a version of long ago is sent everything, and nothing grows for ever."""
+    """A client with a version of long ago is sent everything, and nothing grows without a limit."""
     versions = Versions()
     _, first = versions.marked(page(row("a", 1)))
     for number in range(100):

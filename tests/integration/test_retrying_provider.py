@@ -26,7 +26,7 @@ def anyio_backend():
 
 
 class Scripted:
-    """A provider that answers what it was given, the last of it for ever, and keeps what it was asked and when."""
+    """A provider that gives its answers in turn, then the last one again and again, and keeps what it was asked and when."""
 
     def __init__(self, *answers):
         self.answers = list(answers)

@@ -33,7 +33,7 @@ def clock():
 
 
 class Vendor:
-    """A vendor's API with one job that runs for ever."""
+    """A vendor's API with one job that never ends."""
 
     def __init__(self, name, url, simulator):
         self.name, self.url, self.simulator = name, url, simulator

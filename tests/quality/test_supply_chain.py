@@ -87,7 +87,7 @@ def test_what_is_needed_by_what_is_pinned_is_pinned():
 
 
 def test_bill_of_materials_is_what_is_pinned():
-    """deploy/sbom.json lists each pinned package with its version and hashes, and who needs whom, from the root on."""
+    """deploy/sbom.json lists each pinned package with its version and hashes, and what each one needs, from the root on."""
     bill = json.loads((ROOT / "deploy" / "sbom.json").read_text("utf-8"))
     listed = {
         each["name"]: (each["version"], {f"sha256:{one['content']}" for one in each["externalReferences"][0]["hashes"]})

@@ -45,7 +45,7 @@ async def test_job_stands_since_its_status_or_a_counter_moved(store):
 
 
 async def test_what_was_said_of_a_job_is_remembered(store):
-    """That it stalled holds until it moves again, that its deadline comes near for ever."""
+    """A job counts as stalled until it moves again, and as near its deadline to its end."""
     change = seen("job", status="RUNNING")
     await store.record("default", [change])
     said = [batch_event(type_, "default", change.known.job, {}, SINCE + 5) for type_ in (STALLED, DEADLINE)]

@@ -58,7 +58,7 @@ def test_the_same_failure_is_reported_now_and_then(log):
     ],
 )
 def test_another_failure_is_reported_at_once(log, other):
-    """What differs in who, whom or why is another failure."""
+    """Another subject, another object or another reason makes another failure."""
     first = {"event": "delivery.failed", "receiver": "a", "account": "x", "reason": "server"}
     assert log.log(**first)
     assert not log.log(**first)

@@ -33,7 +33,7 @@ FORGED: Final = SHARED + b64encode(b"another secret, of 32 characters").decode()
 
 
 class Sender(Protocol):
-    """A vendor's simulated API: what it says of the end of a job, and to whom."""
+    """A vendor's simulated API: what it says of the end of a job, and where it sends that."""
 
     workspace: Workspace
     clock: Callable[[], float]

@@ -1,1 +1,1 @@
-"""The commands about silences: what is asked for, and by whom it is done."""
+"""The commands about silences: reading a request, and having the daemon or this process carry it out."""

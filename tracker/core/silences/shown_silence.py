@@ -41,7 +41,7 @@ class Lifted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def answer_to(added: AddedSilence, now: int) -> SilenceAnswer:
-    """The answer to whom asked for it at `now`, when it began, unless it begins later."""
+    """The answer to the request at `now`, which also began the silence, unless it begins later."""
     silence = added.silence
     begun = msgspec.structs.replace(silence, started_at=now) if silence.is_active(now) else silence
     status = SilenceStatus(silence=begun, silenced=added.silenced)

@@ -13,7 +13,7 @@ from tracker.runtime.heartbeat import Heartbeat
 
 
 class Network(NamedTuple):
-    """How the network is reached: by whom `tls` is trusted where nothing else is configured, and by which proxies.
+    """How the network is reached: the trust store of `tls`, where nothing else is configured, and the proxies.
 
     `external_url` is how people reach the pages, for messages that link to them.
     """

@@ -29,7 +29,7 @@ def back_up(database: Path, target: Path, *, overwrite: bool = False) -> Content
     """Copy `database` to `target`; raises `StorageError`, and then `target` is as it was.
 
     `UnfitTargetError` where it is the database itself, or something that a copy must not replace. Root reads the database as
-    root, and writes with the rights of the owner of the target's directory, to whom the copy belongs.
+    root, and writes with the rights of the owner of the target's directory; the copy belongs to that owner.
     """
     target = real_path(target)
     _check_target(target, database, overwrite=overwrite)
