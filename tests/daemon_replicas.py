@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-import anyio
 import httpx
 from msgspec.structs import replace
 
@@ -65,13 +64,3 @@ async def daemon_replica(config: Config, name: str):
         running = await stack.enter_async_context(open_daemon(config))
         client = httpx.AsyncClient(base_url=running.address.url, headers=headers, timeout=LIFE)
         yield DaemonReplica(name, running, await stack.enter_async_context(client))
-
-
-async def until(condition) -> None:
-    """Wait until the condition holds, or what it awaits does."""
-    with anyio.fail_after(LIFE):
-        while True:
-            found = condition()
-            if await found if hasattr(found, "__await__") else found:
-                return
-            await anyio.sleep(SOON)

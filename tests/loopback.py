@@ -14,6 +14,9 @@ from anyio.streams.tls import TLSListener
 Scene = Callable[[SocketStream], Awaitable[bool]]
 """Answers one request; whether the connection is kept for another."""
 
+LIFE = 30.0
+"""Seconds after which a request that is waited for does not come any more, however slow the machine."""
+
 GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream)
 """How a client's end of a connection shows."""
 
@@ -26,8 +29,15 @@ class Loopback:
         self.accepts = 0
         self.gone = anyio.Event()  # a client has hung up
         self.url = ""
+        self._asked = anyio.Event()
         self._scenes = list(scenes)
         self._tls = tls
+
+    async def wait_for(self, count: int) -> None:
+        """Return once `count` requests have come, each whole."""
+        with anyio.fail_after(LIFE):
+            while len(self.requests) < count:
+                await self._asked.wait()
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
         async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
@@ -46,6 +56,8 @@ class Loopback:
 
     async def _answer(self, stream: SocketStream) -> bool:
         self.requests.append(await request_of(stream))
+        self._asked.set()
+        self._asked = anyio.Event()
         scene = self._scenes.pop(0) if len(self._scenes) > 1 else self._scenes[0]
         return await scene(stream)
 

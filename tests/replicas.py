@@ -21,6 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from tcp_proxy import TcpProxy
 from tracking import Daemon, Installation, clock
+from waiting import until
 
 from tracker.server.embedded import open_server
 from tracker.simulator.mistral_api import Simulator
@@ -179,12 +180,12 @@ class Replica(Installation):
     async def becomes_ready(self, *, ready: bool = True) -> None:
         """Wait until it says so, or where `ready` is false, that it cannot use its database; it lives either way."""
         async with httpx.AsyncClient(base_url=self.daemon.url, timeout=PATIENCE) as client:
-            with anyio.fail_after(PATIENCE):
-                while True:
-                    answer = await client.get("/readyz")
-                    if (answer.status_code == 200) is ready and (ready or "storage" in answer.text):
-                        return
-                    await anyio.sleep(0.05)
+
+            async def is_so() -> bool:
+                answer = await client.get("/readyz")
+                return (answer.status_code == 200) is ready and (ready or "storage" in answer.text)
+
+            await until(is_so, PATIENCE, every=0.05)
 
     @property
     def lines(self) -> list[dict]:
@@ -252,11 +253,17 @@ class Cluster:
 
     async def until_none(self, missing: Callable[[], Collection], what: str) -> None:
         """Wait until nothing is `missing`, which is asked in a thread."""
-        with anyio.move_on_after(PATIENCE):
-            while left := await anyio.to_thread.run_sync(missing):  # noqa: ASYNC110 - other processes'
-                await anyio.sleep(0.1)
-            return
-        raise AssertionError(f"{len(left)} {what}: {sorted(left)[:3]}")
+        left: Collection = ()
+
+        async def is_none() -> bool:
+            nonlocal left
+            left = await anyio.to_thread.run_sync(missing)
+            return not left
+
+        try:
+            await until(is_none, PATIENCE, every=0.1)
+        except TimeoutError:
+            raise AssertionError(f"{len(left)} {what}: {sorted(left)[:3]}") from None
 
 
 @asynccontextmanager

@@ -9,6 +9,8 @@ import anyio
 from anyio.abc import SocketAttribute, SocketStream
 
 GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream)
+LIFE = 60.0
+"""Seconds after which a connection that is waited for does not come any more, however slow the machine."""
 
 
 class TcpProxy:
@@ -23,6 +25,7 @@ class TcpProxy:
         """That were accepted so far."""
         self.cut_answer: Callable[[bytes], bool] = lambda _request: False
         """Of a client's chunk: whether it passes, and the connection is reset before it is answered."""
+        self._accepted = anyio.Event()
         self._passes = anyio.Event()
         self._passes.set()
         self._refuses = False
@@ -48,6 +51,11 @@ class TcpProxy:
             self._passes.set()
         self._refuses, self.delay = False, 0.0
 
+    async def next_connection(self) -> None:
+        """Return once one more connection was accepted, or refused."""
+        with anyio.fail_after(LIFE):
+            await self._accepted.wait()
+
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["TcpProxy"]:
         async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as group:
@@ -58,6 +66,8 @@ class TcpProxy:
 
     async def _converse(self, client: SocketStream) -> None:
         self.connections += 1
+        self._accepted.set()
+        self._accepted = anyio.Event()
         if self._refuses:
             return _reset(client)
         await self._passes.wait()

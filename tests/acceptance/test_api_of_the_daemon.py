@@ -7,6 +7,7 @@ import anyio
 import httpx
 import pytest
 from tracking import Installation, simulated
+from waiting import until_ready
 
 from tracker.daemon.control.control_file import control_file_path
 
@@ -33,9 +34,7 @@ async def test_a_program_follows_a_workspace(tmp_path):
                     "/api/replay", headers={"authorization": f"Bearer {token}"}, json={"receiver": "x", "dead": True}
                 )
                 assert (response.status_code, response.json()["status"]) == (404, 404)
-                with anyio.fail_after(30):
-                    while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - asked over HTTP
-                        await anyio.sleep(0.05)
+                await until_ready(client)
                 assert (await client.get("/api/accounts")).json()["data"][0]["up"] is True
                 with anyio.fail_after(5):
                     assert await daemon.stop(signal.SIGTERM) == 0

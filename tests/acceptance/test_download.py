@@ -18,6 +18,7 @@ from matrix import matrix
 from screens import on_a_terminal
 from simulated_jobs import begin, end
 from tracking import COMMAND, Installation, simulated
+from waiting import until
 
 from tracker.cli import group
 from tracker.core.errors.config_error import ConfigError
@@ -248,8 +249,7 @@ async def test_interrupted_download_leaves_nothing(tmp_path, name):
         async with await anyio.open_process(command, env=installation.environment, cwd=tmp_path) as process:
             with anyio.fail_after(30):
                 await api.began.wait()
-                while not (tmp_path / "made" / f"{JOB}-output.jsonl.part").exists():  # noqa: ASYNC110 - a file's beginning is no event
-                    await anyio.sleep(0.01)
+                await until((tmp_path / "made" / f"{JOB}-output.jsonl.part").exists)
                 process.send_signal(signal.Signals[name])
                 said = b"".join([part async for part in process.stderr])
                 assert await process.wait() == 128 + signal.Signals[name]

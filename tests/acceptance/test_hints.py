@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 from metrics_reading import samples
 from tracking import COMMAND, Installation
+from waiting import until
 
 from tracker.cli import group
 
@@ -67,17 +68,14 @@ class Hinted:
     async def hints(self, enough):
         """How many webhooks had each result, and how many sweeps there were, once the former are `enough`."""
         async with httpx.AsyncClient(base_url=self.url) as daemon:
-            with anyio.fail_after(DUE):
-                while True:
-                    page = samples((await daemon.get("/metrics")).content)
-                    found = {
-                        dict(labels)["result"]: value
-                        for (name, labels), value in page.items()
-                        if name == "batchtracker_hints_total"
-                    }
-                    if enough(found):
-                        return found, sum(value for (name, _), value in page.items() if name == "batchtracker_sweeps_total")
-                    await anyio.sleep(0.05)
+
+            async def found():
+                page = samples((await daemon.get("/metrics")).content)
+                of = lambda metric: [(labels, value) for (name, labels), value in page.items() if name == metric]  # noqa: E731
+                hints = {dict(labels)["result"]: value for labels, value in of("batchtracker_hints_total")}
+                return (hints, sum(value for _, value in of("batchtracker_sweeps_total"))) if enough(hints) else None
+
+            return await until(found, DUE)
 
 
 @asynccontextmanager

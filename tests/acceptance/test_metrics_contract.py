@@ -12,6 +12,7 @@ from fixed_receiver import PATH, SECRET, answering
 from programs import program
 from prometheus_client.parser import text_string_to_metric_families
 from tracking import Installation, clock, simulated
+from waiting import until
 
 from tracker.core.jobs.job import COUNTERS
 from tracker.simulator.job_timeline import JobPlan
@@ -92,10 +93,12 @@ class Busy:
 
     async def until(self, enough):
         """The values of the first page that has enough."""
-        with anyio.fail_after(60):
-            while not enough(found := read(await self.page())):  # noqa: ASYNC110 - a page is no event
-                await anyio.sleep(0.2)
-        return found
+
+        async def found():
+            page = read(await self.page())
+            return page if enough(page) else None
+
+        return await until(found, every=0.2)
 
     def ask(self, sql):
         with closing(sqlite3.connect(f"file:{self.installation.database}?mode=ro", uri=True)) as connection:

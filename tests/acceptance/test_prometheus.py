@@ -41,7 +41,7 @@ async def wait_until(missing, seconds=60):
     assert left == []
 
 
-async def test_alerts_reach_whom_they_concern(everything):
+async def test_each_alert_reaches_its_receivers(everything):
     """A job that fails, a key that is refused and a receiver that is gone come from the API to Alertmanager's receivers."""
     failed = await everything.posted.wait_for("/submitters", "BatchTrackerJobFailed")
     assert failed["labels"].items() >= {"account": "default", "component": "jobs", "severity": "warning"}.items()

@@ -6,11 +6,11 @@ import subprocess
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import anyio
 import httpx
 import pytest
 from postgres_server import binaries
 from tracking import Installation, simulated
+from waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("postgres")]
 
@@ -129,13 +129,15 @@ async def replicas(postgres_server, tmp_path_factory):
 
 async def eventually(client, path, enough, **options):
     """The answer as JSON, once it is enough."""
-    with anyio.fail_after(30):
-        while not enough(found := (await client.get(path, **options)).json()):  # noqa: ASYNC110 - a lease is no event
-            await anyio.sleep(0.1)
-    return found
+
+    async def found():
+        answer = (await client.get(path, **options)).json()
+        return answer if enough(answer) else None
+
+    return await until(found)
 
 
-async def test_each_replica_shows_them_all_to_whom_the_other_has_logged_in(replicas):
+async def test_login_at_one_replica_is_valid_at_the_other(replicas):
     """With the writer's role two daemons share the work; the API and the page of one are open to a login on the other."""
     one, other = replicas
     answer = await one.post("/login", data={"token": TOKEN})

@@ -9,6 +9,7 @@ import pytest
 from archives import Archiving, read
 from simulated_jobs import begin, end
 from tracking import simulated
+from waiting import until
 
 from tracker.daemon.control.control_file import read_control_file
 from tracker.simulator.job_timeline import FileFaults
@@ -120,13 +121,6 @@ async def reload(daemon):
     seen = len(daemon.lines)
     daemon.process.send_signal(signal.SIGHUP)
     await daemon.says("configuration.reloaded", after=seen)
-
-
-async def until(is_so):
-    """Wait until another process has done it."""
-    with anyio.fail_after(30):
-        while not is_so():  # noqa: ASYNC110 - another process's
-            await anyio.sleep(0.02)
 
 
 FAULTS = {

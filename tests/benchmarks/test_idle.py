@@ -8,6 +8,7 @@ import anyio
 import pytest
 from canned import apart
 from tracking import Installation
+from waiting import until
 
 from tracker.daemon.load_configuration import load
 from tracker.daemon.startup import open_daemon
@@ -30,8 +31,7 @@ async def test_only_what_is_due_wakes_it(count, tmp_path, monkeypatch):
     async with apart(10) as url:
         installation = Installation(tmp_path, url, poll_interval="1h")
         async with open_daemon(load(str(installation.config), installation.environment)) as running:
-            while running.supervisor.dependencies.health.not_ready_because():  # noqa: ASYNC110 - the end of the first sweep is no event here
-                await anyio.sleep(0.05)
+            await until(lambda: not running.supervisor.dependencies.health.not_ready_because())
             loop, slept_for = asyncio.get_running_loop(), []
             for timer in ("call_at", "call_later"):  # which are not one and the same on uvloop
                 monkeypatch.setattr(loop, timer, _counted(getattr(loop, timer), slept_for))

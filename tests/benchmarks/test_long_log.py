@@ -4,12 +4,12 @@ import os
 import time
 from pathlib import Path
 
-import anyio
 import httpx
 import long_log
 import pytest
 from canned import apart
 from tracking import Installation
+from waiting import until_ready
 
 from tracker.core.queries.filters import DeliveryFilter, EventFilter, JobFilter
 from tracker.core.queries.pagination import Span
@@ -96,8 +96,7 @@ async def test_ten_million_events(compare, count, tmp_path):
             _forget(path)
             began = time.perf_counter()
             async with installation.running() as tracker, httpx.AsyncClient(base_url=tracker.url, timeout=60.0) as client:
-                while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - another process's state
-                    await anyio.sleep(0.02)
+                await until_ready(client)
                 seconds = time.perf_counter() - began
                 ready = count("seconds from the start to ready")
                 ready.record("target", 2)

@@ -3,7 +3,6 @@
 import os
 import time
 
-import anyio
 import httpx
 import long_log
 import long_log_postgres
@@ -12,6 +11,7 @@ from canned import apart
 from postgres_server import running_server
 from test_long_log import LOOKS, PATHS, add_receivers, answers, queries
 from tracking import Installation
+from waiting import until, until_ready
 
 from tracker.store.opening import open_reader
 
@@ -42,16 +42,18 @@ async def test_a_long_log_in_postgres(compare, count, server, tmp_path, events):
         add_receivers(installation)
         began = time.perf_counter()
         async with installation.running() as tracker, httpx.AsyncClient(base_url=tracker.url, timeout=60.0) as client:
-            while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - another process's state
-                await anyio.sleep(0.02)
+            await until_ready(client)
             ready = count(f"PostgreSQL, {events:,} events: seconds to ready")
             ready.record("target", 2)
             ready.record("measured", time.perf_counter() - began)
-            while (await client.get("/api/accounts")).json()["data"][0]["last_good_sweep"] is None:  # noqa: ASYNC110 - as above
-                await anyio.sleep(0.02)
+            await until(lambda: _last_good_sweep(client))
             await answers(client, compare(f"PostgreSQL, {events:,} events: GET"), _paths(events))
     async with open_reader(installation.database) as reader:
         await queries(reader, compare(f"PostgreSQL, {events:,} events: query"), LOOKS)
+
+
+async def _last_good_sweep(client):
+    return (await client.get("/api/accounts")).json()["data"][0]["last_good_sweep"]
 
 
 def _paths(events):

@@ -9,6 +9,7 @@ import pytest
 from canned import job
 from proc import cpu, memory
 from replicas import Replica
+from waiting import until
 
 from tracker.server.embedded import open_server
 
@@ -16,6 +17,9 @@ pytestmark = [pytest.mark.no_cover, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 MB = 1_000_000
 NAMES = "abc"
+LIFE = 300.0
+"""Seconds after which what replicas are waited for does not come any more, however slow the machine."""
+
 ACCOUNT = """
 [[accounts]]
 name = "account-{number}"
@@ -51,8 +55,7 @@ class Api:
     async def polled_all(self):
         """Each account has been polled since it was last looked."""
         self.polled.clear()
-        while len(self.polled) < self._accounts:  # noqa: ASYNC110 - other processes' requests
-            await anyio.sleep(0.1)
+        await until(lambda: len(self.polled) >= self._accounts, LIFE, every=0.1)
 
 
 @asynccontextmanager
@@ -66,13 +69,15 @@ async def polling(folder, server, names, accounts, interval):
             sections = (ACCOUNT.format(number=number, url=address.url, interval=interval) for number in range(accounts))
             replica.configure("".join(sections))
             await replica.start()
-        with anyio.fail_after(300):
-            while await _shares(server, database) != _equal(accounts, names):  # noqa: ASYNC110 - other processes'
-                await anyio.sleep(0.2)
-            await api.polled_all()
+        await until(lambda: _are_shared(server, database, _equal(accounts, names)), LIFE, every=0.2)
+        await api.polled_all()
         yield api, replicas
         group.cancel_scope.cancel()
     server.drop_database(database)
+
+
+async def _are_shared(server, database, wanted):
+    return await _shares(server, database) == wanted
 
 
 async def _shares(server, database):

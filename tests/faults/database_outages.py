@@ -6,6 +6,7 @@ from collections.abc import Callable
 import anyio
 from replica_attacks import Attacks
 from replicas import PATIENCE
+from waiting import until
 
 IDLE = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -39,9 +40,7 @@ class Outages(Attacks):
     async def disturbance(self, disturb: Callable[[], int]) -> None:
         """Connections are ended, until `disturb` has ended some, and the replicas make new ones."""
         await self._under_load()
-        with anyio.fail_after(PATIENCE):
-            while not disturb():  # noqa: ASYNC110 - another process's
-                await anyio.sleep(0.001)
+        await until(disturb, PATIENCE, every=0.001)
         await self._comes_back()
         await self.look()
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import anyio
 from programs import program
+from waiting import until
 
 _CALLS = "openat,close,pwrite64,fdatasync,fsync,ftruncate,unlink,sendto,sendmsg,write,writev"
 _LINE = re.compile(rb"(\d+) +(?:<\.\.\. )?(\w+)(\(| resumed>)(.*)")
@@ -74,10 +75,8 @@ def recorded_to(file: Path) -> list[str]:
 async def whole(file: Path, pid: int) -> bytes:
     """What strace has written, once it has written all: the process has ended."""
     ends = re.compile(rb"^%d +\+\+\+ (exited|killed)" % pid, re.MULTILINE)
-    with anyio.fail_after(60):
-        while not ends.search(written := await anyio.Path(file).read_bytes()):  # noqa: ASYNC110 - another process's
-            await anyio.sleep(0.1)
-    return written
+    await until(lambda: ends.search(file.read_bytes()), every=0.1)
+    return await anyio.Path(file).read_bytes()
 
 
 def calls(trace: bytes) -> Iterator[Call]:

@@ -12,6 +12,7 @@ from metrics_reading import samples
 from replica_truth import ClusterLog
 from replicas import PATIENCE, Came, Cluster, Replica
 from tracking import clock
+from waiting import until
 
 from tracker.delivery.global_concurrency_limit import MAX_ATTEMPTS
 
@@ -101,12 +102,13 @@ class Attacks:
         """Wait until one has ended, and the next one has read its first pages: it needs the database for nothing more."""
         async with httpx.AsyncClient(base_url=replica.daemon.url, timeout=PATIENCE) as client:
             before = await _good_sweeps(client)
-            with anyio.fail_after(PATIENCE):
-                while await _good_sweeps(client) == before:  # noqa: ASYNC110 - another process's
-                    await anyio.sleep(0.05)
-                asked = self._requests_of(replica.name)
-                while self._requests_of(replica.name) < asked + 2:  # noqa: ASYNC110 - it has no event
-                    await anyio.sleep(0.05)
+
+            async def swept() -> bool:
+                return await _good_sweeps(client) != before
+
+            await until(swept, PATIENCE, every=0.05)
+        asked = self._requests_of(replica.name)
+        await until(lambda: self._requests_of(replica.name) >= asked + 2, PATIENCE, every=0.05)
 
     async def sleep_before_a_write(self, name: str, deliveries: int = 20) -> None:
         """It stops right before it records events, until another has its account and got on; `WAKES_TOO_LATE` is planted."""

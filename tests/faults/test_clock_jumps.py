@@ -15,6 +15,7 @@ from recording_receiver import RecordingReceiver, give
 from simulated_jobs import DAY, begin, end
 from tracking import Installation, clock, simulated
 from truth import Log
+from waiting import until
 from wrong_clock import WrongClock
 
 from tracker.core.deliveries.circuit import FAILURES_TO_OPEN
@@ -117,9 +118,7 @@ class Trial:
     async def arrives(self, seconds=30.0):
         """Everything that is in the log by now, within `seconds`."""
         wanted = {each["id"] for each in await self.installation.wait_for_events(len) if self.recorder.wants(each)}
-        with anyio.fail_after(seconds):
-            while not wanted <= (+self.recorder.taken).keys():  # noqa: ASYNC110 - they are counted, without an event
-                await anyio.sleep(0.02)
+        await until(lambda: wanted <= (+self.recorder.taken).keys(), seconds, every=0.02)
 
     async def is_well(self):
         """Every page is there, and no number is negative but how far the API's clock is ahead."""

@@ -11,6 +11,7 @@ from planting import COMMIT_BEFORE_THE_OUTBOX, SETTLED_BEFORE_IT_IS_SENT, plant
 from recording_receiver import ENDS, RecordingReceiver, give
 from tracking import COMMAND, Installation, simulated
 from truth import Log
+from waiting import until
 
 from tracker.core.deliveries.adaptive_concurrency_per_receiver import MAX_CONCURRENCY
 
@@ -61,9 +62,7 @@ class Killing:
         """One that lives delivers all that is left; each kill may have cost as many copies as were under way, and no more."""
         async with self.installation.running() as daemon:
             last = len(self.log.events)
-            with anyio.fail_after(60):
-                while any(seq <= last for _, seq in Log(self.installation.database).pending()):  # noqa: ASYNC110 - another process's
-                    await anyio.sleep(0.2)
+            await until(lambda: Log(self.installation.database).is_delivered_to(last), every=0.2)
             assert await daemon.stop(signal.SIGTERM) == 0
         self.look()
         self.log.was_received(*self.recorders, last=last)

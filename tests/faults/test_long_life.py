@@ -2,13 +2,13 @@
 
 import signal
 
-import anyio
 import httpx
 import pytest
 from proc import descriptors, memory, threads
 from recording_receiver import RecordingReceiver, give
 from tracking import Installation, simulated
 from truth import Log
+from waiting import until
 
 from tracker.simulator.faults.fault_options import Faults, parse
 
@@ -43,9 +43,7 @@ class Life:
 
     async def _requests(self, number: int) -> None:
         wanted = self.simulator.requests.total() + number
-        with anyio.fail_after(300):
-            while self.simulator.requests.total() < wanted:  # noqa: ASYNC110 - they are counted, without an event
-                await anyio.sleep(0.01)
+        await until(lambda: self.simulator.requests.total() >= wanted, 300)
 
     async def _reload(self) -> None:
         """Another interval, so that every worker is replaced."""
@@ -55,9 +53,7 @@ class Life:
         self.installation.config.write_text(text.replace(f'poll_interval = "{before}"', f'poll_interval = "{after}"'))
         self._reloads += 1
         self.daemon.process.send_signal(signal.SIGHUP)
-        with anyio.fail_after(30):
-            while sum(line["event"] == "configuration.reloaded" for line in self.daemon.lines) < self._reloads:  # noqa: ASYNC110 - of a list
-                await anyio.sleep(0.01)
+        await until(lambda: sum(line["event"] == "configuration.reloaded" for line in self.daemon.lines) >= self._reloads)
 
     def _sample(self) -> None:
         pid, database = self.daemon.process.pid, self.installation.database

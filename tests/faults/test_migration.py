@@ -15,6 +15,7 @@ from planting import plant
 from recording_receiver import RecordingReceiver, give
 from tracking import COMMAND, Installation
 from truth import Log
+from waiting import until
 
 from tracker.store.sqlite.database.migrations import MIGRATIONS
 from tracker.store.sqlite.database.schema import migrate
@@ -124,9 +125,7 @@ class Migrating:
             command, env=self.installation.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
             try:
-                with anyio.fail_after(30):
-                    while not self._has_begun():  # noqa: ASYNC110 - another process's
-                        await anyio.sleep(0.001)
+                await until(self._has_begun, every=0.001)
                 await anyio.sleep(self._chance.uniform(0, self._lasts))
             finally:
                 process.kill()

@@ -16,6 +16,7 @@ from recording_receiver import RecordingReceiver, give
 from simulated_jobs import begin, end
 from tracking import Installation, simulated
 from truth import Log
+from waiting import until
 
 from tracker.core.deliveries.adaptive_concurrency_per_receiver import MAX_CONCURRENCY
 
@@ -205,9 +206,7 @@ async def test_a_disk_that_fails_now_and_then(tmp_path):
                 await _until(client, lambda reasons: not reasons)
                 await recorder.reads()
             last = len(Log(installation.database).events)
-            with anyio.fail_after(60):
-                while any(seq <= last for _, seq in Log(installation.database).pending()):  # noqa: ASYNC110
-                    await anyio.sleep(0.2)
+            await until(lambda: Log(installation.database).is_delivered_to(last), every=0.2)
             assert await daemon.stop(signal.SIGTERM) == 0
     log = Log(installation.database)
     log.has_a_delivery_for_each(recorder)

@@ -67,6 +67,10 @@ class Log:
     def pending(self):
         return [key for key, state in self.states.items() if state == "pending"]
 
+    def is_delivered_to(self, last):
+        """Whether no delivery of an event up to the seq `last` is pending."""
+        return not any(seq <= last for _, seq in self.pending())
+
 
 def _in_order(recorder):
     firsts, last = {}, {}

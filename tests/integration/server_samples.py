@@ -60,12 +60,6 @@ def not_reading(address, request=REQUEST):
         yield raw
 
 
-async def until(done):
-    with anyio.fail_after(LIFE):
-        while not done():  # noqa: ASYNC110 - the condition has no event
-            await anyio.sleep(0.005)
-
-
 def loopbacks():
     """The addresses of this machine's own: not every container has one of IPv6."""
     try:

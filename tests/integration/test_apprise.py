@@ -76,7 +76,7 @@ async def test_xml_has_title_and_text():
 
 
 async def test_mail_arrives():
-    """A real mail server takes a mail whose subject and text are those of the event; the URL says the sender and the recipient."""
+    """A real mail server takes a mail whose subject and text are those of the event, between the addresses of the URL."""
     async with mail_server() as server:
         url = f"mailto://127.0.0.1:{server.port}?from=tracker@example.com&to=ops@example.com&format=text"
         outcome = await service(url).send([FAILED])

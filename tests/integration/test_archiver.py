@@ -5,6 +5,7 @@ import pytest
 from archive_world import LIFE, archive_world
 from files_api import File, content, sha256
 from job_changes import moved, seen
+from waiting import until
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.results.archive_task import GIVE_UP_AFTER
@@ -246,10 +247,8 @@ async def test_loop_that_waits_does_not_hang(tmp_path):
     heartbeat = Heartbeat(liveness.loop("archive"))
     async with archive_world(tmp_path, out=File(DATA, "waits")) as world, world.running(heartbeat=heartbeat):
         after = lambda seconds: list(liveness.overdue(anyio.current_time() + seconds))  # noqa: E731 - twice in a line
+        await until(lambda: (after(50), after(70)) == ([], ["archive"]))  # a thread reads that nothing is due
         with anyio.fail_after(LIFE):
-            while (after(50), after(70)) != ([], ["archive"]):  # noqa: ASYNC110 - a thread reads that nothing is due
-                await anyio.sleep(0.01)
             await world.ended(output_file="out")
             await world.api.began.wait()
-            while (after(4), after(70)) != ([], ["archive"]):  # noqa: ASYNC110 - until it waits for the other half
-                await anyio.sleep(0.01)
+        await until(lambda: (after(4), after(70)) == ([], ["archive"]))  # it waits for the other half

@@ -4,13 +4,14 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
-from daemon_replicas import configuration, daemon_replica, until
+from daemon_replicas import configuration, daemon_replica
 from job_changes import seen
 from loopback import answer, loopback, sends
 from metrics_reading import samples
 from msgspec.structs import replace
 from postgres_server import running_server
 from receiving import receiving
+from waiting import until
 
 from tracker.daemon import watchdog
 

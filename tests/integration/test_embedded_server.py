@@ -9,6 +9,7 @@ import anyio.to_thread
 import pytest
 from anyio.lowlevel import checkpoint
 from server_samples import LIFE, Stuck, ask, hello, loopbacks, not_reading
+from waiting import until
 
 from tracker.core.errors.listen_error import ListenError
 from tracker.server import embedded as serving_module
@@ -63,9 +64,7 @@ async def test_it_rests_without_connections(monkeypatch):
             assert b"date: Mon, 10 Sep 2001 01:46:40 GMT" in await anyio.to_thread.run_sync(raw.recv, 4096)
         async with await anyio.connect_tcp(*address):
             patrolled = len(ticks)
-            with anyio.fail_after(LIFE):
-                while len(ticks) < patrolled + 3:  # noqa: ASYNC110 - it is a count that is waited for
-                    await anyio.sleep(0.01)
+            await until(lambda: len(ticks) >= patrolled + 3)
 
 
 async def test_port_is_free_again_afterwards():

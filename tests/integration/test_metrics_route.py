@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
+from waiting import until
 from web_application import served_application
 
 from tracker.metrics.text_format import OPENMETRICS, PROMETHEUS
@@ -47,12 +48,6 @@ def scraped(tmp_path):
                 rendering.may_end.release(1000)
 
     return scraped
-
-
-async def until(done):
-    with anyio.fail_after(30):
-        while not done():  # noqa: ASYNC110 - a thread's doing is no event of the loop
-            await anyio.sleep(0.001)
 
 
 async def test_the_loop_goes_on_while_a_page_is_made(scraped):

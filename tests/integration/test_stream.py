@@ -9,7 +9,8 @@ import anyio
 import msgspec
 import pytest
 from job_changes import SINCE, moved, progress, seen, seen_many
-from server_samples import LIFE, not_reading, until
+from server_samples import LIFE, not_reading
+from waiting import until
 from web_application import RIGHT, TOKEN, fill, served_application
 
 from tracker.core.queries.filters import EventFilter, read_facts

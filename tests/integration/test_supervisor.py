@@ -7,6 +7,7 @@ import anyio
 import pytest
 from loopback import unreachable_url
 from msgspec.structs import replace
+from waiting import until
 
 from tracker.config import Account, Config, Http, Listen, Match, Secret, Storage
 from tracker.config.secrets.secret import Header
@@ -89,9 +90,7 @@ async def test_deliverer_that_starts_during_a_command_knows_what_the_command_did
             supervisor.apply(replace(config, receivers=(config.receivers[0], replace(other, hold=1.0))))
             await anyio.wait_all_tasks_blocked()
             assert await supervisor.dependencies.store.enable_receiver("other", 1)
-        with anyio.fail_after(30):
-            while (circuit := workers(supervisor)["other"].deliverer._circuit) is None:  # noqa: ASYNC110 - a thread reads it
-                await anyio.sleep(0.01)
+        circuit = await until(lambda: workers(supervisor)["other"].deliverer._circuit)  # a thread reads it
         assert not circuit.disabled
 
 
@@ -146,9 +145,7 @@ async def test_reload_changes_who_is_reminded(tmp_path):
         reminders = supervisor._maintenance._reminders
         assert [(each.receiver, each.remind_every) for each in reminders.subscriptions] == [("other", 90.0)]
         assert reminders.retry == {"hook": hook.retry, "other": (7.0,)}
-        with anyio.fail_after(30):
-            while (deliverer := workers(supervisor)["other"].deliverer) is None:  # noqa: ASYNC110 - its predecessor ends first
-                await anyio.sleep(0.01)
+        deliverer = await until(lambda: workers(supervisor)["other"].deliverer)  # its predecessor ends first
         assert deliverer._rate_limit.turns_due(16) == 1
         supervisor.apply(config)
         assert supervisor._maintenance._reminders.subscriptions == ()

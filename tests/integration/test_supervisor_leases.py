@@ -12,6 +12,7 @@ from loopback import answer, hangs, loopback, sends
 from msgspec.structs import replace
 from receiving import receiving
 from structlog.testing import capture_logs
+from waiting import until
 
 from tracker.config import Account, Config, Http, Secret, Storage
 from tracker.config.model import ResultsConfig
@@ -197,16 +198,18 @@ async def attempts(supervisor):
     return await supervisor.store._database.fetch("SELECT count(*) FROM attempts")
 
 
+async def is_settled(supervisor):
+    return await attempts(supervisor) == [(1,)]
+
+
 async def test_lost_receiver_ends_at_once(tmp_path):
     """What is under way to a receiver whose lease is lost is cut off, and settles nothing."""
     async with loopback(hangs()) as hanging, supervised(tmp_path, ONE, HOOK, hook=hanging.url) as supervisor:
         await pending(supervisor, "job-1")
-        while not hanging.requests:  # noqa: ASYNC110 - what a server has received is no event
-            await anyio.sleep(0.01)
+        await hanging.wait_for(1)
         await supervisor.leases.have(ONE)
         await hanging.gone.wait()
-        while at_work(supervisor) != {"one"}:  # noqa: ASYNC110 - the end of a worker is no event
-            await anyio.sleep(0.01)
+        await until(lambda: at_work(supervisor) == {"one"})
         assert await attempts(supervisor) == [(0,)]
         assert supervisor.leases.released == []
 
@@ -235,8 +238,7 @@ async def test_receiver_that_hangs_is_given_back_all_the_same(tmp_path, monkeypa
     monkeypatch.setattr(supervisor_module, "GIVE_BACK_WITHIN", 0.05)
     async with loopback(hangs()) as hanging, supervised(tmp_path, ONE, HOOK, hook=hanging.url) as supervisor:
         await pending(supervisor, "job-1")
-        while not hanging.requests:  # noqa: ASYNC110 - what a server has received is no event
-            await anyio.sleep(0.01)
+        await hanging.wait_for(1)
         await supervisor.leases.have(ONE, giving_back=[HOOK])
         await supervisor.leases.until_released(HOOK)
         assert await attempts(supervisor) == [(0,)]
@@ -247,12 +249,10 @@ async def test_lease_that_comes_back_while_its_worker_ends(tmp_path, monkeypatch
     monkeypatch.setattr(supervisor_module, "GIVE_BACK_WITHIN", 0.05)
     async with loopback(hangs(), sends(answer())) as server, supervised(tmp_path, HOOK, hook=server.url) as supervisor:
         await pending(supervisor, "job-1")
-        while not server.requests:  # noqa: ASYNC110 - what a server has received is no event
-            await anyio.sleep(0.01)
+        await server.wait_for(1)
         await supervisor.leases.have(giving_back=[HOOK])
         await supervisor.leases.have(HOOK)
-        while await attempts(supervisor) != [(1,)]:  # noqa: ASYNC110 - another worker settles it
-            await anyio.sleep(0.01)
+        await until(lambda: is_settled(supervisor))
         assert at_work(supervisor) == {"hook"}
 
 
@@ -277,8 +277,7 @@ async def test_no_request_without_the_lease(tmp_path, monkeypatch):
             assert api.requests == []
             supervisor.leases.invalid = set()
             health = supervisor.dependencies.health
-            while not health.accounts["one"].known:  # noqa: ASYNC110 - a loop reports it
-                await anyio.sleep(0.01)
+            await until(lambda: health.accounts["one"].known)
         assert {line["event"] for line in lines if line["log_level"] in ("warning", "error")} == set()
         assert (health.accounts["one"].failure, health.storage_error) == (None, None)
 
@@ -293,8 +292,7 @@ async def test_pause_that_the_api_asked_for_outlasts_its_replica(tmp_path):
             for name, failure in (("one", replace(limited, retry_after=3600.0)), ("two", down))
         }
         await supervisor.leases.have(ONE, TWO)
-        while not health.accounts["two"].known:  # noqa: ASYNC110 - a loop reports it
-            await anyio.sleep(0.01)
+        await until(lambda: health.accounts["two"].known)
         await anyio.wait_all_tasks_blocked()
         assert not health.accounts["one"].known
         assert supervisor._rate_limiters["one"][1]._paused_until == pytest.approx(anyio.current_time() + 3600, abs=LIFE)
@@ -332,8 +330,7 @@ async def test_refused_write_is_no_trouble_of_the_store(tmp_path, monkeypatch, m
         health = supervisor.dependencies.health
         with capture_logs() as lines:
             await supervisor.leases.have(ONE)
-            while not health.accounts["one"].known:  # noqa: ASYNC110 - a loop reports it
-                await anyio.sleep(0.01)
+            await until(lambda: health.accounts["one"].known)
         assert len(refusals) == (2 if method == "checkpoint" else len(refusals))
         assert {line["event"] for line in lines if line["log_level"] in ("warning", "error")} == set()
         assert health.storage_error is None

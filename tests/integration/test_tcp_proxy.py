@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 import anyio
 import asyncpg
 import pytest
-from daemon_replicas import until
 from tcp_proxy import TcpProxy
+from waiting import until
 
 pytestmark = pytest.mark.xdist_group("postgres")
 

@@ -8,6 +8,7 @@ import pytest
 from otlp_collector import attributes, collecting
 from starlette.responses import Response
 from structlog.testing import capture_logs
+from waiting import until
 
 from tracker import __version__
 from tracker.config import Account, Config, Http, Secret, Storage
@@ -51,12 +52,6 @@ async def exporting_to(url, *, queue=100, batch=10, renewed=lambda: False, **set
         group.start_soon(exporter.run)
         yield exporter, spans, counted
         group.cancel_scope.cancel()
-
-
-async def until(done):
-    with anyio.fail_after(30):
-        while not done():  # noqa: ASYNC110 - what is counted is no event
-            await anyio.sleep(0.001)
 
 
 @pytest.fixture

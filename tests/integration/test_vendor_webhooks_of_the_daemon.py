@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 import anyio
 import httpx
 import pytest
-from daemon_replicas import configuration, daemon_replica, until
+from daemon_replicas import configuration, daemon_replica
 from metrics_reading import samples
 from msgspec.structs import replace
 from standardwebhooks import Webhook
+from waiting import until
 
 from tracker.config import Account, Config, Http, Listen, Secret, Storage
 from tracker.core.queries.filters import EventFilter

@@ -3,6 +3,7 @@
 import anyio
 import pytest
 from structlog.testing import capture_logs
+from waiting import until
 
 from tracker.core.health.readiness import Health
 from tracker.daemon import watchdog
@@ -31,12 +32,6 @@ async def watched(tmp_path, monkeypatch):
         group.cancel_scope.cancel()
 
 
-async def until(done):
-    with anyio.fail_after(LATE):
-        while not done():  # noqa: ASYNC110 - what a loop tells is no event
-            await anyio.sleep(0.01)
-
-
 async def test_a_hang_is_found_when_it_is_one_and_so_is_its_end(watched):
     """Who hangs is named as soon as the patience is over, without a look in between, and no more soon after he goes on."""
     health, liveness, looks, start = watched
@@ -44,11 +39,11 @@ async def test_a_hang_is_found_when_it_is_one_and_so_is_its_end(watched):
     began = anyio.current_time()
     loop.begin(began - PATIENCE + SOON)
     start()
-    await until(lambda: health.stuck)
+    await until(lambda: health.stuck, LATE)
     assert (health.stuck, looks[-1] > began + SOON) == (["one"], True)
     assert len(looks) <= 4  # at its start, after the probe, and then
     loop.beat(anyio.current_time())
-    await until(lambda: not health.stuck)
+    await until(lambda: not health.stuck, LATE)
 
 
 class Flaky:

@@ -342,7 +342,7 @@ async def test_probes_without_a_token_cost_few_commits(path):
 
 
 def test_attempts_come_back():
-    """One more attempt every few seconds, all after a while; a network of IPv6 counts for one; nothing grows without a limit."""
+    """One more attempt every few seconds, all after a while; a network of IPv6 counts for one; what is kept has a limit."""
     throttle = LoginThrottle()
     for _ in range(BURST):
         assert throttle.seconds_to_wait("2001:db8::1", 0.0) == 0.0

@@ -264,7 +264,7 @@ async def test_static_files(app):
 
 
 async def test_a_cursor_beyond_the_log_is_reported(path):
-    """After a restore the log may end before a consumer's place: that is 409 with the log's end, not an empty page at each request."""
+    """After a restore the log may end before a consumer's place: that is 409 with the log's end, not an empty page."""
     async with served_application(path) as app:
         await fill(app.store)
         end = len((await app.get("/api/events", params={"limit": 1000})).json()["data"])

@@ -12,6 +12,7 @@ from archived_files import archive, missing, put
 from archiving import SAID, ended
 from job_changes import seen
 from structlog.testing import capture_logs
+from waiting import until
 from web_application import CONTROL, RIGHT, TOKEN, served_application
 
 from tracker.web.api.download_limit import MOST_DOWNLOADS
@@ -253,9 +254,11 @@ async def test_only_so_many_files_at_once(path, tmp_path):
             refused = await app.get(FILE, headers=RIGHT)
             assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
             assert (await app.client.head(FILE, headers=RIGHT)).status_code == 200
-        with anyio.fail_after(30):
-            while (await app.get(FILE, headers=RIGHT | {"range": "bytes=0-9"})).status_code != 206:  # noqa: ASYNC110 - its server's
-                await anyio.sleep(0.01)
+
+        async def is_answered():
+            return (await app.get(FILE, headers=RIGHT | {"range": "bytes=0-9"})).status_code == 206
+
+        await until(is_answered)
 
 
 class _Watched:

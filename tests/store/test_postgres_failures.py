@@ -11,6 +11,7 @@ from outboxes import EVERYTHING
 from postgres_server import running_server
 from tables import fetch
 from tcp_proxy import TcpProxy
+from waiting import until
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import plain_event
@@ -97,9 +98,7 @@ def silence(store, proxy, *, arrives):
 
 
 async def pass_on_at_next_connection(proxy):
-    before = proxy.connections
-    while proxy.connections == before:  # noqa: ASYNC110 - it has no event
-        await anyio.sleep(0.01)
+    await proxy.next_connection()
     proxy.cut_answer = lambda _chunk: False
     proxy.pass_on()
 
@@ -238,8 +237,7 @@ async def test_transaction_that_stops_is_ended_by_the_server(far):
 
     async def work(connection):
         await connection.execute("UPDATE log_head SET seq = 7")
-        while not connection.is_closed():  # noqa: ASYNC110 - it has no event
-            await anyio.sleep(0.01)
+        await until(connection.is_closed)
         await connection.execute("SELECT 1")
 
     with pytest.raises(StorageError, match="testing failed"):

@@ -8,6 +8,7 @@ import pytest
 from job_changes import CHECKPOINT, seen
 from structlog.testing import capture_logs
 from tcp_proxy import TcpProxy
+from waiting import until
 
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.errors.storage_error import StorageError
@@ -68,12 +69,6 @@ async def come(*signals):
     with anyio.fail_after(DUE):
         for signal in signals:
             await signal.wait()
-
-
-async def until(condition):
-    with anyio.fail_after(DUE):
-        while not condition():  # noqa: ASYNC110 - what is looked at sets no event
-            await anyio.sleep(0.01)
 
 
 def nowhere(address):

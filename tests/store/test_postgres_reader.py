@@ -9,6 +9,7 @@ from engines import Postgres
 from job_changes import CHECKPOINT, SINCE, seen, seen_many
 from outboxes import EVERYTHING
 from tcp_proxy import TcpProxy
+from waiting import until
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.queries.filters import DeliveryFilter, EventFilter, JobFilter
@@ -125,8 +126,7 @@ async def recorded(store):
 async def listening(server, address):
     """Return once a reader waits for notifications."""
     sql = "SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND query LIKE '%pg_current_snapshot%' AND pid <> pg_backend_pid()"
-    while not server.fetch(sql, address.url.rpartition("/")[2]):  # noqa: ASYNC110 - none tells
-        await anyio.sleep(0.01)
+    await until(lambda: server.fetch(sql, address.url.rpartition("/")[2]))
 
 
 async def test_notification_ends_a_wait_at_once(store, reader, monkeypatch):
@@ -173,17 +173,10 @@ async def test_server_that_is_away_while_a_change_is_waited_for(store, postgres_
                 return
             async with anyio.create_task_group() as group:
                 group.start_soon(woken, reader)
-                await refused(proxy)
+                await proxy.next_connection()
                 proxy.pass_on()
                 await store.record("default", [seen("late")])
             assert await reader.last_seq() == 4
-
-
-async def refused(proxy):
-    """Return once a new connection was refused."""
-    connections = proxy.connections
-    while proxy.connections == connections:  # noqa: ASYNC110 - nothing tells
-        await anyio.sleep(0.01)
 
 
 async def test_each_read_is_planned_for_what_is_asked(reader):
@@ -331,9 +324,7 @@ async def test_query_that_takes_too_long_is_ended(store, postgres_server, postgr
         async with pool.reader() as reader:
             assert await reader.last_seq() == 3
     running = "SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND state = 'active' AND query LIKE 'SELECT pg_sleep%'"
-    with anyio.fail_after(LONG):
-        while postgres_server.fetch(running, database):  # noqa: ASYNC110 - nothing tells when a backend has ended
-            await anyio.sleep(0.01)
+    await until(lambda: not postgres_server.fetch(running, database), LONG)
 
 
 async def test_silent_server_is_an_error_soon(store, postgres_address):  # noqa: ARG001 - the store makes what is read

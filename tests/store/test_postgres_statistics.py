@@ -7,6 +7,7 @@ import anyio.to_thread
 import pytest
 from engines import Postgres
 from job_changes import seen_many
+from waiting import until
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.store.address import PostgresAddress
@@ -49,9 +50,7 @@ async def test_nothing_is_opened_before_it_is_needed_nor_left_behind(address, po
     assert postgres_server.fetch(CONNECTIONS, database) == [(1,)]
     del figures
     gc.collect()
-    with anyio.fail_after(LONG):
-        while postgres_server.fetch(CONNECTIONS, database) != [(0,)]:  # noqa: ASYNC110 - nothing tells
-            await anyio.sleep(0.01)
+    await until(lambda: postgres_server.fetch(CONNECTIONS, database) == [(0,)], LONG)
 
 
 async def test_lost_connection_costs_no_figure(address, postgres_server):

@@ -1,4 +1,4 @@
-"""Reminders of what stays broken: when one is due, which receivers get it, and that their number depends on nothing but the time."""
+"""Reminders of what stays broken: when one is due and who gets it; their number depends on nothing but the time."""
 
 import itertools
 import json
