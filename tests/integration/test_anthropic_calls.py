@@ -9,18 +9,12 @@ from vendor_clients import requests_of
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.ports.provider import ListQuery
 from tracker.core.results.result_file import FileFacts
-from tracker.http.client import tls_context
 from tracker.providers.vendor_registry import VENDORS
 
 KEY = "canary-key"
 ID = "msgbatch_1"
 RESULTS = f"{ID}/results"
 LINES = b'{"custom_id":"0","result":{"type":"succeeded"}}\n' * 3
-
-
-@pytest.fixture(scope="module")
-def tls():
-    return tls_context()
 
 
 @pytest.fixture

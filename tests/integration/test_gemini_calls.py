@@ -10,18 +10,12 @@ from vendor_clients import requests_of
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.ports.provider import ListQuery
 from tracker.core.results.result_file import FileFacts
-from tracker.http.client import tls_context
 from tracker.providers.vendor_registry import VENDORS
 
 KEY = "canary-key"
 NAME = "batches/1"
 FILE = "files/batch-1"
 LINES = b'{"key":"0","response":{}}\n' * 3
-
-
-@pytest.fixture(scope="module")
-def tls():
-    return tls_context()
 
 
 @pytest.fixture

@@ -6,17 +6,12 @@ import anyio
 import pytest
 from loopback import answer, drips, hangs, head_of, loopback, sends
 
-from tracker.http.client import KEPT_IDLE, Answer, NoAnswer, Request, http_client, tls_context
+from tracker.http.client import KEPT_IDLE, Answer, NoAnswer, Request, http_client
 from tracker.http.proxies import Proxies
 
 SECRET = "T0-canary-B0"
 LIFE = 20.0
 """Seconds within which whatever is cut off has to be over, however slow the machine."""
-
-
-@pytest.fixture(scope="module")
-def tls():
-    return tls_context()
 
 
 @pytest.fixture

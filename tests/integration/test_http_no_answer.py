@@ -3,7 +3,7 @@
 import pytest
 from loopback import answer, hangs, loopback, resets, sends, unreachable_url
 
-from tracker.http.client import NoAnswer, Request, http_client, tls_context
+from tracker.http.client import NoAnswer, Request, http_client
 
 SECRET = "T0-canary-B0"
 KEY = "canary-key"
@@ -19,11 +19,6 @@ CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
 def not_http(what):
     return f"the answer is not valid HTTP: {what}; is there an HTTP server on that port?"
-
-
-@pytest.fixture(scope="module")
-def tls():
-    return tls_context()
 
 
 @pytest.fixture

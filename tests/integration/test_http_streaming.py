@@ -6,18 +6,13 @@ import anyio
 import pytest
 from loopback import answer, hangs, loopback, resets, sends
 
-from tracker.http.client import NoAnswer, Request, http_client, tls_context
+from tracker.http.client import NoAnswer, Request, http_client
 from tracker.http.streaming import StreamCutError, StreamedAnswer
 
 LIFE = 20.0
 """Seconds within which whatever is cut off has to be over, however slow the machine."""
 
 BODY = bytes(range(256)) * 4096
-
-
-@pytest.fixture(scope="module")
-def tls():
-    return tls_context()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from vendor_clients import mistral
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.jobs.job import Job, MalformedJob, Page
 from tracker.core.ports.provider import ListQuery
-from tracker.http.client import http_client, tls_context
+from tracker.http.client import http_client
 from tracker.http.rate_limiter import RateLimiter
 
 KEY = "canary-key"
@@ -27,11 +27,6 @@ JOB = {
     "succeeded_requests": 3,
     "failed_requests": 1,
 }
-
-
-@pytest.fixture(scope="module")
-def tls():
-    return tls_context()
 
 
 @pytest.fixture

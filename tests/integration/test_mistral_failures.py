@@ -10,7 +10,7 @@ from vendor_clients import mistral
 
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.ports.provider import ListQuery
-from tracker.http.client import http_client, tls_context
+from tracker.http.client import http_client
 from tracker.http.rate_limiter import RateLimiter
 from tracker.providers.requests.authorized_requests import _LATE
 
@@ -20,11 +20,6 @@ ID = "5e8e2a1c-0a6c-4a5c-9a77-0d0b6a1f3c11"
 EMPTY = answer(b'{"data": [], "total": 0}')
 SLACK = 1e-6
 """Seconds that the loop's clock may round away."""
-
-
-@pytest.fixture(scope="module")
-def tls():
-    return tls_context()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tracker.config.secrets.secret import Secret
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.ports.results import ContentError
 from tracker.core.results.result_file import FileFacts
-from tracker.http.client import http_client, tls_context
+from tracker.http.client import http_client
 from tracker.http.rate_limiter import RateLimiter
 
 KEY = "canary-key"
@@ -20,11 +20,6 @@ ID = "0b5ff1a1-8f3c-4c1a-a0a3-3a1b0e6c7f10"
 NOW = 1_750_861_214_312
 LINES = b'{"custom_id":"0"}\n' * 1000
 FILE = {"id": ID, "object": "file", "bytes": None, "created_at": 1_750_850_000, "filename": "x.jsonl", "purpose": "batch"}
-
-
-@pytest.fixture(scope="module")
-def tls():
-    return tls_context()
 
 
 @pytest.fixture

@@ -9,16 +9,11 @@ from vendor_clients import openai
 
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.ports.provider import ListQuery, Order
-from tracker.http.client import Answer, http_client, tls_context
+from tracker.http.client import Answer, http_client
 from tracker.http.rate_limiter import RateLimiter
 from tracker.providers.openai.jobs_api import BASE_URL, OpenAIBatches
 
 KEY = "canary-key"
-
-
-@pytest.fixture(scope="module")
-def tls():
-    return tls_context()
 
 
 @pytest.fixture

@@ -8,14 +8,9 @@ import pytest
 from authority import Authority
 from loopback import GONE, answer, hangs, head_of, loopback, sends, unreachable_url
 
-from tracker.http.client import Answer, NoAnswer, Request, http_client, tls_context
+from tracker.http.client import Answer, NoAnswer, Request, http_client
 from tracker.http.proxies import Exempt, Proxies
 from tracker.http.tls import Tls
-
-
-@pytest.fixture(scope="module")
-def tls():
-    return tls_context()
 
 
 @asynccontextmanager

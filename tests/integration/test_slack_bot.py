@@ -13,7 +13,7 @@ from tracker.core.errors.storage_error import StorageError
 from tracker.delivery.notifiers.slack.bot import Channel, SlackBot
 from tracker.delivery.notifiers.templates.message_template import MessageTemplate
 from tracker.delivery.notifiers.templates.wording import Wording
-from tracker.http.client import http_client, tls_context
+from tracker.http.client import http_client
 from tracker.http.rate_limiter import RateLimiter
 
 LIFE = [
@@ -29,11 +29,6 @@ class Unreachable:
 
     async def get(self, _receiver, _stream):
         raise StorageError("on purpose")
-
-
-@pytest.fixture(scope="module")
-def tls():
-    return tls_context()
 
 
 @pytest.fixture

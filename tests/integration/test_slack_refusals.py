@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse
 
 from tracker.core.deliveries.delivery import Result
 from tracker.delivery.notifiers.slack.bot import Channel, SlackBot
-from tracker.http.client import http_client, tls_context
+from tracker.http.client import http_client
 from tracker.http.rate_limiter import RateLimiter
 
 CLOCK = 1e-3
@@ -26,11 +26,6 @@ class Nowhere:
 
     async def put(self, _receiver, _stream, card):
         self.card = card
-
-
-@pytest.fixture(scope="module")
-def tls():
-    return tls_context()
 
 
 @pytest.fixture

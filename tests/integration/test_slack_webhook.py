@@ -22,16 +22,11 @@ from tracker.delivery.notifiers.slack.incoming_webhook import SlackWebhook
 from tracker.delivery.notifiers.slack.message_content import message
 from tracker.delivery.notifiers.templates.message_template import MessageTemplate
 from tracker.delivery.notifiers.templates.wording import Wording
-from tracker.http.client import http_client, tls_context
+from tracker.http.client import http_client
 from tracker.http.rate_limiter import RateLimiter
 
 CLOCK = 1e-3
 """Seconds that the loop's clock may round away."""
-
-
-@pytest.fixture(scope="module")
-def tls():
-    return tls_context()
 
 
 @pytest.fixture
