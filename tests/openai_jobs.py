@@ -1,9 +1,4 @@
-"""The truth of simulated OpenAI batches: the jobs that the log is to have of them, to the field."""
-
-from tracking import SAMPLE
-
-from tracker.simulator.job_timeline import exists
-from tracker.simulator.vendors.openai.batch_objects import batch_at
+"""The truth of OpenAI's batches: the status of each, and the job that the log is to have of it, to the field."""
 
 STATUS_OF = {
     "validating": "QUEUED",
@@ -15,6 +10,7 @@ STATUS_OF = {
     "expired": "TIMEOUT_EXCEEDED",
     "cancelled": "CANCELLED",
 }
+"""As its documentation and its client stood in November 2026."""
 
 
 def job_of(batch):
@@ -44,16 +40,3 @@ def job_of(batch):
         "native": batch,
         "expires_at": batch["expires_at"],
     }
-
-
-def openai_life(plan):
-    """All that the batch ever was as a job: each state, and the moment from which on it was that."""
-    states = []
-    steps = round((plan.ended - plan.created) / SAMPLE) + 2
-    for at in [plan.created + step * SAMPLE for step in range(steps)] + [plan.ended]:
-        if not exists(plan, at):
-            break
-        batch = batch_at(plan, at)
-        if not states or batch != states[-1][1]["native"]:
-            states.append((at, job_of(batch)))
-    return states

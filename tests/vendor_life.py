@@ -1,13 +1,20 @@
-"""The truth of the simulated batches of Anthropic and Gemini: the jobs that the log is to have of them, to the field."""
+"""The truth of simulated batches of OpenAI, Anthropic and Gemini: the jobs that the log is to have of them, to the field."""
 
 from datetime import datetime
 from functools import partial
 
+from openai_jobs import job_of
 from tracking import SAMPLE
 
 from tracker.simulator.job_timeline import exists
 from tracker.simulator.vendors.anthropic.batch_objects import batch_at
 from tracker.simulator.vendors.gemini.operations import operation_at
+from tracker.simulator.vendors.openai import batch_objects as openai
+
+
+def openai_life():
+    """All that a batch ever was as a job, by its plan; see `_life`."""
+    return partial(_life, openai.batch_at, job_of)
 
 
 def anthropic_life(url):

@@ -6,9 +6,9 @@ import signal
 
 import pytest
 from log_truth import check_log, has_ends_of
-from openai_jobs import openai_life
 from test_tracking import DIFFERENT_WAYS, Noted, OneInSix, persist
 from tracking import Installation, simulated
+from vendor_life import openai_life
 
 from tracker.simulator.faults.fault_options import TRANSIENT_FAULTS
 from tracker.simulator.random_job_plans import ENDS
@@ -83,4 +83,4 @@ async def submit(simulator, *, each):
 
 def check(installation, simulator, submitted, events, requests=None):
     plans = {shown(BATCH, plan.id): plan for plan in simulator.workspace.plans.values()}
-    check_log(installation, plans, submitted, events, life=openai_life, requests=requests)
+    check_log(installation, plans, submitted, events, life=openai_life(), requests=requests)

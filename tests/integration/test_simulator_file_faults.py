@@ -7,8 +7,6 @@ from file_worlds import BEGAN, FILES, World, content, files_of, lines, plan
 from tracker.simulator.faults.fault_options import DOWNLOAD_FAULTS, FILE_FAULTS, PLAN_FAULTS, READ_FAULTS, Fault, Faults, parse
 from tracker.simulator.faults.job_and_file_faults import EXPIRY, with_fault
 from tracker.simulator.job_timeline import job_at
-from tracker.simulator.random_job_plans import Population
-from tracker.simulator.workspace import Workspace
 
 SOUND = plan(1, requests=2000, failures=0)
 OUTPUT, _ = files_of(SOUND)
@@ -213,16 +211,6 @@ async def test_unknown_value_is_422(world, value):
     assert (await world.raw.post("/v1/batch/jobs", json=submitted)).status_code == 422
 
 
-@pytest.mark.parametrize("kind", FILE_FAULTS)
-def test_fault_strikes_its_share_of_all_jobs(kind):
-    """About as many jobs as ordered have the fault, the same ones each time, and all else is as without it."""
-    sound, struck, again = (_plans(faults) for faults in ([], parse(f"{kind}:0.3"), parse(f"{kind}:0.3")))
-    has = [with_fault(plan, kind) == other != plan for plan, other in zip(sound, struck, strict=True)]
-    assert 0.15 < sum(has) / len(has) < 0.45
-    assert all(each or plan == other for each, plan, other in zip(has, sound, struck, strict=True))
-    assert again == struck
-
-
 def test_faults_of_downloads_are_drawn_and_may_last():
     """A fault of downloads may be ordered for some seconds, one of files may not; their sum is limited with the others."""
     (fault,) = parse("download-cut:0.5@1-2")
@@ -233,9 +221,3 @@ def test_faults_of_downloads_are_drawn_and_may_last():
         Faults([*parse("download-cut:0.6"), *parse("500:0.6")])
     assert not {*FILE_FAULTS, *DOWNLOAD_FAULTS} & {fault.kind for fault in parse("any:1")}
     assert not {*DOWNLOAD_FAULTS} & {*PLAN_FAULTS}
-
-
-def _plans(faults):
-    workspace = Workspace(arrivals=Population(4, faults=faults).arrivals(40, BEGAN))
-    workspace.get("", BEGAN)
-    return list(workspace.plans.values())

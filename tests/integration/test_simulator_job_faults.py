@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from tracker.server.embedded import open_server
-from tracker.simulator.faults.fault_options import JOB_FAULTS, Fault, parse
+from tracker.simulator.faults.fault_options import FILE_FAULTS, JOB_FAULTS, Fault, parse
 from tracker.simulator.faults.job_and_file_faults import LATE, with_fault
 from tracker.simulator.job_timeline import JobPlan, answer_at, job_at, status_at
 from tracker.simulator.mistral_api import Simulator
@@ -101,7 +101,7 @@ async def test_fault_is_what_the_metadata_asks_for(api):
     assert (await api(chosen)).status_code == 500
 
 
-@pytest.mark.parametrize("kind", JOB_FAULTS)
+@pytest.mark.parametrize("kind", [*JOB_FAULTS, *FILE_FAULTS])
 def test_fault_strikes_its_share_of_all_jobs(kind):
     """About as many jobs as ordered have the fault, the same ones each time, and all else is as without it."""
     sound, afflicted, again = (_plans(faults) for faults in ([], parse(f"{kind}:0.3"), parse(f"{kind}:0.3")))

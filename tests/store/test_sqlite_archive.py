@@ -10,6 +10,7 @@ import pytest
 from archiving import NOW, SAID, archived_file, ended, missing_file, results_of
 from engines import Sqlite
 from job_changes import SINCE, moved, seen
+from sqlite_plans import plans
 from test_sqlite_verify import tampered
 
 from tracker.core.errors.storage_error import StorageError
@@ -54,17 +55,6 @@ async def written(path):
         await store.archive.record(results_of(first, missing=(missing_file(),), **SAID))
         await store.archive.fail("default", "job-2", NOW, "server", "HTTP 503")
     return path
-
-
-async def plans(connected, reading):
-    """How SQLite answers what is read, step by step."""
-    asked = []
-    connection = getattr(connected, "_database", connected)._connection
-    await connection.set_trace_callback(asked.append)
-    await reading
-    await connection.set_trace_callback(None)
-    selects = [sql for sql in asked if sql.strip().startswith("SELECT")]
-    return [row[3] for sql in selects for row in await connection.execute_fetchall(f"EXPLAIN QUERY PLAN {sql}")]
 
 
 @pytest.mark.parametrize(

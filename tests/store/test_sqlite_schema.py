@@ -8,6 +8,7 @@ from contextlib import closing
 import msgspec
 import pytest
 from job_changes import seen, seen_many
+from sqlite_plans import plans
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.queries.filters import EventFilter
@@ -139,7 +140,7 @@ def test_versions_with_the_wal_reset_bug(version, affected):
 async def test_indexes_of_the_store(path, read, index):
     """What every sweep asks is answered from an index, so that its time does not grow with the log."""
     async with open_store(path) as store:
-        plan = await _plan(store, read(store))
+        plan = " ".join(await plans(store, read(store)))
     assert f"INDEX {index} " in plan or f"USING {index} " in plan
     assert "B-TREE" not in plan
 
@@ -148,20 +149,9 @@ async def test_the_index_of_a_jobs_events(path):
     """The events of one job are found by their index, in the log's order as they stand."""
     migrate(path)
     async with open_reader(path) as reader:
-        plan = await _plan(reader, reader.events(0, EventFilter(job="job-1")))
+        plan = " ".join(await plans(reader, reader.events(0, EventFilter(job="job-1"))))
     assert "SEARCH events USING INDEX events_of_job (job=? AND seq>? AND seq<?)" in plan
     assert "B-TREE" not in plan
-
-
-async def _plan(connected, reading):
-    """How SQLite answers what is read."""
-    asked = []
-    connection = getattr(connected, "_database", connected)._connection
-    await connection.set_trace_callback(asked.append)
-    await reading
-    await connection.set_trace_callback(None)
-    (select,) = (sql for sql in asked if sql.startswith("SELECT"))
-    return " ".join([row[3] for row in await connection.execute_fetchall(f"EXPLAIN QUERY PLAN {select}")])
 
 
 async def test_the_job_of_an_event_that_is_not_there(written):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moving_api import new_job, stepped
 from openai_batches import OPENAI
+from openai_jobs import STATUS_OF
 
 from tracker.core.events.job_diff import Known, diff, first_seen
 from tracker.core.jobs.job import MalformedJob
@@ -17,16 +18,7 @@ FAKES = {each.vendor.name: each for each in (OPENAI, ANTHROPIC, GEMINI)}
 EACH = pytest.mark.parametrize("fake", FAKES.values(), ids=FAKES)
 
 DOCUMENTED = {
-    "openai": {
-        "validating": "QUEUED",
-        "in_progress": "RUNNING",
-        "finalizing": "RUNNING",
-        "cancelling": "CANCELLATION_REQUESTED",
-        "completed": "SUCCESS",
-        "failed": "FAILED",
-        "expired": "TIMEOUT_EXCEEDED",
-        "cancelled": "CANCELLED",
-    },
+    "openai": STATUS_OF,
     "anthropic": {"in_progress": "RUNNING", "canceling": "CANCELLATION_REQUESTED", "ended": "SUCCESS"},
     "gemini": {
         "BATCH_STATE_PENDING": "QUEUED",
