@@ -10,7 +10,7 @@ from tracker.core.deliveries.fan_out import Subscription
 
 EVERYTHING = Subscription(receiver="pipeline", events=("*",))
 OTHER = Subscription(receiver="other", events=("batch.completed",))
-FOR_EVER = float("inf")
+FOREVER = float("inf")
 DELIVERED = Result.DELIVERED
 FAILED = Result.SERVER
 
@@ -32,7 +32,7 @@ def attempted(delivery, result, at, *, began_at=None, wait=60.0, attempts=9, **o
 
 async def attempt(store, seq, result, *, at=SINCE + 10, circuit=None, events=(), **how):
     """Claim the delivery of `seq` and settle it."""
-    (delivery,) = [each for each in await claimed(store, now=at, hold=FOR_EVER) if each.seq == seq]
+    (delivery,) = [each for each in await claimed(store, now=at, hold=FOREVER) if each.seq == seq]
     settlement = attempted(delivery, result, at, **how)
     await store.outbox.settle("pipeline", [settlement], circuit or Circuit(), lambda _waiting: events)
     return settlement

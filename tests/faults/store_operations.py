@@ -9,7 +9,7 @@ import anyio
 from archiving import SAID, ended, missing_file, results_of
 from cancelling import WITHIN, at_every_await, by_its_scope
 from job_changes import CHECKPOINT, SINCE, moved, seen, seen_many
-from outboxes import EVERYTHING, FAILED, FOR_EVER, attempted, claimed, failing
+from outboxes import EVERYTHING, FAILED, FOREVER, attempted, claimed, failing
 from storage_engines import open_any_store
 
 from tracker.core.deliveries.circuit import Circuit
@@ -43,7 +43,7 @@ class Material:
             ends += [attempted(deliveries[4], FAILED, SINCE, attempts=0), attempted(deliveries[5], FAILED, SINCE)]
             await store.outbox.settle("pipeline", ends, failing(9))
             self.changes = [moved(first[6], status="RUNNING"), *seen_many(3, "new", status="RUNNING")]
-            self.settlements = [attempted(each, Result.DELIVERED, SINCE + 10) for each in await claimed(store, hold=FOR_EVER)]
+            self.settlements = [attempted(each, Result.DELIVERED, SINCE + 10) for each in await claimed(store, hold=FOREVER)]
             assert len(self.settlements) == 3
             store.archive.enable(["default"])
             last = [ended(f"ended-{number}", error="err") for number in range(3)]

@@ -57,6 +57,17 @@ async def other_transaction(url):
         await connection.close()
 
 
+@asynccontextmanager
+async def waiting_for(table, condition, url, operation, *arguments):
+    """The other transaction, which has rows locked for which `operation` waits; in the end it gives them free."""
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as group, other_transaction(url) as other:
+            await other.lock(table, condition)
+            group.start_soon(operation, *arguments)
+            await other.wait_until_another_waits()
+            yield other
+
+
 async def settle(store, result=FAILED, events=()):
     under_way = sorted(await claimed(store), key=lambda each: -each.seq)
     circuit = failing(FAILURES_TO_OPEN) if events else Circuit()
@@ -86,37 +97,25 @@ async def three_that_wait(store):
 async def test_deliveries_are_locked_in_the_order_of_the_log(store, postgres_address, operation):
     """What waits for the first delivery has locked no later one."""
     await three_that_wait(store)
-    with anyio.fail_after(30):
-        async with anyio.create_task_group() as group, other_transaction(postgres_address.url) as other:
-            await other.lock("deliveries", "seq = 1")
-            group.start_soon(operation, store)
-            await other.wait_until_another_waits()
-            await other.lock("deliveries", "seq > 1")
+    async with waiting_for("deliveries", "seq = 1", postgres_address.url, operation, store) as other:
+        await other.lock("deliveries", "seq > 1")
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 async def test_receiver_is_locked_before_its_deliveries(store, postgres_address, operation):
     """What waits for the receiver has locked none of its deliveries."""
     await three_that_wait(store)
-    with anyio.fail_after(30):
-        async with anyio.create_task_group() as group, other_transaction(postgres_address.url) as other:
-            await other.lock("receivers", "name = 'pipeline'")
-            group.start_soon(operation, store)
-            await other.wait_until_another_waits()
-            await other.lock("deliveries", "true")
+    async with waiting_for("receivers", "name = 'pipeline'", postgres_address.url, operation, store) as other:
+        await other.lock("deliveries", "true")
 
 
 async def test_log_is_locked_before_the_receiver(store, postgres_address):
     """A settlement with events, which waits for the log, has locked neither its receiver nor a delivery."""
     await store.record("default", seen_many(2))
     await store.enable_receiver("pipeline", NOW)
-    with anyio.fail_after(30):
-        async with anyio.create_task_group() as group, other_transaction(postgres_address.url) as other:
-            await other.lock("log_head", "true")
-            group.start_soon(settle, store, FAILED, [FAILING])
-            await other.wait_until_another_waits()
-            await other.lock("receivers", "true")
-            await other.lock("deliveries", "true")
+    async with waiting_for("log_head", "true", postgres_address.url, settle, store, FAILED, [FAILING]) as other:
+        await other.lock("receivers", "true")
+        await other.lock("deliveries", "true")
 
 
 async def test_reminder_waits_for_a_recovery_that_is_not_committed_yet(store, postgres_address):
@@ -142,12 +141,9 @@ async def test_superseded_deliveries_are_locked_in_the_same_order(store, postgre
     steps = [progress(seen(f"job-{number}", status="RUNNING", total_requests=9)) for number in range(2)]
     for each in steps:
         await store.record("default", [next(each)])
-    with anyio.fail_after(30):
-        async with anyio.create_task_group() as group, other_transaction(postgres_address.url) as other:
-            await other.lock("deliveries", "seq = 1")
-            group.start_soon(store.record, "default", [next(each) for each in reversed(steps)])
-            await other.wait_until_another_waits()
-            await other.lock("deliveries", "seq = 2")
+    changes = [next(each) for each in reversed(steps)]
+    async with waiting_for("deliveries", "seq = 1", postgres_address.url, store.record, "default", changes) as other:
+        await other.lock("deliveries", "seq = 2")
     assert [state for _, state, _ in await rows(store)] == ["superseded", "superseded", "pending", "pending"]
 
 

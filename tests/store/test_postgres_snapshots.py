@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 from engines import Postgres
-from job_changes import CHECKPOINT, moved, seen
 from outboxes import EVERYTHING
 from test_sqlite_snapshots import CASES, FIGURES
+from written_world import write_two_accounts
 
 from tracker.store.postgres.reading import read_connection
 
@@ -51,11 +51,7 @@ async def engine(request):
     """Two accounts with jobs of the same ids, each job with a task, deliveries and events; and a copy of all rows."""
     engine = Postgres.made_for_module(request)
     async with engine.store([EVERYTHING]) as store:
-        for account in ("one", "two"):
-            await store.checkpoint(account, CHECKPOINT)
-            changes = [seen(f"job-{number}", account=account, status="RUNNING") for number in range(3)]
-            await store.record(account, changes)
-            await store.record(account, [moved(changes[2], completed_requests=1)])
+        await write_two_accounts(store)
         await store.database.write("filling", fill)
     return engine
 

@@ -7,8 +7,8 @@ from contextlib import closing
 import msgspec
 import pytest
 from engines import Sqlite
-from job_changes import CHECKPOINT, moved, seen
 from outboxes import EVERYTHING
+from written_world import write_two_accounts
 
 from tracker.core.ports.reader import Reader
 from tracker.core.ports.statistics import Statistics
@@ -89,11 +89,7 @@ async def engine(tmp_path):
     """Two accounts with jobs of the same ids, each job with a task, deliveries and events."""
     engine = Sqlite(tmp_path)
     async with engine.store([EVERYTHING]) as store:
-        for account in ("one", "two"):
-            await store.checkpoint(account, CHECKPOINT)
-            changes = [seen(f"job-{number}", account=account, status="RUNNING") for number in range(3)]
-            await store.record(account, changes)
-            await store.record(account, [moved(changes[2], completed_requests=1)])
+        await write_two_accounts(store)
         request = SilenceRequest(scope=Scope(), reason="why", seconds=60)
         await store.silences.add(requested_silence(request, store.now(), "api"), store.now())
     with closing(sqlite3.connect(engine.path)) as connection, connection:

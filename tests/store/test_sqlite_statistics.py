@@ -5,7 +5,7 @@ from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
-from job_changes import SINCE, seen, with_the_id_of
+from job_changes import SINCE, seen
 from outboxes import EVERYTHING
 
 from tracker.core.errors.storage_error import StorageError
@@ -97,20 +97,11 @@ async def test_backlog_is_of_one_moment(path, monkeypatch):
     assert open_statistics(path).backlogs() == {"pipeline": Backlog(0, 1, None)}
 
 
-async def test_use_and_its_failure_are_passed_on(path):
-    """Each use of the database is passed on once, with its kind and whether it succeeded."""
+async def test_use_that_fails_is_passed_on(path):
+    """A write to a full file and a read of one that is away are passed on once, as failed."""
     used = []
     async with open_store(path, used=lambda use, well: used.append((use, well))) as store:
         used.clear()  # of the opening
-        await store.record("default", [seen("a")])
-        assert await store.probe() is None
-        await store.active_jobs("default")
-        assert used == [(DatabaseUse.WRITE, True), (DatabaseUse.PROBE, True), (DatabaseUse.READ, True)]
-        used.clear()
-        with pytest.raises(StorageError, match="append-only"):
-            await store.record("default", [with_the_id_of(seen("b"), seen("a"))])
-        assert used == [(DatabaseUse.WRITE, False)]
-        used.clear()
         async with store._database.connected("testing") as connection:
             await connection.execute("PRAGMA max_page_count = 1")
         with pytest.raises(StorageError, match="full"):

@@ -4,7 +4,7 @@ import anyio
 import msgspec
 import pytest
 from job_changes import SINCE, gone, moved, seen, seen_many, with_the_id_of
-from outboxes import DELIVERED, EVERYTHING, FAILED, FOR_EVER, attempt, attempted, claimed, rows, seqs, states
+from outboxes import DELIVERED, EVERYTHING, FAILED, FOREVER, attempt, attempted, claimed, rows, seqs, states
 from tables import fetch
 
 from tracker.core.deliveries.circuit import Circuit
@@ -83,7 +83,7 @@ async def test_end_of_a_delivery_lets_the_next_through(store, end):
         (10.0, 9_999, []),
         (10.0, 10_000, [2]),
         (86_400.0, 3_600_000, []),
-        (FOR_EVER, 10**12, []),
+        (FOREVER, 10**12, []),
         (1e300, 10**12, []),
     ],
 )
@@ -123,8 +123,8 @@ async def test_next_due_with_an_endless_hold_is_the_retry(store):
     """`forever` overflows nothing, and is never the next moment while there is another."""
     await store.record("default", [seen(status="RUNNING")])
     await attempt(store, 1, FAILED, at=SINCE + 10, wait=60.0)
-    assert await store.outbox.next_due("pipeline", SINCE + 10, FOR_EVER) == SINCE + 60_010
-    assert (await store.outbox.next_due("pipeline", LATER, FOR_EVER) or LATER) > SINCE + 10**15
+    assert await store.outbox.next_due("pipeline", SINCE + 10, FOREVER) == SINCE + 60_010
+    assert (await store.outbox.next_due("pipeline", LATER, FOREVER) or LATER) > SINCE + 10**15
 
 
 async def test_next_due_is_enough_to_deliver_everything(store):

@@ -7,7 +7,7 @@ from outboxes import (
     DELIVERED,
     EVERYTHING,
     FAILED,
-    FOR_EVER,
+    FOREVER,
     attempt,
     attempted,
     attempts_of,
@@ -273,7 +273,7 @@ async def test_nothing_overtakes_what_was_superseded_under_way(store):
     assert await seqs(store, under_way={3}) == [5]
     assert await seqs(store, under_way={3}, hold=0.0) == [5]
     await store.outbox.settle("pipeline", [attempted(delivery, FAILED, LONG_AFTER)], Circuit())
-    assert await seqs(store, under_way={3}, hold=FOR_EVER) == [5]
+    assert await seqs(store, under_way={3}, hold=FOREVER) == [5]
     assert await seqs(store) == [5, 4]
 
 

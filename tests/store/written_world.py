@@ -2,7 +2,7 @@
 
 import random
 
-from job_changes import SINCE, gone, moved, seen
+from job_changes import CHECKPOINT, SINCE, gone, moved, seen
 
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.delivery import Outcome, Result, settle
@@ -45,3 +45,12 @@ async def written_world(engine):
         failed = Outcome(result=Result.REFUSED, status=400, detail="no")
         await store.outbox.settle("one", [settle(each, failed, (), (SINCE, SINCE), 0.5) for each in claimed], Circuit())
     return engine
+
+
+async def write_two_accounts(store):
+    """Two accounts with three jobs each, of the same ids, one of which has moved."""
+    for account in ("one", "two"):
+        await store.checkpoint(account, CHECKPOINT)
+        changes = [seen(f"job-{number}", account=account, status="RUNNING") for number in range(3)]
+        await store.record(account, changes)
+        await store.record(account, [moved(changes[2], completed_requests=1)])
