@@ -3,6 +3,7 @@
 import re
 import signal
 import socket
+from contextlib import asynccontextmanager
 
 import pytest
 from browsing import chromium, opened, text
@@ -31,63 +32,66 @@ def installed(folder, api, **account):
     return installation
 
 
+@asynccontextmanager
+async def page_of_daemon(browser, folder, *, speed, jobs, **settings):
+    """A page, still empty, whose addresses are those of a daemon that watches a simulated API; and the installation."""
+    async with simulated(speed=speed, jobs=jobs) as simulator:
+        installation = installed(folder, simulator.url)
+        async with installation.running() as daemon, opened(browser, daemon.url, **settings) as page:
+            yield page, installation
+
+
 async def test_jobs_move_and_end_before_the_readers_eyes(browser, tmp_path):
     """In a simulated day bars grow, and jobs that end move to the ended ones with their outcome; nothing is loaded again."""
-    async with simulated(speed=40, jobs=8) as simulator:
-        installation = installed(tmp_path, simulator.url)
-        async with installation.running() as daemon, opened(browser, daemon.url) as page:
-            await page.goto("/")
-            await page.wait_for_selector("#connection[data-state=live]")
-            await page.evaluate("window.before = {}; window.loadedOnce = true")
-            grown = "([key, value]) => value > (before[key] ??= value)"
-            await page.wait_for_function(f"() => Object.entries({BARS}).some({grown})")
-            active = await page.evaluate(f"Object.keys({BARS})")
-            await page.wait_for_function(f"active => {ENDED}.some(key => active.includes(key))", arg=active)
-            key = await page.evaluate(f"active => {ENDED}.find(key => active.includes(key))", active)
-            outcome = await page.inner_text(f"[data-key=ended] tr[data-key='{key}'] .chip")
-            assert outcome.strip().lower() in ("succeeded", "partial", "all failed", "failed", "out of time", "cancelled")
-            assert await page.evaluate("loadedOnce")
+    async with page_of_daemon(browser, tmp_path, speed=40, jobs=8) as (page, _):
+        await page.goto("/")
+        await page.wait_for_selector("#connection[data-state=live]")
+        await page.evaluate("window.before = {}; window.loadedOnce = true")
+        grown = "([key, value]) => value > (before[key] ??= value)"
+        await page.wait_for_function(f"() => Object.entries({BARS}).some({grown})")
+        active = await page.evaluate(f"Object.keys({BARS})")
+        await page.wait_for_function(f"active => {ENDED}.some(key => active.includes(key))", arg=active)
+        key = await page.evaluate(f"active => {ENDED}.find(key => active.includes(key))", active)
+        outcome = await page.inner_text(f"[data-key=ended] tr[data-key='{key}'] .chip")
+        assert outcome.strip().lower() in ("succeeded", "partial", "all failed", "failed", "out of time", "cancelled")
+        assert await page.evaluate("loadedOnce")
 
 
 @pytest.mark.slow
 async def test_rows_change_in_place(browser, tmp_path):
     """A row whose bar has moved is the same row still: what had the focus has it, and what was opened is open."""
-    async with simulated(speed=2, jobs=6) as simulator:
-        installation = installed(tmp_path, simulator.url)
-        async with installation.running() as daemon, opened(browser, daemon.url) as page:
-            await page.goto("/?status=RUNNING")
-            await page.wait_for_selector("[data-key=active] tbody tr")
-            await page.click("[data-key=active] tbody tr >> nth=0 >> a")
-            await page.evaluate("document.querySelector('[data-key=\"raw json\"]').open = true")
-            await page.focus("text=All events of this job")
-            await page.evaluate("window.bar = document.querySelector('[role=progressbar]')")
-            await page.evaluate("window.figures = document.querySelector('.figures dd').innerText")
-            await page.wait_for_function("() => document.querySelector('.figures dd').innerText !== figures")
-            assert await page.evaluate("bar.isConnected")
-            assert await page.evaluate("document.activeElement.innerText") == "All events of this job"
-            assert await page.evaluate("document.querySelector('[data-key=\"raw json\"]').open")
+    async with page_of_daemon(browser, tmp_path, speed=2, jobs=6) as (page, _):
+        await page.goto("/?status=RUNNING")
+        await page.wait_for_selector("[data-key=active] tbody tr")
+        await page.click("[data-key=active] tbody tr >> nth=0 >> a")
+        await page.evaluate("document.querySelector('[data-key=\"raw json\"]').open = true")
+        await page.focus("text=All events of this job")
+        await page.evaluate("window.bar = document.querySelector('[role=progressbar]')")
+        await page.evaluate("window.figures = document.querySelector('.figures dd').innerText")
+        await page.wait_for_function("() => document.querySelector('.figures dd').innerText !== figures")
+        assert await page.evaluate("bar.isConnected")
+        assert await page.evaluate("document.activeElement.innerText") == "All events of this job"
+        assert await page.evaluate("document.querySelector('[data-key=\"raw json\"]').open")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 390])
 async def test_overview_follows_the_jobs(browser, tmp_path, width):
     """Its numbers and its chart change by themselves, each chart says in words what it shows, and a link keeps the focus."""
-    async with simulated(speed=40, jobs=8) as simulator:
-        installation = installed(tmp_path, simulator.url)
-        settings = {"viewport": {"width": width, "height": 800}}
-        async with installation.running() as daemon, opened(browser, daemon.url, **settings) as page:
-            await page.goto("/")
-            await page.wait_for_selector(".overview .bars a")
-            await page.wait_for_selector("#connection[data-state=live]")
-            await page.focus(".overview .bars a")
-            await page.evaluate("window.ended = () => Number(document.querySelector('.big b').innerText)")
-            await page.evaluate("window.before = ended()")
-            await page.wait_for_function("() => ended() > before")
-            words = await page.text_content("#ends-text")
-            assert re.match(r"\d+ jobs ended in the last 24 hours", words)
-            assert await page.locator(".ends rect[class^=fill]").count() > 0
-            assert await page.evaluate("document.activeElement.closest('.overview') !== null")
-            assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    settings = {"viewport": {"width": width, "height": 800}}
+    async with page_of_daemon(browser, tmp_path, speed=40, jobs=8, **settings) as (page, _):
+        await page.goto("/")
+        await page.wait_for_selector(".overview .bars a")
+        await page.wait_for_selector("#connection[data-state=live]")
+        await page.focus(".overview .bars a")
+        await page.evaluate("window.ended = () => Number(document.querySelector('.big b').innerText)")
+        await page.evaluate("window.before = ended()")
+        await page.wait_for_function("() => ended() > before")
+        words = await page.text_content("#ends-text")
+        assert re.match(r"\d+ jobs ended in the last 24 hours", words)
+        assert await page.locator(".ends rect[class^=fill]").count() > 0
+        assert await page.evaluate("document.activeElement.closest('.overview') !== null")
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.slow
@@ -164,21 +168,19 @@ async def test_who_has_to_log_in_gets_where_he_was_going(browser, tmp_path):
 @pytest.mark.slow
 async def test_feed_waits_for_the_reader(browser, tmp_path):
     """A reader who has scrolled up stays there and sees the number of new events; a click leads to the newest."""
-    async with simulated(speed=60, jobs=10) as simulator:
-        installation = installed(tmp_path, simulator.url)
-        async with installation.running() as daemon, opened(browser, daemon.url) as page:
-            await installation.wait_for_events(lambda events: len(events) > 60)
-            await page.goto("/events")
-            await page.wait_for_selector("#connection[data-state=live]")
-            await page.evaluate("feed.scrollTop = 0")
-            await page.wait_for_selector("#jump:visible")
-            assert await page.evaluate("feed.scrollTop") == 0
-            assert re.fullmatch(r"\d+ new", await text(page, "#jump"))
-            await page.click("#jump")
-            await page.wait_for_selector("#jump", state="hidden")
-            seen = await page.evaluate("entries.lastElementChild.dataset.key")
-            await page.wait_for_function(
-                "seen => Number(entries.lastElementChild.dataset.key) > seen"
-                " && feed.scrollHeight - feed.scrollTop - feed.clientHeight < 5",
-                arg=int(seen),
-            )
+    async with page_of_daemon(browser, tmp_path, speed=60, jobs=10) as (page, installation):
+        await installation.wait_for_events(lambda events: len(events) > 60)
+        await page.goto("/events")
+        await page.wait_for_selector("#connection[data-state=live]")
+        await page.evaluate("feed.scrollTop = 0")
+        await page.wait_for_selector("#jump:visible")
+        assert await page.evaluate("feed.scrollTop") == 0
+        assert re.fullmatch(r"\d+ new", await text(page, "#jump"))
+        await page.click("#jump")
+        await page.wait_for_selector("#jump", state="hidden")
+        seen = await page.evaluate("entries.lastElementChild.dataset.key")
+        await page.wait_for_function(
+            "seen => Number(entries.lastElementChild.dataset.key) > seen"
+            " && feed.scrollHeight - feed.scrollTop - feed.clientHeight < 5",
+            arg=int(seen),
+        )
