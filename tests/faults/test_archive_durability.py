@@ -22,7 +22,7 @@ NOT_SYNCED = """
 """
 RENAMED_TOO_EARLY = """
     from tracker.results.locations import part_file
-    part_file.sync_folder = lambda folder: None
+    part_file.sync_directory = lambda folder: None
 """
 
 

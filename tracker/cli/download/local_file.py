@@ -15,7 +15,8 @@ from tracker.cli.download.errors import DownloadError
 from tracker.core.results.result_file import FileKind
 from tracker.results.locations.archived_file_names import SUFFIX, safe_name
 from tracker.results.locations.location import LocationError
-from tracker.results.locations.part_file import PartFile, as_location_errors, sync_folder
+from tracker.results.locations.part_file import PartFile, as_location_errors
+from tracker.runtime.directory_sync import sync_directory
 
 _READ_AT_ONCE: Final = 1024 * 1024
 _NO_LINKS: Final = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
@@ -84,7 +85,7 @@ class LocalFile:
                 part.rename()
                 return
             part.discard()
-            sync_folder(target.parent)
+            sync_directory(target.parent)
 
 
 @contextmanager

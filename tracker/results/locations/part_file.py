@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tracker.results.locations.location import LocationError
+from tracker.runtime.directory_sync import sync_directory
 
 SUFFIX: Final = ".part"
 
@@ -45,7 +46,7 @@ class PartFile:
         with as_location_errors(self.target, "written"):
             self.path.replace(self.target)
             self._close()
-            sync_folder(self.target.parent)
+            sync_directory(self.target.parent)
 
     def discard(self) -> None:
         """Remove the file unless it was renamed."""
@@ -89,16 +90,7 @@ def make_folders(folder: Path) -> None:
     for each in reversed(missing):
         with suppress(FileExistsError):
             each.mkdir(mode=0o700)
-        sync_folder(each.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Return once the names in the folder are on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_directory(each.parent)
 
 
 def remove_abandoned(folder: Path) -> int:

@@ -3,11 +3,7 @@
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final, TypeVar
 
-from tracker.core.deliveries.circuit import Circuit
 from tracker.core.errors.storage_error import StorageError
-from tracker.core.queries.backlog import Backlog
-from tracker.core.results.archive_task import ArchiveBacklog
-from tracker.core.silences.silence import Silence
 from tracker.store.address import PostgresAddress
 from tracker.store.postgres.loop_thread import LoopThread
 from tracker.store.postgres.reading.delivery_statements import DELIVERIES
@@ -15,18 +11,18 @@ from tracker.store.postgres.reading.event_statements import EVENTS
 from tracker.store.postgres.reading.read_connection import ReadConnection
 from tracker.store.postgres.reading.statements import ALL_OPEN, RESULTS
 from tracker.store.postgres.server_clock import boot_time
-from tracker.store.records.delivery_pages import decode_circuits
 from tracker.store.records.query import Query
-from tracker.store.records.result_pages import decode_backlogs
-from tracker.store.records.silence_rows import decode_silences
+from tracker.store.records.querying_statistics import QueryingStatistics, StatisticsStatements
 
 T = TypeVar("T")
-
-_JOBS: Final = "SELECT account, status, deleted, jobs FROM job_counts"
 
 _PENDING: Final = """SELECT receiver, pending, observed_at FROM
   (SELECT receiver, count(*) AS pending, min(seq) AS seq FROM deliveries WHERE state = 'pending' GROUP BY receiver) AS b
 JOIN events USING (seq)"""
+
+_STATEMENTS: Final = StatisticsStatements(
+    deliveries=DELIVERIES, events=EVENTS, results=RESULTS, pending=_PENDING, open_silences=ALL_OPEN
+)
 
 _SIZE: Final = """SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
 WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'm', 'S')"""
@@ -38,7 +34,7 @@ _WAL_SIZE: Final = "SELECT coalesce(sum(size), 0)::bigint FROM pg_ls_waldir()"
 _VERSION: Final = "SELECT current_setting('server_version')"
 
 
-class PostgresStatistics:
+class PostgresStatistics(QueryingStatistics):
     """The `Statistics` of core.ports on PostgreSQL; a method raises `StorageError` where the server cannot be read.
 
     The size ahead is that of the server's whole write-ahead log; 0 where the role has no right to see it (`pg_monitor`).
@@ -49,33 +45,11 @@ class PostgresStatistics:
 
     def __init__(self, address: PostgresAddress, clock: Callable[[], float] = boot_time) -> None:
         """`clock` gives seconds of a clock that never jumps."""
+        super().__init__(_STATEMENTS)
         self._clock = clock
         self._failure: tuple[str, float] | None = None  # and until when others fail with it
         self._connection = ReadConnection(address)
         self._thread = LoopThread(self._connection.close)
-
-    def jobs(self) -> Iterable[tuple[str, str, bool, int]]:
-        return [(account, status, deleted, jobs) for account, status, deleted, jobs in self._read(_JOBS)[0]]
-
-    def backlogs(self) -> dict[str, Backlog]:
-        pending, dead = self._read(_PENDING, DELIVERIES.dead_counts)
-        dead_counts = dict(dead)
-        backlogs = {receiver: Backlog(0, number, None) for receiver, number in dead_counts.items()}
-        for receiver, number, oldest in pending:
-            backlogs[receiver] = Backlog(number, dead_counts.get(receiver, 0), oldest)
-        return backlogs
-
-    def circuits(self) -> dict[str, Circuit]:
-        return decode_circuits(self._read(DELIVERIES.circuits)[0])
-
-    def archive_backlogs(self) -> dict[str, ArchiveBacklog]:
-        return decode_backlogs(self._read(RESULTS.backlogs)[0])
-
-    def open_silences(self) -> tuple[Silence, ...]:
-        return decode_silences(self._read(ALL_OPEN)[0])
-
-    def last_seq(self) -> int:
-        return int(self._read(EVENTS.last_seq)[0][0][0])
 
     def sizes(self) -> tuple[int, int]:
         return self._run(_read_sizes)
@@ -84,7 +58,6 @@ class PostgresStatistics:
         return f"PostgreSQL {self._read(_VERSION)[0][0][0]}", False
 
     def _read(self, *selects: str) -> list[list[Any]]:
-        """The rows of each, as of one moment."""
         return self._run(lambda query: _read_each(query, selects))
 
     def _run(self, reading: Callable[[Query], Coroutine[Any, Any, T]]) -> T:

@@ -16,7 +16,7 @@ from tracker.store.sqlite.database.schema import migrate
 from tracker.store.sqlite.files.atomic_file import COMPANIONS, atomic_file
 from tracker.store.sqlite.files.ownership import real_path
 from tracker.store.sqlite.files.privileges import as_owner_of
-from tracker.store.sqlite.verification.verify import verify
+from tracker.store.transfer.agreement import check_agreement
 from tracker.store.transfer.import_file import TIMEOUTS
 from tracker.store.transfer.row_digest import RowDigest
 from tracker.store.transfer.sqlite_source import ROWS_AT_ONCE, rows_of
@@ -42,7 +42,7 @@ async def export_file(address: PostgresAddress, target: Path, progress: Progress
         await check(address, connection)
         with as_owner_of(target.parent), atomic_file(target) as (path, publish):
             transferred = await _export(address, connection, path, progress)
-            await anyio.to_thread.run_sync(_verify, address, path)
+            await anyio.to_thread.run_sync(check_agreement, path, f"{address}: nothing was exported")
             _check_target(target)  # it may have appeared meanwhile
             publish()
     finally:
@@ -92,15 +92,6 @@ async def _export_table(sides: _Sides, table: str, progress: Progress) -> int:
     if written != expected:
         raise StorageError(f"{address}: nothing was exported, since rows of {table} did not arrive as they were")
     return expected.rows
-
-
-def _verify(address: PostgresAddress, path: Path) -> None:
-    differences = verify(path).differences
-    if differences:
-        raise StorageError(
-            f"{address}: nothing was exported, since the log and the jobs differ in it: {differences[0]}"
-            + (f"; and {len(differences) - 1} more differences" if differences[1:] else "")
-        )
 
 
 def _check_target(target: Path) -> None:

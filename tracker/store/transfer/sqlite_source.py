@@ -17,7 +17,7 @@ from tracker.store.sqlite.database.schema import IDENTITY, check_any_version, ex
 from tracker.store.sqlite.files.lock import hold_database_file
 from tracker.store.sqlite.files.ownership import real_path
 from tracker.store.sqlite.files.privileges import as_owner_of
-from tracker.store.sqlite.verification.verify import verify
+from tracker.store.transfer.agreement import check_agreement
 from tracker.store.transfer.table_columns import Row
 
 ROWS_AT_ONCE: Final = 2000
@@ -36,7 +36,7 @@ def verified_source(file: Path) -> Iterator[sqlite3.Connection]:
         with as_owner_of(file.parent):
             stack.enter_context(hold_database_file(file))
             current = stack.enter_context(_current_schema(file))
-            _check_agreement(file, current)
+            check_agreement(current, f"{file}: nothing was imported")
             connection = stack.enter_context(closing(_connect(current)))
         yield connection
 
@@ -78,15 +78,6 @@ def _version(file: Path) -> int:
             return check_any_version(file, connection.execute(IDENTITY).fetchone())
         except sqlite3.Error as error:
             raise StorageError(f"{file}: expected a batch-tracker database, SQLite says: {error}") from error
-
-
-def _check_agreement(file: Path, current: Path) -> None:
-    differences = verify(current).differences
-    if differences:
-        raise StorageError(
-            f"{file}: nothing was imported, since the log and the jobs differ in it: {differences[0]}"
-            + (f"; and {len(differences) - 1} more differences" if differences[1:] else "")
-        )
 
 
 def _connect(file: Path) -> sqlite3.Connection:

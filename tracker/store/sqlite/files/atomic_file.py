@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from tracker.core.errors.storage_error import StorageError
+from tracker.runtime.directory_sync import sync_directory
 from tracker.store.sqlite.files.ownership import give_to_owner_of, open_checked
 
 COMPANIONS: Final = ("-journal", "-wal", "-shm")
@@ -56,15 +57,6 @@ def _publish(descriptor: int, path: Path, target: Path) -> None:
     os.fsync(descriptor)
     path.replace(target)
     sync_directory(target.parent)
-
-
-def sync_directory(path: Path) -> None:
-    """Return once the directory's entries are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove(descriptor: int, path: Path) -> None:

@@ -9,7 +9,8 @@ from os import link
 from pathlib import Path
 from typing import Final
 
-from tracker.store.sqlite.files.atomic_file import COMPANIONS, sync_directory
+from tracker.runtime.directory_sync import sync_directory
+from tracker.store.sqlite.files.atomic_file import COMPANIONS
 
 _BESIDE: Final = ("-journal", "-wal")
 """The files that a database needs next to it if it was not closed."""
