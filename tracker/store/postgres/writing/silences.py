@@ -11,7 +11,6 @@ import asyncpg
 from tracker.core.events.event import Event
 from tracker.core.ports.silences import SilencedObserver
 from tracker.core.silences.silence import MOST_OPEN, Silence, unplanned_windows
-from tracker.core.silences.silence_events import ended_event, is_worth_logging, started_event
 from tracker.store.postgres.database.writer_connection import Database
 from tracker.store.postgres.writing.event_log import EventLog
 from tracker.store.postgres.writing.silences_table import (
@@ -28,6 +27,7 @@ from tracker.store.postgres.writing.silences_table import (
 )
 from tracker.store.records.log_rows import LogEntry
 from tracker.store.records.silence_rows import Advanced
+from tracker.store.records.silence_steps import silence_end, silence_steps, start_entry
 
 
 class PostgresSilences:
@@ -107,28 +107,21 @@ class PostgresSilences:
         unplanned: Collection[Silence] = (),
     ) -> Advanced:
         """Within a transaction: begin and end those of `silences` that are due, and end those of `ending` and `unplanned`."""
-        due = [each for each in silences if each.is_due(now)]
+        steps = silence_steps(silences, now, ending=ending, unplanned=unplanned)
         entries, silenced = [], Counter[str]()
-        for silence in (each for each in due if each.is_active(now)):
+        for silence in steps.starting:
             silenced.update(await silence_pending(connection, silence, self._log.subscriptions))
             await set_started(connection, silence, now)
-            entries.append(LogEntry(started_event(silence, now), None))
-        for silence in (*(each for each in due if not each.is_active(now)), *ending):
-            entries += await _end(connection, silence, now)
-        for silence in unplanned:
-            entries += await _end(connection, silence, now, forgets=True)
+            entries.append(start_entry(silence, now))
+        for silence, is_unplanned in steps.ending:
+            entries += await _end(connection, silence, now, is_unplanned=is_unplanned)
         return Advanced(await self._log.append(connection, entries, await open_silences(connection)), silenced)
 
 
-async def _end(connection: asyncpg.Connection, silence: Silence, now: int, *, forgets: bool = False) -> list[LogEntry]:
-    """Within a transaction: end the silence; the event that says so, if there is one.
-
-    With `forgets` one that never began and kept nothing is removed, so that the configuration may have it again.
-    """
-    missed = await read_missed(connection, silence)
-    if forgets and not is_worth_logging(silence, missed):
+async def _end(connection: asyncpg.Connection, silence: Silence, now: int, *, is_unplanned: bool) -> list[LogEntry]:
+    end = silence_end(silence, await read_missed(connection, silence), now, is_unplanned=is_unplanned)
+    if end.stays:
+        await set_ended(connection, silence, now, end.silenced)
+    else:
         await delete_silence(connection, silence)
-        return []
-    await set_ended(connection, silence, now, sum(missed.receivers.values()))
-    entry = LogEntry(ended_event(silence, missed, now), None, also=missed.receivers)
-    return [entry] if is_worth_logging(silence, missed) else []
+    return end.entries

@@ -27,7 +27,7 @@ from tracker.core.ports.store import (
     UseObserver,
 )
 from tracker.core.queries.orphaned_deliveries import Dropped, Moved, Orphans
-from tracker.core.queries.workload import Workload
+from tracker.core.queries.workload import Workload, workload_of
 from tracker.core.replicas.lease import MAINTENANCE_LEASE, account_lease
 from tracker.runtime.clock import now
 from tracker.runtime.wakeups import InProcessWakeups
@@ -222,13 +222,7 @@ class PostgresStore:
 
     async def workload(self, accounts: Iterable[str]) -> Workload:
         counts = await self._jobs.counts_by_status(accounts)
-        deliveries = await self.outbox.count_open()
-        return Workload(
-            running=counts.get("RUNNING", 0) + counts.get("CANCELLATION_REQUESTED", 0),
-            queued=counts.get("QUEUED", 0),
-            pending=deliveries.get("pending", 0),
-            dead=deliveries.get("dead", 0),
-        )
+        return workload_of(counts, await self.outbox.count_open())
 
     def _is_polled(self, account: str) -> bool:
         """Whether this process is the one to record again what failed."""

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 from tracker.core.events.event import Event
 from tracker.core.ports.silences import SilencedObserver
 from tracker.core.silences.silence import MOST_OPEN, Silence, unplanned_windows
-from tracker.core.silences.silence_events import ended_event, is_worth_logging, started_event
 from tracker.store.records.log_rows import LogEntry
 from tracker.store.records.silence_rows import Advanced
+from tracker.store.records.silence_steps import silence_end, silence_steps, start_entry
 from tracker.store.sqlite.database.writer_connection import Database
 from tracker.store.sqlite.writing.event_log import EventLog
 from tracker.store.sqlite.writing.silences_table import (
@@ -87,16 +87,14 @@ class SqliteSilences:
         unplanned: Collection[Silence] = (),
     ) -> Advanced:
         """Within a transaction: begin and end those of `silences` that are due, and end those of `ending` and `unplanned`."""
-        due = [each for each in silences if each.is_due(now)]
+        steps = silence_steps(silences, now, ending=ending, unplanned=unplanned)
         entries, silenced = [], Counter[str]()
-        for silence in (each for each in due if each.is_active(now)):
+        for silence in steps.starting:
             silenced.update(silence_pending(connection, silence, self._log.subscriptions))
             set_started(connection, silence, now)
-            entries.append(LogEntry(started_event(silence, now), None))
-        for silence in (*(each for each in due if not each.is_active(now)), *ending):
-            entries += _end(connection, silence, now)
-        for silence in unplanned:
-            entries += _end(connection, silence, now, forgets=True)
+            entries.append(start_entry(silence, now))
+        for silence, is_unplanned in steps.ending:
+            entries += _end(connection, silence, now, is_unplanned=is_unplanned)
         return Advanced(self._log.append(connection, entries), silenced)
 
     def _committed(self, done: Advanced) -> Advanced:
@@ -106,15 +104,10 @@ class SqliteSilences:
         return done
 
 
-def _end(connection: sqlite3.Connection, silence: Silence, now: int, *, forgets: bool = False) -> list[LogEntry]:
-    """Within a transaction: end the silence; the event that says so, if there is one.
-
-    With `forgets` one that never began and kept nothing is removed, so that the configuration may have it again.
-    """
-    missed = read_missed(connection, silence)
-    if forgets and not is_worth_logging(silence, missed):
+def _end(connection: sqlite3.Connection, silence: Silence, now: int, *, is_unplanned: bool) -> list[LogEntry]:
+    end = silence_end(silence, read_missed(connection, silence), now, is_unplanned=is_unplanned)
+    if end.stays:
+        set_ended(connection, silence, now, end.silenced)
+    else:
         delete_silence(connection, silence)
-        return []
-    set_ended(connection, silence, now, sum(missed.receivers.values()))
-    entry = LogEntry(ended_event(silence, missed, now), None, also=missed.receivers)
-    return [entry] if is_worth_logging(silence, missed) else []
+    return end.entries

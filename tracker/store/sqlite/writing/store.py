@@ -26,7 +26,7 @@ from tracker.core.ports.store import (
 )
 from tracker.core.ports.wakeups import Wakeups
 from tracker.core.queries.orphaned_deliveries import Dropped, Moved, Orphans
-from tracker.core.queries.workload import Workload
+from tracker.core.queries.workload import Workload, workload_of
 from tracker.runtime.clock import now
 from tracker.runtime.wakeups import InProcessWakeups
 from tracker.store.records.active_jobs_cache import ActiveJobsCache, Draft
@@ -220,13 +220,7 @@ class SqliteStore:
 
     async def workload(self, accounts: Iterable[str]) -> Workload:
         counts = dict(await self._database.fetch(_JOBS_BY_STATUS, json.dumps([*accounts])))
-        deliveries = await self.outbox.count_open()
-        return Workload(
-            running=counts.get("RUNNING", 0) + counts.get("CANCELLATION_REQUESTED", 0),
-            queued=counts.get("QUEUED", 0),
-            pending=deliveries.get("pending", 0),
-            dead=deliveries.get("dead", 0),
-        )
+        return workload_of(counts, await self.outbox.count_open())
 
     async def _record(self, account: str, changes: Sequence[Change], watermark: int | None) -> None:
         def work(connection: sqlite3.Connection) -> tuple[Draft, Appended, bool]:
