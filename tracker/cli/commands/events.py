@@ -11,8 +11,9 @@ import click
 from msgspec.structs import replace
 
 from tracker.cli.arguments import name_checks
-from tracker.cli.arguments.completion_values import accounts, job_ids, statuses, types, vendors
+from tracker.cli.arguments.completion_values import accounts, job_ids, types
 from tracker.cli.arguments.daemon_notice import has_daemon, warn_without_daemon
+from tracker.cli.arguments.filter_options import provider_option, status_option
 from tracker.cli.arguments.job_lookup import whole_id
 from tracker.cli.arguments.options import config_option, examples, json_option, moment
 from tracker.cli.formatting import event_text, quantities
@@ -59,21 +60,8 @@ _CUTS: Final = ((100, 0), (70, len("2025-")), (0, len("2025-06-25 ")))
 )
 @click.option("--job", metavar="ID", shell_complete=job_ids, help="Show only the events of this job; its ID, or the beginning.")
 @click.option("--account", metavar="NAME", shell_complete=accounts, help="Show only the events of this account.")
-@click.option(
-    "--provider",
-    metavar="NAME",
-    shell_complete=vendors,
-    callback=name_checks.provider,
-    help="Show only events of jobs of this vendor, such as 'mistral'.",
-)
-@click.option(
-    "--status",
-    "statuses",
-    multiple=True,
-    metavar="STATUS",
-    shell_complete=statuses,
-    help="Show only events of jobs in this status; may be given several times.",
-)
+@provider_option("events of jobs")
+@status_option("events of jobs")
 @click.option("--model", metavar="GLOB", help="Show only events of jobs of these models.")
 @click.option(
     "--since", metavar="TIME", callback=moment, help="Show only events observed since: ISO 8601, or an age such as 2h or 7d."

@@ -9,8 +9,9 @@ import click
 import msgspec
 
 from tracker.cli.arguments import name_checks
-from tracker.cli.arguments.completion_values import accounts, job_ids, statuses, vendors
+from tracker.cli.arguments.completion_values import accounts, job_ids
 from tracker.cli.arguments.daemon_notice import warn_without_daemon
+from tracker.cli.arguments.filter_options import provider_option, status_option
 from tracker.cli.arguments.options import config_option, examples, json_option, moment
 from tracker.cli.formatting import job_description
 from tracker.cli.formatting.json_output import echo_json
@@ -42,21 +43,8 @@ _ABOUT: Final = 24
 @config_option
 @json_option
 @click.option("--account", metavar="NAME", shell_complete=accounts, help="Show only the jobs of this account.")
-@click.option(
-    "--provider",
-    metavar="NAME",
-    shell_complete=vendors,
-    callback=name_checks.provider,
-    help="Show only jobs of this vendor, such as 'mistral'.",
-)
-@click.option(
-    "--status",
-    "statuses",
-    multiple=True,
-    metavar="STATUS",
-    shell_complete=statuses,
-    help="Show only jobs in this status; may be given several times.",
-)
+@provider_option("jobs")
+@status_option("jobs")
 @click.option("--active/--over", default=None, help="Show only jobs that are active, or only jobs that are over.")
 @click.option("--model", metavar="GLOB", help="Show only jobs of these models, such as 'mistral-small-*'.")
 @click.option("--endpoint", metavar="GLOB", help="Show only jobs for these endpoints, such as '*/embeddings'.")
