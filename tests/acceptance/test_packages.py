@@ -1,5 +1,6 @@
 """What is published, as far as it can be tried here: built, installed where nothing else is, and run."""
 
+import json
 import os
 import re
 import subprocess
@@ -55,6 +56,11 @@ def commands(heading):
     lines = [line.strip() for line in re.search(r"(?:^ {4}.+\n)+", section, re.MULTILINE)[0].splitlines()]
     assert 1 <= len(lines) <= 5
     return lines
+
+
+def plain_name(name):
+    """As pip compares names of packages."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def run(*command, environment=None, **options):
@@ -135,4 +141,11 @@ def test_image_can_be_built_for_both_architectures(tmp_path, machine):
     command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--ignore-installed", f"--target={tmp_path}"]
     command += ["--no-deps", "--require-hashes", "--only-binary=:all:", "--python-version=3.13", "--implementation=cp"]
     command += ["--abi=cp313", "--abi=abi3", "--abi=none", *(f"--platform={each}" for each in PLATFORMS[machine])]
-    run(*command, "-r", ROOT / "deploy" / "all-requirements.txt")
+    pins, report = ROOT / "deploy" / "all-requirements.txt", tmp_path / "report.json"
+    run(*command, f"--report={report}", "-r", pins)
+    found = [(each["metadata"], each["download_info"]) for each in json.loads(report.read_text("utf-8"))["install"]]
+    assert {plain_name(metadata["name"]) for metadata, _ in found} == {
+        plain_name(name) for name in re.findall(r"^([\w.-]+)==", pins.read_text("utf-8"), re.MULTILINE)
+    }
+    assert {info["url"].rpartition(".")[2] for _, info in found} == {"whl"}
+    assert [info["url"] for _, info in found if info["archive_info"]["hashes"]["sha256"] not in pins.read_text("utf-8")] == []

@@ -50,6 +50,7 @@ async def test_a_long_log_in_postgres(compare, count, server, tmp_path, events):
             await answers(client, compare(f"PostgreSQL, {events:,} events: GET"), _paths(events))
     async with open_reader(installation.database) as reader:
         await queries(reader, compare(f"PostgreSQL, {events:,} events: query"), LOOKS)
+        assert await reader.last_seq() >= events
 
 
 async def _last_good_sweep(client):
