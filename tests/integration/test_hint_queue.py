@@ -166,7 +166,7 @@ async def test_a_job_that_shows_no_end_is_looked_at_twice_more(world):
     assert world.poller.hinted == [(1.0, "a", "b", "ended"), (6.0, "a", "b"), (36.0, "a")]
 
 
-async def test_a_new_hint_begins_the_looks_anew(world):
+async def test_a_new_hint_starts_the_lookups_again(world):
     """It is followed at once, not only when the next look is due, and the looks that were due are made once."""
     world.poller.not_ended = {"a"}
     await anyio.sleep(1)

@@ -266,14 +266,19 @@ async def test_stop_gives_everything_back(tmp_path):
         assert at_work(supervisor) == set()
 
 
+def times_refused(lines):
+    """How often a worker was refused its lease, and restarted."""
+    return sum(line["event"] == "lease.refused" for line in lines)
+
+
 async def test_no_request_without_the_lease(tmp_path, monkeypatch):
     """An account whose lease has run out is not asked for, and is not said to fail; once it is held again it is polled."""
-    monkeypatch.setattr(run_while_leased, "BEGIN_ANEW_AFTER", 0.01)
+    monkeypatch.setattr(run_while_leased, "RESTART_AFTER", 0.01)
     async with loopback(sends(NO_JOBS)) as api, supervised(tmp_path, api=api.url) as supervisor:
         supervisor.leases.invalid = {ONE}
         with capture_logs() as lines:
             await supervisor.leases.have(ONE)
-            await anyio.sleep(0.1)  # it restarts several times
+            await until(lambda: times_refused(lines) >= 3)
             assert api.requests == []
             supervisor.leases.invalid = set()
             health = supervisor.dependencies.health
@@ -300,13 +305,13 @@ async def test_pause_that_the_api_asked_for_outlasts_its_replica(tmp_path):
 
 async def test_no_attempt_without_the_lease(tmp_path, monkeypatch):
     """Nothing is sent to a receiver whose lease has run out, and no attempt counts; once it is held again it is served."""
-    monkeypatch.setattr(run_while_leased, "BEGIN_ANEW_AFTER", 0.01)
+    monkeypatch.setattr(run_while_leased, "RESTART_AFTER", 0.01)
     async with receiving() as receiver, supervised(tmp_path, hook=receiver.url) as supervisor:
         supervisor.leases.invalid = {HOOK}
         with capture_logs() as lines:
             await supervisor.leases.have(HOOK)
             await pending(supervisor, "job-1")
-            await anyio.sleep(0.1)
+            await until(lambda: times_refused(lines) >= 3)
             assert (receiver.got, await attempts(supervisor)) == ([], [(0,)])
             supervisor.leases.invalid = set()
             await receiver.wait_for(1)
@@ -316,7 +321,7 @@ async def test_no_attempt_without_the_lease(tmp_path, monkeypatch):
 @pytest.mark.parametrize("method", ["checkpoint", "record"])
 async def test_refused_write_is_no_trouble_of_the_store(tmp_path, monkeypatch, method):
     """A worker whose write is refused for want of the lease restarts: no error is logged, and the daemon stays ready."""
-    monkeypatch.setattr(run_while_leased, "BEGIN_ANEW_AFTER", 0.01)
+    monkeypatch.setattr(run_while_leased, "RESTART_AFTER", 0.01)
     async with loopback(sends(NO_JOBS)) as api, supervised(tmp_path, api=api.url) as supervisor:
         refusals, real = [], getattr(supervisor.store, method)
 
@@ -347,7 +352,7 @@ async def test_daemon_survives_a_lease_and_a_store_that_are_lost_together(monkey
         if len(runs) == 2:
             raise ExceptionGroup("a bug too", [LeaseLostError(), ZeroDivisionError()])
 
-    monkeypatch.setattr(run_while_leased, "BEGIN_ANEW_AFTER", 0.0)
+    monkeypatch.setattr(run_while_leased, "RESTART_AFTER", 0.0)
     with pytest.raises(ExceptionGroup, match="a bug too"):
         await run_while_leased.LeaseGuard(ShiftingLeases(), ONE).run(work)
     assert len(runs) == 2

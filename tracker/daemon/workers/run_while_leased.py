@@ -11,7 +11,7 @@ from tracker.core.errors.storage_error import StorageError
 from tracker.core.ports.leases import Leases
 from tracker.core.replicas.lease import LeaseKey
 
-BEGIN_ANEW_AFTER: Final = 1.0
+RESTART_AFTER: Final = 1.0
 """Seconds; a worker whose lease is lost for good is cancelled long before."""
 
 
@@ -34,7 +34,7 @@ class LeaseGuard:
         starts again, and knows nothing of before.
         """
         while await self._is_refused(work):  # noqa: ASYNC110 - the lease has no event of its own
-            await anyio.sleep(BEGIN_ANEW_AFTER)
+            await anyio.sleep(RESTART_AFTER)
 
     async def _is_refused(self, work: Callable[[], Awaitable[None]]) -> bool:
         try:
