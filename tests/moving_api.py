@@ -122,6 +122,12 @@ class MovingApi:
         return Page(tuple(bent), (), page.total)
 
 
+class FullPagesApi(MovingApi):
+    """A moving API whose pages are as large as it is asked for, so that as many of them are expected of it the next time."""
+
+    capabilities = msgspec.structs.replace(CAPABILITIES, page_size=MovingApi.page_limit)
+
+
 class CursorApi(MovingApi):
     """A moving API as most vendors have it: the newest job first, the token is the id that the page before ended with.
 

@@ -57,6 +57,8 @@ async def test_sweeping(compare, count, tmp_path, jobs, runs):
             await _round(ours.url)
             with comparison.time("the limit: sockets, msgspec, sqlite3"):
                 found = limit.sweep(jobs)
+            with comparison.time("received and hashed"):
+                assert len(limit.receive(jobs)) == ceil(jobs / PAGE)
             ours.calls.clear()
             with comparison.time("Poller.poll_once"):
                 report = await ours.poller.poll_once()

@@ -8,7 +8,7 @@ from moving_api import new_job
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.jobs.job import Hole, MalformedJob, Page
 from tracker.http.client import CONNECTIONS
-from tracker.polling.pagination.page_number_pagination import MAX_CONCURRENT_PAGES, PageNumberPagination
+from tracker.polling.pagination.page_number_pagination import MAX_CONCURRENT_PAGES, ExpectedPages, PageNumberPagination
 from tracker.polling.pagination.page_splitting import PageSplitter
 
 RIGHT = object()
@@ -43,8 +43,10 @@ class List:
         await checkpoint()
         self.taken.append(page)
 
-    async def read(self):
-        reading = PageNumberPagination(PageSplitter(self.fetch), self.process_page)
+    async def read(self, expected=1):
+        reading = PageNumberPagination(
+            PageSplitter(self.fetch), self.process_page, expected=ExpectedPages(expected, self.fetch)
+        )
         await reading.read()
         return reading
 
@@ -355,3 +357,104 @@ async def test_exception_comes_out_as_itself(where):
     functions = {"fetch": jobs.fetch, "process_page": jobs.process_page} | {where: broken}
     with pytest.raises(DiskFullError):
         await PageNumberPagination(PageSplitter(functions["fetch"]), functions["process_page"]).read()
+
+
+EXPECTED = 8
+"""Pages that a list of 700 jobs needs, with the one behind its last full page."""
+
+
+async def test_expected_pages_are_requested_at_once():
+    """A list that is as long as before is read in one round, the last page first, and each page is requested once."""
+    jobs, all_asked = List(700), anyio.Event()
+
+    async def fetch(number, page_size):
+        page = await jobs.fetch(number, page_size)
+        if len(jobs.asked) == EXPECTED:
+            all_asked.set()
+        await all_asked.wait()
+        return page
+
+    reading = PageNumberPagination(PageSplitter(fetch), jobs.process_page, expected=ExpectedPages(EXPECTED, fetch))
+    with anyio.fail_after(30):
+        await reading.read()
+    assert (reading.is_whole, jobs.shows_all(), reading.pages_needed) == (True, True, EXPECTED)
+    assert jobs.numbers == [7, 6, 5, 4, 3, 2, 1, 0]
+
+
+@pytest.mark.parametrize("length", [0, 1, 99, 100, 101, 650, 699, 701, 1250])
+async def test_list_of_another_length_than_expected_is_read_whole(length):
+    """A list that has become shorter or longer is read whole, and no page of it is requested twice."""
+    jobs = List(length)
+    reading = await jobs.read(expected=EXPECTED)
+    assert (reading.is_whole, reading.problem, jobs.shows_all()) == (True, None, True)
+    assert len(jobs.asked) == len(set(jobs.asked)) == max(EXPECTED, length // 100 + 1)
+
+
+@pytest.mark.parametrize(("reason", "status"), REFUSALS, ids=["404", "422", "500"])
+async def test_expected_page_that_the_list_has_no_more_may_be_refused(reason, status):
+    """A list that has become shorter is read well where the API refuses the pages that it had before."""
+    jobs = List(250)
+
+    async def fetch(number, page_size):
+        page = await jobs.fetch(number, page_size)
+        return page if number < 3 else Failure(reason, f"HTTP {status}", status=status)
+
+    reading = PageNumberPagination(PageSplitter(fetch), jobs.process_page, expected=ExpectedPages(EXPECTED, fetch))
+    await reading.read()
+    assert (reading.is_whole, reading.problem, reading.holes, jobs.shows_all()) == (True, None, (), True)
+    assert len(jobs.asked) == EXPECTED
+
+
+@pytest.mark.parametrize("number", range(7))
+async def test_expected_page_that_fails_is_requested_again(number):
+    """A page that the list still has, and that failed among the expected ones, is read as any other, and the rest only once."""
+    jobs, failure = List(700), Failure(Reason.NETWORK, "reset")
+
+    async def fails_once(asked, page_size):
+        page = await jobs.fetch(asked, page_size)
+        return failure if asked == number else page
+
+    reading = PageNumberPagination(PageSplitter(jobs.fetch), jobs.process_page, expected=ExpectedPages(EXPECTED, fails_once))
+    await reading.read()
+    assert (reading.is_whole, reading.problem, jobs.shows_all()) == (True, None, True)
+    assert sorted(jobs.numbers) == sorted([*range(EXPECTED), *([number] if number else [])])
+
+
+@pytest.mark.parametrize("at", range(1, 9))
+@pytest.mark.parametrize("leaving", [slice(3, 4), slice(0, 100), slice(600, 700), slice(0, 450), slice(0, 700, 2)], ids=str)
+async def test_list_that_shrinks_while_expected_pages_come_is_read_whole(at, leaving):
+    """Entries that leave during any of the requests at once hide none of those that stay."""
+
+    def before(number):
+        if number == at:
+            del jobs.jobs[leaving]
+
+    jobs = List(700, before=before)
+    reading = await jobs.read(expected=EXPECTED)
+    assert (reading.is_whole, jobs.shows_all()) == (True, True)
+
+
+@pytest.mark.parametrize("maximum", [99, 50, 7])
+async def test_server_that_gives_smaller_pages_than_expected_is_read_whole(maximum):
+    """Where pages have become smaller, those that were expected show other places: the list is read by its new pages."""
+    jobs = List(250, maximum=maximum)
+    reading = await jobs.read(expected=EXPECTED)
+    assert (reading.is_whole, jobs.shows_all(), reading.pages_needed) == (True, True, 0)
+
+
+@pytest.mark.parametrize(
+    ("length", "total", "needed"),
+    [
+        (0, RIGHT, 0),
+        (99, RIGHT, 0),
+        (100, RIGHT, 2),
+        (1550, RIGHT, 16),
+        (1600, RIGHT, 0),
+        (300, None, 0),
+        (300, 100, 0),
+        (300, 400, 0),
+    ],
+)
+async def test_pages_are_expected_of_a_list_that_was_read_well(length, total, needed):
+    """Of one page, of more than can be requested at once, or where totals are wrong or lacking, nothing is expected."""
+    assert (await List(length, total=total).read()).pages_needed == needed

@@ -1,7 +1,7 @@
 """Random worlds, faults, shifting pages and restarts at any point, against a model of what must have been logged."""
 
 import pytest
-from moving_api import CursorApi, SinglePageApi, UnorderedApi
+from moving_api import CursorApi, FullPagesApi, SinglePageApi, UnorderedApi
 from poller_trial import live_through, worlds
 
 
@@ -11,7 +11,7 @@ def new_path(tmp_path_factory):
     return lambda: tmp_path_factory.mktemp("world") / "tracker.db"
 
 
-OTHER_VENDORS = pytest.mark.parametrize("api", [CursorApi, UnorderedApi, SinglePageApi])
+OTHER_VENDORS = pytest.mark.parametrize("api", [FullPagesApi, CursorApi, UnorderedApi, SinglePageApi])
 
 
 @worlds(20)
@@ -31,7 +31,7 @@ def test_every_change_is_logged_once_and_rightly_in_many_worlds(steps, overlap, 
 @OTHER_VENDORS
 @worlds(10)
 def test_every_change_is_logged_once_whatever_the_list_is_like(api, steps, overlap, monkeypatch, new_path):
-    """The same of vendors whose lists have opaque tokens, another order or none, no filters and no total."""
+    """The same where pages are expected, and of vendors whose lists have opaque tokens, another order or none, or no total."""
     live_through(steps, overlap, monkeypatch, new_path(), api)
 
 

@@ -217,9 +217,11 @@ def _as_sent(request: Request, url: httpx.URL) -> SentRequest:
 
 
 async def _read(parts: AsyncIterator[bytes], limit: int) -> tuple[bytes, bool]:
-    body = bytearray()
+    chunks: list[bytes] = []
+    left = limit
     async for chunk in parts:
-        body += chunk
-        if len(body) > limit:
-            return bytes(body[:limit]), True
-    return bytes(body), False
+        chunks.append(chunk)
+        left -= len(chunk)
+        if left < 0:
+            return b"".join(chunks)[:limit], True
+    return b"".join(chunks), False

@@ -19,12 +19,20 @@ from tracker.core.ports.provider import Provider
 from tracker.core.ports.store import Checkpoint, Store
 from tracker.core.reconciliation.recheck_backoff import DAY, Recheck
 from tracker.core.reconciliation.reconcile import EMPTY_MEMORY, Memory, Reconciliation
-from tracker.core.reconciliation.sweep_plan import FREE_OVERLAP, Census, Plan, advanced_watermark, make_plan, window_start
+from tracker.core.reconciliation.sweep_plan import (
+    FREE_OVERLAP,
+    Census,
+    Plan,
+    advanced_watermark,
+    expected_pages,
+    make_plan,
+    window_start,
+)
 from tracker.core.reconciliation.sweep_report import Report
 from tracker.core.reconciliation.unreadable_entries import Gaps
 from tracker.polling.pagination.list_reader import ListResult
 from tracker.polling.recorder import NO_CALLBACKS, Callbacks, Recorder
-from tracker.polling.sweep import NEW, Sweep
+from tracker.polling.sweep import ACTIVE_JOBS, NEW, Sweep
 from tracker.polling.unlisted_jobs import UnresolvedJobs
 from tracker.polling.write_batching import WriteBatcher, open_batcher
 
@@ -74,6 +82,7 @@ class Poller:
         self._memory = EMPTY_MEMORY  # until the store was asked which jobs the account has shown
         self._unresolved: UnresolvedJobs | None = None  # until the store was asked which jobs were deleted not long ago
         self._gaps = Gaps()
+        self._pages_needed: dict[str, int] = {}  # by list, as far as its next reading can expect them
         self._clock_ahead = 0  # milliseconds
         self._watermark: tuple[float, float] | None = None  # the latest, and the loop's time when its reading began
         self._sweeps = 0
@@ -155,6 +164,7 @@ class Poller:
             unresolved=unresolved,
             gaps=self._gaps,
             direct=self._direct,
+            pages_needed=self._pages_needed,
         )
 
     async def _known(self) -> dict[str, Known]:
@@ -213,7 +223,10 @@ class Poller:
             history_covers_active=oldest is None or oldest >= checkpoint.horizon,
         )
         apart = self._sweeps % SWEEPS_UNTIL_ACTIVE_LIST == 0 or NEW in self._gaps
-        return make_plan(window, census, self.provider.capabilities, apart=apart)
+        plan = make_plan(window, census, self.provider.capabilities, apart=apart)
+        for name, pages in zip((NEW, ACTIVE_JOBS), expected_pages(plan, census, self.provider.capabilities), strict=True):
+            self._pages_needed[name] = min(self._pages_needed.get(name, 1), pages)
+        return plan
 
     async def _count_created(self, after: int) -> int:
         return await self.recorder.from_store(self.store.count_created(self.account, after))

@@ -43,8 +43,12 @@ class Sweep:
         unresolved: UnresolvedJobs,
         gaps: Gaps,
         direct: Provider,
+        pages_needed: dict[str, int],
     ) -> None:
-        """`direct` is the `provider` without retries; `known` are the active jobs, and what is found becomes known."""
+        """`direct` is the `provider` without retries; `known` are the active jobs, and what is found becomes known.
+
+        `pages_needed` is of the `RandomAccessReader`.
+        """
         self.reconciliation = reconciliation
         self.failure: Failure | None = None
         self.network_works = False  # whether all lists have answered, be it with an error
@@ -53,7 +57,7 @@ class Sweep:
         self._batcher = batcher
         self._unresolved = unresolved
         self._gaps = gaps
-        self._lists = self._list_reader(provider, direct)
+        self._lists = self._list_reader(provider, direct, pages_needed)
         self._resolver = UnlistedJobResolver(provider, self, unresolved, recorder.now)
         self._events = 0
         self._backfilled = 0
@@ -112,10 +116,15 @@ class Sweep:
             now = self._recorder.now()
             self._learn_clock(page, now)
             self._malformed.extend(page.malformed)
-            self._known.update(await self._recorder.known({job.id for job in page.jobs if job.id not in self._known}))
+            if unknown := page.ids.difference(self._known):
+                self._known.update(await self._recorder.known(unknown))
+            if self.reconciliation.observes_unchanged(page.kept, self._known):
+                return
             changes = self._prepare_changes(self.reconciliation.observe(page.jobs, self._known, now), now)
             if changes:
                 await self._batcher.add(changes)
+            if page.kept:
+                page.kept.share(self._known)
 
     def record_malformed(self, job: MalformedJob) -> None:
         self._malformed.append(job)
@@ -153,9 +162,9 @@ class Sweep:
         for job in {job.id or index: job for index, job in enumerate(self._malformed) if job.id not in reported}.values():
             yield Unreadable(f"job {job.id or 'without an id'}", Failure(Reason.MALFORMED, job.reason), job.id)
 
-    def _list_reader(self, provider: Provider, direct: Provider) -> ListReader:
+    def _list_reader(self, provider: Provider, direct: Provider, pages_needed: dict[str, int]) -> ListReader:
         if provider.capabilities.random_access:
-            return RandomAccessReader(provider, direct, self._gaps, self.process_page, self._recorder.now)
+            return RandomAccessReader(provider, direct, self._gaps, self.process_page, self._recorder.now, pages_needed)
         return CursorReader(provider, direct, self.process_page)
 
     async def _read_lists(self, plan: Plan) -> tuple[ListResult, ListResult | None]:

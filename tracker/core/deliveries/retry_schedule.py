@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from datetime import UTC
+from functools import lru_cache
 from typing import Final
 
 DEFAULT_RETRY_WAITS: Final = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
@@ -78,10 +79,17 @@ def _as_seconds(text: str) -> float | None:
 
 
 def _as_date(text: str, now: int) -> float | None:
+    moment = _timestamp(text)
+    return None if moment is None else moment - now / 1000
+
+
+@lru_cache(16)
+def _timestamp(text: str) -> float | None:
+    """Unix seconds of an HTTP date. All pages of a sweep are likely to name the same one or two."""
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 - rare, and long to load
 
     try:
         date = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
-    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now / 1000
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()

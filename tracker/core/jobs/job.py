@@ -1,6 +1,8 @@
 """Owns the Job: a BatchJob as last observed, and what a page of a list shows of them."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, NamedTuple
+from collections.abc import Mapping
+from operator import is_
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, NamedTuple, Protocol
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -91,12 +93,53 @@ class Hole(msgspec.Struct, frozen=True):
     before: int | None = None
 
 
+class KnownJob(Protocol):
+    """What is known of a job."""
+
+    @property
+    def job(self) -> Job: ...
+
+    @property
+    def deleted(self) -> bool: ...
+
+
+class KeptJobs:
+    """The jobs of a page that is kept to be shown again. They are values: one may take the place of an equal one."""
+
+    def __init__(self, jobs: tuple[Job, ...]) -> None:
+        self.jobs = jobs
+        self.ids = frozenset([job.id for job in jobs])
+        self.newest = max([job.created_at for job in jobs], default=0)
+        self._is_shared = False
+        self._order: tuple[str, ...] = ()
+        self._known: tuple[KnownJob | None, ...] = ()
+
+    def are_known(self, known: Mapping[str, KnownJob]) -> bool:
+        """Whether each of the jobs is known, as it was when `share` found it equal: its values are not compared again."""
+        return bool(self._known) and all(map(is_, map(known.get, self._order), self._known))
+
+    def share(self, known: Mapping[str, KnownJob]) -> None:
+        """Put the jobs that are known in place of equal ones: so each is in memory once."""
+        if self._is_shared:
+            return
+        self._is_shared = True
+        before = [known.get(job.id) for job in self.jobs]
+        self.jobs = tuple(map(_shared, self.jobs, before))
+        if all(each is not None and each.job is job and not each.deleted for job, each in zip(self.jobs, before, strict=True)):
+            self._order, self._known = tuple([job.id for job in self.jobs]), tuple(before)
+
+
+def _shared(job: Job, known: KnownJob | None) -> Job:
+    return known.job if known is not None and (known.job is job or known.job == job) else job
+
+
 class Page(msgspec.Struct, frozen=True):
     """One page of the list call.
 
     `total` counts the jobs on all pages of the query, None if the API did not say; `provider_time` is the provider's clock
     when it answered (Unix milliseconds), None if it did not say. `next_token` leads to the page behind this one, None if
-    there is none. With `next_is_guessed` the API did not say whether there is one.
+    there is none. With `next_is_guessed` the API did not say whether there is one. `kept` are its jobs where they are kept, to
+    be shown again if the next page in its place is the same.
     """
 
     jobs: tuple[Job, ...]
@@ -106,9 +149,15 @@ class Page(msgspec.Struct, frozen=True):
     provider_time: int | None = None
     next_token: str | None = None
     next_is_guessed: bool = False
+    kept: KeptJobs | None = None
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Of its jobs."""
+        return self.kept.ids if self.kept else frozenset([job.id for job in self.jobs])
 
     def __len__(self) -> int:
-        return len(self.jobs) + len(self.malformed) + sum(hole.size for hole in self.holes)
+        return len(self.jobs) + len(self.malformed) + (sum([hole.size for hole in self.holes]) if self.holes else 0)
 
 
 class Malformed(msgspec.Struct, frozen=True):

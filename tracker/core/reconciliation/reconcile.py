@@ -13,7 +13,7 @@ import msgspec
 from tracker.core.errors.provider_failure import Failure
 from tracker.core.events.failure_share import with_risk
 from tracker.core.events.job_diff import Change, Known, deletion, diff, first_seen, is_behind, without_losses
-from tracker.core.jobs.job import Job
+from tracker.core.jobs.job import Job, KeptJobs
 from tracker.core.jobs.missing_fields import as_tracked
 from tracker.core.jobs.status import is_terminal
 from tracker.core.ports.store import Checkpoint
@@ -86,12 +86,20 @@ class Reconciliation:
         """How many answers were behind the known state, and are not believed."""
         return self._stale.count
 
+    def observes_unchanged(self, kept: KeptJobs | None, known: Mapping[str, Known]) -> bool:
+        """Observe the jobs of a kept page if all of them, as of most pages, are known as they are; returns whether they are."""
+        if kept is None or self._deletions.needs_witnesses or not kept.are_known(known):
+            return False
+        self.newest = max(self.newest or 0, kept.newest)
+        self._observe_unchanged(kept.ids)
+        return True
+
     def observe(self, jobs: Sequence[Job], known: Mapping[str, Known], now: int) -> list[Change]:
         """The changes that `jobs` bring to what is `known` of them (Unix milliseconds)."""
         if jobs:
             self.newest = max(self.newest or 0, *[job.created_at for job in jobs])
         if self._are_unchanged(jobs, known):
-            self._observe_unchanged(jobs)
+            self._observe_unchanged([job.id for job in jobs])
             return []
         changes: dict[str, Change] = {}
         deletions, doubted = self._deletions, self._stale.jobs
@@ -100,7 +108,7 @@ class Reconciliation:
             before = earlier.known if earlier else known.get(job.id)
             if before and not earlier and deletions.needs_witnesses:
                 deletions.recognize(job.id)
-            if before and job == before.job and not before.deleted:
+            if before and (job is before.job or job == before.job) and not before.deleted:
                 doubted.pop(job.id, None)
             elif change := self._observe(job, before, now):
                 changes[job.id] = _joined(earlier, change) if earlier else change
@@ -147,12 +155,11 @@ class Reconciliation:
             return False
         for job in jobs:
             before = known.get(job.id)
-            if before is None or before.job != job or before.deleted:
+            if before is None or (before.job is not job and before.job != job) or before.deleted:
                 return False
         return True
 
-    def _observe_unchanged(self, jobs: Sequence[Job]) -> None:
-        ids = [job.id for job in jobs]
+    def _observe_unchanged(self, ids: Collection[str]) -> None:
         self.shown.update(ids)
         doubted = self._stale.jobs
         for id_ in ids if doubted else ():

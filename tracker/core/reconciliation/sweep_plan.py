@@ -74,6 +74,13 @@ def make_plan(window: int, census: Census, capabilities: Capabilities, *, apart:
     return Plan(ListQuery(created_after=oldest), fallback=active)
 
 
+def expected_pages(plan: Plan, census: Census, capabilities: Capabilities) -> tuple[int, int]:
+    """How many pages show the list of new jobs, and that of active ones, each to its end, if nothing has changed."""
+    in_window = census.created_in_window
+    new = in_window if plan.active else max(in_window, census.created_since_oldest_active)
+    return new // capabilities.page_size + 1, census.active // capabilities.page_size + 1
+
+
 def _plan_without_statuses(window: int, oldest: int, census: Census, *, by_list: int, by_id: int) -> Plan:
     """One list, which reaches back to the oldest active job unless asking for the older ones by id costs fewer requests.
 

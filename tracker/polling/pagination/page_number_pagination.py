@@ -3,21 +3,31 @@
 Last page first, because an entry that leaves a list moves the later ones one place forward: towards the pages that are
 still to be read, so that they are seen twice rather than not at all.
 
+Where it is known how many pages the list had, all of them are requested at once, the last first too. What is missing then is
+requested as it would have been.
+
 An API, or a cache before it, that ignores `page` shows the first page again and again: then no more pages are requested.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from math import ceil
-from typing import Final
+from typing import Final, NamedTuple
 
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.jobs.job import Hole, Page
-from tracker.polling.pagination.page_splitting import TOO_MANY_FAILURES, PageSplitter
+from tracker.polling.pagination.page_splitting import TOO_MANY_FAILURES, Fetch, PageSplitter
 from tracker.runtime.task_groups import task_group
 
 MAX_CONCURRENT_PAGES: Final = 16
 """As many as there are connections: a request that waits for one uses up the time that its answer has."""
+
+
+class ExpectedPages(NamedTuple):
+    """How many pages the list had when it was read last, and what requests one of them, once."""
+
+    pages: int
+    fetch: Fetch
 
 
 class PageNumberPagination:
@@ -30,11 +40,14 @@ class PageNumberPagination:
         concurrency: int = MAX_CONCURRENT_PAGES,
         *,
         page_size: int = 100,
+        expected: ExpectedPages | None = None,
     ) -> None:
         """`process_page` is given each of the `pages`, of `page_size` entries at most, as soon as it has been read."""
         self.failure: Failure | None = None
         self.ignores_page = False
         self._pages = pages
+        self._expected = expected
+        self._read_ahead: set[int] = set()  # the expected pages that have come
         self._process_page = process_page
         self._concurrency = concurrency
         self._shown: set[str] = set()
@@ -44,7 +57,9 @@ class PageNumberPagination:
         self._failed: dict[int, Failure] = {}  # the pages that are still to be narrowed; all of each counts as a hole
         self._was_narrowed: set[int] = set()  # not read again: entries that have joined them since are for the next sweep
         self._newest: dict[int, int] = {}  # by page: the creation time of its last job
+        self._first_length = 0  # of the first page
         self._total = 0
+        self._most_announced = 0
         self._has_repeated = False  # a whole pass showed what the one before had shown, and no more
         self._page_behind_end: int | None = None  # the page that is looked for behind the last one
         self._observed_end = 0  # the furthest place at which the list was seen to end
@@ -96,6 +111,13 @@ class PageNumberPagination:
         return Failure(Reason.INCOMPLETE, shown + why)
 
     @property
+    def pages_needed(self) -> int:
+        """How many pages show this list and its end, where that can be expected of its next reading; else 0."""
+        needed = self._found_count // self._full_size + 1
+        is_usual = self.problem is None and not self.holes and self._found_count == self._last_total
+        return needed if is_usual and self._page_size == self._full_size and 1 < needed <= MAX_CONCURRENT_PAGES else 0
+
+    @property
     def _continues(self) -> bool:
         return self.failure is None and not self.ignores_page
 
@@ -115,12 +137,10 @@ class PageNumberPagination:
 
     async def read(self) -> None:
         """Read all pages. While something is missing, read the tail, where new entries join, and then all pages again."""
-        await self._read_pages([0])
+        await self._read_pages(range(self._expected.pages - 1 if self._expected else 0, -1, -1))
         await self._narrow()  # without the first page nothing is known of the others
-        self._page_size = min(
-            self._full_size, self._found_count or self._full_size
-        )  # fewer than asked for: the server's own maximum
-        announced = self._last_total
+        self._learn_page_size()
+        announced = self._most_announced
         await self._read_others()
         if self._last_total < announced and self._continues:
             await self._read_pages([0])  # it had to be read first, and has since been moved to
@@ -136,6 +156,13 @@ class PageNumberPagination:
             await self._narrow()
             await self._read_tail()
 
+    def _learn_page_size(self) -> None:
+        """Fewer than asked for are the server's own maximum; then other entries are on the pages that were expected."""
+        self._expected = None
+        self._page_size = min(self._full_size, self._first_length or self._full_size)
+        if self._page_size < self._full_size:
+            self._read_ahead.clear()
+
     async def _narrow(self) -> None:
         """Read the pages that failed as smaller ones, in the list's order, so that what was read is without gaps."""
         for number in sorted(self._failed):
@@ -147,7 +174,7 @@ class PageNumberPagination:
     async def _read_others(self) -> None:
         """Read all pages but the first. If that was short, read the last one alone first: it may be the first one again."""
         if self._continues and not self.is_whole:
-            numbers = self._page_numbers_down_to(1)
+            numbers = (number for number in self._page_numbers_down_to(1) if number not in self._read_ahead)
             if self._page_size < self._full_size:
                 await self._read_pages(islice(numbers, 1))
             if self._continues:
@@ -204,6 +231,9 @@ class PageNumberPagination:
         """Read a page. It is released before the next one is requested and takes its place in memory: a third faster."""
         if number in self._failed or number in self._was_narrowed:
             return
+        if self._expected and number:
+            await self._read_expected(number, self._expected.fetch)
+            return
         page = await self._pages.fetch(number, self._page_size)
         if isinstance(page, Failure) and number == self._page_behind_end and not page.concerns_account:
             return
@@ -213,21 +243,30 @@ class PageNumberPagination:
             return
         await self._accept(number, page)
 
+    async def _read_expected(self, number: int, fetch: Fetch) -> None:
+        """Read a page that may not exist any more: if it fails, and the list still has it, it is requested again."""
+        page = await fetch(number, self._page_size)
+        if isinstance(page, Page):
+            self._read_ahead.add(number)
+            await self._accept(number, page)
+
     async def _accept(self, number: int, page: Page | Failure) -> None:
         if isinstance(page, Failure):
             self.failure = page
             return
-        if number and page.jobs and [job.id for job in page.jobs] == self._first_page:
+        if number and page.jobs and _shows(page, self._first_page):
             self.ignores_page = True
             return
         self._record_page(number, page)
         await self._process_page(page)
 
     def _record_page(self, number: int, page: Page) -> None:
-        self._shown.update([job.id for job in page.jobs])
-        self._shown.update([job.id for job in page.malformed if job.id])
+        self._shown.update(page.ids)
+        if page.malformed:
+            self._shown.update([job.id for job in page.malformed if job.id])
         if number == 0:
             self._first_page = [job.id for job in page.jobs]
+            self._first_length = len(page)
         self._holes[number] = page.holes
         if page.jobs:
             self._newest[number] = page.jobs[-1].created_at
@@ -241,8 +280,14 @@ class PageNumberPagination:
         end = number * self._page_size + len(page)
         if page.total is not None and (end <= page.total or not len(page)):
             self._total = self._last_total = page.total
+            self._most_announced = max(self._most_announced, page.total)
             if end < page.total and not len(page):  # it is wrong: do not try every page down from there
                 self._highest_useful_page = self._last_page + self._concurrency
         else:  # not said, or less than is here: there is more as long as pages are full
             full = len(page) >= self._page_size or (number == 0 and len(page) > 0)
             self._total = self._found_count + full
+
+
+def _shows(page: Page, ids: Sequence[str]) -> bool:
+    """Whether the page's jobs are these, in this order."""
+    return ids[:1] == [page.jobs[0].id] and ids == [job.id for job in page.jobs]

@@ -14,7 +14,7 @@ from tracker.core.ports.provider import ListQuery, Provider
 from tracker.core.reconciliation.recheck_backoff import DAY
 from tracker.core.reconciliation.unreadable_entries import Gaps
 from tracker.polling.pagination.list_reader import ListResult
-from tracker.polling.pagination.page_number_pagination import MAX_CONCURRENT_PAGES, PageNumberPagination
+from tracker.polling.pagination.page_number_pagination import MAX_CONCURRENT_PAGES, ExpectedPages, PageNumberPagination
 from tracker.polling.pagination.page_splitting import TOO_MANY_FAILURES, Fetch, PageSplitter, Probe, earliest_readable
 
 NO_JOBS_SINCE: Final = DAY // 1000
@@ -31,9 +31,11 @@ class RandomAccessReader:
         gaps: Gaps,
         process_page: Callable[[Page], Awaitable[None]],
         now: Callable[[], int],
+        pages_needed: dict[str, int],
     ) -> None:
         """`direct` is the `provider` without retries, `gaps` are the parts that earlier sweeps could not read.
 
+        `pages_needed` are the pages that each list had when it was read last, by its name; what is read now is recorded there.
         `process_page` is given each page as soon as it has been read; `now` gives Unix milliseconds.
         """
         self.has_answered = False
@@ -42,6 +44,7 @@ class RandomAccessReader:
         self._gaps = gaps
         self._process_page = process_page
         self._now = now
+        self._pages_needed = pages_needed
 
     async def read(self, name: str, query: ListQuery, lists: int = 1) -> ListResult:
         concurrency = MAX_CONCURRENT_PAGES // lists
@@ -78,8 +81,10 @@ class RandomAccessReader:
             self._process_page,
             concurrency,
             page_size=self._provider.capabilities.page_size,
+            expected=ExpectedPages(self._pages_needed.pop(name, 1), direct),
         )
         await reading.read()
+        self._pages_needed[name] = reading.pages_needed or 1
         if reading.is_exhausted and not reading.has_shown_any:
             self._gaps.record_unreadable_list(name, self._now())
         elif reading.is_complete or reading.is_exhausted:

@@ -4,7 +4,6 @@ from typing import Final
 
 import msgspec
 
-from tracker.core.deliveries.retry_schedule import server_time
 from tracker.core.errors.provider_failure import Failure, Reason
 from tracker.core.events.event import iso
 from tracker.core.jobs.job import Job, Malformed, MalformedJob, Page
@@ -48,7 +47,7 @@ class Mistral:
         if isinstance(answer, Failure):
             return answer
         place = (query.statuses, number, page_size)
-        return self._unchanged.read(place, answer, lambda answer: self._read_page(answer, number, page_size))
+        return self._unchanged.read(place, answer, self._read_page, lambda page: _with_next(page, number, page_size))
 
     async def get_job(self, job_id: str) -> Job | MalformedJob | Failure:
         answer = await self._requests.get("get", f"{self._jobs_url}/{path_segment(job_id)}")
@@ -61,12 +60,14 @@ class Mistral:
             return Failure(Reason.MALFORMED, f"requested job {job_id}, received {job.id!r:.60}")
         return job
 
-    def _read_page(self, answer: Answer, number: int, page_size: int) -> Page | Failure:
+    def _read_page(self, answer: Answer) -> Page | Failure:
         parsed = parse_page(answer.body, self._new_properties)
-        if isinstance(parsed, Malformed):
-            return Failure(Reason.MALFORMED, parsed.reason)
-        next_token = str(number + 1) if _has_more(parsed, number, page_size) else None
-        return msgspec.structs.replace(parsed, provider_time=server_time(answer.headers), next_token=next_token)
+        return Failure(Reason.MALFORMED, parsed.reason) if isinstance(parsed, Malformed) else parsed
+
+
+def _with_next(page: Page, number: int, page_size: int) -> Page:
+    """Page `number`, with the token of the page behind it."""
+    return msgspec.structs.replace(page, next_token=str(number + 1) if _has_more(page, number, page_size) else None)
 
 
 def _has_more(page: Page, number: int, page_size: int) -> bool:

@@ -1,28 +1,34 @@
-"""Owns the pages that a list showed last: one that comes byte for byte as before is not read again."""
+"""Owns the pages that a list showed last: what comes byte for byte as before, a page or a job of it, is not read again."""
 
 from collections.abc import Callable, Hashable
-from typing import Final, NamedTuple
+from typing import Final
 
-import msgspec
+from msgspec.structs import replace
 
 from tracker.core.deliveries.retry_schedule import server_time
 from tracker.core.errors.provider_failure import Failure
-from tracker.core.jobs.job import Page
+from tracker.core.jobs.job import KeptJobs, Page
 from tracker.http.client import Answer
+from tracker.providers.requests.page_entries import NEW, Entries, compare, entries_of
 
-MOST_BYTES: Final = 4 * 1024 * 1024
-"""Bytes of the answers whose pages are kept, by account: some 8,000 jobs of Mistral's."""
-
+MOST_BYTES: Final = 12 * 1024 * 1024
+"""Bytes of the answers that are kept, by account: some 24,000 jobs of Mistral's, or half of them in two lists."""
 
 STALE_AFTER: Final = 1000
 """Reads after which a page gives its room to others: some lists give their pages new names each time."""
 
+READ_WHOLE: Final = 15
+"""Changes of a page that are read whole after one of too many jobs."""
+
+Read = Callable[[Answer], Page | Failure]
+Finish = Callable[[Page], Page]
+
 
 class UnchangedPages:
-    """The last page that was read at each place of the lists of one account.
+    """The last page that was read at each place of the lists of one account, and its bytes.
 
-    Of an answer only its length and its hash are kept: 64 bits under a key that each process draws for itself. Where there is
-    no room for a page it is read each time; a list that is larger than the room still has the rest of its pages here.
+    Where there is no room for a page it is read each time; a list that is larger than the room still has the rest of its pages
+    here. Kept jobs are soon the very values that are known of them (`KeptJobs`), so that in effect the bytes alone take room.
     """
 
     def __init__(self, most_bytes: int = MOST_BYTES, stale_after: int = STALE_AFTER) -> None:
@@ -31,30 +37,35 @@ class UnchangedPages:
         self._stale_after = stale_after
         self._reads = 0
 
-    def read(self, place: Hashable, answer: Answer, read: Callable[[Answer], Page | Failure]) -> Page | Failure:
-        """The page of `answer`, from `read` unless the last one at `place` had the same bytes."""
+    def read(self, place: Hashable, answer: Answer, read: Read, finish: Finish | None = None) -> Page | Failure:
+        """The page of `answer`, from `read` unless the last one at `place` had the same bytes.
+
+        With `finish`, which completes what `read` has read, only the jobs that have changed may be read, from an answer with
+        them alone.
+        """
         self._reads += 1
-        size, digest = len(answer.body), hash(answer.body)
         kept = self._take(place)
-        if kept and (kept.size, kept.digest) == (size, digest):
-            self._keep(place, kept._replace(read_at=self._reads))
-            return msgspec.structs.replace(kept.page, provider_time=server_time(answer.headers))
-        page = read(answer)
-        if isinstance(page, Page):
+        if kept is None or kept.body != answer.body:
+            page = (finish and kept and kept.read_changed(answer, read)) or _read(answer, read, kept)
+            if isinstance(page, Failure):
+                return page
             self._drop_stale()
-            self._keep(place, _Kept(size, digest, self._reads, page))
-        return page
+            kept = page
+            kept.page = finish(kept.page) if finish else kept.page
+        self._keep(place, kept)
+        return kept.shown_by(answer)
 
     def _take(self, place: Hashable) -> "_Kept | None":
         kept = self._pages.pop(place, None)
         if kept:
-            self._room += kept.size
+            self._room += len(kept.body)
         return kept
 
     def _keep(self, place: Hashable, kept: "_Kept") -> None:
-        if kept.size <= self._room:
+        kept.read_at = self._reads
+        if len(kept.body) <= self._room:
             self._pages[place] = kept
-            self._room -= kept.size
+            self._room -= len(kept.body)
 
     def _drop_stale(self) -> None:
         for place, kept in [*self._pages.items()]:
@@ -63,10 +74,36 @@ class UnchangedPages:
             self._take(place)
 
 
-class _Kept(NamedTuple):
-    """A page, the size and hash of the answer that it was read from, and at which read that was."""
+class _Kept:
+    """A page, the body that it was read from, and at which read that was."""
 
-    size: int
-    digest: int
-    read_at: int
-    page: Page
+    def __init__(self, body: bytes, page: Page, entries: Entries | None = None, read_whole: int = 0) -> None:
+        self.body = body
+        self.page = page
+        self.read_at = 0
+        self._jobs = KeptJobs(page.jobs)
+        self._entries = entries
+        self.read_whole = read_whole  # how often it is read whole before its jobs are compared again
+
+    def shown_by(self, answer: Answer) -> Page:
+        return replace(self.page, jobs=self._jobs.jobs, kept=self._jobs, provider_time=server_time(answer.headers))
+
+    def read_changed(self, answer: Answer, read: Read) -> "_Kept | None":
+        """The page of `answer`, whose jobs that came as before are those of this page; None where it has to be read whole."""
+        if self.read_whole:
+            self.read_whole -= 1
+            return None
+        self.read_whole = READ_WHOLE
+        entries = self._entries or entries_of(self.body)
+        comparison = entries and len(entries.starts) == len(self.page.jobs) and compare(self.body, entries, answer.body)
+        page = comparison and read(replace(answer, body=comparison.new))
+        if not comparison or not isinstance(page, Page) or len(page.jobs) != comparison.order.count(NEW):
+            return None
+        new, before = iter(page.jobs), self._jobs.jobs
+        jobs = tuple(next(new) if index == NEW else before[index] for index in comparison.order)
+        return _Kept(answer.body, replace(page, jobs=jobs), comparison.entries)
+
+
+def _read(answer: Answer, read: Read, before: _Kept | None) -> _Kept | Failure:
+    page = read(answer)
+    return page if isinstance(page, Failure) else _Kept(answer.body, page, read_whole=before.read_whole if before else 0)
