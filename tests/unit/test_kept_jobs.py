@@ -23,7 +23,7 @@ def known(**changed):
 
 
 def observed(kept, known, witnesses=WITNESSES):
-    """Whether the page counts as unchanged, and what was shown besides so many jobs by which the account was recognized."""
+    """Whether the page counts as unchanged, its jobs that are shown, and the newest creation; others were shown before it."""
     others = {f"other-{number}": Known(job(id=f"other-{number}", created_at=1)) for number in range(witnesses)}
     reconciliation = Reconciliation("a", Checkpoint(since=NOW, horizon=0), 0)
     reconciliation.observe([each.job for each in others.values()], others, NOW)

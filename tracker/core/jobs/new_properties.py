@@ -6,6 +6,7 @@ reads the next pages in one pass, in a seventh of the time.
 
 import types
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Annotated, Any, Final, Generic
 
 import msgspec
@@ -56,8 +57,8 @@ class NewProperties:
     def _jobs(self, rows: Sequence[Any]) -> tuple[Job, ...]:
         jobs = msgspec.convert(rows, tuple[Job, ...], from_attributes=True)
         for name, field in self._fields.items():
-            for job, row in zip(jobs, rows, strict=True):
-                if (value := getattr(row, field)) is not UNSET:
+            for job, value in zip(jobs, map(attrgetter(field), rows), strict=True):
+                if value is not UNSET:
                     job.extra[name] = value
         return jobs
 
