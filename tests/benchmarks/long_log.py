@@ -1,8 +1,9 @@
 """A log of years in minutes: `python long_log.py EVENTS DATABASE` writes the rows that the product would have written.
 
-A job has fifty events, one after the other: it is created, starts, progresses, and ends. The log spans a year and ends now; the
-newest jobs are those of `canned`, and run. Of the deliveries those of the last thirty days are left: one receiver got
-everything; one how jobs ended, of which each hundredth was given up; one is unreachable, and gets them later.
+A job has fifty events, one after the other: it is created, starts, progresses, and ends; each thousandth stalls once. The log
+spans a year and ends now; the newest jobs are those of `canned`, and run. Of the deliveries those of the last thirty days are
+left: one receiver got everything; one how jobs ended, of which each hundredth was given up; one is unreachable, and gets them
+later.
 """
 
 import sqlite3
@@ -22,6 +23,9 @@ from tracker.store.sqlite.database.schema import migrate
 PER_JOB = 50
 LIFE = PER_JOB * 60_000
 """Milliseconds that a job lives for."""
+
+STALLS = 1_000
+"""Of so many jobs one stalls once."""
 
 ACTIVE = 1_000
 ACCOUNT = "default"
@@ -81,7 +85,9 @@ class _Life:
         self.id = data["id"]
         self.data = data
         self.is_active = data["status"] != "SUCCESS"
-        self.types = [*_TYPES[:-1], "batch.progress"] if self.is_active else _TYPES
+        self.types = [*_TYPES[:-1], "batch.progress" if self.is_active else _TYPES[-1]]
+        if number % STALLS == STALLS - 1:
+            self.types[PER_JOB // 2] = "batch.stalled"
         self.seqs = range(number * PER_JOB + 1, (number + 1) * PER_JOB + 1)
         self.at = [data["created_at"] * 1000 + step * 60_000 for step in range(PER_JOB)]
         self.is_told = not self.is_active and self.at[-1] > end - KEPT

@@ -6,7 +6,7 @@ import sys
 import asyncpg
 import msgspec
 from canned import job
-from long_log import ACCOUNT, ACTIVE, KEPT, LATER, LIFE, PER_JOB, YEAR, ended
+from long_log import ACCOUNT, ACTIVE, KEPT, LATER, LIFE, PER_JOB, STALLS, YEAR, ended
 
 from tracker.runtime.clock import now
 from tracker.store.address import PostgresAddress
@@ -28,6 +28,7 @@ FROM (
 _STEPS = """
 CREATE TEMP VIEW steps AS SELECT each.*, created + step * 60000 AS at, CASE
   WHEN step = 0 THEN 'batch.created' WHEN step = 1 THEN 'batch.started'
+  WHEN step = {per_job} / 2 AND number % {stalls} = {stalls} - 1 THEN 'batch.stalled'
   WHEN step = {per_job} - 1 AND NOT active THEN 'batch.completed' ELSE 'batch.progress' END AS type
 FROM (
   SELECT lives.*, event, event - seq - 1 AS step  -- one life after the other, so that nothing is sorted
@@ -41,6 +42,9 @@ SELECT event, evt, type, '{account}', id, at / 1000, moment, false,
   at / 1000 || ',"timestamp":"' || moment || '","observed_at":"' || moment || '","changes":{{"completed_requests":[' || step ||
   ',' || step + 1 || ']}},"data":' || data || '}}'
 FROM (SELECT *, 'evt_' || lpad(to_hex(event), 32, '0') AS evt, {moment} AS moment FROM steps) AS each"""
+
+_RARE_EVENTS = """
+INSERT INTO rare_events SELECT type, seq, account, observed_at FROM events WHERE type = 'batch.stalled'"""
 
 _JOBS = """
 INSERT INTO jobs
@@ -72,6 +76,7 @@ async def write(url: str, events: int, active: int = ACTIVE) -> None:
     end, over, first = now(), events // PER_JOB - active, job(0)["created_at"]
     names = {
         "per_job": PER_JOB,
+        "stalls": STALLS,
         "life": LIFE,
         "last": LIFE - 60_000,
         "year": YEAR,
@@ -85,7 +90,7 @@ async def write(url: str, events: int, active: int = ACTIVE) -> None:
     await connection.execute("SET search_path = batch_tracker, pg_temp; SET session_replication_role = replica")
     await connection.execute("SET timezone = 'UTC'; SET synchronous_commit = off")
     await connection.execute(_LIVES.format(**names), _template(job(0)), _template(ended(0, 0)), end, over, active)
-    for sql in (_STEPS, _TOLD, _EVENTS, _JOBS, _DELIVERIES, _ATTEMPTS):
+    for sql in (_STEPS, _TOLD, _EVENTS, _RARE_EVENTS, _JOBS, _DELIVERIES, _ATTEMPTS):
         await connection.execute(sql.format(**names))
     await connection.execute("INSERT INTO job_counts SELECT account, status, deleted, count(*) FROM jobs GROUP BY 1, 2, 3")
     await connection.execute("UPDATE log_head SET seq = $1", events)

@@ -41,6 +41,10 @@ LOOKS = {
     "events": lambda reader: reader.events_page(Span(), EventFilter(), 100),
     "events: newest": lambda reader: reader.events_page(NEWEST, EventFilter(), 100),
     "events: ends": lambda reader: reader.events_page(Span(), EventFilter(types=("batch.completed",)), 20),
+    "events: rare": lambda reader: reader.events_page(Span(), EventFilter(types=("batch.stalled",)), 20),
+    "events: rare, unknown account": lambda reader: reader.events_page(
+        NEWEST, EventFilter(types=("batch.stalled", "batch.failed"), account="unknown"), 20
+    ),
     "events: no such type": lambda reader: reader.events_page(NEWEST, EventFilter(types=("batch.odd",)), 100),
     "events: unknown account": lambda reader: reader.events_page(Span(), EventFilter(account="unknown"), 100),
     "events: tomorrow": lambda reader: reader.events_page(Span(), EventFilter(since="9"), 100),
@@ -123,7 +127,12 @@ PATHS = [
     *("/healthz", "/readyz", "/metrics", "/api/jobs", "/api/jobs?active=false", "/api/jobs?status=SUCCESS"),
     *("/api/jobs?model=nothing", "/api/jobs?account=default", "/api/jobs?job=zzz", f"/api/jobs/{_JOB}"),
     *("/api/events?after=5000000", "/api/events?before=9000000", "/api/events?type=batch.failed", f"/api/events?job={_JOB}"),
-    *("/api/events?type=batch.completed", "/api/events?since=2100-01-01T00:00:00Z", "/api/events?model=nothing"),
+    *(
+        "/api/events?type=batch.stalled",
+        "/api/events?type=batch.completed",
+        "/api/events?since=2100-01-01T00:00:00Z",
+        "/api/events?model=nothing",
+    ),
     *("/api/deliveries", "/api/deliveries?order=desc", "/api/deliveries?receiver=ends", "/api/deliveries?state=dead"),
     *("/api/deliveries?state=superseded", "/api/deliveries?receiver=everything&state=dead", f"/api/deliveries?job={_JOB}"),
     *("/api/receivers", "/api/accounts", "/", "/?active=true", "/?text=nothing", f"/jobs/{_JOB}", "/events"),

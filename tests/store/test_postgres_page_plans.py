@@ -17,10 +17,12 @@ MIDDLE = 1_750_001_000
 JOB = '{"id": "", "status": "RUNNING", "total_requests": 1, "succeeded_requests": 1}'
 
 FILL = (
-    """INSERT INTO events SELECT each, 'evt_' || each, CASE WHEN each % 50 = 0 THEN 'batch.completed' ELSE 'batch.progress' END,
+    """INSERT INTO events SELECT each, 'evt_' || each, CASE WHEN each % 500 = 0 THEN 'batch.failed'
+      WHEN each % 50 = 0 THEN 'batch.completed' ELSE 'batch.progress' END,
       'account-' || each % 7, 'job-' || each % 2000, 1750000000, to_char(to_timestamp(1750000000 + each), 'YYYY'), false,
       '{}' || repeat(' ', 600)
     FROM generate_series(1, 10000) AS each""",
+    "INSERT INTO rare_events SELECT type, seq, account, observed_at FROM events WHERE type = 'batch.failed'",
     f"""INSERT INTO jobs SELECT 'account-' || each % 7, 'job-' || each,
       CASE WHEN each % 100 = 0 THEN 'RUNNING' ELSE 'SUCCESS' END,
       each % 100 = 0, false, 1750000000 + each, '', '', 1, '{JOB}', CASE WHEN each % 100 <> 0 THEN 1750000000 + each END
@@ -69,6 +71,12 @@ WAYS = [
     ("events_page", (Span(), EventFilter(), 5), {"events_pkey"}),
     ("events_page", (BACKWARDS, EventFilter(), 5), {"events_pkey"}),
     ("events_page", (Span(), EventFilter(types=("batch.completed",)), 5), {"events_pkey"}),
+    ("events_page", (Span(), EventFilter(types=("batch.failed",)), 5), {"rare_events_pkey", "events_pkey"}),
+    (
+        "events_page",
+        (BACKWARDS, EventFilter(types=("batch.failed", "batch.never"), account="account-3"), 5),
+        {"rare_events_pkey", "events_pkey"},
+    ),
     ("events_page", (BACKWARDS, EventFilter(account="unknown"), 5), {"events_pkey"}),
     ("events_page", (BACKWARDS, EventFilter(since="2030"), 5), {"events_pkey"}),
     ("events_page", (BACKWARDS, EventFilter(job="job-5"), 5), {"events_of_job", "events_pkey"}),

@@ -158,6 +158,26 @@ async def test_older_schema_is_brought_up_to_date(address):
     assert await versions(address) == (len(MIGRATIONS), 1)
 
 
+async def test_rare_events_are_listed_whoever_logs_them(address):
+    """Those of an older log are, and so are those of a replica of the version before, which knows nothing of the list."""
+    await migrate(address, MIGRATIONS[:4])
+    older = await connect(address)
+    log = "INSERT INTO events VALUES ($1, $1::text, $2, 'a', 'job', 1, 'then', false, '{}')"
+    for seq, type_ in enumerate(("batch.created", "batch.failed", "batch.progress", "account.recovered"), 1):
+        await older.execute(log, seq, type_)
+    await migrate(address)
+    for seq, type_ in enumerate(("batch.completed", "batch.failed"), 5):
+        await older.execute(log, seq, type_)
+    listed = [tuple(row) for row in await older.fetch("SELECT * FROM rare_events ORDER BY seq")]
+    assert listed == [
+        (type_, seq, "a", "then") for type_, seq in (("batch.failed", 2), ("account.recovered", 4), ("batch.failed", 6))
+    ]
+    await older.execute("ALTER TABLE events DISABLE TRIGGER events_never_change")
+    await older.execute("DELETE FROM events WHERE seq < 4")
+    assert [row["seq"] for row in await older.fetch("SELECT seq FROM rare_events ORDER BY seq")] == [4, 6]
+    await older.close()
+
+
 async def test_many_start_at_once(address):
     """Replicas that start at the same time on an empty database make its schema once."""
     async with anyio.create_task_group() as group:

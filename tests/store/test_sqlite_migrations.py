@@ -7,9 +7,11 @@ import sys
 from contextlib import closing
 
 import pytest
+from databases import make
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.store.opening import open_store
+from tracker.store.records.rare_events import FREQUENT_TYPES
 from tracker.store.sqlite.database.migrations import MIGRATIONS
 from tracker.store.sqlite.database.schema import APPLICATION_ID, migrate
 
@@ -82,6 +84,22 @@ def test_a_first_start_that_was_killed_is_made_up_for(path):
     assert path.with_name("tracker.db-journal").exists()
     migrate(path)
     assert dumped(path)[-1] == (len(MIGRATIONS),)
+
+
+def test_rare_events_of_an_older_log_are_listed(path):
+    """A file of before that list has all of its rare events in it, and one that leaves the log leaves the list."""
+    make(path, 13)
+    migrate(path)
+    with closing(sqlite3.connect(path)) as connection:
+        columns = "seq, type, account, observed_at"
+        log = connection.execute(f"SELECT {columns} FROM events ORDER BY seq").fetchall()  # noqa: S608 - a constant
+        rare = [row for row in log if row[1] not in FREQUENT_TYPES]
+        assert 0 < len(rare) < len(log)
+        select = f"SELECT {columns} FROM rare_events ORDER BY seq"  # noqa: S608 - a constant
+        assert connection.execute(select).fetchall() == rare
+        connection.execute("DROP TRIGGER events_never_go")
+        connection.execute("DELETE FROM events WHERE seq <= ?", rare[0][:1])
+        assert connection.execute(select).fetchall() == rare[1:]
 
 
 async def test_a_newer_file_is_refused(older):

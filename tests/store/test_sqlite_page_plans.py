@@ -40,6 +40,11 @@ WAYS = [
     ("jobs_by_id", ("x",), "jobs USING PRIMARY KEY (account=? AND id=?)"),
     ("events_page", (Span(5), EventFilter(), 5), "events USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     ("events_page", (BACKWARDS, EventFilter(types=("*",)), 5), "events USING INDEX events_narrow (seq>? AND seq<?)"),
+    (
+        "events_page",
+        (BACKWARDS, EventFilter(types=("batch.failed", "batch.never"), account="a"), 5),
+        "rare_events USING PRIMARY KEY (type=? AND seq>? AND seq<?)",
+    ),
     ("events_page", (BACKWARDS, EventFilter(job="x"), 5), "events USING INDEX events_of_job (job=? AND seq>? AND seq<?)"),
     ("deliveries_page", (None, DeliveryFilter(), 5), "d USING INDEX deliveries_of_event ((seq,receiver)>(?,?))"),
     ("deliveries_page", (None, DeliveryFilter(states=("dead",)), 5), "d USING INDEX deliveries_open ((seq,receiver)>(?,?))"),

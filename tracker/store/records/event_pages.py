@@ -1,11 +1,12 @@
 """Owns reading the log in pages, in both directions, each by an index and at a bounded cost."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from tracker.core.queries.filters import EventFilter, read_facts
 from tracker.core.queries.pagination import LARGEST_SEQ, EventPage, Span
 from tracker.store.records.query import Query
+from tracker.store.records.rare_events import rare_types
 from tracker.store.records.stored_events import StoredEvent
 
 MAX_ROWS_SKIPPED: Final = 100_000
@@ -28,13 +29,16 @@ class EventStatements(NamedTuple):
     """The statements of an engine that select events as a `StoredEvent` has them, and the seq of the last event.
 
     Parameters: the seqs before the first and after the last, the limit; but in `by_seq` also account, types, since and until;
-    in `by_job` the job too. `{direction}` is that of the order. Those of `last_of_jobs` are a type, accounts and as many ids;
-    its rows begin with account and job.
+    in `by_job` the job too. `{direction}` is that of the order. `by_types` and `end_of_types` are for a number of types, all of
+    them rare: the rows of the latter are, for each type that has them, the seq behind a number of events that takes the place
+    of the limit. The parameters of `last_of_jobs` are a type, accounts and as many ids; its rows begin with account and job.
     """
 
     by_seq: str
     by_columns: str
     by_job: str
+    by_types: Callable[[int], str]
+    end_of_types: Callable[[int], str]
     last_of_jobs: str
     last_seq: str
 
@@ -90,25 +94,29 @@ async def last_seq(query: Query, statements: EventStatements) -> int:
 
 
 async def _page(query: Query, statements: EventStatements, span: Span, filters: EventFilter, limit: int) -> EventPage:
-    part, end = await _bounded(query, statements, span) if _may_skip_rows(filters) else (span, None)
+    part, end = await _bounded(query, statements, span, filters)
     rows = await _select(query, statements, part, filters, limit + 1)
     events = [(row[0], StoredEvent(*row).whole()[1]) for row in rows[:limit]]
     return EventPage(events, events[-1][0] if len(rows) > limit and events else end)
 
 
 async def _select(query: Query, statements: EventStatements, span: Span, filters: EventFilter, limit: int) -> list[Any]:
-    place, columns = (span.after, span.before, limit), _columns(filters)
-    direction = "DESC" if span.newest_first else "ASC"
+    sql, columns = _statement(statements, filters)
+    return await query(sql.format(direction=_direction(span)), span.after, span.before, limit, *columns)
+
+
+def _statement(statements: EventStatements, filters: EventFilter) -> tuple[str, tuple[Any, ...]]:
+    """The statement, and its parameters behind the limit."""
+    columns = _columns(filters)
     if filters.job is not None:
-        return await query(statements.by_job.format(direction=direction), *place, *columns, filters.job)
-    if _may_skip_rows(filters):
-        return await query(statements.by_columns.format(direction=direction), *place, *columns)
-    return await query(statements.by_seq.format(direction=direction), *place)
+        return statements.by_job, (*columns, filters.job)
+    if types := rare_types(filters):
+        return statements.by_types(len(types)), columns
+    return (statements.by_seq, ()) if all(column is None for column in columns) else (statements.by_columns, columns)
 
 
-def _may_skip_rows(filters: EventFilter) -> bool:
-    """Whether columns are compared that no index leads to."""
-    return filters.job is None and any(column is not None for column in _columns(filters))
+def _direction(span: Span) -> str:
+    return "DESC" if span.newest_first else "ASC"
 
 
 def _columns(filters: EventFilter) -> tuple[Any, ...]:
@@ -116,19 +124,38 @@ def _columns(filters: EventFilter) -> tuple[Any, ...]:
     return filters.account, None if wanted is None else sorted(wanted), filters.since, filters.until
 
 
-async def _bounded(query: Query, statements: EventStatements, span: Span) -> tuple[Span, int | None]:
-    """The part of `span` that one page may skip, and the seq from which the next page goes on; None if that is all.
+async def _bounded(query: Query, statements: EventStatements, span: Span, filters: EventFilter) -> tuple[Span, int | None]:
+    """The part of `span` that one page may skip, and the seq from which the next page goes on; None if that is all."""
+    account, types, since, until = _columns(filters)
+    compares_others = any(column is not None for column in (account, since, until))  # than the types
+    if filters.job is not None or (types is None and not compares_others):
+        return span, None
+    if rare := rare_types(filters):
+        return await _bounded_types(query, statements, span, rare) if compares_others else (span, None)
+    return await _bounded_seqs(query, statements, span)
 
-    The log has no gaps, so a number of seqs is a number of events.
-    """
+
+async def _bounded_seqs(query: Query, statements: EventStatements, span: Span) -> tuple[Span, int | None]:
+    """As `_bounded`, of a log that is read whole. It has no gaps, so a number of seqs is a number of events."""
     newest = min(span.before - 1, await last_seq(query, statements))
     if newest - span.after <= MAX_ROWS_SKIPPED:
         return span, None
-    if span.newest_first:
-        start = newest - MAX_ROWS_SKIPPED
-        return span._replace(after=start), start + 1
-    end = span.after + MAX_ROWS_SKIPPED
-    return span._replace(before=end + 1), end
+    return _up_to(span, newest - MAX_ROWS_SKIPPED + 1 if span.newest_first else span.after + MAX_ROWS_SKIPPED)
+
+
+async def _bounded_types(
+    query: Query, statements: EventStatements, span: Span, types: Sequence[str]
+) -> tuple[Span, int | None]:
+    """As `_bounded`, where the events of these types are read."""
+    sql = statements.end_of_types(len(types)).format(direction=_direction(span))
+    skipped = MAX_ROWS_SKIPPED // len(types)
+    ends = [seq for (seq,) in await query(sql, span.after, span.before, skipped, None, list(types))]
+    return _up_to(span, max(ends) if span.newest_first else min(ends)) if ends else (span, None)
+
+
+def _up_to(span: Span, end: int) -> tuple[Span, int]:
+    """The part of `span` as far as the seq `end`, and that."""
+    return (span._replace(after=end - 1) if span.newest_first else span._replace(before=end + 1)), end
 
 
 async def _next_if_any(query: Query, statements: EventStatements, rest: Span) -> int | None:

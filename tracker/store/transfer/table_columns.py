@@ -11,6 +11,7 @@ from tracker.store.postgres.database.text_escape import decode_text, encode_text
 TABLES: Final = (
     "accounts",
     "events",
+    "rare_events",
     "jobs",
     "job_counts",
     "deliveries",

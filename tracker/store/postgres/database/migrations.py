@@ -264,5 +264,32 @@ _SCHEMA_4: Final = """
 ALTER TABLE events ADD COLUMN base bigint;  -- as in SQLite; only an imported log has events in their short form
 """
 
-MIGRATIONS: Final = (Migration(_SCHEMA_1, 1), Migration(_SCHEMA_2, 1), Migration(_SCHEMA_3, 1), Migration(_SCHEMA_4, 1))
+_SCHEMA_5: Final = """
+CREATE TABLE rare_events (       -- those of store.records.rare_events; the triggers below keep it
+  type text COLLATE "C" NOT NULL,
+  seq bigint NOT NULL,
+  account text COLLATE "C" NOT NULL,
+  observed_at text COLLATE "C" NOT NULL,
+  PRIMARY KEY (type, seq) INCLUDE (account, observed_at)
+);
+CREATE FUNCTION list_rare_event() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO rare_events VALUES (NEW.type, NEW.seq, NEW.account, NEW.observed_at);
+  ELSE
+    DELETE FROM rare_events WHERE type = OLD.type AND seq = OLD.seq;
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER events_rare AFTER INSERT ON events FOR EACH ROW  -- progress costs no call
+  WHEN (NEW.type NOT IN ('batch.created', 'batch.started', 'batch.progress', 'batch.completed'))
+  EXECUTE FUNCTION list_rare_event();
+CREATE TRIGGER events_rare_no_more AFTER DELETE ON events FOR EACH ROW
+  WHEN (OLD.type NOT IN ('batch.created', 'batch.started', 'batch.progress', 'batch.completed'))
+  EXECUTE FUNCTION list_rare_event();
+INSERT INTO rare_events SELECT type, seq, account, observed_at FROM events  -- its index alone is read, of vacuumed pages
+  WHERE seq > 0 AND type NOT IN ('batch.created', 'batch.started', 'batch.progress', 'batch.completed');
+"""
+
+MIGRATIONS: Final = tuple(Migration(sql, 1) for sql in (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3, _SCHEMA_4, _SCHEMA_5))
 """Migration N makes a schema of version N - 1 one of version N."""

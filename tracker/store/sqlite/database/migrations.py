@@ -217,6 +217,25 @@ ALTER TABLE events ADD COLUMN base INTEGER;  -- the seq of the event that `body`
 ALTER TABLE jobs ADD COLUMN base INTEGER;    -- the seq of the job's last event that is not in its short form; NULL if unknown
 """
 
+_SCHEMA_14: Final = """
+CREATE TABLE rare_events (      -- those of store.records.rare_events; the triggers below keep it
+  type TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  account TEXT NOT NULL,
+  observed_at TEXT NOT NULL,
+  PRIMARY KEY (type, seq)
+) STRICT, WITHOUT ROWID;
+INSERT INTO rare_events SELECT type, seq, account, observed_at FROM events INDEXED BY events_narrow  -- without reading bodies
+  WHERE type NOT IN ('batch.created', 'batch.started', 'batch.progress', 'batch.completed');
+
+CREATE TRIGGER events_rare AFTER INSERT ON events
+WHEN NEW.type NOT IN ('batch.created', 'batch.started', 'batch.progress', 'batch.completed')
+BEGIN INSERT INTO rare_events VALUES (NEW.type, NEW.seq, NEW.account, NEW.observed_at); END;
+CREATE TRIGGER events_rare_no_more AFTER DELETE ON events
+WHEN OLD.type NOT IN ('batch.created', 'batch.started', 'batch.progress', 'batch.completed')
+BEGIN DELETE FROM rare_events WHERE type = OLD.type AND seq = OLD.seq; END;
+"""
+
 MIGRATIONS: Final = (
     _SCHEMA_1,
     _SCHEMA_2,
@@ -231,5 +250,6 @@ MIGRATIONS: Final = (
     _SCHEMA_11,
     _SCHEMA_12,
     _SCHEMA_13,
+    _SCHEMA_14,
 )
 """Migration N makes a file of version N - 1 one of version N."""
