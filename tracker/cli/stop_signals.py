@@ -1,15 +1,16 @@
-"""Owns the end of a long-running command by a signal: it cleans up, and exits with the status of the signal."""
+"""Owns the end of a command by a signal: it cleans up, and exits with the status of the signal."""
 
 import signal
+import sys
 from collections.abc import Awaitable, Callable
-
-import anyio
-
-from tracker.runtime.task_groups import task_group
 
 
 async def until_signal(work: Callable[[], Awaitable[None]]) -> int:
     """Run `work` until it ends, status 0, or until SIGINT or SIGTERM, status 128 plus the signal's number."""
+    import anyio  # noqa: PLC0415 - a command without an event loop does not load one
+
+    from tracker.runtime.task_groups import task_group  # noqa: PLC0415 - as above
+
     caught = 0
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with task_group() as group:
@@ -25,3 +26,9 @@ async def until_signal(work: Callable[[], Awaitable[None]]) -> int:
             await work()
             group.cancel_scope.cancel()
     return caught
+
+
+def exit_at_signals() -> None:
+    """From now on exit at SIGINT or SIGTERM with the same status, in a command that has no event loop."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda caught, _frame: sys.exit(128 + caught))

@@ -1,8 +1,8 @@
 """Owns the choice of the storage engine, by the address of a database: it opens stores, readers and statistics."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.ports.reader import Reader, ReaderPool
@@ -10,6 +10,8 @@ from tracker.core.ports.statistics import Statistics
 from tracker.core.ports.store import EventObserver, Store, UseObserver
 from tracker.store.address import DatabaseAddress, PostgresAddress
 from tracker.store.server_report import ServerReport
+
+Read = TypeVar("Read")
 
 READERS: Final = 4
 
@@ -75,6 +77,28 @@ def open_reader(database: DatabaseAddress) -> AbstractAsyncContextManager[Reader
     from tracker.store.sqlite.reading.reader import open_sqlite_reader
 
     return open_sqlite_reader(database)
+
+
+def read_once(database: DatabaseAddress, reading: Callable[[Reader], Coroutine[Any, Any, Read]]) -> Read:
+    """The result of `reading`, which awaits nothing but the reader that it gets; raises as `open_reader`.
+
+    A file is read without an event loop, which would take longer to load than all that is read.
+    """
+    if isinstance(database, PostgresAddress):
+        import anyio
+
+        return anyio.run(_read_once, database, reading)
+
+    from tracker.store.sqlite.reading.direct_reader import open_direct_reader
+    from tracker.store.sqlite.reading.synchronous_read import run_to_end
+
+    with open_direct_reader(database) as reader:
+        return run_to_end(reading(reader))
+
+
+async def _read_once(database: PostgresAddress, reading: Callable[[Reader], Coroutine[Any, Any, Read]]) -> Read:
+    async with open_reader(database) as reader:
+        return await reading(reader)
 
 
 def open_reader_pool(

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, get_args
 
-import anyio
 import click
 from msgspec.structs import replace
 
@@ -16,10 +15,11 @@ from tracker.cli.formatting import job_description, quantities
 from tracker.cli.formatting.json_output import echo_json
 from tracker.cli.formatting.printing import echo_error
 from tracker.core.deliveries.delivery import State
+from tracker.core.ports.reader import Reader
 from tracker.core.queries.filters import DeliveryFilter
 from tracker.core.text.escaping import plain
 from tracker.daemon.database_address import configured_database
-from tracker.store.opening import open_reader
+from tracker.store.opening import read_once
 
 SHOWN: Final = 100
 """The default number of deliveries in a table."""
@@ -85,11 +85,11 @@ def command(
         return
     which = DeliveryFilter(states=states, receiver=receiver, job=job)
     if as_json:
-        anyio.run(_list, config, which, limit, echo_json)
+        _list(config, which, limit, echo_json)
         return
     found: list[dict[str, Any]] = []
     shown = limit or SHOWN
-    anyio.run(_list, config, which, shown + 1, found.append)
+    _list(config, which, shown + 1, found.append)
     if not found:
         echo_error("no delivery matches")
         return
@@ -110,18 +110,20 @@ def _change(config: str | None, moved: tuple[str, str] | None, dropped: str | No
         move_and_drop.drop(config, dropped, dead=bool(states))
 
 
-async def _list(config: str | None, which: DeliveryFilter, limit: int | None, take: Callable[[dict[str, Any]], object]) -> None:
+def _list(config: str | None, which: DeliveryFilter, limit: int | None, take: Callable[[dict[str, Any]], object]) -> None:
     database = configured_database(config)
-    async with open_reader(database) as reader:
+
+    async def read(reader: Reader) -> None:
         await warn_without_daemon(database, reader)
-        if which.job is not None:
-            which = replace(which, job=await whole_id(reader, which.job))
-        await name_checks.check_receiver(reader, config, which.receiver)
-        after = await reader.start_of_last_deliveries(limit, which) if limit else (0, "")
-        while page := await reader.deliveries(after, which):
+        wanted = which if which.job is None else replace(which, job=await whole_id(reader, which.job))
+        await name_checks.check_receiver(reader, config, wanted.receiver)
+        after = await reader.start_of_last_deliveries(limit, wanted) if limit else (0, "")
+        while page := await reader.deliveries(after, wanted):
             for delivery in page:
                 take(delivery)
             after = page[-1]["seq"], page[-1]["receiver"]
+
+    read_once(database, read)
 
 
 def _show(deliveries: Sequence[dict[str, Any]]) -> None:

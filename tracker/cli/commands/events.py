@@ -1,12 +1,10 @@
 """Owns `batch-tracker events`: the log, and with --follow also new events."""
 
 import json
-import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
-import anyio
 import click
 from msgspec.structs import replace
 
@@ -19,7 +17,7 @@ from tracker.cli.arguments.options import config_option, examples, json_option, 
 from tracker.cli.formatting import event_text, quantities
 from tracker.cli.formatting.json_output import echo_stored_json
 from tracker.cli.formatting.printing import echo_error
-from tracker.cli.stop_signals import until_signal
+from tracker.cli.stop_signals import exit_at_signals, until_signal
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import iso
 from tracker.core.ports.reader import Reader
@@ -28,7 +26,7 @@ from tracker.core.queries.pagination import Span
 from tracker.core.text.escaping import plain
 from tracker.daemon.database_address import configured_database
 from tracker.store.address import DatabaseAddress
-from tracker.store.opening import open_reader
+from tracker.store.opening import open_reader, read_once
 
 DAEMON_CHECK_INTERVAL: Final = 2.0
 """Seconds between checks whether a daemon runs: its end is no commit that can be awaited."""
@@ -74,18 +72,31 @@ def command(config: str | None, as_json: bool, after: int, limit: int | None, fo
     which = _filter(**filters)
     show = echo_stored_json if as_json else _printer()
 
-    async def work() -> None:
-        database = configured_database(config)
-        async with open_reader(database) as reader:
-            await name_checks.check_account(reader, config, which.account)
-            wanted = replace(which, statuses=await name_checks.statuses(reader, which.statuses))
-            if wanted.job is not None:
-                wanted = replace(wanted, job=await whole_id(reader, wanted.job, wanted.account))
-            await _list(reader, after, wanted, limit, show, _LogWatch(database, reader) if follow else None)
+    database = configured_database(config)
 
-    status = anyio.run(until_signal, work)
-    if not follow:  # there Ctrl-C is how one ends it
-        sys.exit(status)
+    async def read(reader: Reader, watch: _LogWatch | None = None) -> None:
+        await name_checks.check_account(reader, config, which.account)
+        wanted = replace(which, statuses=await name_checks.statuses(reader, which.statuses))
+        if wanted.job is not None:
+            wanted = replace(wanted, job=await whole_id(reader, wanted.job, wanted.account))
+        await _list(reader, after, wanted, limit, show, watch)
+
+    if follow:
+        _follow(database, read)
+    else:
+        exit_at_signals()
+        read_once(database, read)
+
+
+def _follow(database: DatabaseAddress, read: Callable[[Reader, "_LogWatch"], Awaitable[None]]) -> None:
+    """Until SIGINT or SIGTERM, with status 0: Ctrl-C is how one ends it."""
+    import anyio  # noqa: PLC0415 - what is read once needs no event loop
+
+    async def work() -> None:
+        async with open_reader(database) as reader:
+            await read(reader, _LogWatch(database, reader))
+
+    anyio.run(until_signal, work)
 
 
 def _filter(*, statuses: tuple[str, ...], since: int | None, until: int | None, **filters: Any) -> EventFilter:
@@ -108,6 +119,8 @@ class _LogWatch:
 
     async def wait_for_database(self, error: StorageError) -> None:
         """Wait a while after a failed read of PostgreSQL, which comes back; raises the error of a file."""
+        import anyio  # noqa: PLC0415 - as above
+
         if isinstance(self._database, Path):
             raise error
         if not self._is_database_away:
@@ -117,6 +130,8 @@ class _LogWatch:
 
     async def wait_for_more(self) -> None:
         """Return once the log may have grown."""
+        import anyio  # noqa: PLC0415 - as above
+
         if self._is_database_away:
             echo_error("the log can be read again")
             self._is_database_away = False

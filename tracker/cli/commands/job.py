@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-import anyio
 import click
 
 from tracker.cli.arguments import name_checks
@@ -20,10 +19,11 @@ from tracker.core.events.timeline import Step, steps
 from tracker.core.jobs.job_reading import time_of
 from tracker.core.jobs.request_errors import error_sentences
 from tracker.core.jobs.title import job_title
+from tracker.core.ports.reader import Reader
 from tracker.core.queries.filters import EventFilter
 from tracker.core.text.escaping import plain
 from tracker.daemon.database_address import configured_database
-from tracker.store.opening import open_reader
+from tracker.store.opening import read_once
 
 _ERRORS_SHOWN: Final = 5
 _WITH_YEARS: Final = 100
@@ -47,16 +47,17 @@ def command(job_id: str, config: str | None, as_json: bool, account: str | None)
 
     The beginning of its ID is enough if no other job's ID starts with it.
     """
-    job, events = anyio.run(_read, config, job_id, account)
+    job, events = _read(config, job_id, account)
     if as_json:
         echo_json(job)
     else:
         _show(job, events)
 
 
-async def _read(config: str | None, job_id: str, account: str | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _read(config: str | None, job_id: str, account: str | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     database = configured_database(config)
-    async with open_reader(database) as reader:
+
+    async def read(reader: Reader) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         await name_checks.check_account(reader, config, account)
         await warn_without_daemon(database, reader)
         job = await find_job(reader, job_id, account)
@@ -66,6 +67,8 @@ async def _read(config: str | None, job_id: str, account: str | None) -> tuple[d
             events += [json.loads(body) for _, body in page]
             after = page[-1][0]
         return job, events
+
+    return read_once(database, read)
 
 
 def _show(job: Mapping[str, Any], events: Sequence[dict[str, Any]]) -> None:

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
 from typing import Any, Final
 
-import anyio
 import click
 import msgspec
 
@@ -22,7 +21,7 @@ from tracker.core.queries.filters import JobFilter, in_display_order
 from tracker.core.text.escaping import plain
 from tracker.daemon.database_address import configured_database
 from tracker.runtime.clock import now
-from tracker.store.opening import open_reader
+from tracker.store.opening import read_once
 
 SHOWN: Final = 100
 """The default number of jobs in a table."""
@@ -62,11 +61,11 @@ def command(config: str | None, as_json: bool, limit: int | None, **filters: Any
     """
     which = _filter(**filters)
     if as_json:
-        anyio.run(_each, config, which, limit or _ANY, echo_json)
+        _each(config, which, limit or _ANY, echo_json)
         return
     found: list[dict[str, Any]] = []
     shown = limit or SHOWN
-    anyio.run(_each, config, which, shown + 1, found.append)
+    _each(config, which, shown + 1, found.append)
     if not found:
         echo_error("no job matches" if which != JobFilter() else "the log has no job yet")
         return
@@ -85,17 +84,20 @@ def _filter(*, statuses: tuple[str, ...], job: str, since: int | None, until: in
     )
 
 
-async def _each(config: str | None, which: JobFilter, limit: int, take: Callable[[dict[str, Any]], object]) -> None:
+def _each(config: str | None, which: JobFilter, limit: int, take: Callable[[dict[str, Any]], object]) -> None:
     database = configured_database(config)
-    async with open_reader(database) as reader:
+
+    async def read(reader: Reader) -> None:
         await warn_without_daemon(database, reader)
         await name_checks.check_account(reader, config, which.account)
-        which = msgspec.structs.replace(which, statuses=await name_checks.statuses(reader, which.statuses))
+        wanted = msgspec.structs.replace(which, statuses=await name_checks.statuses(reader, which.statuses))
         numbers = count(1)
-        async for job in _in_display_order(reader, which, min(limit, _PAGE)):
+        async for job in _in_display_order(reader, wanted, min(limit, _PAGE)):
             take(job)
             if next(numbers) == limit:
                 return
+
+    read_once(database, read)
 
 
 async def _in_display_order(reader: Reader, which: JobFilter, at_once: int) -> AsyncIterator[dict[str, Any]]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-import anyio
 import click
 
 from tracker.cli.arguments.options import config_option, examples, json_option
@@ -11,12 +10,13 @@ from tracker.cli.formatting import quantities
 from tracker.cli.formatting.json_output import echo_json
 from tracker.cli.formatting.printing import echo_error
 from tracker.config import account_names, receiver_names
+from tracker.core.ports.reader import Reader
 from tracker.core.replicas.lease import LeaseKey
 from tracker.core.replicas.unheld_leases import find_unheld, unheld_sentences
 from tracker.core.text.escaping import plain
 from tracker.daemon.database_address import configured_database
 from tracker.store.address import PostgresAddress
-from tracker.store.opening import open_reader
+from tracker.store.opening import read_once
 
 _ALONE: Final = "the database is a file of one process: it has no replicas"
 _NOBODY: Final = "no replica lives: nothing is watched and nothing is sent"
@@ -36,7 +36,7 @@ class _Cluster(NamedTuple):
 @click.option("--leases", "shows_leases", is_flag=True, help="Show which replica works on which account and receiver.")
 def command(config: str | None, as_json: bool, shows_leases: bool) -> None:
     """List the replicas that share the database, or with --leases what each of them works on."""
-    cluster = anyio.run(_read, config)
+    cluster = _read(config)
     if cluster is None:
         echo_error(_ALONE)
         return
@@ -49,11 +49,14 @@ def command(config: str | None, as_json: bool, shows_leases: bool) -> None:
     _report_trouble(cluster)
 
 
-async def _read(config: str | None) -> _Cluster | None:
+def _read(config: str | None) -> _Cluster | None:
     """None if the database is a file."""
     database = configured_database(config)
-    async with open_reader(database) as reader:
-        replicas, leases = await reader.replicas(), await reader.leases()
+
+    async def read(reader: Reader) -> tuple[Sequence[dict[str, Any]], Sequence[dict[str, Any]]]:
+        return await reader.replicas(), await reader.leases()
+
+    replicas, leases = read_once(database, read)
     if not replicas and not isinstance(database, PostgresAddress):
         return None
     unheld = find_unheld(leases, account_names(config), receiver_names(config))

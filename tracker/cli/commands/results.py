@@ -4,7 +4,6 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
-import anyio
 import click
 
 from tracker.cli.arguments import name_checks
@@ -20,7 +19,7 @@ from tracker.core.ports.reader import Reader
 from tracker.core.queries.pagination import ResultsKey
 from tracker.core.results.usage_report import GroupBy, UsageReport
 from tracker.daemon.database_address import configured_database
-from tracker.store.opening import open_reader
+from tracker.store.opening import read_once
 
 _PAGE: Final = 500
 
@@ -59,12 +58,12 @@ def command(
     --by provider the vendor of an account is the one that the configuration says.
     """
     if job_id is None:
-        anyio.run(_show_usage, config, account, since or 0, by or "model", as_json)
+        _show_usage(config, account, since or 0, by or "model", as_json)
         return
     if since is not None or by is not None:
         raise click.UsageError("--since and --by are for the usage of all jobs, and go without an ID")
     access = results_access(config)
-    job, results = anyio.run(_read, config, job_id, account, access)
+    job, results = _read(config, job_id, account, access)
     if as_json:
         echo_json(results)
     else:
@@ -72,16 +71,19 @@ def command(
     sys.exit(0 if results["files"] else 1)
 
 
-async def _read(
+def _read(
     config: str | None, job_id: str, account: str | None, access: ResultsAccess
 ) -> tuple[dict[str, Any], Mapping[str, Any]]:
     database = configured_database(config)
-    async with open_reader(database) as reader:
+
+    async def read(reader: Reader) -> tuple[dict[str, Any], Mapping[str, Any]]:
         await name_checks.check_account(reader, config, account)
         await warn_without_daemon(database, reader)
         job = await find_job(reader, job_id, account)
         results = await reader.results(job["account"], job["id"])
         return job, results or absent_results(job, access)
+
+    return read_once(database, read)
 
 
 def _show(job: Mapping[str, Any], results: Mapping[str, Any], access: ResultsAccess) -> None:
@@ -91,17 +93,20 @@ def _show(job: Mapping[str, Any], results: Mapping[str, Any], access: ResultsAcc
     print_results(terminal.console(), job, results, access.prices)
 
 
-async def _show_usage(config: str | None, account: str | None, since: int, by: GroupBy, as_json: bool) -> None:
+def _show_usage(config: str | None, account: str | None, since: int, by: GroupBy, as_json: bool) -> None:
     from tracker.cli.formatting import terminal  # noqa: PLC0415 - as above
     from tracker.cli.results.usage_table import usage_json, usage_table  # noqa: PLC0415 - as above
 
     access = results_access(config)
     report = UsageReport(by, access.prices, access.providers)
     database = configured_database(config)
-    async with open_reader(database) as reader:
+
+    async def read(reader: Reader) -> None:
         await name_checks.check_account(reader, config, account)
         await warn_without_daemon(database, reader)
         await _add_all(reader, report, account, since)
+
+    read_once(database, read)
     if as_json:
         for name, row in report.rows():
             echo_json(usage_json(name, row, by))

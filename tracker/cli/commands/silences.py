@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-import anyio
 import click
 import msgspec
 
@@ -12,11 +11,12 @@ from tracker.cli.arguments.options import config_option, examples, json_option
 from tracker.cli.formatting import quantities
 from tracker.cli.formatting.json_output import echo_json
 from tracker.cli.formatting.printing import echo_error
+from tracker.core.ports.reader import Reader
 from tracker.core.silences.shown_silence import ShownSilence, shown_silence
 from tracker.core.text.escaping import plain
 from tracker.daemon.database_address import configured_database
 from tracker.runtime.clock import now
-from tracker.store.opening import open_reader
+from tracker.store.opening import read_once
 
 _MOST_ENDED: Final = 1000
 _COLORS: Final = {"active": "yellow", "scheduled": "cyan", "ended": "dim"}
@@ -28,7 +28,7 @@ _COLORS: Final = {"active": "yellow", "scheduled": "cyan", "ended": "dim"}
 @click.option("--all", "all_", is_flag=True, help="Add those that ended: the last 1,000, while they are kept.")
 def command(config: str | None, as_json: bool, all_: bool) -> None:
     """List the silences and maintenance windows that are in force or scheduled, and how many deliveries they keep."""
-    found = anyio.run(_read, config, _MOST_ENDED if all_ else 0)
+    found = _read(config, _MOST_ENDED if all_ else 0)
     if as_json:
         for silence in found:
             echo_json(msgspec.to_builtins(silence))
@@ -38,11 +38,14 @@ def command(config: str | None, as_json: bool, all_: bool) -> None:
         echo_error("there is no silence" if all_ else "no silence is in force or scheduled")
 
 
-async def _read(config: str | None, ended: int) -> list[ShownSilence]:
+def _read(config: str | None, ended: int) -> list[ShownSilence]:
     database = configured_database(config)
-    async with open_reader(database) as reader:
+
+    async def read(reader: Reader) -> list[ShownSilence]:
         await warn_without_daemon(database, reader)
         return [shown_silence(each, now()) for each in await reader.silences(ended)]
+
+    return read_once(database, read)
 
 
 def _show(silences: Sequence[ShownSilence]) -> None:

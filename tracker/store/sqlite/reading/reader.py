@@ -1,8 +1,8 @@
 """Owns the read-only connection, the queries that it answers, and waiting for the commit of another connection."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,36 +11,23 @@ import anyio
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.store.records.query import Query
-from tracker.store.records.querying_reader import QueryingReader, Read
+from tracker.store.records.querying_reader import Read
 from tracker.store.sqlite.database.aiosqlite_adapter import connect
-from tracker.store.sqlite.database.schema import IDENTITY, check, existing_file_uri
+from tracker.store.sqlite.database.schema import existing_file_uri
+from tracker.store.sqlite.reading.file_reader import FileReader
 from tracker.store.sqlite.reading.snapshot import Snapshot
-from tracker.store.sqlite.reading.statements import STATEMENTS
 
 POLL_INTERVAL: Final = 0.1
 """Seconds between reads of the file's version: the commit of another process is no event that can be awaited."""
 
 
-class SqliteReader(QueryingReader):
+class SqliteReader(FileReader):
     """The `Reader` of core.ports on SQLite; it serves one consumer at a time. See `open_sqlite_reader`."""
 
     def __init__(self, path: Path, connection: aiosqlite.Connection) -> None:
-        super().__init__(str(path), STATEMENTS)
-        self._path = path
+        super().__init__(path)
         self._connection = connection
         self._version = 0  # the file's, before the first query since `wait_for_change` last returned
-
-    async def check(self) -> None:
-        """Raise `StorageError` unless the file is a batch-tracker database of this version."""
-        check(self._path, (await self._query(IDENTITY))[0])
-
-    async def replicas(self) -> list[dict[str, Any]]:
-        """Nothing: one process alone works on the file."""
-        return []
-
-    async def leases(self) -> list[dict[str, Any]]:
-        """Nothing: one process alone works on the file."""
-        return []
 
     async def wait_for_change(self) -> None:
         """Return once another connection has committed what the queries since this last returned may have missed."""
@@ -68,13 +55,6 @@ class SqliteReader(QueryingReader):
     async def _all(self, sql: str, *parameters: Any) -> list[Any]:
         with self._sqlite_errors():
             return list(await self._connection.execute_fetchall(sql, parameters))
-
-    @contextmanager
-    def _sqlite_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise StorageError(f"{self._path}: cannot be read, SQLite says: {error}") from error
 
 
 @asynccontextmanager
