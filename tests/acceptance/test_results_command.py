@@ -16,7 +16,7 @@ from tracking import COMMAND, Installation
 
 from tracker.cli import group
 from tracker.cli.results.job_results import print_results
-from tracker.config import results_access
+from tracker.config.loading import results_access
 from tracker.core.ports.store import Checkpoint
 from tracker.core.results.failure_digest import Digest, FailureGroup
 from tracker.store.opening import open_store

@@ -1,11 +1,11 @@
 """Where the configuration comes from, and what stands in for what it leaves out."""
 
-import socket
+import platform
 from pathlib import Path
 
 import pytest
 
-from tracker.config import Listen, account_failed_shares, loading, storage_section
+from tracker.config import Listen, account_failed_shares, source, storage_section
 from tracker.core.errors.config_error import ConfigError
 from tracker.daemon import database_address
 from tracker.daemon.load_configuration import load
@@ -21,7 +21,7 @@ NOTHING = (
 def system(tmp_path, monkeypatch):
     """The system's file, which is not there yet."""
     file = tmp_path / "system.toml"
-    monkeypatch.setattr(loading, "SYSTEM_FILE", file)
+    monkeypatch.setattr(source, "SYSTEM_FILE", file)
     return file
 
 
@@ -86,7 +86,7 @@ def test_empty_option(system, home):
 def test_unreachable_system_file_is_reported(tmp_path, monkeypatch, home):
     """If the system's file cannot be looked for, that is an error: the defaults do not take its place."""
     file = tmp_path / ("x" * 300)
-    monkeypatch.setattr(loading, "SYSTEM_FILE", file)
+    monkeypatch.setattr(source, "SYSTEM_FILE", file)
     with pytest.raises(ConfigError) as raised:
         load(None, KEY | home)
     assert str(raised.value) == f"{file}: cannot be read: File name too long"
@@ -147,7 +147,7 @@ def test_database_where_the_file_says(tmp_path, written, path):
 
 def test_database_that_is_no_file(tmp_path, home, monkeypatch):
     """With a URL there is no path; the replica is named by the host, and its uploads wait in a folder of its own."""
-    monkeypatch.setattr(socket, "gethostname", lambda: "rack 1/2")
+    monkeypatch.setattr(platform, "node", lambda: "rack 1/2")
     file = tmp_path / "tracker.toml"
     file.write_text('[storage]\nurl = "postgresql://db/t"\n')
     storage = storage_section(str(file), home | {"STATE_DIRECTORY": "/state"})

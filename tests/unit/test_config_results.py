@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tracker.cli import group
-from tracker.config import Config, ResultsConfig, load
+from tracker.config import Config, ResultsConfig
+from tracker.config.loading import load
 from tracker.config.reloadable_changes import apply_changes
 from tracker.config.warnings.plausibility_warnings import implausible_settings
 from tracker.core.errors.config_error import ConfigError

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from authority import Authority
 
-from tracker.config import Account, Http, Match, Secret, loading
+from tracker.config import Account, Http, Match, Secret, source
 from tracker.config.model import ResultsConfig
 from tracker.config.secrets.secret import Header
 from tracker.config.telemetry import Telemetry
@@ -93,7 +93,7 @@ def _without(file, keys):
 @pytest.fixture
 def defaults(monkeypatch, tmp_path):
     """What no file at all gives."""
-    monkeypatch.setattr(loading, "SYSTEM_FILE", tmp_path / "none.toml")
+    monkeypatch.setattr(source, "SYSTEM_FILE", tmp_path / "none.toml")
     return load(None, ENVIRON)
 
 

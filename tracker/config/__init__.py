@@ -1,16 +1,14 @@
 """The configuration: TOML to frozen values, and every mistake with its line."""
 
-from tracker.config.loading import (
+from tracker.config.model import Account, Config, Http, Listen, Receiver, ResultsAccess, ResultsConfig, Storage
+from tracker.config.partial_loading import (
     account_failed_shares,
     account_names,
     account_providers,
-    load,
     receiver_kinds,
     receiver_names,
-    results_access,
     storage_section,
 )
-from tracker.config.model import Account, Config, Http, Listen, Receiver, ResultsAccess, ResultsConfig, Storage
 from tracker.config.secrets.secret import Secret
 from tracker.core.deliveries.fan_out import Match
 
@@ -28,9 +26,7 @@ __all__ = [
     "account_failed_shares",
     "account_names",
     "account_providers",
-    "load",
     "receiver_kinds",
     "receiver_names",
-    "results_access",
     "storage_section",
 ]

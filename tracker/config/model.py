@@ -110,6 +110,9 @@ class ResultsAccess(msgspec.Struct, frozen=True, kw_only=True):
         return account not in self.excluded and self.results.covers(account)
 
 
+DEFAULT_ACCOUNT: Final = "default"
+"""The account of $MISTRAL_API_KEY, where no [[accounts]] are configured."""
+
 BEARER_HEADER: Final = "authorization"
 """The header in which a key is sent as `Bearer KEY`; in any other it is sent as it is."""
 

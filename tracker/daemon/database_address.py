@@ -1,6 +1,5 @@
 """Owns the address of the configured database. It loads nothing else of the daemon, as every command needs it."""
 
-import socket
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +29,8 @@ def database_address(storage: Storage) -> DatabaseAddress:
 
 def address_of_replica(config: Config, learned: "Learned") -> DatabaseAddress:
     """The same for a daemon, which tells other replicas where it answers, and outlives a password. Raises `ConfigError`."""
+    import socket  # noqa: PLC0415 - as the next line
+
     from tracker.daemon.password_rotation import RotatedPasswords  # noqa: PLC0415 - only a daemon needs it
 
     address, storage = database_address(config.storage), config.storage

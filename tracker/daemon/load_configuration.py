@@ -3,8 +3,7 @@
 import os
 from collections.abc import Mapping
 
-from tracker import config
-from tracker.config import Config
+from tracker.config import Config, loading
 from tracker.core.errors.config_error import ConfigError
 from tracker.daemon.database_address import database_address
 from tracker.delivery.notifiers.kind_registry import RECEIVER_KINDS
@@ -14,11 +13,11 @@ from tracker.results.locations.location_factory import open_location
 
 
 def load(explicit: str | None, environ: Mapping[str, str] = os.environ) -> Config:  # noqa: TID251 - for the package config
-    """The configuration, as `tracker.config.load` finds and reads it. Raises `ConfigError`.
+    """The configuration, as `tracker.config.loading.load` finds and reads it. Raises `ConfigError`.
 
     So it does where the database or the archive cannot be used for want of an extra. Nothing is asked of either.
     """
-    loaded = config.load(explicit, RECEIVER_KINDS, VENDORS, environ)
+    loaded = loading.load(explicit, RECEIVER_KINDS, VENDORS, environ)
     database_address(loaded.storage)
     if loaded.results.archive:
         try:

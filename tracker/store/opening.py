@@ -2,14 +2,16 @@
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from tracker.core.deliveries.fan_out import Subscription
 from tracker.core.ports.reader import Reader, ReaderPool
-from tracker.core.ports.statistics import Statistics
-from tracker.core.ports.store import EventObserver, Store, UseObserver
 from tracker.store.address import DatabaseAddress, PostgresAddress
-from tracker.store.server_report import ServerReport
+
+if TYPE_CHECKING:  # a command that reads needs none of them
+    from tracker.core.deliveries.fan_out import Subscription
+    from tracker.core.ports.statistics import Statistics
+    from tracker.core.ports.store import EventObserver, Store, UseObserver
+    from tracker.store.server_report import ServerReport
 
 Read = TypeVar("Read")
 
@@ -21,11 +23,11 @@ LEASE_SECONDS: Final = 10.0
 
 def open_store(
     database: DatabaseAddress,
-    subscriptions: Iterable[Subscription] = (),
+    subscriptions: "Iterable[Subscription]" = (),
     *,
-    notified: EventObserver = lambda _event, _backfilled: None,
-    used: UseObserver = lambda _use, _succeeded: None,
-) -> AbstractAsyncContextManager[Store]:
+    notified: "EventObserver" = lambda _event, _backfilled: None,
+    used: "UseObserver" = lambda _use, _succeeded: None,
+) -> "AbstractAsyncContextManager[Store]":
     """Open the database for writing, made if need be: a file alone, PostgreSQL as one of the replicas that share it.
 
     Each event that is logged from now on becomes a delivery for those of `subscriptions` that it matches, and is passed to
@@ -43,7 +45,7 @@ def open_store(
 
 
 @asynccontextmanager
-async def open_store_as_owner(database: DatabaseAddress) -> AsyncIterator[Store]:
+async def open_store_as_owner(database: DatabaseAddress) -> "AsyncIterator[Store]":
     """Open an existing database for one change; raises as `open_store`.
 
     This is how a command writes to a file while no daemon runs, only with the rights of the directory's owner: root leaves no
@@ -115,7 +117,7 @@ def open_reader_pool(
     return open_sqlite_reader_pool(database, readers, lease_seconds)
 
 
-def open_statistics(database: DatabaseAddress) -> Statistics:
+def open_statistics(database: DatabaseAddress) -> "Statistics":
     """The statistics of the database, which need not exist yet; nothing is opened before one is read."""
     if isinstance(database, PostgresAddress):
         from tracker.store.postgres.statistics import PostgresStatistics
@@ -127,7 +129,7 @@ def open_statistics(database: DatabaseAddress) -> Statistics:
     return SqliteStatistics(database)
 
 
-async def check_server(address: PostgresAddress) -> ServerReport:
+async def check_server(address: PostgresAddress) -> "ServerReport":
     """Connect and look, without a change. Raises `StorageError` if no daemon could use the server or the schema."""
     from tracker.store.postgres.server_check import check_postgres_server
 

@@ -28,7 +28,7 @@ from tracker.cli.wait.exit_status import exit_status
 from tracker.cli.wait.result import summary
 from tracker.cli.wait.state import TIMED_OUT, UNKNOWN, Waiting
 from tracker.cli.wait.wait_loop import TICK, check_configured, wait_until_over
-from tracker.config import results_access
+from tracker.config.loading import results_access
 from tracker.core.results.result_file import KINDS, FileKind
 from tracker.core.text.escaping import plain
 from tracker.results.locations.location import Location, LocationError

@@ -14,7 +14,8 @@ from tracker.cli.arguments.options import config_option, json_option, moment
 from tracker.cli.formatting.json_output import echo_json
 from tracker.cli.formatting.printing import echo_error
 from tracker.cli.results.absent_results import absent_results
-from tracker.config import ResultsAccess, results_access
+from tracker.config import ResultsAccess
+from tracker.config.loading import results_access
 from tracker.core.ports.reader import Reader
 from tracker.core.queries.pagination import ResultsKey
 from tracker.core.results.usage_report import GroupBy, UsageReport

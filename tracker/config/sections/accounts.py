@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tracker.config import certificates, urls
-from tracker.config.model import Account, AccountVendor
+from tracker.config.model import DEFAULT_ACCOUNT, Account, AccountVendor
 from tracker.config.secrets import secret_references
 from tracker.config.secrets.secret import Header, Secret
 from tracker.config.sections.headers import read_headers
@@ -12,7 +12,6 @@ from tracker.config.sections.webhook_secrets import webhook_secrets
 from tracker.config.toml import toml_table
 from tracker.config.toml.toml_table import Table
 
-DEFAULT_ACCOUNT: Final = "default"
 _DEFAULT_ACCOUNTS: Final = [{"name": DEFAULT_ACCOUNT, "api_key": {"env": "MISTRAL_API_KEY"}}]
 _NO_SECRET: Final = Secret("")
 

@@ -1,7 +1,7 @@
 """Owns reading the section `storage`: an SQLite file, or PostgreSQL for several replicas."""
 
+import platform
 import re
-import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -83,7 +83,7 @@ def _replica(value: Any) -> str:
 
 def _default_replica(environ: Mapping[str, str]) -> str:
     """$BATCH_TRACKER_REPLICA, which a unit sets for each of its instances, else the name of the host."""
-    named = environ.get("BATCH_TRACKER_REPLICA", "") or socket.gethostname()
+    named = environ.get("BATCH_TRACKER_REPLICA", "") or platform.node()
     printable = "".join(each if each.isprintable() else "?" for each in named)
     return printable[:_MOST_OF_REPLICA].strip() or "replica"
 

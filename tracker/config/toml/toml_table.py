@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
@@ -41,6 +40,8 @@ class Table:
         known = list(keys)
         for key in self._values:
             if key not in known:
+                from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
+
                 near = get_close_matches(key, known, n=1)
                 hint = f"; did you mean `{near[0]}`?" if near else f", expected one of {', '.join(sorted(known))}"
                 self.add_mistake(key, f"unknown key{hint}")

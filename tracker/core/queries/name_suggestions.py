@@ -1,7 +1,6 @@
 """Owns the error messages for unknown names of event types, statuses, accounts and receivers, with suggestions."""
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 
@@ -66,6 +65,8 @@ def unknown_status(given: str, in_log: Iterable[str] = ()) -> str:
 
 def did_you_mean(found: str, known: Iterable[str]) -> str | None:
     """The name of `known` that is close to `found`, ignoring case; None without one."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
+
     alike = {each.casefold(): each for each in known}
     near = get_close_matches(found.casefold()[:_SHOWN], alike, n=1)
     return alike[near[0]] if near else None
