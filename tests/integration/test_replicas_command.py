@@ -9,7 +9,7 @@ from cluster_rows import HOSTILE, lease, replace_rows, replica
 
 from tracker.cli import group
 from tracker.store.opening import open_store
-from tracker.store.sqlite.reading.reader import SqliteReader
+from tracker.store.sqlite.reading.direct_reader import DirectReader
 
 REPLICAS = [replica("a", accounts=1200), replica("b", live=False), replica(HOSTILE, url=None)]
 LEASES = [
@@ -35,7 +35,7 @@ def run(tmp_path, monkeypatch):
     anyio.run(create)
 
     def run(*options, replicas=(), leases=()):
-        replace_rows(monkeypatch, SqliteReader, replicas, leases)
+        replace_rows(monkeypatch, DirectReader, replicas, leases)
         return CliRunner().invoke(group, ["--config", str(tmp_path / "tracker.toml"), "replicas", *options])
 
     return run

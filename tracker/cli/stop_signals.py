@@ -2,7 +2,8 @@
 
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 
 async def until_signal(work: Callable[[], Awaitable[None]]) -> int:
@@ -28,7 +29,16 @@ async def until_signal(work: Callable[[], Awaitable[None]]) -> int:
     return caught
 
 
-def exit_at_signals() -> None:
-    """From now on exit at SIGINT or SIGTERM with the same status, in a command that has no event loop."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda caught, _frame: sys.exit(128 + caught))
+@contextmanager
+def exit_at_signals() -> Iterator[None]:
+    """Within it the process exits at SIGINT or SIGTERM with the same status: for a command that has no event loop."""
+    before = {number: signal.signal(number, _exit) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _exit(number: int, _frame: object) -> None:
+    sys.exit(128 + number)

@@ -84,8 +84,8 @@ def command(config: str | None, as_json: bool, after: int, limit: int | None, fo
     if follow:
         _follow(database, read)
     else:
-        exit_at_signals()
-        read_once(database, read)
+        with exit_at_signals():
+            read_once(database, read)
 
 
 def _follow(database: DatabaseAddress, read: Callable[[Reader, "_LogWatch"], Awaitable[None]]) -> None:
