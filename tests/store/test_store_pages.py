@@ -69,6 +69,9 @@ JOB_FILTERS = [
     JobFilter(provider="mistral", active=True),
     JobFilter(provider="openai", by_end=True, model="mistral-*"),
     JobFilter(provider="unknown"),
+    JobFilter(text="LARGE-2411"),
+    JobFilter(text="A[B]", active=False, provider="openai"),
+    JobFilter(text="chat/", by_end=True, statuses=("SUCCESS", "FAILED")),
     JobFilter(prefix="job-1"),
     JobFilter(prefix="job-1%"),
     JobFilter(created_after=SINCE // 1000 + 2, created_before=SINCE // 1000 + 5),
@@ -90,7 +93,7 @@ JOB_FILTERS = [
 async def test_pages_of_jobs_fit_together(world, which, bounded, monkeypatch):
     """In pages of any size, within any bounds, every wanted job comes once, newest or last ended first, then as named."""
     if bounded:
-        world.bound_pages(monkeypatch, skipped=3)
+        world.bound_pages(monkeypatch, skipped=3, decoded=5, batch=2)
     order = place_by_end if which.by_end else place
     async with world.reader() as reader:
         everything = await reader.jobs()
@@ -116,6 +119,7 @@ def wants(which, job):
         and (terminal or not which.by_end)
         and (which.model is None or (job["model"] or "").startswith(smaller[which.model]))
         and which.endpoint in (None, "/v1/*")
+        and which.text.casefold() in f"{job['id']} {job['model']} {job['endpoint']}".casefold()
         and job["id"].startswith(which.prefix)
         and (which.created_after is None or job["created_at"] > which.created_after)
         and (which.created_before is None or job["created_at"] < which.created_before)
@@ -172,6 +176,25 @@ async def test_cost_of_a_page_of_jobs_is_bounded(world, monkeypatch):
         assert await all_jobs(reader, wanted, 3) == [
             job for job in sorted(await reader.jobs(), key=place) if job["model"] == "a[b]c"
         ]
+
+
+async def test_text_is_found_whatever_case_and_language_it_has(engine):
+    """What folds to the text is found, also where only a character beyond ASCII does, and in metadata of any shape."""
+    titles = {"a": "Straße 7", "b": "300 \u212aelvin", "c": {"in": ['Deep "inside"']}, "d": "plain"}
+    async with engine.store() as store:
+        await store.record("default", [seen(id_, metadata={"title": title}) for id_, title in titles.items()])
+    async with engine.reader() as reader:
+        for text, found in {
+            "STRASSE": ["a"],
+            "kelvin": ["b"],
+            "deep ": ["c"],
+            '"inside': [],
+            '\\"inside': ["c"],
+            "PLAIN": ["d"],
+            "none": [],
+        }.items():
+            page = await reader.jobs_page(None, JobFilter(text=text), 5)
+            assert [job["id"] for job in page.jobs] == found, text
 
 
 BACKWARDS = Span(newest_first=True)

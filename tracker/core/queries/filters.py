@@ -11,8 +11,9 @@ import msgspec
 from msgspec.structs import replace
 
 from tracker.core.events.event_type_table import TYPES
-from tracker.core.jobs.native import named_provider
+from tracker.core.jobs.native import MISTRAL, named_provider
 from tracker.core.jobs.status import QUEUED, is_terminal
+from tracker.core.queries.needles import needle
 
 
 class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,8 +42,13 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
         return any(each is not None for each in (self.provider, self.model, self.endpoint)) or bool(self.text)
 
     @property
+    def needle(self) -> str | None:
+        """As in `core.queries.needles`, of the JSON that must be checked."""
+        return needle((self.text, _named(self.provider)), (self.model, self.endpoint))
+
+    @property
     def may_skip_rows(self) -> bool:
-        """Whether a scan by the best index may return jobs that the filter excludes."""
+        """Whether a scan by the best index may return jobs that the filter excludes, but for those that `matches` does."""
         if self.by_end:
             has_bounds = self.created_after is not None or self.created_before is not None
             return bool(self.prefix) or has_bounds or (self.account is not None and bool(self.statuses))
@@ -87,6 +93,11 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     def needs_json(self) -> bool:
         """Whether the filter needs more than the columns of the log."""
         return bool(self.statuses) or self.model is not None or self.provider is not None
+
+    @property
+    def needle(self) -> str | None:
+        """As in `core.queries.needles`, of the JSON that must be checked."""
+        return needle((_named(self.provider), self.statuses[0] if len(self.statuses) == 1 else None), (self.model,))
 
     def matching_types(self) -> frozenset[str] | None:
         """The types that the globs match, and the globs themselves, for unknown types; None for all types."""
@@ -178,8 +189,17 @@ def _matches(glob: str | None, value: Any) -> bool:
     return glob is None or (isinstance(value, str) and fnmatchcase(value, glob))
 
 
+def _named(provider: str | None) -> str | None:
+    """The name, if it is in the JSON of the vendor's jobs."""
+    return None if provider == MISTRAL else provider
+
+
 def _searchable_text(job: JobFacts) -> str:
-    """The values in which a text is searched, one per line."""
+    """The values in which a text is searched, one per line; those that are no text as JSON."""
     metadata = job.metadata.values() if isinstance(job.metadata, dict) else ()
     values = (job.id, job.model, job.endpoint, job.agent_id, *metadata)
-    return "\n".join(str(value) for value in values if value is not None).casefold()
+    return "\n".join(_as_text(value) for value in values if value is not None).casefold()
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

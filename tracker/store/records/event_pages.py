@@ -28,13 +28,15 @@ _NO_LIMIT: Final = 2**31
 class EventStatements(NamedTuple):
     """The statements of an engine that select events as a `StoredEvent` has them, and the seq of the last event.
 
-    Parameters: the seqs before the first and after the last, the limit; but in `by_seq` also account, types, since and until;
-    in `by_job` the job too. `{direction}` is that of the order. `by_types` and `end_of_types` are for a number of types, all of
-    them rare: the rows of the latter are, for each type that has them, the seq behind a number of events that takes the place
-    of the limit. The parameters of `last_of_jobs` are a type, accounts and as many ids; its rows begin with account and job.
+    Parameters: the seqs before the first and after the last, the limit; in `by_needle` a needle; in the others account, types,
+    since and until, and in `by_job` the job too. `{direction}` is that of the order. `by_types` and `end_of_types` are for a
+    number of types, all of them rare: the rows of the latter are, for each type that has them, the seq behind a number of
+    events that takes the place of the limit. The parameters of `last_of_jobs` are a type, accounts and as many ids; its rows
+    begin with account and job.
     """
 
     by_seq: str
+    by_needle: str
     by_columns: str
     by_job: str
     by_types: Callable[[int], str]
@@ -61,6 +63,7 @@ async def read_events(query: Query, statements: EventStatements, span: Span, fil
     """Up to `limit` events of `span`."""
     span = Span(_clamped(span.after), _clamped(span.before), span.newest_first)
     matches = filters.matcher() if filters.needs_json else None
+    span, end = await _searched(query, statements, span, filters)
     found: list[tuple[int, str]] = []
     size = decoded = 0
     while True:
@@ -71,11 +74,11 @@ async def read_events(query: Query, statements: EventStatements, span: Span, fil
                 found.append((seq, body))
                 size += len(body)
                 if size >= MAX_PAGE_CHARACTERS or (matches and len(found) == limit):
-                    return EventPage(found, await _next_if_any(query, statements, span.rest(seq)))
+                    return EventPage(found, await _next_if_any(query, statements, span.rest(seq)) or end)
         decoded += len(page.events)
         is_enough = len(found) == limit or (matches is not None and decoded >= MAX_ROWS_DECODED)
         if page.next is None or len(page.events) < batch or is_enough:
-            return EventPage(found, page.next)
+            return EventPage(found, page.next or end)
         span = span.rest(page.next)
 
 
@@ -112,7 +115,14 @@ def _statement(statements: EventStatements, filters: EventFilter) -> tuple[str, 
         return statements.by_job, (*columns, filters.job)
     if types := rare_types(filters):
         return statements.by_types(len(types)), columns
-    return (statements.by_seq, ()) if all(column is None for column in columns) else (statements.by_columns, columns)
+    if any(column is not None for column in columns):
+        return statements.by_columns, columns
+    return (statements.by_needle, (filters.needle,)) if _is_searched(filters) else (statements.by_seq, ())
+
+
+def _is_searched(filters: EventFilter) -> bool:
+    """Whether events are passed over by a needle in their JSON, as nothing leads to those that are wanted."""
+    return filters.job is None and all(column is None for column in _columns(filters)) and filters.needle is not None
 
 
 def _direction(span: Span) -> str:
@@ -132,15 +142,20 @@ async def _bounded(query: Query, statements: EventStatements, span: Span, filter
         return span, None
     if rare := rare_types(filters):
         return await _bounded_types(query, statements, span, rare) if compares_others else (span, None)
-    return await _bounded_seqs(query, statements, span)
+    return await _bounded_seqs(query, statements, span, MAX_ROWS_SKIPPED)
 
 
-async def _bounded_seqs(query: Query, statements: EventStatements, span: Span) -> tuple[Span, int | None]:
-    """As `_bounded`, of a log that is read whole. It has no gaps, so a number of seqs is a number of events."""
+async def _searched(query: Query, statements: EventStatements, span: Span, filters: EventFilter) -> tuple[Span, int | None]:
+    """The part of `span` that one page may search for a needle, and the seq from which the next goes on; None: that is all."""
+    return await _bounded_seqs(query, statements, span, MAX_ROWS_DECODED) if _is_searched(filters) else (span, None)
+
+
+async def _bounded_seqs(query: Query, statements: EventStatements, span: Span, most: int) -> tuple[Span, int | None]:
+    """The first `most` events of `span`, likewise. The log has no gaps, so a number of seqs is a number of events."""
     newest = min(span.before - 1, await last_seq(query, statements))
-    if newest - span.after <= MAX_ROWS_SKIPPED:
+    if newest - span.after <= most:
         return span, None
-    return _up_to(span, newest - MAX_ROWS_SKIPPED + 1 if span.newest_first else span.after + MAX_ROWS_SKIPPED)
+    return _up_to(span, newest - most + 1 if span.newest_first else span.after + most)
 
 
 async def _bounded_types(

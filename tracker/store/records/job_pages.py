@@ -37,7 +37,7 @@ class JobStatements(NamedTuple):
 
     The rows of `page` begin with the time of the scan and the id; those of `end_of_scan` are time, id and account. Parameters
     of `page`: the oldest and the newest time, account and id behind which the newest begins, the wanted account, whether
-    active, the prefix and what comes behind it, the limit, the status, and the first and last second of creation.
+    active, the prefix and what comes behind it, the limit, the status, the first and last second of creation, and a needle.
     `end_of_scan` has those that its scan needs, with the number of jobs to skip for the limit.
     """
 
@@ -59,19 +59,19 @@ _BY_STATUS_BY_END: Final = JobScan("jobs_ended_of_status", of_status=True, activ
 
 async def read_jobs(query: Query, statements: JobStatements, after: JobKey | None, filters: JobFilter, limit: int) -> JobPage:
     """Up to `limit` jobs behind `after`, in the order that `filters` asks for."""
+    end = await _end_of_page(query, statements, after, filters)
     if not filters.needs_json:
-        page = await _page(query, statements, after, filters, limit)
+        page = await _page(query, statements, after, end, filters, limit)
         return JobPage(_jobs(page.rows), page.next)
     found: list[tuple[Any, ...]] = []
-    for _ in range(MAX_ROWS_DECODED // _BATCH_SIZE):
-        page = await _page(query, statements, after, filters, _BATCH_SIZE)
+    while True:
+        page = await _page(query, statements, after, end, filters, _BATCH_SIZE)
         found += [row for row in page.rows if filters.matches(read_job_facts(row[-1]))]
         if len(found) >= limit:
             return JobPage(_jobs(found[:limit]), _key(found[limit - 1]))
-        if page.next is None:
-            return JobPage(_jobs(found), None)
+        if page.next == end:
+            return JobPage(_jobs(found), end)
         after = page.next
-    return JobPage(_jobs(found), after)
 
 
 async def jobs_by_id(query: Query, statements: JobStatements, job_id: str) -> list[dict[str, Any]]:
@@ -98,15 +98,14 @@ class _Rows(NamedTuple):
     next: JobKey | None
 
 
-async def _page(query: Query, statements: JobStatements, after: JobKey | None, filters: JobFilter, limit: int) -> _Rows:
-    scan = _choose_scan(filters)
-    statuses: list[str | None] = [*sorted({*filters.statuses})] or [None]
+async def _page(
+    query: Query, statements: JobStatements, after: JobKey | None, end: JobKey | None, filters: JobFilter, limit: int
+) -> _Rows:
     place = _parameters(after, filters)
-    end = await _end_of_scan(query, statements.end_of_scan(scan), place, statuses) if filters.may_skip_rows else None
     if end is not None:
         place = (end.at, *place[1:])
-    page, created = statements.page(scan), _created(filters)
-    rows = [row for status in statuses for row in await query(page, *place, limit + 1, status, *created)]  # a page of each
+    page, more = statements.page(_choose_scan(filters)), (*_created(filters), filters.needle)
+    rows = [row for status in _statuses(filters) for row in await query(page, *place, limit + 1, status, *more)]  # of each
     rows = sorted((row for row in rows if end is None or _place(row) <= _place_of(end)), key=_place)
     return _Rows(rows[:limit], _key(rows[limit - 1]) if len(rows) > limit else end)
 
@@ -122,9 +121,17 @@ def _choose_scan(filters: JobFilter) -> JobScan:
     return _OF_ACCOUNT_BY_END if filters.by_end else _OF_ACCOUNT
 
 
-async def _end_of_scan(query: Query, statement: str, place: tuple[Any, ...], statuses: Iterable[str | None]) -> JobKey | None:
-    """The last job that one page may skip; None if the scan ends before."""
-    ends = [row for each in statuses for row in await query(statement, *place, MAX_ROWS_SKIPPED - 1, each)]
+def _statuses(filters: JobFilter) -> list[str | None]:
+    return [*sorted({*filters.statuses})] or [None]
+
+
+async def _end_of_page(query: Query, statements: JobStatements, after: JobKey | None, filters: JobFilter) -> JobKey | None:
+    """The last job that one page may reach; None if the scan ends before, or the page has all that it passes."""
+    if not (filters.needs_json or filters.may_skip_rows):
+        return None
+    statement, place, statuses = statements.end_of_scan(_choose_scan(filters)), _parameters(after, filters), _statuses(filters)
+    reach = max(1, MAX_ROWS_DECODED // len(statuses)) if filters.needs_json else MAX_ROWS_SKIPPED
+    ends = [row for each in statuses for row in await query(statement, *place, reach - 1, each)]
     return _key(min(ends, key=_place)) if ends else None
 
 

@@ -12,6 +12,11 @@ _SELECT: Final = f"""SELECT {STORED_EVENT} FROM events AS e
 WHERE seq > $1 AND seq < $2{{wanted}}
 ORDER BY seq {{{{direction}}}} LIMIT $3"""  # noqa: S608 - of constants
 
+_BASE: Final = "(SELECT body FROM events WHERE seq = e.base)"
+
+_HAS_NEEDLE: Final = f""" AND (position($4 IN lower(body)) > 0 OR length(body) < octet_length(body)
+  OR base IS NOT NULL AND (position($4 IN lower({_BASE})) > 0 OR length({_BASE}) < octet_length({_BASE})))"""
+
 _BY_COLUMNS: Final = f"""WITH found AS MATERIALIZED (
   SELECT seq FROM events WHERE seq > $1 AND seq < $2{_COLUMNS} ORDER BY seq {{direction}} LIMIT $3)
 SELECT {STORED_EVENT} FROM found CROSS JOIN LATERAL (SELECT * FROM events WHERE seq = found.seq OFFSET 0) AS e
@@ -39,6 +44,7 @@ FROM unnest($2::text[], $3::text[]) AS wanted (account, job) CROSS JOIN LATERAL 
 
 EVENTS: Final = EventStatements(
     by_seq=_SELECT.format(wanted=""),
+    by_needle=_SELECT.format(wanted=_HAS_NEEDLE),
     by_columns=_BY_COLUMNS,
     by_job=_SELECT.format(wanted=f"{_COLUMNS} AND job = $8"),
     by_types=lambda _types: _BY_TYPES,

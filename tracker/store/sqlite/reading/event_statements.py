@@ -15,6 +15,9 @@ _COLUMNS: Final = """ AND (?4 IS NULL OR events.account = ?4)
   AND (?5 IS NULL OR events.type IN (SELECT value FROM json_each(?5))) AND (?6 IS NULL OR events.observed_at >= ?6)
   AND (?7 IS NULL OR events.observed_at < ?7)"""
 
+_HAS_NEEDLE: Final = """ AND (instr(lower(events.body), ?4) OR instr(lower(base.body), ?4)
+  OR length(events.body) < length(CAST(events.body AS BLOB)) OR length(base.body) < length(CAST(base.body AS BLOB)))"""
+
 _OF_TYPE: Final = "type = json_extract(?5, '$[{number}]') AND seq > ?1 AND seq < ?2"
 
 _RARE: Final = f"""SELECT seq FROM (SELECT seq FROM rare_events WHERE {_OF_TYPE} AND (?4 IS NULL OR account = ?4)
@@ -42,6 +45,7 @@ def _parts(sql: str, types: int) -> str:
 
 EVENTS: Final = EventStatements(
     by_seq=_SELECT.format(index="", wanted=""),
+    by_needle=_SELECT.format(index="", wanted=_HAS_NEEDLE),
     by_columns=_SELECT.format(index=" INDEXED BY events_narrow", wanted=_COLUMNS),
     by_job=_SELECT.format(index=" INDEXED BY events_of_job", wanted=f"{_COLUMNS} AND events.job = ?8"),
     by_types=lambda types: _BY_TYPES.format(parts=_parts(_RARE, types), direction="{direction}"),
