@@ -17,7 +17,7 @@ MIDDLE = 1_750_001_000
 JOB = '{"id": "", "status": "RUNNING", "total_requests": 1, "succeeded_requests": 1}'
 
 FILL = (
-    """INSERT INTO events SELECT each, 'evt_' || each, CASE WHEN each % 500 = 0 THEN 'batch.failed'
+    """INSERT INTO events SELECT each, 'evt_' || each, CASE WHEN each % 3 = 1 THEN 'batch.failed'
       WHEN each % 50 = 0 THEN 'batch.completed' ELSE 'batch.progress' END,
       'account-' || each % 7, 'job-' || each % 2000, 1750000000, to_char(to_timestamp(1750000000 + each), 'YYYY'), false,
       '{}' || repeat(' ', 600)

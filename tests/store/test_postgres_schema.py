@@ -162,7 +162,7 @@ async def test_rare_events_are_listed_whoever_logs_them(address):
     """Those of an older log are, and so are those of a replica of the version before, which knows nothing of the list."""
     await migrate(address, MIGRATIONS[:4])
     older = await connect(address)
-    log = "INSERT INTO events VALUES ($1, $1::text, $2, 'a', 'job', 1, 'then', false, '{}')"
+    log = "INSERT INTO events VALUES ($1, 'evt_' || $1::bigint, $2, 'a', 'job', 1, 'then', false, '{}')"
     for seq, type_ in enumerate(("batch.created", "batch.failed", "batch.progress", "account.recovered"), 1):
         await older.execute(log, seq, type_)
     await migrate(address)

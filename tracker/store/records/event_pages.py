@@ -163,8 +163,8 @@ async def _bounded_types(
 ) -> tuple[Span, int | None]:
     """As `_bounded`, where the events of these types are read."""
     sql = statements.end_of_types(len(types)).format(direction=_direction(span))
-    skipped = MAX_ROWS_SKIPPED // len(types)
-    ends = [seq for (seq,) in await query(sql, span.after, span.before, skipped, None, list(types))]
+    most = max(1, MAX_ROWS_SKIPPED // len(types))
+    ends = [seq for (seq,) in await query(sql, span.after, span.before, most - 1, None, list(types))]
     return _up_to(span, max(ends) if span.newest_first else min(ends)) if ends else (span, None)
 
 
