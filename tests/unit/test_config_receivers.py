@@ -5,8 +5,7 @@ from typing import ClassVar
 
 import pytest
 
-from tracker import config
-from tracker.config import Receiver, Secret
+from tracker.config import Receiver, Secret, loading
 from tracker.config.toml import toml_table
 from tracker.core.errors.config_error import ConfigError
 from tracker.daemon.load_configuration import load
@@ -101,7 +100,7 @@ def test_mistakes_name_every_registered_kind(tmp_path, lines, mistakes):
     file = tmp_path / "tracker.toml"
     file.write_text("\n".join(["[[receivers]]", 'name = "r"', *lines]))
     with pytest.raises(ConfigError) as raised:
-        config.load(str(file), (*RECEIVER_KINDS, PagerReceiver), VENDORS, ENVIRON)
+        loading.load(str(file), (*RECEIVER_KINDS, PagerReceiver), VENDORS, ENVIRON)
     assert [re.sub(rf"^{re.escape(str(file))}:[0-9]+: ", "", line) for line in str(raised.value).splitlines()] == mistakes
 
 
@@ -109,7 +108,7 @@ def test_another_kind_needs_nothing_but_its_class(tmp_path):
     """A kind that `load` is given is read with the keys of every receiver and with its own."""
     file = tmp_path / "tracker.toml"
     file.write_text('[[receivers]]\nname = "r"\nkind = "pager"\nurl = "https://a"\nservice = "night"\nhold = "1s"')
-    (receiver,) = config.load(str(file), (*RECEIVER_KINDS, PagerReceiver), VENDORS, ENVIRON).receivers
+    (receiver,) = loading.load(str(file), (*RECEIVER_KINDS, PagerReceiver), VENDORS, ENVIRON).receivers
     assert receiver == PagerReceiver(name="r", url=Secret("https://a"), service="night", hold=1.0)
     assert (receiver.kind, receiver.host) == ("pager", "a")
 

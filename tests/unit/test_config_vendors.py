@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 import msgspec
 import pytest
 
-from tracker import config
+from tracker.config import loading
 from tracker.config.model import AccountVendor
 from tracker.core.errors.config_error import ConfigError
 from tracker.providers.vendor_registry import VENDORS
@@ -33,7 +33,7 @@ def account(tmp_path):
     def read(lines):
         file = tmp_path / "tracker.toml"
         file.write_text(f'[[accounts]]\nname = "a"\n{lines}\n', "utf-8")
-        (found,) = config.load(str(file), (), {**VENDORS, **OTHERS}, ENVIRON).accounts
+        (found,) = loading.load(str(file), (), {**VENDORS, **OTHERS}, ENVIRON).accounts
         return found
 
     return read
