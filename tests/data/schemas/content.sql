@@ -37,4 +37,4 @@ INSERT INTO "attempts" (receiver, seq, number, began_at, ended_at, result, statu
 INSERT INTO "attempts" (receiver, seq, number, began_at, ended_at, result, status, detail, answer) VALUES('everything',6,1,1750000010000,1750000010000,'delivered',204,'','');
 INSERT INTO "receivers" (name, failures, since, quiet_until, reason, detail, disabled) VALUES('everything',2,1750000000000,0,'server','HTTP 500',0);
 INSERT INTO "cards" VALUES('slack','default/11111111-0000-4000-8000-000000000000','{"channel":"C1","ts":"1.2"}');
-INSERT INTO "archive_tasks" VALUES('default','22222222-0000-4000-8000-000000000000',1750000001000,1750000031000,2,'server','HTTP 503');
+INSERT INTO "archive_tasks" VALUES('default','22222222-0000-4000-8000-000000000000',4000000000000,1750000031000,2,'server','HTTP 503');
