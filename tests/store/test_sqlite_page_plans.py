@@ -40,11 +40,6 @@ WAYS = [
     ("jobs_by_id", ("x",), "jobs USING PRIMARY KEY (account=? AND id=?)"),
     ("events_page", (Span(5), EventFilter(), 5), "events USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     ("events_page", (BACKWARDS, EventFilter(types=("*",)), 5), "events USING INDEX events_narrow (seq>? AND seq<?)"),
-    (
-        "events_page",
-        (BACKWARDS, EventFilter(types=("batch.failed", "batch.never"), account="a"), 5),
-        "rare_events USING PRIMARY KEY (type=? AND seq>? AND seq<?)",
-    ),
     ("events_page", (BACKWARDS, EventFilter(job="x"), 5), "events USING INDEX events_of_job (job=? AND seq>? AND seq<?)"),
     ("deliveries_page", (None, DeliveryFilter(), 5), "d USING INDEX deliveries_of_event ((seq,receiver)>(?,?))"),
     ("deliveries_page", (None, DeliveryFilter(states=("dead",)), 5), "d USING INDEX deliveries_open ((seq,receiver)>(?,?))"),
@@ -72,6 +67,18 @@ async def test_pages_are_read_by_an_index_each(world, page, asked, way):
         plans += await _plans(world, page, *asked, newest_first=True)
         assert f"SEARCH {way}".replace(">", "<") in plans
     assert not [step for step in plans if "B-TREE" in step or step.startswith(("SCAN events", "SCAN jobs", "SCAN d"))]
+
+
+@pytest.mark.parametrize("span", [Span(3), BACKWARDS], ids=["forwards", "backwards"])
+@pytest.mark.parametrize("account", [None, "a"])
+async def test_rare_events_are_read_by_their_types(world, span, account):
+    """Each type is searched for by itself, in its order: nothing but a page of each is sorted, and no event is passed over."""
+    which = EventFilter(types=("batch.failed", "batch.never"), account=account)
+    plans = await _plans(world, "events_page", span, which, 5)
+    searches = {"rare_events USING PRIMARY KEY (type=? AND seq>? AND seq<?)", "events USING INTEGER PRIMARY KEY (rowid=?)"}
+    assert {f"SEARCH {each}" for each in searches} <= set(plans)
+    scanned = {step.removeprefix("SCAN ") for step in plans if step.startswith("SCAN")}
+    assert not [each for each in scanned if each.startswith(("rare_events", "events", "base"))], "more than the rows of parts"
 
 
 async def test_jobs_of_an_account_are_read_by_its_index(world):

@@ -24,7 +24,7 @@ _RARE: Final = f"""SELECT seq FROM (SELECT seq FROM rare_events WHERE {_OF_TYPE}
   AND (?6 IS NULL OR observed_at >= ?6) AND (?7 IS NULL OR observed_at < ?7) ORDER BY seq {{direction}} LIMIT ?3)"""  # noqa: S608 - of constants
 
 _BY_TYPES: Final = f"""SELECT {_STORED}
-FROM (SELECT seq FROM ({{parts}}) ORDER BY seq {{direction}} LIMIT ?3) AS found CROSS JOIN events ON events.seq = found.seq
+FROM ({{parts}} ORDER BY seq {{direction}} LIMIT ?3) AS found CROSS JOIN events ON events.seq = found.seq
 LEFT JOIN events AS base ON base.seq = events.base
 ORDER BY found.seq {{direction}}"""  # noqa: S608 - of constants
 """Each type by itself, in its order: all of them at once would be sorted, however many there are."""
