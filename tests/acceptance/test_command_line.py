@@ -21,7 +21,7 @@ from tracker.store.opening import open_store
 SERVERS = {"starlette", "uvicorn", "tracker.web.app", "tracker.server.embedded", "prometheus_client"}
 CLIENTS = {"httpx", "ssl_context", "tracker.http.client", "cryptography"}
 LOOKS = {"rich", "structlog", "pygments"}
-LOOP = {"asyncio", "anyio", "aiosqlite", "ssl", "logging", "concurrent.futures", "zoneinfo"}
+LOOP = {"asyncio", "anyio", "aiosqlite", "ssl", "logging", "concurrent.futures", "zoneinfo", "hashlib"}
 MISTAKES = {"difflib", "traceback"}
 SLOW = {"msgspec", "anyio", "asyncio", "sqlite3", "aiosqlite", "tracker.config"}
 

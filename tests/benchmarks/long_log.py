@@ -25,7 +25,7 @@ LIFE = PER_JOB * 60_000
 """Milliseconds that a job lives for."""
 
 STALLS = 1_000
-"""Of so many jobs one stalls once."""
+"""One job in this number stalls."""
 
 ACTIVE = 1_000
 ACCOUNT = "default"

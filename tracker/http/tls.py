@@ -6,7 +6,6 @@ certificates.
 """
 
 import os
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +21,8 @@ class ClientCertificate:
     def __init__(self, cert: Path, key: Path, content: bytes) -> None:
         self.cert = cert
         self.key = key
+        from hashlib import sha256  # noqa: PLC0415 - what only reads hashes nothing, and OpenSSL takes long to load
+
         self.digest = sha256(content).digest()
 
     def __repr__(self) -> str:

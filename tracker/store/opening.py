@@ -1,5 +1,6 @@
 """Owns the choice of the storage engine, by the address of a database: it opens stores, readers and statistics."""
 
+import gc
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -91,9 +92,13 @@ def read_once(database: DatabaseAddress, reading: Callable[[Reader], Coroutine[A
 
         return anyio.run(_read_once, database, reading)
 
+    searches = gc.isenabled()
+    gc.disable()  # a search for garbage goes through all that is loaded, and finds nothing
     from tracker.store.sqlite.reading.direct_reader import open_direct_reader
     from tracker.store.sqlite.reading.synchronous_read import run_to_end
 
+    if searches:
+        gc.enable()
     with open_direct_reader(database) as reader:
         return run_to_end(reading(reader))
 

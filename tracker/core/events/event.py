@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from hashlib import blake2b
 from typing import Any, Final, Literal
 
 import msgspec
@@ -198,4 +197,6 @@ def _identified(*parts: Any) -> tuple[str, int]:
     The id is a hash of the parts, so that the core needs no randomness: two events never agree in all of them.
     """
     encoded = msgspec.json.encode(parts)
+    from hashlib import blake2b  # noqa: PLC0415 - what only reads hashes nothing, and OpenSSL takes long to load
+
     return "evt_" + blake2b(encoded, digest_size=16).hexdigest(), len(encoded)

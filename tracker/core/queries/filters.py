@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from tracker.core.events.event_type_table import TYPES
 from tracker.core.jobs.native import MISTRAL, named_provider
 from tracker.core.jobs.status import QUEUED, is_terminal
-from tracker.core.queries.needles import needle
+from tracker.core.queries.needles import Needle, needle
 
 
 class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,9 +42,9 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
         return any(each is not None for each in (self.provider, self.model, self.endpoint)) or bool(self.text)
 
     @property
-    def needle(self) -> str | None:
+    def needle(self) -> Needle | None:
         """As in `core.queries.needles`, of the JSON that must be checked."""
-        return needle((self.text, _named(self.provider)), (self.model, self.endpoint))
+        return needle((_named(self.provider),), (self.model, self.endpoint), self.text)
 
     @property
     def may_skip_rows(self) -> bool:
@@ -95,7 +95,7 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.statuses) or self.model is not None or self.provider is not None
 
     @property
-    def needle(self) -> str | None:
+    def needle(self) -> Needle | None:
         """As in `core.queries.needles`, of the JSON that must be checked."""
         return needle((_named(self.provider), self.statuses[0] if len(self.statuses) == 1 else None), (self.model,))
 

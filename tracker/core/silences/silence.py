@@ -1,7 +1,6 @@
 """Owns the Silence: what is not delivered from one moment to another, who asked for it, and how it is asked for."""
 
 from collections.abc import Iterable
-from hashlib import blake2b
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -148,6 +147,8 @@ class AddedSilence(msgspec.Struct, frozen=True, kw_only=True):
 
 def silence_id(*parts: object) -> str:
     """The id of a silence: a hash of what makes it, so that two processes give one silence the same id."""
+    from hashlib import blake2b  # noqa: PLC0415 - what only reads hashes nothing, and OpenSSL takes long to load
+
     return "sil_" + blake2b(msgspec.json.encode(parts, order="sorted"), digest_size=10).hexdigest()
 
 

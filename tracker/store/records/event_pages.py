@@ -117,7 +117,8 @@ def _statement(statements: EventStatements, filters: EventFilter) -> tuple[str, 
         return statements.by_types(len(types)), columns
     if any(column is not None for column in columns):
         return statements.by_columns, columns
-    return (statements.by_needle, (filters.needle,)) if _is_searched(filters) else (statements.by_seq, ())
+    needle = filters.needle
+    return (statements.by_seq, ()) if needle is None else (statements.by_needle, (needle.text,))
 
 
 def _is_searched(filters: EventFilter) -> bool:

@@ -37,8 +37,8 @@ class JobStatements(NamedTuple):
 
     The rows of `page` begin with the time of the scan and the id; those of `end_of_scan` are time, id and account. Parameters
     of `page`: the oldest and the newest time, account and id behind which the newest begins, the wanted account, whether
-    active, the prefix and what comes behind it, the limit, the status, the first and last second of creation, and a needle.
-    `end_of_scan` has those that its scan needs, with the number of jobs to skip for the limit.
+    active, the prefix and what comes behind it, the limit, the status, the first and last second of creation, a needle, and
+    whether it folds. `end_of_scan` has those that its scan needs, with the number of jobs to skip for the limit.
     """
 
     page: Callable[[JobScan], str]
@@ -104,7 +104,7 @@ async def _page(
     place = _parameters(after, filters)
     if end is not None:
         place = (end.at, *place[1:])
-    page, more = statements.page(_choose_scan(filters)), (*_created(filters), filters.needle)
+    page, more = statements.page(_choose_scan(filters)), (*_created(filters), *(filters.needle or (None, False)))
     rows = [row for status in _statuses(filters) for row in await query(page, *place, limit + 1, status, *more)]  # of each
     rows = sorted((row for row in rows if end is None or _place(row) <= _place_of(end)), key=_place)
     return _Rows(rows[:limit], _key(rows[limit - 1]) if len(rows) > limit else end)

@@ -12,10 +12,8 @@ _SELECT: Final = f"""SELECT {STORED_EVENT} FROM events AS e
 WHERE seq > $1 AND seq < $2{{wanted}}
 ORDER BY seq {{{{direction}}}} LIMIT $3"""  # noqa: S608 - of constants
 
-_BASE: Final = "(SELECT body FROM events WHERE seq = e.base)"
-
-_HAS_NEEDLE: Final = f""" AND (position($4 IN lower(body)) > 0 OR length(body) < octet_length(body)
-  OR base IS NOT NULL AND (position($4 IN lower({_BASE})) > 0 OR length({_BASE}) < octet_length({_BASE})))"""
+_HAS_NEEDLE: Final = """ AND (position($4 IN body) > 0
+  OR base IS NOT NULL AND position($4 IN (SELECT body FROM events WHERE seq = e.base)) > 0)"""
 
 _BY_COLUMNS: Final = f"""WITH found AS MATERIALIZED (
   SELECT seq FROM events WHERE seq > $1 AND seq < $2{_COLUMNS} ORDER BY seq {{direction}} LIMIT $3)

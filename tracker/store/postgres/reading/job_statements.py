@@ -17,7 +17,8 @@ _PAGE: Final = f"""SELECT {{at}}, id, {_COLUMNS} {_SCANNED}
   AND ($5::text IS NULL OR account = $5) AND ($6::boolean IS NULL OR active = $6)
   AND ($7::text = '' OR (id >= $7 AND id < $8))
   AND created_at BETWEEN $11 AND $12
-  AND ($13::text IS NULL OR position($13 IN lower(data)) > 0 OR length(data) < octet_length(data))
+  AND ($13::text IS NULL OR position($13 IN CASE WHEN $14::boolean THEN lower(data) ELSE data END) > 0
+    OR $14 AND length(data) < octet_length(data))
 ORDER BY {{at}} DESC, account, id LIMIT $9"""
 
 _END_OF_SCAN: Final = f"""SELECT {{at}}, id, account {_SCANNED}

@@ -15,8 +15,7 @@ _COLUMNS: Final = """ AND (?4 IS NULL OR events.account = ?4)
   AND (?5 IS NULL OR events.type IN (SELECT value FROM json_each(?5))) AND (?6 IS NULL OR events.observed_at >= ?6)
   AND (?7 IS NULL OR events.observed_at < ?7)"""
 
-_HAS_NEEDLE: Final = """ AND (instr(lower(events.body), ?4) OR instr(lower(base.body), ?4)
-  OR length(events.body) < length(CAST(events.body AS BLOB)) OR length(base.body) < length(CAST(base.body AS BLOB)))"""
+_HAS_NEEDLE: Final = " AND (instr(events.body, ?4) OR instr(base.body, ?4))"
 
 _OF_TYPE: Final = "type = json_extract(?5, '$[{number}]') AND seq > ?1 AND seq < ?2"
 

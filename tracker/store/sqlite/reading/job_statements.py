@@ -11,7 +11,7 @@ WHERE {{condition}} AND {{at}} BETWEEN ?1 AND ?2 AND ({{at}} < ?2 OR (account, i
   AND (?5 IS NULL OR account = ?5) AND (?6 IS NULL OR active = ?6)
   AND (?7 = '' OR (id >= ?7 AND id < ?8))
   AND +created_at BETWEEN ?11 AND ?12
-  AND (?13 IS NULL OR instr(lower(data), ?13) OR length(data) < length(CAST(data AS BLOB)))
+  AND (?13 IS NULL OR instr(iif(?14, lower(data), data), ?13) OR ?14 AND length(data) < length(CAST(data AS BLOB)))
 ORDER BY {{at}} DESC, account, id LIMIT ?9"""  # noqa: S608 - of constants
 
 _END_OF_SCAN: Final = """SELECT {at}, id, account FROM jobs INDEXED BY {index}
