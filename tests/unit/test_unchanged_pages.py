@@ -1,8 +1,12 @@
 """A page that comes byte for byte as before is not read again, and nothing else is taken for it."""
 
+import sys
+
 import pytest
+from core_samples import job
 
 from tracker.core.errors.provider_failure import Failure, Reason
+from tracker.core.events.job_diff import Known
 from tracker.core.jobs.job import Page
 from tracker.http.client import Answer
 from tracker.providers.requests.unchanged_pages import UnchangedPages
@@ -13,8 +17,9 @@ TEN = b"0123456789"
 class Reading:
     """Reads answers by making a page of each, and counts them."""
 
-    def __init__(self, pages):
+    def __init__(self, pages, jobs=0):
         self.pages = pages
+        self.jobs = jobs
         self.count = 0
 
     def __call__(self, place, body, headers=None, *, fails=False):
@@ -22,7 +27,7 @@ class Reading:
 
     def _read(self, fails):
         self.count += 1
-        return Failure(Reason.MALFORMED, "so") if fails else Page((), (), self.count)
+        return Failure(Reason.MALFORMED, "so") if fails else Page(tuple(job() for _ in range(self.jobs)), (), self.count)
 
 
 def test_the_same_bytes_are_read_once():
@@ -62,3 +67,14 @@ def test_room_is_bounded():
     assert [read(place, TEN).total for place in "abc"] == [1, 2, 4]
     assert [read(place, TEN).total for place in "cc"] == [5, 6]
     assert [read(place, TEN).total for place in "cbcc"] == [6, 2, 6, 6]  # a was not asked for in four reads
+
+
+def test_a_kept_job_is_in_memory_once():
+    """Where an equal job is known, that one is kept and shown, and the one that was read is in memory no more."""
+    read, known = Reading(UnchangedPages(), jobs=1), job()
+    page = read("a", TEN)
+    own = page.jobs[0]
+    page.kept.share({known.id: Known(known)})
+    del page
+    assert sys.getrefcount(own) == 2  # its name here, and the argument
+    assert read("a", TEN).jobs[0] is known

@@ -108,11 +108,11 @@ class KeptJobs:
 
     def __init__(self, jobs: tuple[Job, ...]) -> None:
         self.jobs = jobs
-        self.ids = frozenset([job.id for job in jobs])
+        self._order = [job.id for job in jobs]
+        self.ids = frozenset(self._order)
         self.newest = max([job.created_at for job in jobs], default=0)
         self._is_shared = False
-        self._order: tuple[str, ...] = ()
-        self._known: tuple[KnownJob | None, ...] = ()
+        self._known: list[KnownJob | None] = []
 
     def are_known(self, known: Mapping[str, KnownJob]) -> bool:
         """Whether each of the jobs is known, as it was when `share` found it equal: its values are not compared again."""
@@ -123,14 +123,12 @@ class KeptJobs:
         if self._is_shared:
             return
         self._is_shared = True
-        before = [known.get(job.id) for job in self.jobs]
-        self.jobs = tuple(map(_shared, self.jobs, before))
-        if all(each is not None and each.job is job and not each.deleted for job, each in zip(self.jobs, before, strict=True)):
-            self._order, self._known = tuple([job.id for job in self.jobs]), tuple(before)
-
-
-def _shared(job: Job, known: KnownJob | None) -> Job:
-    return known.job if known is not None and (known.job is job or known.job == job) else job
+        before = [*map(known.get, self._order)]
+        same = [each is not None and (each.job is job or each.job == job) for job, each in zip(self.jobs, before, strict=True)]
+        pairs = zip(self.jobs, before, same, strict=True)
+        self.jobs = tuple([each.job if each and is_same else job for job, each, is_same in pairs])
+        if all(same) and not any(each.deleted for each in before if each):
+            self._known = before
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -98,17 +98,14 @@ class Reconciliation:
         """The changes that `jobs` bring to what is `known` of them (Unix milliseconds)."""
         if jobs:
             self.newest = max(self.newest or 0, *[job.created_at for job in jobs])
-        if self._are_unchanged(jobs, known):
-            self._observe_unchanged([job.id for job in jobs])
-            return []
         changes: dict[str, Change] = {}
         deletions, doubted = self._deletions, self._stale.jobs
-        for job in jobs:
+        for job in self._differing(jobs, known):
             earlier = changes.get(job.id)
             before = earlier.known if earlier else known.get(job.id)
             if before and not earlier and deletions.needs_witnesses:
                 deletions.recognize(job.id)
-            if before and (job is before.job or job == before.job) and not before.deleted:
+            if _is_known_as_it_is(job, before):
                 doubted.pop(job.id, None)
             elif change := self._observe(job, before, now):
                 changes[job.id] = _joined(earlier, change) if earlier else change
@@ -149,15 +146,17 @@ class Reconciliation:
         )
         return [change for change in changes if change], memory
 
-    def _are_unchanged(self, jobs: Sequence[Job], known: Mapping[str, Known]) -> bool:
-        """Whether all of these jobs, as of most pages, are known as they are."""
-        if self._deletions.needs_witnesses:
-            return False
-        for job in jobs:
-            before = known.get(job.id)
-            if before is None or (before.job is not job and before.job != job) or before.deleted:
-                return False
-        return True
+    def _differing(self, jobs: Sequence[Job], known: Mapping[str, Known]) -> Sequence[Job]:
+        """Those of `jobs` that are not known as they are, for the others, as most are, are observed at once.
+
+        None are where each has to be looked at: the account has to be recognized, or one of them is shown twice.
+        """
+        ids = {job.id for job in jobs}
+        if self._deletions.needs_witnesses or len(ids) < len(jobs):
+            return jobs
+        differing = [job for job in jobs if not _is_known_as_it_is(job, known.get(job.id))]
+        self._observe_unchanged(ids.difference([job.id for job in differing]))
+        return differing
 
     def _observe_unchanged(self, ids: Collection[str]) -> None:
         self.shown.update(ids)
@@ -220,3 +219,7 @@ class Reconciliation:
 
 def _joined(first: Change, second: Change) -> Change:
     return msgspec.structs.replace(second, events=first.events + second.events, backfilled=first.backfilled)
+
+
+def _is_known_as_it_is(job: Job, known: Known | None) -> bool:
+    return known is not None and (known.job is job or known.job == job) and not known.deleted

@@ -46,12 +46,12 @@ class UnchangedPages:
         self._reads += 1
         kept = self._take(place)
         if kept is None or kept.body != answer.body:
-            page = (finish and kept and kept.read_changed(answer, read)) or _read(answer, read, kept)
+            page, entries = (finish and kept and kept.read_changed(answer, read)) or (read(answer), None)
             if isinstance(page, Failure):
                 return page
             self._drop_stale()
-            kept = page
-            kept.page = finish(kept.page) if finish else kept.page
+            read_whole = kept.read_whole if kept and entries is None else 0
+            kept = _Kept(answer.body, finish(page) if finish else page, entries, read_whole)
         self._keep(place, kept)
         return kept.shown_by(answer)
 
@@ -68,8 +68,9 @@ class UnchangedPages:
             self._room -= len(kept.body)
 
     def _drop_stale(self) -> None:
-        for place, kept in [*self._pages.items()]:
-            if kept.read_at > self._reads - self._stale_after:
+        while self._pages:
+            place = next(iter(self._pages))
+            if self._pages[place].read_at > self._reads - self._stale_after:
                 return
             self._take(place)
 
@@ -77,33 +78,29 @@ class UnchangedPages:
 class _Kept:
     """A page, the body that it was read from, and at which read that was."""
 
-    def __init__(self, body: bytes, page: Page, entries: Entries | None = None, read_whole: int = 0) -> None:
+    def __init__(self, body: bytes, page: Page, entries: Entries | None, read_whole: int) -> None:
+        """It is read whole `read_whole` times before its jobs are compared again."""
         self.body = body
-        self.page = page
         self.read_at = 0
+        self.read_whole = read_whole
+        self._page = replace(page, jobs=())  # its jobs are in memory once
         self._jobs = KeptJobs(page.jobs)
         self._entries = entries
-        self.read_whole = read_whole  # how often it is read whole before its jobs are compared again
 
     def shown_by(self, answer: Answer) -> Page:
-        return replace(self.page, jobs=self._jobs.jobs, kept=self._jobs, provider_time=server_time(answer.headers))
+        return replace(self._page, jobs=self._jobs.jobs, kept=self._jobs, provider_time=server_time(answer.headers))
 
-    def read_changed(self, answer: Answer, read: Read) -> "_Kept | None":
+    def read_changed(self, answer: Answer, read: Read) -> tuple[Page, Entries] | None:
         """The page of `answer`, whose jobs that came as before are those of this page; None where it has to be read whole."""
         if self.read_whole:
             self.read_whole -= 1
             return None
         self.read_whole = READ_WHOLE
-        entries = self._entries or entries_of(self.body)
-        comparison = entries and len(entries.starts) == len(self.page.jobs) and compare(self.body, entries, answer.body)
+        entries, before = self._entries or entries_of(self.body), self._jobs.jobs
+        comparison = entries and len(entries.starts) == len(before) and compare(self.body, entries, answer.body)
         page = comparison and read(replace(answer, body=comparison.new))
         if not comparison or not isinstance(page, Page) or len(page.jobs) != comparison.order.count(NEW):
             return None
-        new, before = iter(page.jobs), self._jobs.jobs
-        jobs = tuple(next(new) if index == NEW else before[index] for index in comparison.order)
-        return _Kept(answer.body, replace(page, jobs=jobs), comparison.entries)
-
-
-def _read(answer: Answer, read: Read, before: _Kept | None) -> _Kept | Failure:
-    page = read(answer)
-    return page if isinstance(page, Failure) else _Kept(answer.body, page, read_whole=before.read_whole if before else 0)
+        new = iter(page.jobs)
+        jobs = tuple([next(new) if index == NEW else before[index] for index in comparison.order])
+        return replace(page, jobs=jobs), comparison.entries
