@@ -19,6 +19,11 @@ async def claimed(store, *, now=SINCE + 1_000_000, hold=900.0, limit=100, under_
     return await store.outbox.claim(receiver, now, hold, limit, under_way)
 
 
+async def next_due(store, now, hold, *, receiver="pipeline"):
+    """When something becomes due of what is not under way, which is all of it."""
+    return (await store.outbox.rest(receiver, now, hold, ())).next_due
+
+
 async def seqs(store, **how):
     """The seqs of what is claimed, in its order."""
     return [delivery.seq for delivery in await claimed(store, **how)]

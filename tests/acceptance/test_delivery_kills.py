@@ -15,6 +15,7 @@ from tracking import Installation, simulated
 
 from tracker.core.deliveries.adaptive_concurrency_per_receiver import MAX_CONCURRENCY
 from tracker.server.embedded import open_server
+from tracker.store.records.stored_events import STORED_EVENT, StoredEvent
 
 RECEIVER = """
 [[receivers]]
@@ -26,9 +27,9 @@ retry = ["100ms", "100ms", "200ms", "400ms", "800ms", "1s", "1s", "1s", "1s", "1
 hold = "forever"
 """
 
-DELIVERIES = (
-    "SELECT e.seq, e.id, e.job, e.body, e.backfilled, d.state, d.type FROM events AS e LEFT JOIN deliveries AS d USING (seq)"
-)
+DELIVERIES = f"""
+SELECT e.job, e.backfilled, d.state, d.type, {STORED_EVENT} FROM events AS e LEFT JOIN deliveries AS d ON d.seq = e.seq
+ORDER BY e.seq"""  # noqa: S608 - of constants
 
 
 class Receiver:
@@ -89,8 +90,12 @@ async def test_kills_between_sending_and_settling(tmp_path, kills):
 
 
 def _log(installation):
+    """The seq, id, job, JSON, whether it was backfilled, state and type of each event, be it stored in its short form."""
     with closing(sqlite3.connect(f"file:{installation.database}?mode=ro", uri=True)) as connection:
-        return connection.execute(f"{DELIVERIES} ORDER BY e.seq").fetchall()
+        rows = connection.execute(DELIVERIES).fetchall()
+    stored = [(row[:4], StoredEvent(*row[4:])) for row in rows]
+    wholes = [(event.seq, *event.whole(), row) for row, event in stored]
+    return [(seq, id_, job, body, backfilled, state, type_) for seq, id_, body, (job, backfilled, state, type_) in wholes]
 
 
 def _check_deliveries(log, receiver):

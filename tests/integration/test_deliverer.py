@@ -22,7 +22,7 @@ from tracker.core.events.event import iso
 from tracker.core.events.job_diff import diff, first_seen
 from tracker.core.jobs.job_reading import read_job
 from tracker.core.ports.store import Checkpoint
-from tracker.delivery.deliverer import Deliverer
+from tracker.delivery.deliverer import MAX_SLEEP, Deliverer
 from tracker.delivery.notifiers.webhook.notifier import Webhook
 from tracker.http.client import http_client, tls_context
 from tracker.http.rate_limiter import RateLimiter
@@ -380,6 +380,31 @@ async def test_rate_limit_counts_every_attempt(database):
             deliverer._rate_limit.set_rate(0.001)
             await deliverer.deliver_due()
             assert len(receiver.got) == 2
+
+
+async def test_idle_receiver_with_a_rate_limit_is_left_in_peace(database):
+    """A rate limit lets less begin than a receiver may have at a time: where nothing waits for a turn, the loop sleeps."""
+    async with receiving() as receiver:
+        bench = Bench(database)
+        async with bench.delivering(receiver.url, rate_limit=2.0) as deliverer:
+            await deliverer.deliver_due()
+            assert await deliverer._seconds_until_due(bench.now) == MAX_SLEEP
+            await bench.log(job("a", "QUEUED"))
+            await deliverer.deliver_due()
+            assert await deliverer._seconds_until_due(bench.now) == MAX_SLEEP
+            await bench.log(*[job(f"job-{number}", "QUEUED") for number in range(3)])
+            await deliverer.deliver_due()
+            assert 0 < await deliverer._seconds_until_due(bench.now) <= 0.5
+
+
+async def test_turns_are_no_reason_to_look_for_a_retry(database):
+    """A receiver with a rate limit whose only delivery waits for its retry is left in peace until then."""
+    async with receiving(lambda *_: 500) as receiver:
+        bench = Bench(database)
+        async with bench.delivering(receiver.url, rate_limit=2.0) as deliverer:
+            await bench.log(job("a", "QUEUED"))
+            await deliverer.deliver_due()
+            assert await deliverer._seconds_until_due(bench.now) == 5.0
 
 
 async def test_patience_that_is_asked_for_is_had(database):

@@ -83,6 +83,8 @@ async def test_what_was_asked_for_after_the_claim_counts(database, monkeypatch, 
 
         monkeypatch.setattr(world._webhooks["pipeline"], "send", sent)
         monkeypatch.setattr(world.store.outbox, "claim", claimed)
+        wakeups = world.store.wakeups
+        monkeypatch.setattr(wakeups, "deliveries_added", lambda receiver, _new: wakeups.wake_deliverers([receiver]))
         deliverer = world.deliverers["pipeline"]
         group.start_soon(deliverer.run)
         await world.record(a_job("a"))

@@ -90,7 +90,7 @@ async def test_deliverer_that_starts_during_a_command_knows_what_the_command_did
             supervisor.apply(replace(config, receivers=(config.receivers[0], replace(other, hold=1.0))))
             await anyio.wait_all_tasks_blocked()
             assert await supervisor.dependencies.store.enable_receiver("other", 1)
-        circuit = await until(lambda: workers(supervisor)["other"].deliverer._circuit)  # a thread reads it
+        circuit = await until(lambda: workers(supervisor)["other"].deliverer._settling.circuit)  # a thread reads it
         assert not circuit.disabled
 
 

@@ -5,6 +5,7 @@ from job_changes import CHECKPOINT, SINCE, moved, seen, seen_many
 from outboxes import DELIVERED, EVERYTHING, attempted, claimed
 
 from tracker.core.deliveries.circuit import Circuit
+from tracker.core.ports.outbox import Rest
 from tracker.core.queries.workload import Workload
 from tracker.store.opening import open_store
 
@@ -24,7 +25,7 @@ async def gather(store, _first, now):
 
 
 async def look_ahead(store, _first, now):
-    assert await store.outbox.next_due("pipeline", now, 900.0) is None
+    assert await store.outbox.rest("pipeline", now, 900.0, (1, 2)) == Rest(is_empty=False, next_due=None)
 
 
 async def count(store, _first, _now):

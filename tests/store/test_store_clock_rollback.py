@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 from job_changes import CHECKPOINT, SINCE, seen, seen_many
-from outboxes import DELIVERED, FAILED, attempt, attempted, claimed, failing, rows, seqs
+from outboxes import DELIVERED, FAILED, attempt, attempted, claimed, failing, next_due, rows, seqs
 
 from tracker.core.deliveries.circuit import FAILURES_TO_OPEN, Circuit
 from tracker.core.deliveries.fan_out import Subscription
@@ -33,7 +33,7 @@ async def test_wait_that_began_later_than_now_begins_now(store):
         (2, now + 600_000, SINCE + 20),
         (3, now + 60_000, now),
     ]
-    assert await store.outbox.next_due("pipeline", now, 0.0) == now + 60_000
+    assert await next_due(store, now, 0.0) == now + 60_000
 
 
 async def test_clock_that_is_set_back_step_by_step(store):

@@ -4,7 +4,7 @@ import anyio
 import msgspec
 import pytest
 from job_changes import SINCE, gone, moved, seen, seen_many, with_the_id_of
-from outboxes import DELIVERED, EVERYTHING, FAILED, FOREVER, attempt, attempted, claimed, rows, seqs, states
+from outboxes import DELIVERED, EVERYTHING, FAILED, FOREVER, attempt, attempted, claimed, next_due, rows, seqs, states
 from tables import fetch
 
 from tracker.core.deliveries.circuit import Circuit
@@ -105,26 +105,40 @@ async def test_hold_does_not_begin_before_the_first_attempt(store):
 
 async def test_next_due_is_the_next_moment_at_which_something_changes(store):
     """The earliest retry, or the end of a hold; None where nothing is pending, or all of it is due."""
-    ask = store.outbox.next_due
-    assert await ask("pipeline", SINCE, 900.0) is None
+    assert await next_due(store, SINCE, 900.0) is None
     await store.record("default", [seen(status="RUNNING")])
-    assert await ask("pipeline", SINCE - 7, 900.0) == SINCE
-    assert await ask("pipeline", SINCE, 900.0) is None
+    assert await next_due(store, SINCE - 7, 900.0) == SINCE
+    assert await next_due(store, SINCE, 900.0) is None
     await attempt(store, 1, FAILED, at=SINCE + 10, wait=60.0)
-    assert await ask("pipeline", SINCE + 10, 900.0) == SINCE + 60_010
-    assert await ask("pipeline", SINCE + 10, 5.0) == SINCE + 5010
-    assert await ask("pipeline", SINCE + 5010, 5.0) == SINCE + 60_010
-    assert await ask("pipeline", SINCE + 60_010, 900.0) == SINCE + 900_010
-    assert await ask("pipeline", SINCE + 10**10, 900.0) is None
-    assert await ask("other", SINCE, 900.0) is None
+    assert await next_due(store, SINCE + 10, 900.0) == SINCE + 60_010
+    assert await next_due(store, SINCE + 10, 5.0) == SINCE + 5010
+    assert await next_due(store, SINCE + 5010, 5.0) == SINCE + 60_010
+    assert await next_due(store, SINCE + 60_010, 900.0) == SINCE + 900_010
+    assert await next_due(store, SINCE + 10**10, 900.0) is None
+    assert await next_due(store, SINCE, 900.0, receiver="other") is None
+
+
+async def test_rest_is_empty_if_all_that_is_pending_is_under_way(store):
+    """Whatever else is pending is the rest, due or not; what has ended, is under way or is another receiver's is none of it."""
+
+    async def is_empty(*under_way, receiver="pipeline"):
+        return (await store.outbox.rest(receiver, SINCE + 20, 900.0, under_way)).is_empty
+
+    assert await is_empty()
+    await store.record("default", [seen("a"), seen("b")])
+    assert [await is_empty(*seqs) for seqs in ((), (1,), (2,), (1, 2))] == [False, False, False, True]
+    assert await is_empty(receiver="other")
+    await attempt(store, 1, FAILED, at=SINCE + 10, wait=60.0)
+    await attempt(store, 2, DELIVERED, at=SINCE + 10)
+    assert [await is_empty(*seqs) for seqs in ((), (1,), (2,))] == [False, True, False]
 
 
 async def test_next_due_with_an_endless_hold_is_the_retry(store):
     """`forever` overflows nothing, and is never the next moment while there is another."""
     await store.record("default", [seen(status="RUNNING")])
     await attempt(store, 1, FAILED, at=SINCE + 10, wait=60.0)
-    assert await store.outbox.next_due("pipeline", SINCE + 10, FOREVER) == SINCE + 60_010
-    assert (await store.outbox.next_due("pipeline", LATER, FOREVER) or LATER) > SINCE + 10**15
+    assert await next_due(store, SINCE + 10, FOREVER) == SINCE + 60_010
+    assert (await next_due(store, LATER, FOREVER) or LATER) > SINCE + 10**15
 
 
 async def test_next_due_is_enough_to_deliver_everything(store):
@@ -136,7 +150,7 @@ async def test_next_due_is_enough_to_deliver_everything(store):
         for delivery in await claimed(store, now=now, hold=30.0):
             order.append((delivery.seq, now))
             await store.outbox.settle("pipeline", [attempted(delivery, DELIVERED, now)], Circuit())
-        now = await store.outbox.next_due("pipeline", now, 30.0)
+        now = await next_due(store, now, 30.0)
     assert order == [(3, SINCE + 10), (2, SINCE + 30_010), (1, SINCE + 1_000_010)]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -73,6 +73,13 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     body: str
     replays: int = 0
+
+
+class NewDelivery(NamedTuple):
+    """A delivery that was just committed, and when it is due (Unix milliseconds)."""
+
+    delivery: Delivery
+    due_at: int
 
 
 class DeliveryPolicy(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """Owns the Protocol of the deliveries that have not ended."""
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.deliveries.dead_letters import Waiting
@@ -9,6 +9,16 @@ from tracker.core.deliveries.delivery import Delivery, Settlement
 from tracker.core.events.event import Event
 
 Report = Callable[[Sequence[Waiting]], Sequence[Event]]
+
+
+class Rest(NamedTuple):
+    """What is pending besides the deliveries that are under way.
+
+    `next_due` is the next moment (Unix milliseconds) at which something may become due; None if there is none.
+    """
+
+    is_empty: bool
+    next_due: int | None
 
 
 class Outbox(Protocol):
@@ -26,8 +36,8 @@ class Outbox(Protocol):
     async def digest_candidates(self, receiver: str, now: int, hold: float, under_way: Collection[int]) -> Sequence[Delivery]:
         """What a digest may contain, in the log's order: all that is due or was never tried, and that nothing holds back."""
 
-    async def next_due(self, receiver: str, now: int, hold: float) -> int | None:
-        """The next moment after `now` (Unix milliseconds) at which something may become due; None if nothing is pending."""
+    async def rest(self, receiver: str, now: int, hold: float, under_way: Collection[int]) -> Rest:
+        """What is pending besides `under_way`, and what becomes due after `now` (Unix milliseconds)."""
 
     async def roll_back_clock(self, receiver: str, now: int) -> int:
         """The clock was set back to `now`: each wait that began later begins now. Returns how many deliveries had one."""

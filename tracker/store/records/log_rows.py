@@ -1,12 +1,13 @@
 """Owns how events become rows: numbered, encoded, and fanned out into deliveries."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
 import msgspec
 
+from tracker.core.deliveries.delivery import Delivery, NewDelivery
 from tracker.core.deliveries.fan_out import Subscription, fan_out, stream_of
 from tracker.core.events.event import Event, encode_event, parse_iso
 from tracker.core.events.progress_delta import shortened
@@ -44,26 +45,40 @@ class LogEntry(NamedTuple):
 
 
 class Appended(NamedTuple):
-    """The seq of the first event that was appended, the receivers of their deliveries, and the numbered events.
+    """The seq of the first event that was appended, the numbered events, and their deliveries by receiver, in their order.
 
-    `silenced` is how many deliveries to each receiver are silenced.
+    `preceded` are the receivers for which something earlier may be pending in the stream of a new delivery, be it from another
+    process. `silenced` is how many deliveries to each receiver are silenced, which are not among `deliveries`.
     """
 
     first_seq: int
-    receivers: set[str]
     entries: Sequence[LogEntry]
+    deliveries: Mapping[str, Sequence[DeliveryRow]] = {}
     silenced: Mapping[str, int] = {}
+    preceded: Collection[str] = ()
+
+    def new_deliveries(self, receiver: str) -> Iterator[NewDelivery]:
+        """The deliveries of `receiver`, each as a claim would read it."""
+        return (_new_delivery(self.entries[row[1] - self.first_seq].event, row) for row in self.deliveries[receiver])
 
 
 def appended_rows(first_seq: int, entries: Sequence[LogEntry], rows: Iterable[DeliveryRow]) -> Appended:
     """What appending the numbered `entries` with these deliveries comes to."""
-    receivers, silenced = set[str](), Counter[str]()
-    for receiver, *_, silence in rows:
+    deliveries, silenced = defaultdict[str, list[DeliveryRow]](list), Counter[str]()
+    for row in rows:
+        receiver, *_, silence = row
         if silence is None:
-            receivers.add(receiver)
+            deliveries[receiver].append(row)
         else:
             silenced[receiver] += 1
-    return Appended(first_seq, receivers, entries, silenced)
+    return Appended(first_seq, entries, deliveries, silenced)
+
+
+def _new_delivery(event: Event, row: DeliveryRow) -> NewDelivery:
+    receiver, seq, stream, type_, due_at, _ = row
+    body = encode_event(event)
+    delivery = Delivery(receiver=receiver, seq=seq, event_id=event.id, type=type_, stream=stream, attempts=0, body=body)
+    return NewDelivery(delivery, due_at)
 
 
 def numbered(entries: Iterable[LogEntry], first_seq: int) -> list[LogEntry]:

@@ -1,7 +1,8 @@
 """Owns appending to the log: events are numbered without gaps and inserted with their deliveries.
 
 The row of `log_head` numbers them: who appends holds it until the end of the transaction, so that events become visible in
-their order. After the commit, `committed` calls the observer and wakes waiting tasks; other processes get a notification.
+their order. After the commit, `committed` calls the observer, hands over deliveries and wakes waiting tasks; other processes
+get a notification.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -16,10 +17,11 @@ from tracker.core.ports.wakeups import Wakeups
 from tracker.core.replicas.lease import LeaseKey
 from tracker.core.silences.silence import Silence
 from tracker.runtime.clock import now
-from tracker.store.postgres.database.text_escape import encode_optional_texts, encode_texts
+from tracker.store.postgres.database.text_escape import decode_text, encode_optional_texts, encode_texts
 from tracker.store.postgres.database.writer_connection import Database, OutcomeUnknownError
 from tracker.store.postgres.notification_sender import NotificationSender, Signals
 from tracker.store.postgres.writing.silences_table import OpenSilencesCache
+from tracker.store.records.handover import hand_over
 from tracker.store.records.log_rows import (
     Appended,
     DeliveryRow,
@@ -71,9 +73,21 @@ _DELIVERIES: Final = """
 One that is silenced supersedes nothing: it is not sent either.
 """
 
+_PRECEDED: Final = """, ARRAY(
+  SELECT receiver FROM new CROSS JOIN LATERAL (
+    SELECT FROM deliveries AS d
+    WHERE d.receiver || '/' || d.stream = new.receiver || '/' || new.stream AND d.receiver IS NOT DISTINCT FROM new.receiver
+      AND d.state = 'pending' LIMIT 1) AS earlier
+  WHERE new.silence IS NULL)"""
+"""The receivers of a new delivery that has an earlier one in its stream. This process may not have heard of that one yet."""
+
 _NOTIFY: Final = "SELECT pg_notify($1, $2)"
 _APPEND_EVENTS: Final = _EVENTS + _NOTIFY
 _APPEND_EVENTS_AND_DELIVERIES: Final = _EVENTS + _DELIVERIES + _NOTIFY
+_APPEND_FEW: Final = _APPEND_EVENTS_AND_DELIVERIES + _PRECEDED
+
+MOST_HANDED_OVER: Final = 64
+"""Deliveries of a commit that may be handed over in memory; of more it does not ask what precedes them."""
 
 T = TypeVar("T")
 
@@ -119,26 +133,30 @@ class EventLog:
         A transaction that changes which silences are open gives those that are.
         """
         if not entries:
-            return Appended(0, set(), ())
+            return Appended(0, ())
         first_seq, version = await connection.fetchrow(_NUMBER, len(entries))
         appended = numbered(entries, first_seq)
         if silences is None:
             silences = await self._silences.at(connection, version)
         deliveries = list(delivery_rows(self.subscriptions, appended, silences, self.now()))
         done = appended_rows(first_seq, appended, deliveries)
-        signals = self.sender.payload(Signals(log=True, receivers=sorted(done.receivers)))
+        signals = self.sender.payload(Signals(log=True, receivers=sorted(done.deliveries)))
         rows = _event_columns([event_row(entry) for entry in appended])
-        if deliveries:
-            rows += _delivery_columns(deliveries)
-        sql = _APPEND_EVENTS_AND_DELIVERIES if deliveries else _APPEND_EVENTS
-        await connection.execute(sql, self.sender.channel, signals, *rows)
-        return done
+        if not deliveries:
+            await connection.execute(_APPEND_EVENTS, self.sender.channel, signals, *rows)
+            return done
+        rows += _delivery_columns(deliveries)
+        if len(deliveries) > MOST_HANDED_OVER:
+            await connection.execute(_APPEND_EVENTS_AND_DELIVERIES, self.sender.channel, signals, *rows)
+            return done._replace(preceded=done.deliveries)
+        preceded = await connection.fetchval(_APPEND_FEW, self.sender.channel, signals, *rows, column=1)
+        return done._replace(preceded={decode_text(receiver) for receiver in preceded})
 
     def committed(self, appended: Appended) -> None:
-        """The transaction of `appended` is committed: call the observer, and wake waiting tasks."""
+        """The transaction of `appended` is committed: call the observer, hand over deliveries, and wake waiting tasks."""
         for entry in appended.entries:
             self._notified(entry.event, entry.backfilled)
-        self._wakeups.wake_deliverers(appended.receivers)
+        hand_over(appended, self._wakeups)
         if appended.silenced:
             self.silenced(appended.silenced)
         if appended.entries:

@@ -12,7 +12,7 @@ import asyncpg
 from tracker.core.deliveries.circuit import FAILURES_TO_OPEN, Circuit
 from tracker.core.deliveries.dead_letters import Waiting
 from tracker.core.deliveries.delivery import Delivery, Settlement
-from tracker.core.ports.outbox import Report
+from tracker.core.ports.outbox import Report, Rest
 from tracker.core.ports.wakeups import Wakeups
 from tracker.core.replicas.lease import receiver_lease
 from tracker.store.postgres.database.text_escape import decode_text, encode_text
@@ -59,8 +59,8 @@ WITH due AS (
     AND seq <> ALL ($4::bigint[])
 ) {_WITH_EVENTS} ORDER BY d.seq"""  # noqa: S608 - of constants
 
-_NEXT_DUE: Final = """
-SELECT least(
+_REST: Final = """
+SELECT NOT EXISTS (SELECT FROM deliveries WHERE receiver = $1 AND state = 'pending' AND seq <> ALL ($5::bigint[])), least(
   (SELECT min(due_at) FROM deliveries WHERE receiver = $1 AND state = 'pending' AND due_at > $2),
   (SELECT min(first_failed_at) + $4 FROM deliveries WHERE receiver = $1 AND state = 'pending' AND first_failed_at > $3))"""
 
@@ -104,10 +104,10 @@ class PostgresOutbox:
         rows = await self._database.fetch(_DIGEST_CANDIDATES, encode_text(receiver), now, held_since, [*under_way])
         return _deliveries(receiver, rows)
 
-    async def next_due(self, receiver: str, now: int, hold: float) -> int | None:
-        held_for = milliseconds(hold)
-        ((at,),) = await self._database.fetch(_NEXT_DUE, encode_text(receiver), now, now - held_for, held_for)
-        return None if at is None else int(at)
+    async def rest(self, receiver: str, now: int, hold: float, under_way: Collection[int]) -> Rest:
+        held_for, name = milliseconds(hold), encode_text(receiver)
+        ((is_empty, next_due),) = await self._database.fetch(_REST, name, now, now - held_for, held_for, [*under_way])
+        return Rest(is_empty, next_due)
 
     async def waiting(self, receiver: str) -> list[Waiting]:
         return _waiting(await self._database.fetch(_WAITING, encode_text(receiver)))
@@ -130,7 +130,7 @@ class PostgresOutbox:
         settled = await self._log.write("settling deliveries", work, lease=receiver_lease(receiver))
         if settled.appended:
             self._log.committed(settled.appended)
-        self._wakeups.wake_deliverers([receiver])
+        self._wakeups.attempts_changed(receiver)
         return settled.applied
 
     async def roll_back_clock(self, receiver: str, now: int) -> int:

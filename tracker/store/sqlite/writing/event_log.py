@@ -1,7 +1,7 @@
 """Owns appending to the log: events are numbered without gaps and inserted with their deliveries.
 
-An event and its deliveries are written in the caller's transaction. After its commit, `committed` calls the observer and wakes
-waiting tasks.
+An event and its deliveries are written in the caller's transaction. After its commit, `committed` calls the observer, hands new
+deliveries to the dispatchers of their receivers, and wakes waiting tasks.
 """
 
 import sqlite3
@@ -14,6 +14,7 @@ from tracker.core.ports.silences import SilencedObserver
 from tracker.core.ports.store import EventObserver
 from tracker.core.ports.wakeups import Wakeups
 from tracker.runtime.clock import now
+from tracker.store.records.handover import hand_over
 from tracker.store.records.log_rows import Appended, LogEntry, appended_rows, delivery_rows, event_row, numbered
 from tracker.store.sqlite.database.writer_connection import Database
 from tracker.store.sqlite.writing.silences_table import open_silences
@@ -74,10 +75,10 @@ class EventLog:
         return appended_rows(first_seq, appended, deliveries)
 
     def committed(self, appended: Appended) -> None:
-        """The transaction of `appended` is committed: call the observer, and wake waiting tasks."""
+        """The transaction of `appended` is committed: call the observer, hand over deliveries, and wake waiting tasks."""
         for entry in appended.entries:
             self._notified(entry.event, entry.backfilled)
-        self._wakeups.wake_deliverers(appended.receivers)
+        hand_over(appended, self._wakeups)
         if appended.silenced:
             self.silenced(appended.silenced)
         if appended.entries:

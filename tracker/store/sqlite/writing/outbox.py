@@ -14,7 +14,7 @@ import msgspec
 from tracker.core.deliveries.circuit import FAILURES_TO_OPEN, Circuit
 from tracker.core.deliveries.dead_letters import Waiting
 from tracker.core.deliveries.delivery import Delivery, Settlement
-from tracker.core.ports.outbox import Report
+from tracker.core.ports.outbox import Report, Rest
 from tracker.core.ports.wakeups import Wakeups
 from tracker.store.records.duration_conversion import milliseconds
 from tracker.store.records.log_rows import Appended, LogEntry
@@ -50,11 +50,14 @@ WHERE d.receiver = ?1 AND d.state = 'pending' AND (d.attempts = 0 OR d.due_at <=
   AND d.seq NOT IN (SELECT value FROM json_each(?4))
 ORDER BY d.seq"""  # noqa: S608 - of constants
 
-_NEXT_DUE: Final = """SELECT min(at) FROM (
+_REST: Final = """SELECT NOT EXISTS (
+  SELECT 1 FROM deliveries INDEXED BY deliveries_due
+  WHERE receiver = ?1 AND state = 'pending' AND seq NOT IN (SELECT value FROM json_each(?5))),
+(SELECT min(at) FROM (
   SELECT min(due_at) AS at FROM deliveries WHERE receiver = ?1 AND state = 'pending' AND due_at > ?2
   UNION ALL
   SELECT min(first_failed_at) + ?4 FROM deliveries INDEXED BY deliveries_due
-  WHERE receiver = ?1 AND state = 'pending' AND first_failed_at > ?3)"""
+  WHERE receiver = ?1 AND state = 'pending' AND first_failed_at > ?3))"""
 
 _SETTLE: Final = """
 UPDATE deliveries SET attempts = ?3, due_at = ?4,
@@ -122,10 +125,10 @@ class SqliteOutbox:
         held_since = now - milliseconds(hold)
         return _deliveries(await self._database.fetch(_DIGEST_CANDIDATES, receiver, now, held_since, json.dumps([*under_way])))
 
-    async def next_due(self, receiver: str, now: int, hold: float) -> int | None:
-        held_for = milliseconds(hold)
-        ((at,),) = await self._database.fetch(_NEXT_DUE, receiver, now, now - held_for, held_for)
-        return None if at is None else int(at)
+    async def rest(self, receiver: str, now: int, hold: float, under_way: Collection[int]) -> Rest:
+        held_for, sent = milliseconds(hold), json.dumps([*under_way])
+        ((is_empty, next_due),) = await self._database.fetch(_REST, receiver, now, now - held_for, held_for, sent)
+        return Rest(bool(is_empty), next_due)
 
     async def waiting(self, receiver: str) -> list[Waiting]:
         return [Waiting(*row) for row in await self._database.fetch(_WAITING, receiver)]
@@ -146,7 +149,7 @@ class SqliteOutbox:
 
         appended, applied = await self._log.write("settling deliveries", work)
         self._log.committed(appended)
-        self._wakeups.wake_deliverers([receiver])
+        self._wakeups.attempts_changed(receiver)
         return applied
 
     async def roll_back_clock(self, receiver: str, now: int) -> int:
