@@ -292,10 +292,11 @@ async def test_pause_that_the_api_asked_for_outlasts_its_replica(tmp_path):
     async with loopback(sends(NO_JOBS)) as api, supervised(tmp_path, api=api.url) as supervisor:
         health, now = supervisor.dependencies.health, supervisor.store.now()
         limited, down = (Failure(reason, "") for reason in (Reason.RATE_LIMITED, Reason.NETWORK))
-        health.elsewhere = {
+        held = {
             name: HeldElsewhere("b", AccountHealth(failure=failure, failing_since=now, due_at=now + 3_600_000))
             for name, failure in (("one", replace(limited, retry_after=3600.0)), ("two", down))
         }
+        health.seen_elsewhere(held)
         await supervisor.leases.have(ONE, TWO)
         await until(lambda: health.accounts["two"].known)
         await anyio.wait_all_tasks_blocked()

@@ -76,12 +76,13 @@ def test_a_daemon_without_accounts_waits_for_none():
 
 
 def test_accounts_come_and_go():
-    """Of an account that stays everything is kept, of one that is removed nothing, and a new one was not swept yet."""
+    """Of an account that stays everything is kept, of one that is removed nothing; a new one leaves the daemon ready."""
     health = Health(["one", "two"])
     health.swept("one", DOWN, NOW)
     health.swept("two", None, NOW)
     health.watch(["three", "one"])
     assert health.accounts == {"three": AccountHealth(), "one": AccountHealth(failure=DOWN, failing_since=NOW)}
+    assert health.not_ready_because() == []
     health.watch(["two"])
     assert not health.accounts["two"].known
 
@@ -107,18 +108,58 @@ def test_status_is_the_numbers_and_what_is_wrong():
     )
 
 
-def test_an_account_that_another_replica_polled_well_leaves_this_replica_ready():
-    """An account that is taken over counts as swept, unless its last sweep failed: then this process must ask for itself."""
+def test_an_account_that_another_replica_polled_well_counts_as_swept():
+    """An account that is taken over was swept by its former holder, unless that sweep failed; a ready replica stays so."""
     health = Health(["one"], replica="a")
     health.swept("one", None, NOW)
-    health.elsewhere = {
-        "two": HeldElsewhere("b", AccountHealth(swept_at=NOW - 5, failing_since=None, due_at=NOW)),
-        "three": HeldElsewhere(None, AccountHealth(swept_at=NOW, failure=DOWN, failing_since=NOW)),
-    }
+    health.seen_elsewhere(
+        {
+            "two": HeldElsewhere("b", AccountHealth(swept_at=NOW - 5, failing_since=None, due_at=NOW)),
+            "three": HeldElsewhere(None, AccountHealth(swept_at=NOW, failure=DOWN, failing_since=NOW)),
+        }
+    )
     health.watch(["one", "two", "three"])
     assert health.accounts["two"] == AccountHealth(swept_at=NOW - 5)
     assert health.accounts["three"] == AccountHealth()
-    assert health.not_ready_because() == ["account three: not swept yet"]
+    assert health.not_ready_because() == []
+
+
+def test_a_replica_without_a_lease_yet_is_not_ready():
+    """A start awaits a holder of each account, then the first sweep of those that it holds itself."""
+    health = Health(["one", "two"], replica="a")
+    health.watch([])
+    health.seen_elsewhere({"one": HeldElsewhere("a", AccountHealth(swept_at=NOW)), "two": HeldElsewhere(None, AccountHealth())})
+    unheld = [f"account {name}: no replica polls it yet" for name in ("one", "two")]
+    assert health.not_ready_because() == unheld  # the holder of "one" is an earlier life of this replica
+    health.watch(["one"])
+    assert health.not_ready_because() == ["account one: not swept yet", unheld[1]]
+    health.swept("one", DOWN, NOW)
+    assert health.not_ready_because() == unheld[1:]
+
+
+def test_a_replica_is_ready_beside_those_that_do_the_work():
+    """What others poll is not awaited, nor awaited again once it is handed over to this replica and fails there."""
+    health = Health(["one"], replica="a")
+    health.watch([])
+    health.seen_elsewhere({"one": HeldElsewhere("b", AccountHealth())})
+    assert health.not_ready_because() == []
+    health.watch(["one"])
+    assert (health.not_ready_because(), health.accounts["one"].known) == ([], False)
+
+
+def test_the_start_awaits_no_account_that_is_removed_or_must_not_be_asked():
+    """A reload may take the account away that hangs, and a pause that its API asked for may be longer than a start."""
+    limited = Failure(Reason.RATE_LIMITED, "HTTP 429", retry_after=3600.0)
+    health = Health(["one", "two", "three"], replica="a")
+    health.configured(["one", "two", "four"])
+    assert health.not_ready_because() == ["account one: not swept yet", "account two: not swept yet"]
+    health.seen_elsewhere(
+        {
+            "one": HeldElsewhere(None, AccountHealth(failure=limited, failing_since=NOW)),
+            "two": HeldElsewhere(None, AccountHealth(failure=DOWN, failing_since=NOW)),
+        }
+    )
+    assert health.not_ready_because() == ["account two: not swept yet"]
 
 
 def test_accounts_of_other_replicas_are_shown_and_leave_this_replica_ready():
@@ -126,7 +167,9 @@ def test_accounts_of_other_replicas_are_shown_and_leave_this_replica_ready():
     health = Health(["one"], replica="a")
     health.swept("one", None, NOW)
     down = AccountHealth(failure=DOWN, failing_since=NOW)
-    health.elsewhere = {"two": HeldElsewhere("b", down), "one": HeldElsewhere("b", down), "three": HeldElsewhere(None, down)}
+    health.seen_elsewhere(
+        {"two": HeldElsewhere("b", down), "one": HeldElsewhere("b", down), "three": HeldElsewhere(None, down)}
+    )
     assert [health.holder(name) for name in ("one", "two", "three", "four")] == ["a", "b", None, None]
     assert [health.of(name).failure for name in ("one", "two", "three", "four")] == [None, DOWN, DOWN, None]
     assert health.everywhere() == {"one": health.accounts["one"], "two": down, "three": down}

@@ -40,11 +40,12 @@ class ReplicaReports:
         with suppress(StorageError):
             async with self._reader() as reader:
                 replicas, leases = await reader.replicas(), await reader.leases()
-            self._health.elsewhere = {
+            elsewhere = {
                 row["name"]: HeldElsewhere(row["holder"], decode_report(row["report"]))
                 for row in leases
                 if row["kind"] == LeaseKind.ACCOUNT and row["name"] not in self._health.accounts
             }
+            self._health.seen_elsewhere(elsewhere)
             unheld = Counter(row["kind"] for row in leases if row["holder"] is None)
             self._metrics.seen(sum(replica["live"] for replica in replicas), unheld)
 

@@ -80,7 +80,7 @@ async def open_daemon(
     statistics = open_statistics(database)
     if replica is None:
         _log_affected(statistics)
-    health = Health(replica=replica)
+    health = Health((account.name for account in config.accounts), replica)
     metrics = Metrics(statistics, is_replica=replica is not None, exports_traces=config.telemetry.traces)
     traces = create_trace_export(config, metrics.traces, learned)
     liveness = Liveness(service.watchdog or HANG_AFTER)

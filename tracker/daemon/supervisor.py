@@ -92,6 +92,7 @@ class Supervisor:
         store = self.dependencies.store
         store.subscribe(map(subscription, config.receivers))
         store.archive.enable(account.name for account in config.archived_accounts())
+        self.dependencies.health.configured(account.name for account in config.accounts)
         store.leases.request(self._specs.leases())
         self._assign()
 
@@ -245,7 +246,7 @@ class Supervisor:
     def _inherited_pause(self, account: str) -> float:
         """Seconds that the API asked the replica to wait that polled the account until now."""
         held = self.dependencies.health.elsewhere.get(account)
-        if not held or held.state.due_at is None or not (held.state.failure and held.state.failure.retry_after):
+        if not held or held.state.due_at is None or not held.state.is_to_wait:
             return 0.0
         return (held.state.due_at - self.dependencies.store.now()) / 1000
 

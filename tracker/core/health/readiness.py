@@ -31,6 +31,11 @@ class AccountHealth(msgspec.Struct):
         return self.swept_at is not None or self.failure is not None
 
     @property
+    def is_to_wait(self) -> bool:
+        """Whether the last sweep failed since the API asked for no request for some time."""
+        return bool(self.failure and self.failure.retry_after)
+
+    @property
     def outage(self) -> Outage | None:
         return Outage(self.failing_since, self.failure) if self.failure and self.failing_since is not None else None
 
@@ -43,14 +48,19 @@ class HeldElsewhere(msgspec.Struct, frozen=True):
 
 
 class Health:
-    """The health of the daemon, as the loops report it. `accounts` are those that this process polls."""
+    """The health of the daemon, as the loops report it. `accounts` are those that this process polls.
+
+    A start is complete once each account of the configuration was swept here, is known to fail, or is polled by another
+    replica. Until then the daemon is not ready; an account that comes later, by a reload or from another replica, keeps it so.
+    """
 
     def __init__(self, accounts: Iterable[str] = (), replica: str | None = None) -> None:
-        """`replica` is the name of this process among those that share the database, if others may."""
+        """`accounts` are those of the configuration. `replica` is the name of this process if others may share its database."""
         self.replica = replica
         self.accounts: dict[str, AccountHealth] = {}
         self.elsewhere: Mapping[str, HeldElsewhere] = {}
-        self.watch(accounts)
+        self._start_awaits = dict.fromkeys(accounts)
+        self.watch(self._start_awaits)
         self.storage_error: str | None = None
         self.stuck: list[str] = []  # the loops that hang
         self.reload_error: str | None = None
@@ -59,9 +69,23 @@ class Health:
     def watch(self, accounts: Iterable[str]) -> None:
         """Report on these accounts from now on. The state of accounts that stay is kept, that of others is dropped.
 
-        An account that another replica has polled well until now is as good as swept: it makes no replica unready.
+        An account that another replica has polled well until now is as good as swept.
         """
         self.accounts = {name: self.accounts.get(name) or self._taken_over(name) for name in accounts}
+
+    def configured(self, accounts: Iterable[str]) -> None:
+        """The configuration has these accounts from now on: the start waits for no other one."""
+        self._await_no_more(self._start_awaits.keys() - set(accounts))
+
+    def seen_elsewhere(self, elsewhere: Mapping[str, HeldElsewhere]) -> None:
+        """These are the accounts that this process does not poll.
+
+        The start waits for none that another replica polls, and for none that its API has asked not to ask yet.
+        """
+        self.elsewhere = elsewhere
+        self._await_no_more(
+            name for name, held in elsewhere.items() if held.holder not in (None, self.replica) or held.state.is_to_wait
+        )
 
     def of(self, account: str) -> AccountHealth:
         """The state of the account, whichever replica polls it."""
@@ -90,6 +114,7 @@ class Health:
         state = self.accounts.get(account)
         if state is None:
             return
+        self._await_no_more([account])
         state.failure, state.unreadable = failure, unreadable
         if clock_ahead is not None:
             state.clock_ahead = clock_ahead
@@ -109,7 +134,7 @@ class Health:
 
     def not_ready_because(self) -> list[str]:
         """Why the daemon is not ready; empty if it is ready."""
-        return self._broken() + [f"account {name}: not swept yet" for name, state in self.accounts.items() if not state.known]
+        return self._broken() + [f"account {name}: {self._awaited(name)}" for name in self._start_awaits]
 
     def status(self, workload: Workload | None) -> str:
         """The state of the daemon in one line: the numbers, and every problem."""
@@ -131,6 +156,13 @@ class Health:
     def _taken_over(self, account: str) -> AccountHealth:
         held = self.elsewhere.get(account)
         return AccountHealth(swept_at=held.state.swept_at) if held and held.state.failure is None else AccountHealth()
+
+    def _await_no_more(self, accounts: Iterable[str]) -> None:
+        for name in accounts:
+            self._start_awaits.pop(name, None)
+
+    def _awaited(self, account: str) -> str:
+        return "not swept yet" if account in self.accounts else "no replica polls it yet"
 
     def _broken(self) -> list[str]:
         storage = [f"storage: {self.storage_error}"] if self.storage_error else []

@@ -49,7 +49,7 @@ class AccountState(msgspec.Struct, frozen=True):
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Whether the log can be written and every account was swept or is known to fail; reasons only with read access."""
+    """Whether the log can be written and the start is complete; reasons only with read access."""
 
     status: Literal["ready", "not ready"]
     reasons: list[str] | UnsetType = UNSET
