@@ -230,6 +230,30 @@ async def test_windows_are_planned_once(store, engine):
         assert [each.silence.id for each in await reader.silences()] == [later.id], "it had not begun: it comes back"
 
 
+async def test_window_that_is_put_back_while_it_is_in_force_begins_at_once(store, engine):
+    """It is another silence, which reports only what it has kept itself; one that a person lifted stays over."""
+    now = store.now()
+    window = msgspec.structs.replace(silence(store, Scope(events=("batch.*",))), window="nights")
+    for job in ("one", "two"):
+        await store.silences.plan([window], now, only=True)
+        assert [event.type for event in await store.silences.advance(now)] == ["silence.started"]
+        await ended(store, job)
+        assert [event.type for event in await store.silences.plan([], now, only=True)] == ["silence.ended"]
+        now += 1
+    for _ in range(2):
+        await store.silences.plan([window], now, only=True)
+    async with engine.reader() as reader:
+        (found,) = await reader.silences()
+        kept = await reader.silences(ended=10)
+    assert (found.silence.starts_at, found.silence.ends_at) == (window.starts_at, window.ends_at)
+    assert len({each.silence.id for each in kept}) == 3
+    assert sum(data["missed"] for data in await over(engine)) == 4
+    await store.silences.lift(found.silence.id, now)
+    await store.silences.plan([window], now, only=True)
+    async with engine.reader() as reader:
+        assert await reader.silences() == []
+
+
 async def test_window_that_kept_something_ends_with_its_digest(store, engine):
     """One that is no longer planned, and had kept something before its beginning was logged, says so as others do."""
     now = store.now()

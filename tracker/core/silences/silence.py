@@ -1,6 +1,8 @@
 """Owns the Silence: what is not delivered from one moment to another, who asked for it, and how it is asked for."""
 
 from collections.abc import Iterable
+from hashlib import blake2b
+from math import inf
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -76,7 +78,7 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
     """What matches `scope` is not delivered from `starts_at` until `ends_at` (Unix milliseconds), unless it ends earlier.
 
     `window` is the maintenance window of the configuration that it belongs to. `started_at` and `ended_at` are when its start
-    and its end were logged; None before.
+    and its end were logged; None before. `unplanned`: it ended since the configuration had its window no more.
     """
 
     id: str
@@ -89,6 +91,12 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
     window: str | None = None
     started_at: int | None = None
     ended_at: int | None = None
+    unplanned: bool = False
+
+    @property
+    def planned_id(self) -> str:
+        """What all silences of one window at one time have in common."""
+        return silence_id(self.window, self.scope, self.starts_at, self.ends_at)
 
     def is_active(self, now: int) -> bool:
         """Whether it silences at `now`: one that has begun goes on, also where the clock is set back before its start."""
@@ -154,5 +162,27 @@ def silence_id(*parts: object) -> str:
 
 def unplanned_windows(silences: Iterable[Silence], windows: Iterable[Silence]) -> list[Silence]:
     """Those of `silences` that belong to a maintenance window, and are none of `windows`."""
-    planned = {each.id for each in windows}
-    return [each for each in silences if each.window is not None and each.id not in planned]
+    planned = {each.planned_id for each in windows}
+    return [each for each in silences if each.window is not None and each.planned_id not in planned]
+
+
+def windows_to_add(windows: Iterable[Silence], kept: Iterable[Silence]) -> list[Silence]:
+    """Those of `windows` that are not among `kept`, the silences that the store has.
+
+    One that ended since the configuration lacked its window for a while begins once more, as another silence: what the first
+    one has kept was reported at its end. One that was lifted stays over.
+    """
+    last = {each.planned_id: each for each in sorted(kept, key=_ended_last)}
+    return [silence for window in windows for silence in _to_add(window, last.get(window.planned_id))]
+
+
+def _ended_last(silence: Silence) -> float:
+    return inf if silence.ended_at is None else silence.ended_at
+
+
+def _to_add(window: Silence, last: Silence | None) -> list[Silence]:
+    if last is None:
+        return [window]
+    if last.ended_at is None or not last.unplanned:
+        return []
+    return [msgspec.structs.replace(window, id=silence_id(window.id, last.ended_at))]

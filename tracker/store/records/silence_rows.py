@@ -30,7 +30,11 @@ class Advanced(NamedTuple):
 
 
 def silence_row(silence: Silence) -> SilenceRow:
-    return silence.id, silence.starts_at, silence.ends_at, msgspec.json.encode(silence).decode()
+    return silence.id, silence.starts_at, silence.ends_at, encode_silence(silence)
+
+
+def encode_silence(silence: Silence) -> str:
+    return msgspec.json.encode(silence).decode()
 
 
 def decode_silences(rows: Iterable[tuple[str, int | None, int | None]]) -> tuple[Silence, ...]:

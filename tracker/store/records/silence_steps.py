@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from tracker.core.silences.silence import Silence
 from tracker.core.silences.silence_events import Missed, ended_event, is_worth_logging, started_event
 from tracker.store.records.log_rows import LogEntry
@@ -16,9 +18,9 @@ class SilenceSteps(NamedTuple):
 
 
 class SilenceEnd(NamedTuple):
-    """How a silence ends: whether it stays in the table, how many deliveries it has kept, and the event of its end, if any."""
+    """How a silence ends: as what it stays in the table, how many deliveries it has kept, and the event of its end, if any."""
 
-    stays: bool
+    silence: Silence | None
     silenced: int
     entries: list[LogEntry]
 
@@ -46,4 +48,5 @@ def silence_end(silence: Silence, missed: Missed, now: int, *, is_unplanned: boo
     """
     is_logged = is_worth_logging(silence, missed)
     entries = [LogEntry(ended_event(silence, missed, now), None, also=missed.receivers)] if is_logged else []
-    return SilenceEnd(is_logged or not is_unplanned, sum(missed.receivers.values()), entries)
+    stays = replace(silence, unplanned=is_unplanned) if is_logged or not is_unplanned else None
+    return SilenceEnd(stays, sum(missed.receivers.values()), entries)

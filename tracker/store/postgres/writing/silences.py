@@ -10,11 +10,10 @@ import asyncpg
 
 from tracker.core.events.event import Event
 from tracker.core.ports.silences import SilencedObserver
-from tracker.core.silences.silence import MOST_OPEN, Silence, unplanned_windows
+from tracker.core.silences.silence import MOST_OPEN, Silence, unplanned_windows, windows_to_add
 from tracker.store.postgres.database.writer_connection import Database
 from tracker.store.postgres.writing.event_log import EventLog
 from tracker.store.postgres.writing.silences_table import (
-    are_kept,
     delete_silence,
     insert_silences,
     open_silence,
@@ -24,6 +23,7 @@ from tracker.store.postgres.writing.silences_table import (
     set_ended,
     set_started,
     silence_pending,
+    silences_until,
 )
 from tracker.store.records.log_rows import LogEntry
 from tracker.store.records.silence_rows import Advanced
@@ -54,11 +54,16 @@ class PostgresSilences:
         def removed(silences: Iterable[Silence]) -> list[Silence]:
             return unplanned_windows(silences, windows) if only else []
 
+        async def lacking(connection: asyncpg.Connection) -> list[Silence]:
+            return windows_to_add(
+                windows, await silences_until(connection, min((each.ends_at for each in windows), default=now))
+            )
+
         async def is_done(connection: asyncpg.Connection) -> bool:
-            return await are_kept(connection, windows) and not removed(await open_silences(connection))
+            return not await lacking(connection) and not removed(await open_silences(connection))
 
         async def work(connection: asyncpg.Connection) -> Advanced:
-            await insert_silences(connection, windows)
+            await insert_silences(connection, await lacking(connection))
             return await self._advance(connection, [], now, unplanned=removed(await open_silences(connection)))
 
         if await self._database.read("reading silences", is_done):
@@ -120,8 +125,8 @@ class PostgresSilences:
 
 async def _end(connection: asyncpg.Connection, silence: Silence, now: int, *, is_unplanned: bool) -> list[LogEntry]:
     end = silence_end(silence, await read_missed(connection, silence), now, is_unplanned=is_unplanned)
-    if end.stays:
-        await set_ended(connection, silence, now, end.silenced)
+    if end.silence:
+        await set_ended(connection, end.silence, now, end.silenced)
     else:
         await delete_silence(connection, silence)
     return end.entries

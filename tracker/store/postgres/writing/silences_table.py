@@ -12,18 +12,25 @@ from tracker.core.silences.silence_events import MOST_EVENTS, Missed
 from tracker.core.silences.silencing import silences_event, types_silenced
 from tracker.store.postgres.database.text_escape import decode_text, encode_text
 from tracker.store.postgres.writing.receivers_table import lock_receiver
-from tracker.store.records.silence_rows import COLUMNS, decode_events, decode_silences, events_to_read, silence_row
+from tracker.store.records.silence_rows import (
+    COLUMNS,
+    decode_events,
+    decode_silences,
+    encode_silence,
+    events_to_read,
+    silence_row,
+)
 from tracker.store.records.stored_events import STORED_EVENT
 
 _OPEN: Final = f"SELECT {COLUMNS} FROM silences WHERE ended_at IS NULL ORDER BY starts_at, id"  # noqa: S608 - of constants
 _ONE: Final = f"SELECT {COLUMNS} FROM silences WHERE id = $1 AND ended_at IS NULL"  # noqa: S608 - of constants
 
-_COUNT: Final = "SELECT count(*) FROM silences WHERE id = ANY ($1::text[])"
+_UNTIL: Final = f"SELECT {COLUMNS} FROM silences WHERE ends_at >= $1"  # noqa: S608 - of constants
 
 _INSERT: Final = "INSERT INTO silences (id, starts_at, ends_at, data) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
 _DELETE: Final = "DELETE FROM silences WHERE id = $1"
 _START: Final = "UPDATE silences SET started_at = $2 WHERE id = $1 AND started_at IS NULL AND ended_at IS NULL"
-_END: Final = "UPDATE silences SET ended_at = $2, silenced = $3 WHERE id = $1 AND ended_at IS NULL"
+_END: Final = "UPDATE silences SET ended_at = $2, silenced = $3, data = $4 WHERE id = $1 AND ended_at IS NULL"
 _CHANGED: Final = "UPDATE log_head SET silences = silences + 1"
 
 _PENDING: Final = """
@@ -67,9 +74,9 @@ async def open_silences(connection: asyncpg.Connection) -> tuple[Silence, ...]:
     return decode_silences(await connection.fetch(_OPEN))
 
 
-async def are_kept(connection: asyncpg.Connection, silences: Collection[Silence]) -> bool:
-    """Whether each of them is there, open or over."""
-    return bool(await connection.fetchval(_COUNT, [each.id for each in silences]) == len(silences))
+async def silences_until(connection: asyncpg.Connection, ends_at: int) -> tuple[Silence, ...]:
+    """The silences, open or over, that were to end at `ends_at` (Unix milliseconds) or later."""
+    return decode_silences(await connection.fetch(_UNTIL, ends_at))
 
 
 async def open_silence(connection: asyncpg.Connection, silence_id: str) -> Silence | None:
@@ -90,7 +97,7 @@ async def delete_silence(connection: asyncpg.Connection, silence: Silence) -> No
 
 
 async def set_ended(connection: asyncpg.Connection, silence: Silence, now: int, silenced: int) -> None:
-    await connection.execute(_END, silence.id, now, silenced)
+    await connection.execute(_END, silence.id, now, silenced, encode_silence(silence))
 
 
 async def set_changed(connection: asyncpg.Connection) -> None:

@@ -6,14 +6,13 @@ from collections.abc import Collection, Iterable, Sequence
 
 from tracker.core.events.event import Event
 from tracker.core.ports.silences import SilencedObserver
-from tracker.core.silences.silence import MOST_OPEN, Silence, unplanned_windows
+from tracker.core.silences.silence import MOST_OPEN, Silence, unplanned_windows, windows_to_add
 from tracker.store.records.log_rows import LogEntry
 from tracker.store.records.silence_rows import Advanced
 from tracker.store.records.silence_steps import silence_end, silence_steps, start_entry
 from tracker.store.sqlite.database.writer_connection import Database
 from tracker.store.sqlite.writing.event_log import EventLog
 from tracker.store.sqlite.writing.silences_table import (
-    are_kept,
     delete_silence,
     insert_silences,
     open_silence,
@@ -22,6 +21,7 @@ from tracker.store.sqlite.writing.silences_table import (
     set_ended,
     set_started,
     silence_pending,
+    silences_until,
 )
 
 
@@ -49,11 +49,14 @@ class SqliteSilences:
         def removed(connection: sqlite3.Connection) -> list[Silence]:
             return unplanned_windows(open_silences(connection), windows) if only else []
 
+        def lacking(connection: sqlite3.Connection) -> list[Silence]:
+            return windows_to_add(windows, silences_until(connection, min((each.ends_at for each in windows), default=now)))
+
         def is_done(connection: sqlite3.Connection) -> bool:
-            return are_kept(connection, windows) and not removed(connection)
+            return not lacking(connection) and not removed(connection)
 
         def work(connection: sqlite3.Connection) -> Advanced:
-            insert_silences(connection, windows)
+            insert_silences(connection, lacking(connection))
             return self._advance(connection, [], now, unplanned=removed(connection))
 
         if await self._database.read("reading silences", is_done):
@@ -106,8 +109,8 @@ class SqliteSilences:
 
 def _end(connection: sqlite3.Connection, silence: Silence, now: int, *, is_unplanned: bool) -> list[LogEntry]:
     end = silence_end(silence, read_missed(connection, silence), now, is_unplanned=is_unplanned)
-    if end.stays:
-        set_ended(connection, silence, now, end.silenced)
+    if end.silence:
+        set_ended(connection, end.silence, now, end.silenced)
     else:
         delete_silence(connection, silence)
     return end.entries

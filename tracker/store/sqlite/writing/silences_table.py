@@ -10,18 +10,25 @@ from tracker.core.events.event import Event
 from tracker.core.silences.silence import Silence
 from tracker.core.silences.silence_events import MOST_EVENTS, Missed
 from tracker.core.silences.silencing import silences_event, types_silenced
-from tracker.store.records.silence_rows import COLUMNS, decode_events, decode_silences, events_to_read, silence_row
+from tracker.store.records.silence_rows import (
+    COLUMNS,
+    decode_events,
+    decode_silences,
+    encode_silence,
+    events_to_read,
+    silence_row,
+)
 from tracker.store.records.stored_events import STORED_EVENT
 
 _OPEN: Final = f"SELECT {COLUMNS} FROM silences INDEXED BY silences_open WHERE ended_at IS NULL"  # noqa: S608 - of constants
 _ONE: Final = f"SELECT {COLUMNS} FROM silences WHERE id = ? AND ended_at IS NULL"  # noqa: S608 - of constants
 
-_COUNT: Final = "SELECT count(*) FROM silences WHERE id IN (SELECT value FROM json_each(?))"
+_UNTIL: Final = f"SELECT {COLUMNS} FROM silences WHERE ends_at >= ?"  # noqa: S608 - of constants
 
 _INSERT: Final = "INSERT INTO silences (id, starts_at, ends_at, data) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _DELETE: Final = "DELETE FROM silences WHERE id = ?"
 _START: Final = "UPDATE silences SET started_at = ?2 WHERE id = ?1 AND started_at IS NULL AND ended_at IS NULL"
-_END: Final = "UPDATE silences SET ended_at = ?2, silenced = ?3 WHERE id = ?1 AND ended_at IS NULL"
+_END: Final = "UPDATE silences SET ended_at = ?2, silenced = ?3, data = ?4 WHERE id = ?1 AND ended_at IS NULL"
 
 _PENDING: Final = f"""
 SELECT {STORED_EVENT} FROM deliveries AS d INDEXED BY deliveries_due CROSS JOIN events AS e ON e.seq = d.seq
@@ -44,10 +51,9 @@ def open_silences(connection: sqlite3.Connection) -> tuple[Silence, ...]:
     return decode_silences(connection.execute(_OPEN))
 
 
-def are_kept(connection: sqlite3.Connection, silences: Collection[Silence]) -> bool:
-    """Whether each of them is there, open or over."""
-    ((number,),) = connection.execute(_COUNT, (json.dumps([each.id for each in silences]),))
-    return bool(number == len(silences))
+def silences_until(connection: sqlite3.Connection, ends_at: int) -> tuple[Silence, ...]:
+    """The silences, open or over, that were to end at `ends_at` (Unix milliseconds) or later."""
+    return decode_silences(connection.execute(_UNTIL, (ends_at,)))
 
 
 def open_silence(connection: sqlite3.Connection, silence_id: str) -> Silence | None:
@@ -68,7 +74,7 @@ def delete_silence(connection: sqlite3.Connection, silence: Silence) -> None:
 
 
 def set_ended(connection: sqlite3.Connection, silence: Silence, now: int, silenced: int) -> None:
-    connection.execute(_END, (silence.id, now, silenced))
+    connection.execute(_END, (silence.id, now, silenced, encode_silence(silence)))
 
 
 def silence_pending(
