@@ -1,5 +1,7 @@
 """Silences over the API and the page: making one, listing them, and ending one."""
 
+from html import unescape
+
 import pytest
 from job_changes import seen
 from web_application import RECEIVERS, RIGHT, served_application
@@ -95,14 +97,30 @@ async def test_page_silences_and_ends(app):
     assert "Nothing is silenced" in page
 
 
+LONG = "x" * 501
+
+
 @pytest.mark.parametrize(
-    ("fields", "status"),
-    [({"for": "60"}, 422), ({"reason": "r"}, 409), ({"reason": "r", "for": "60", "metadata": "team"}, 422)],
+    ("fields", "mistake"),
+    [
+        ({"reason": " "}, "reason: found nothing, expected a text of 1 to 500 characters"),
+        ({"reason": LONG}, "reason: found 501 characters, expected a text of 1 to 500 characters"),
+        ({"for": ""}, "for: found nothing, expected a number of seconds, more than 0 and at most 31622400 (366 days)"),
+        ({"for": "-1"}, "for: found '-1', expected a number of seconds"),
+        ({"for": "soon"}, "for: found 'soon', expected a number of seconds"),
+        ({"account": LONG}, "account: found 501 characters, expected a glob of at most 256 characters"),
+        ({"model": LONG}, "model: found 501 characters, expected a glob of at most 256 characters"),
+        ({"event": LONG}, "event: found 501 characters, expected a glob of at most 256 characters"),
+        ({"receiver": LONG}, "receiver: found 501 characters, expected a glob of at most 256 characters"),
+        ({"metadata": f"team={LONG}"}, "metadata: found 506 characters, expected a glob of at most 256 characters"),
+        ({"metadata": "team"}, "metadata: found 'team', expected such as team=research"),
+    ],
 )
-async def test_form_that_says_too_little_is_refused(app, fields, status):
-    """A form without a reason, a length or a value of metadata makes nothing."""
+async def test_mistake_in_the_form_is_a_sentence_about_its_field(app, fields, mistake):
+    """A form that says too little or too much makes nothing; the answer names the field as the form does."""
     await login(app)
-    assert (await app.post("/silences", data=fields, headers=LOGGED_IN)).status_code == status
+    answer = await app.post("/silences", data={"reason": "r", "for": "60"} | fields, headers=LOGGED_IN)
+    assert (answer.status_code, mistake in unescape(answer.text)) == (422, True)
     assert (await app.get("/api/silences", headers=RIGHT)).json()["data"] == []
 
 

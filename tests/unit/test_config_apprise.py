@@ -87,6 +87,14 @@ def test_parameters_that_break_a_promise_are_refused(tmp_path, parameter, reason
     assert mistakes(tmp_path, f"json://example.com/{CANARY}?{parameter}") == [NOT_ALLOWED.format(reason)]
 
 
+@pytest.mark.parametrize("port", [99_999, 65_536, 0, -1])
+def test_port_that_is_none_is_a_mistake(tmp_path, port):
+    """Apprise takes any number for a port, and every attempt would fail; the highest one that there is does."""
+    (found,) = mistakes(tmp_path, f"gotify://{CANARY}.example.com:{port}/{CANARY}")
+    assert found == "receivers[0].url: found a URL (not shown) whose port is none, expected a port from 1 to 65535"
+    assert receiver(tmp_path, f"gotify://example.com:65535/{CANARY}").service == "Gotify"
+
+
 def test_template_that_is_a_file_is_refused(tmp_path):
     """Apprise reads no file, and loads none from elsewhere."""
     (found,) = mistakes(tmp_path, f"discord://123456789/{CANARY}?template=/etc/hostname")

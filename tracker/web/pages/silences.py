@@ -1,5 +1,6 @@
 """Owns the page `/silences`: what is silenced and until when, what was, and the form that silences something."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from tracker.core.events.event_type_table import EVENT_TYPES, TYPES
 from tracker.core.events.summary import format_duration
 from tracker.core.ports.reader import Reader
 from tracker.core.silences.shown_silence import ShownSilence, shown_silence
-from tracker.core.silences.silence import SilenceRequest
+from tracker.core.silences.silence import LONGEST, SilenceRequest
 from tracker.web.api.silences import add_silence, end_silence
 from tracker.web.daemon_interface import Daemon
 from tracker.web.endpoints.problem_details import Refusal
@@ -27,6 +28,20 @@ _DURATIONS: Final = (900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 172_800, 604
 """Seconds that the form offers; the command and the API take any."""
 
 _CHOSEN: Final = 3600
+
+_PLACE: Final = re.compile(r"`\$\.(?:scope\.)?(\w+)")
+"""Where msgspec found what it refuses."""
+
+_FIELDS: Final[Mapping[str, str]] = {"seconds": "for", "events": "event", "receivers": "receiver"}
+"""The fields of the form whose names are not those of the request."""
+
+_EXPECTED: Final[Mapping[str, str]] = {
+    "reason": "a text of 1 to 500 characters",
+    "for": f"a number of seconds, more than 0 and at most {LONGEST} (366 days)",
+}
+
+_MOST_SHOWN: Final = 100
+"""Characters."""
 
 _LABELS: Final[Mapping[str, StatusLabel]] = {
     "active": StatusLabel("cancelling", "silent", "warn"),
@@ -83,11 +98,25 @@ def _request(fields: Mapping[str, str]) -> SilenceRequest:
         if not (key and sign and glob):
             raise Refusal(422, f"metadata: found {given['metadata']!r}, expected such as team=research")
         scope["metadata"] = {key: glob}
-    asked = {"scope": scope | {"webhooks": "webhooks" in given}, "reason": given.get("reason", ""), "seconds": given.get("for")}
+    asked = {
+        "scope": scope | {"webhooks": "webhooks" in given},
+        "reason": given.get("reason", ""),
+        "seconds": given.get("for", 0),
+    }
     try:
         return msgspec.convert(asked, SilenceRequest, strict=False)
     except msgspec.ValidationError as error:
-        raise Refusal(422, str(error)) from None
+        raise Refusal(422, _mistake(str(error), given)) from None
+
+
+def _mistake(error: str, given: Mapping[str, str]) -> str:
+    """The sentence for a field of the form that msgspec refuses with `error`."""
+    found = _PLACE.search(error)
+    place = found[1] if found else "reason"
+    name = _FIELDS.get(place, place)
+    value = given.get(name, "")
+    shown = "nothing" if not value else repr(value) if len(value) <= _MOST_SHOWN else f"{len(value)} characters"
+    return f"{name}: found {shown}, expected {_EXPECTED.get(name, 'a glob of at most 256 characters')}"
 
 
 def _rows(silences: Iterable[ShownSilence]) -> Sequence[dict[str, Any]]:

@@ -16,6 +16,7 @@ EXTRA: Final = "needs the extra apprise: pip install 'batch-tracker[apprise]'"
 EXPECTED: Final = 'expected the URL of one of Apprise\'s services, such as "gotifys://{host}/{token}", or a reference to one'
 
 _MAX_LENGTH: Final = 8192
+_HIGHEST_PORT: Final = 65_535
 _SHORTEST_PART: Final = 5
 """Characters; a shorter part of a URL is no secret."""
 
@@ -39,6 +40,8 @@ def checked_service(url: str) -> Service:
         raise InvalidValue(f"found the URL of a service (not shown), which {EXTRA}") from None
     if service is None:
         raise InvalidValue(_refusal(_schema(url)))
+    if service.port is not None and not 0 < service.port <= _HIGHEST_PORT:
+        raise InvalidValue(f"found a URL (not shown) whose port is none, expected a port from 1 to {_HIGHEST_PORT}")
     for parameter, is_found in _NOT_ALLOWED.items():
         if is_found(service):
             raise InvalidValue(f"found a URL (not shown) with the parameter {parameter}; expected it without")
