@@ -1,7 +1,6 @@
 """Owns the Silence: what is not delivered from one moment to another, who asked for it, and how it is asked for."""
 
 from collections.abc import Iterable
-from hashlib import blake2b
 from math import inf
 from typing import Annotated, Final, Literal
 
