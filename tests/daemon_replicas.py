@@ -24,7 +24,14 @@ def configuration(url: str, folder: Path, *, accounts: Sequence[str], api: str, 
         storage=Storage(None, url=Secret(url), replica="a", state_directory=folder),
         http=Http(listen=(Listen(port=0),), token=Secret(TOKEN)),
         accounts=tuple(
-            Account(name=name, api_key=Secret("key"), base_url=api, poll_interval=0.2, requests_per_second=1000.0)
+            Account(
+                name=name,
+                api_key=Secret("key"),
+                base_url=api,
+                poll_interval=0.2,
+                requests_per_second=1000.0,
+                progress_every=0.0,
+            )
             for name in accounts
         ),
         receivers=tuple(

@@ -58,10 +58,10 @@ def worlds(number):
     )
 
 
-def live_through(steps, overlap, monkeypatch, database, api=MovingApi):
-    """Live through the steps; `api` makes the API from its clock (Unix seconds)."""
+def live_through(steps, overlap, monkeypatch, database, api=MovingApi, **options):
+    """Live through the steps; `api` makes the API from its clock (Unix seconds), `options` are the poller's."""
     monkeypatch.setattr("tracker.polling.poller.FREE_OVERLAP", overlap)
-    anyio.run(Trial(database, api).run, steps, backend="asyncio")
+    anyio.run(Trial(database, api, options).run, steps, backend="asyncio")
 
 
 class Killed(BaseException):
@@ -69,8 +69,9 @@ class Killed(BaseException):
 
 
 class Trial:
-    def __init__(self, path, api):
+    def __init__(self, path, api, options):
         self.path = path
+        self.options = options
         self.api = api(BEGIN)
         self.created = 0
 
@@ -89,7 +90,7 @@ class Trial:
 
     def _poller(self, store):
         provider = RetryingProvider(self.api, lambda: 0.5, RetryPolicy(attempts=2, first=0.0))
-        return Poller("default", provider, store, backfill=7 * DAY, now=lambda: self.api.clock * 1000)
+        return Poller("default", provider, store, backfill=7 * DAY, now=lambda: self.api.clock * 1000, **self.options)
 
     async def wait(self, seconds):
         self.api.clock += seconds

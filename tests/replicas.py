@@ -29,7 +29,7 @@ from tracker.simulator.random_job_plans import Population
 from tracker.simulator.workspace import Workspace
 
 REPLICA = "x-replica"
-ACCOUNT = {"poll_interval": "200ms", "requests_per_second": 50, "request_timeout": "1s"}
+ACCOUNT = {"poll_interval": "200ms", "requests_per_second": 50, "request_timeout": "1s", "progress_every": "0s"}
 PATIENCE = 120
 """Seconds; ends a hang, and says nothing of how soon anything has to be."""
 RECEIVER = {"retry": ["100ms"] * 60, "hold": "forever", "timeout": "20s"}

@@ -59,7 +59,8 @@ class Installation:
         """`postgres_url`: the database is there, not in the folder."""
         self.database: DatabaseAddress = folder / "tracker.db"
         self.config = folder / "tracker.toml"
-        settings = {"base_url": api, "poll_interval": "200ms", "requests_per_second": 50, "request_timeout": "1s"} | account
+        settings = {"base_url": api, "poll_interval": "200ms", "requests_per_second": 50, "request_timeout": "1s"}
+        settings |= {"progress_every": "0s"} | account
         self.environment = {"MISTRAL_API_KEY": "canary-key-3141", "SSL_CERT_FILE": os.environ["SSL_CERT_FILE"]}
         self.under: list[str] = []  # what starts the daemon, such as strace
         storage = f'path = "{self.database}"'

@@ -133,7 +133,7 @@ async def _installation(stack: AsyncExitStack, folder: Path) -> Installation:
     installation.environment |= {"TOKEN": TOKEN, "OTHER_KEY": "revoked", "SECRET": SECRET}
     text = installation.config.read_text().replace("[[accounts]]", 'token = { env = "TOKEN" }\n[[accounts]]', 1)
     text += 'webhook_secret = { env = "SECRET" }\n[[accounts]]\nname = "locked"\napi_key = { env = "OTHER_KEY" }\n'
-    text += f'base_url = "{simulator.url}"\npoll_interval = "1s"\n'
+    text += f'base_url = "{simulator.url}"\npoll_interval = "1s"\nprogress_every = "0s"\n'
     for name, app in RECEIVERS.items():
         receiver = await stack.enter_async_context(open_server(app, "127.0.0.1", 0))
         text += f'[[receivers]]\nname = "{name}"\nkind = "webhook"\nurl = "{receiver.url}"\nsecret = {{ env = "SECRET" }}\n'

@@ -1,7 +1,7 @@
 """Random worlds, faults, shifting pages and restarts at any point, against a model of what must have been logged."""
 
 import pytest
-from moving_api import CursorApi, FullPagesApi, SinglePageApi, UnorderedApi
+from moving_api import CursorApi, FullPagesApi, MovingApi, SinglePageApi, UnorderedApi
 from poller_trial import live_through, worlds
 
 
@@ -11,6 +11,7 @@ def new_path(tmp_path_factory):
     return lambda: tmp_path_factory.mktemp("world") / "tracker.db"
 
 
+PROGRESS = pytest.mark.parametrize("api", [MovingApi, CursorApi])
 OTHER_VENDORS = pytest.mark.parametrize("api", [FullPagesApi, CursorApi, UnorderedApi, SinglePageApi])
 
 
@@ -42,3 +43,19 @@ def test_every_change_is_logged_once_whatever_the_list_is_like(api, steps, overl
 def test_every_change_is_logged_once_whatever_the_list_is_like_in_many_worlds(api, steps, overlap, monkeypatch, new_path):
     """The same, in ten times as many worlds."""
     live_through(steps, overlap, monkeypatch, new_path(), api)
+
+
+@PROGRESS
+@worlds(10)
+def test_progress_that_is_logged_now_and_then_breaks_no_link(api, steps, overlap, monkeypatch, new_database):
+    """The same where most progress waits for its turn: through kills, restarts and lies the log ends as the truth."""
+    live_through(steps, overlap, monkeypatch, new_database(), api, progress_every=300.0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@PROGRESS
+@worlds(100)
+def test_progress_that_is_logged_now_and_then_breaks_no_link_in_many_worlds(api, steps, overlap, monkeypatch, new_path):
+    """The same, in ten times as many worlds."""
+    live_through(steps, overlap, monkeypatch, new_path(), api, progress_every=300.0)

@@ -7,6 +7,7 @@ from job_changes import CHECKPOINT, seen
 from test_sqlite_active_jobs_cache import ACCOUNTS, Trial
 
 from tracker.core.errors.storage_error import StorageError
+from tracker.core.events.event import parse_iso
 from tracker.core.events.job_diff import Known
 from tracker.core.jobs.job_reading import parse_job
 from tracker.store.postgres.writing.store import open_postgres_store
@@ -36,8 +37,8 @@ class PostgresTrial(Trial):
 
 
 async def in_the_table(store, account):
-    rows = await store.database.fetch("SELECT id, data FROM jobs WHERE account = $1 AND active", account)
-    return {id_: Known(parse_job(data.encode())) for id_, data in rows}
+    rows = await store.database.fetch("SELECT id, data, observed_at FROM jobs WHERE account = $1 AND active", account)
+    return {id_: Known(parse_job(data.encode()), logged_at=parse_iso(at)) for id_, data, at in rows}
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 4))])

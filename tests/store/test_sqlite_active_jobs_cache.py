@@ -10,6 +10,7 @@ import pytest
 from job_changes import CHECKPOINT, SINCE, gone, moved, seen, with_the_id_of
 
 from tracker.core.errors.storage_error import StorageError
+from tracker.core.events.event import parse_iso
 from tracker.core.events.job_diff import Known
 from tracker.core.jobs.interning import MOST, Interning
 from tracker.core.jobs.job_reading import parse_job, read_job
@@ -36,8 +37,8 @@ async def store(path):
 def in_the_table(path, account):
     """The active jobs as another connection finds them."""
     with closing(sqlite3.connect(path)) as connection:
-        rows = connection.execute("SELECT id, data FROM jobs WHERE account = ? AND active", (account,)).fetchall()
-    return {id_: Known(parse_job(data.encode())) for id_, data in rows}
+        rows = connection.execute("SELECT id, data, observed_at FROM jobs WHERE account = ? AND active", (account,)).fetchall()
+    return {id_: Known(parse_job(data.encode()), logged_at=parse_iso(at)) for id_, data, at in rows}
 
 
 async def statements(store):

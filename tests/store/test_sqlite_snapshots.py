@@ -74,7 +74,7 @@ INSERT INTO attempts SELECT 'pipeline', seq, 1, 5, 7, 'server', 500, 'bad', '', 
 INSERT INTO receivers (name, failures, since, quiet_until, reason, detail, disabled)
   VALUES ('pipeline', 1, 5, 9, 'server', 'bad', 0);
 UPDATE jobs SET status = 'SUCCESS', active = 0, data = replace(data, '"RUNNING"', '"SUCCESS"');
-INSERT INTO jobs SELECT 'three', id, 'CANCELLED', 0, 0, created_at, first_seen_at, observed_at, seq, data, NULL
+INSERT INTO jobs SELECT 'three', id, 'CANCELLED', 0, 0, created_at, first_seen_at, observed_at, seq, data, NULL, NULL, NULL
   FROM jobs WHERE account = 'one';
 INSERT INTO results SELECT account, job, 'archived', 7, NULL, '{"digest": null}' FROM archive_tasks;
 DELETE FROM archive_tasks;

@@ -54,8 +54,8 @@ async def test_active_is_what_has_not_ended(store, status, is_active):
     """A job is active by its status, whether or not the status is known, and known either way."""
     job = a_job(status=status)
     await store.record("default", [seen(status=status)])
-    assert await store.active_jobs("default") == ({"job-1": Known(job)} if is_active else {})
-    assert await store.known_jobs("default", ["job-1"]) == {"job-1": Known(job)}
+    assert await store.active_jobs("default") == ({"job-1": Known(job, logged_at=SINCE)} if is_active else {})
+    assert await store.known_jobs("default", ["job-1"]) == {"job-1": Known(job, logged_at=SINCE)}
 
 
 async def test_deleted_jobs_are_found_again_for_a_while(engine):
@@ -93,7 +93,7 @@ async def test_a_deleted_job_is_known_and_not_active(store):
     await store.record("default", [change])
     await store.record("default", [gone(change)])
     assert await store.active_jobs("default") == {}
-    assert await store.known_jobs("default", ["job-1"]) == {"job-1": Known(change.known.job, deleted=True)}
+    assert await store.known_jobs("default", ["job-1"]) == {"job-1": gone(change).known}
 
 
 async def test_jobs_are_those_of_the_account(store):
@@ -135,7 +135,7 @@ async def test_every_property_comes_back(store):
     )
     change = msgspec.structs.replace(seen(), known=Known(job))
     await store.record("default", [change])
-    assert (await store.active_jobs("default"))["job-1"] == Known(job)
+    assert (await store.active_jobs("default"))["job-1"] == Known(job, logged_at=SINCE)
 
 
 async def test_counting_by_creation(store):

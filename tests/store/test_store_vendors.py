@@ -19,7 +19,7 @@ async def test_vendors_object_is_kept_as_it_came(engine):
     async with engine.store() as store:
         await store.record("default", [seen("batch_1", status="RUNNING", extra=EXTRA), seen("other")])
     async with engine.store() as store:
-        known = Known(a_job("batch_1", status="RUNNING", extra=EXTRA))
+        known = Known(a_job("batch_1", status="RUNNING", extra=EXTRA), logged_at=SINCE)
         assert (await store.known_jobs("default", ["batch_1"]))["batch_1"] == known
         assert (await store.active_jobs("default"))["batch_1"] == known
     jobs = await engine.jobs()

@@ -96,6 +96,11 @@ class Sweeps:
         """What the last sweep left to the next, but for the jobs that it has shown."""
         return msgspec.structs.replace(self.memory, witnesses=frozenset(), strangers=frozenset())
 
+    def state(self, id_):
+        """What is known of a job, but for when it was logged."""
+        known = self.known[id_]
+        return Known(known.job, known.deleted)
+
     def record(self, changes):
         for change in changes:
             self.known[change.known.job.id] = change.known

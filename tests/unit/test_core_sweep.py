@@ -29,9 +29,9 @@ def test_what_lies_behind_is_believed_once_it_is_confirmed(changed, type_):
     """A stale answer is dropped and counted; said again 5 s later or more it is the truth, logged once and not counted."""
     sweeps = Sweeps(job())
     assert (sweeps([job(**changed)]), sweeps.stale) == ([], 1)
-    assert sweeps.known[ID] == Known(job())
+    assert sweeps.state(ID) == Known(job())
     assert (sweeps([job(**changed)]), sweeps.stale) == ([type_], 0)
-    assert sweeps.known[ID] == Known(job(**changed))
+    assert sweeps.state(ID) == Known(job(**changed))
     assert (sweeps([job(**changed)]), sweeps.stale, sweeps.doubts) == ([], 0, EMPTY_MEMORY)
 
 
@@ -59,7 +59,7 @@ def test_a_job_that_moves_is_followed(changed, type_):
     sweeps = Sweeps(job(status="CANCELLATION_REQUESTED" if "status" in changed else "RUNNING"))
     assert sweeps([job(completed_requests=901, **changed)]) == []
     assert type_ in sweeps([job(completed_requests=902, **changed)])
-    assert sweeps.known[ID] == Known(job(completed_requests=902, **changed))
+    assert sweeps.state(ID) == Known(job(completed_requests=902, **changed))
     assert sweeps([job(completed_requests=903, **changed)]) == ["batch.progress"]
 
 
@@ -139,7 +139,7 @@ def test_a_terminal_state_is_final_for_ever(status, changed):
     sweeps = Sweeps(job(status=status))
     for _ in range(5):
         assert (sweeps([job(**({"status": status} | changed))]), sweeps.stale, sweeps.doubts) == ([], 1, EMPTY_MEMORY)
-    assert sweeps.known[ID] == Known(job(status=status))
+    assert sweeps.state(ID) == Known(job(status=status))
 
 
 @pytest.mark.parametrize("changed", [{"output_file": "late"}, {"failed_requests": 21}, {"errors": ["late"]}])
@@ -147,7 +147,7 @@ def test_what_comes_late_is_still_news(changed):
     """A terminal job may still gain a file, a counter or an error."""
     sweeps = Sweeps(job(status="SUCCESS"))
     assert len(sweeps([job(status="SUCCESS", **changed)])) == 1
-    assert sweeps.known[ID] == Known(job(status="SUCCESS", **changed))
+    assert sweeps.state(ID) == Known(job(status="SUCCESS", **changed))
 
 
 @pytest.mark.parametrize("one_page", [True, False])
@@ -189,7 +189,7 @@ def test_a_new_job_that_is_shown_twice_on_a_page_is_one_change():
     sweep = Reconciliation("default", CHECKPOINT, WINDOW)
     (change,) = sweep.observe([job(status="QUEUED"), job(), job(status="SUCCESS"), job()], {}, NOW)
     assert [event.type for event in change.events] == ["batch.created", "batch.started", "batch.completed"]
-    assert change.known == Known(job(status="SUCCESS"))
+    assert change.known == Known(job(status="SUCCESS"), logged_at=NOW)
 
 
 def test_a_step_back_of_a_new_job_is_not_remembered():
@@ -220,7 +220,7 @@ def test_an_end_that_lacks_something_is_believed_with_what_is_known():
     sweeps = Sweeps(job())
     poor = job(status="SUCCESS", metadata=None, completed_requests=1000)
     assert sweeps([poor]) == ["batch.completed"]
-    assert sweeps.known[ID] == Known(job(status="SUCCESS", completed_requests=1000))
+    assert sweeps.state(ID) == Known(job(status="SUCCESS", completed_requests=1000))
 
 
 statuses = st.sampled_from([*FOLLOWERS, "PAUSED"])

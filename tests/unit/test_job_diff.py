@@ -40,7 +40,7 @@ def test_an_unknown_job(status, types, happened_at):
     assert [event.type for event in reached] == types
     assert [event.changes for event in reached] == [{"status": (None, status)}] * len(types)
     assert [event.created_at for event in reached] == [happened_at] * len(types)
-    assert change == Change(account="default", known=Known(seen), events=change.events, backfilled=False)
+    assert change == Change(account="default", known=Known(seen, logged_at=NOW), events=change.events, backfilled=False)
 
 
 def test_what_was_over_before_us_is_marked():
@@ -74,7 +74,7 @@ def test_a_status_event(before, after, type_, happened_at):
     (event,) = change.events
     assert (event.type, event.changes) == (type_, {"status": (before, after)})
     assert (event.created_at, event.observed_at) == (happened_at, "2025-06-25T14:20:14.312Z")
-    assert change.known == Known(job(status=after))
+    assert change.known == Known(job(status=after), logged_at=NOW)
     assert not change.backfilled
     assert event.data == ANSWER | {"status": after}
 
@@ -186,7 +186,7 @@ def test_what_an_answer_leaves_out_is_kept(name):
     known = job(**{name: "kept"})
     assert events(known, job()) is None
     change = diff("default", Known(known), job(completed_requests=901), NOW)
-    assert change.known == Known(job(completed_requests=901, **{name: "kept"}))
+    assert change.known == Known(job(completed_requests=901, **{name: "kept"}), logged_at=NOW)
     assert [event.data[name] for event in change.events] == ["kept"]
 
 
@@ -195,7 +195,7 @@ def test_a_known_property_of_another_type_comes_and_goes(was, is_):
     """What was kept as it came gives way to what comes next, once, and leaves nothing behind."""
     change = diff("default", Known(job(model=was)), job(model=is_), NOW)
     assert [event.changes for event in change.events] == [{"model": (was, is_)}]
-    assert change.known == Known(job(model=is_))
+    assert change.known == Known(job(model=is_), logged_at=NOW)
 
 
 def test_a_deletion():
@@ -204,7 +204,7 @@ def test_a_deletion():
     (event,) = change.events
     assert (event.type, event.changes, event.created_at) == ("batch.deleted", {"deleted": (False, True)}, OBSERVED)
     assert event.data == ANSWER
-    assert change.known == Known(job(), deleted=True)
+    assert change.known == Known(job(), deleted=True, logged_at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_deleted_job_that_is_back(changed, expected):
     """It is known again as it is now, and an event says that it was not deleted after all."""
     change = diff("default", Known(job(), deleted=True), job(**changed), NOW)
     assert [(event.type, event.changes) for event in change.events] == expected
-    assert change.known == Known(job(**changed))
+    assert change.known == Known(job(**changed), logged_at=NOW)
 
 
 @pytest.mark.parametrize("status", ["QUEUED", "RUNNING", "CANCELLATION_REQUESTED", "PAUSED", *TERMINAL])

@@ -41,7 +41,7 @@ ENVIRON = {
 TLS = {"ca_file", "client_certificate"}
 SECTIONS = {
     "http": {"base_path", "external_url", "hosts", "listen", "token"},
-    "storage": {"path", "url", "schema", "replica", "listen_url", "keep_deliveries"},
+    "storage": {"path", "url", "schema", "replica", "listen_url", "keep_deliveries", "progress_every"},
     "metrics": {"max_job_series"},
     "telemetry": {"traces", "endpoint", "headers"} | TLS,
     "network": {"use_environment_proxies"},
@@ -118,8 +118,9 @@ def test_commented_settings_are_the_defaults(on_sqlite, defaults):
         ("x-team", "research"),
     ]
     assert account.tls.certificate
+    assert account.progress_every == 300.0
     assert [each.reveal() for each in account.webhook_secrets] == [ENVIRON["OPENAI_WEBHOOK_SECRET"]]
-    accounts = (msgspec.structs.replace(account, headers=(), tls=None, webhook_secrets=()),)
+    accounts = (msgspec.structs.replace(account, headers=(), tls=None, webhook_secrets=(), progress_every=None),)
     examples = {
         "receivers": (),
         "http": Http(),

@@ -25,7 +25,8 @@ from tracker.http.tls import Tls
 class Storage(msgspec.Struct, frozen=True):
     """The database: the `path` of an SQLite file, or the `url` of PostgreSQL, of which `replica` is one of several users.
 
-    `listen_url`, if there is one, leads to the same PostgreSQL past a pooler. `keep_deliveries` is seconds.
+    `listen_url`, if there is one, leads to the same PostgreSQL past a pooler. `keep_deliveries` is seconds, as is
+    `progress_every`, that of accounts which have none of their own.
     """
 
     path: Path | None
@@ -35,6 +36,7 @@ class Storage(msgspec.Struct, frozen=True):
     replica: str = ""
     listen_url: Secret | None = None
     state_directory: Path = Path()
+    progress_every: float = 60.0
 
     @property
     def spool(self) -> Path:
@@ -139,7 +141,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, rename={"webhook_secret
 
     `provider` is the name of its vendor. `api_key` is "" where one of `headers` holds it. Webhooks are accepted that any of
     `webhook_secrets` has signed. `results`: its results are archived where any are. `pending_limit` is how many requests of the
-    workspace may be pending, None if that is unknown. With a `failed_share` of None no job is at risk.
+    workspace may be pending, None if that is unknown. With a `failed_share` of None no job is at risk, with a
+    `progress_every` of None that of the storage is meant.
     """
 
     name: str
@@ -151,6 +154,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, rename={"webhook_secret
     requests_per_second: float = 1.0
     backfill: float = 7 * 86400.0
     settle_for: float = 15.0
+    progress_every: float | None = None
     request_timeout: float = 10.0
     stalled_after: float = 3600.0
     timeout_hours: float = 24.0

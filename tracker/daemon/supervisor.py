@@ -86,7 +86,7 @@ class Supervisor:
         group.start_soon(self._follow_leases, group)
 
     def apply(self, config: Config) -> None:
-        """Use this configuration from now on. Its `storage` (but for `keep_deliveries`) and its `http` are ignored."""
+        """Use this configuration from now on. Of its `storage` only the durations count, and its `http` is ignored."""
         self._config = config
         self._specs = specs_of(config)
         store = self.dependencies.store

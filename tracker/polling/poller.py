@@ -45,6 +45,9 @@ WATERMARK_STEP: Final = 60
 FIRST_RECHECK_AFTER: Final = 1_000
 """Milliseconds after which a SUCCESS that cannot be complete is asked for again; then after as long as it has been so."""
 
+LATEST_PROGRESS: Final = 15_000
+"""Milliseconds after which progress that is due is logged without a sweep: mostly one comes earlier, and logs it as well."""
+
 MAX_RECHECKS: Final = 10
 """Jobs that are asked for at a time between two sweeps."""
 
@@ -65,8 +68,11 @@ class Poller:
         callbacks: Callbacks = NO_CALLBACKS,
         vendor: str | None = None,
         failed_share: float | None = None,
+        progress_every: float = 0.0,
     ) -> None:
-        """`backfill` and `settle_for` are in seconds; `now` gives Unix milliseconds; `direct` is `provider` without retries.
+        """`backfill`, `settle_for` and `progress_every` are in seconds; `now` gives Unix milliseconds.
+
+        `direct` is `provider` without retries.
 
         A running job of whose requests `failed_share` (0 to 1) have failed is at risk, unless that is None.
         Active jobs of another than `vendor`, where it is given, are left as they are: the API cannot say what became of them.
@@ -79,6 +85,7 @@ class Poller:
         self.recorder = Recorder(account, store, now, callbacks)
         self._backfill = backfill
         self._settle_for = round(settle_for * 1000)
+        self._progress_every = round(progress_every * 1000)
         self._memory = EMPTY_MEMORY  # until the store was asked which jobs the account has shown
         self._unresolved: UnresolvedJobs | None = None  # until the store was asked which jobs were deleted not long ago
         self._gaps = Gaps()
@@ -114,13 +121,21 @@ class Poller:
         return sweep.report()
 
     def next_follow_up(self) -> float | None:
-        """In how many seconds a SUCCESS that cannot be complete is to be asked for again; None where there is none."""
+        """In how many seconds there is something to do between two sweeps; None where there is nothing.
+
+        A SUCCESS that cannot be complete is asked for again, and progress is logged that no sweep has logged in time.
+        """
         settling = self._memory.settling.values()
         dues = [min(each.recheck.due_at(FIRST_RECHECK_AFTER), each.recheck.began + self._settle_for) for each in settling]
+        if self._memory.progress_due is not None:
+            dues.append(self._memory.progress_due + LATEST_PROGRESS)
         return max(0.0, (min(dues) - self.now()) / 1000) if dues else None
 
     async def follow_up(self) -> None:
-        """Ask for those that are due, and record what is complete by now or has waited long enough. Raises `StorageError`."""
+        """Do what is due between two sweeps. Raises `StorageError`.
+
+        Record what is complete by now or has waited long enough, and progress that is due.
+        """
         settling = self._memory.settling
         due = [id_ for id_, each in settling.items() if each.recheck.is_due(self.now(), FIRST_RECHECK_AFTER)][:MAX_RECHECKS]
         known = await self._known()
@@ -209,6 +224,7 @@ class Poller:
             clock_ahead=self._clock_ahead,
             mapped=self.provider.capabilities.mapped,
             failed_share=self._failed_share,
+            progress_every=self._progress_every,
         )
 
     async def _plan(self, window: int, checkpoint: Checkpoint, active: Mapping[str, Known]) -> Plan:

@@ -34,6 +34,7 @@ provider = "{provider}"
 api_key = {{ file = "{directory}/api-key" }}
 base_url = "{url}"
 poll_interval = "500ms"
+progress_every = "2s"
 requests_per_second = 20
 backfill = "1h"
 """

@@ -8,6 +8,7 @@ from tracker.config.model import DEFAULT_ACCOUNT, Account, AccountVendor
 from tracker.config.secrets import secret_references
 from tracker.config.secrets.secret import Header, Secret
 from tracker.config.sections.headers import read_headers
+from tracker.config.sections.storage_section import PROGRESS_EVERY
 from tracker.config.sections.webhook_secrets import webhook_secrets
 from tracker.config.toml import toml_table
 from tracker.config.toml.toml_table import Table
@@ -58,6 +59,7 @@ def _account(
         ),
         backfill=found.get("backfill", toml_table.duration("0s", "3650d"), default.backfill),
         settle_for=found.get("settle_for", toml_table.duration("0s", "1h"), default.settle_for),
+        progress_every=found.get("progress_every", PROGRESS_EVERY, default.progress_every),
         request_timeout=found.get("request_timeout", toml_table.duration("50ms", "10m"), default.request_timeout),
         stalled_after=found.get("stalled_after", toml_table.duration("1s", "3650d"), default.stalled_after),
         timeout_hours=found.get("timeout_hours", toml_table.number(0.001, 8784, "24"), default.timeout_hours),

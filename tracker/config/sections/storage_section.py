@@ -13,8 +13,10 @@ from tracker.config.secrets.secret import Secret
 from tracker.config.toml import toml_table
 from tracker.config.toml.toml_table import InvalidValue, Table, display
 
-KEYS: Final = ("path", "url", "schema", "replica", "listen_url", "keep_deliveries")
+KEYS: Final = ("path", "url", "schema", "replica", "listen_url", "keep_deliveries", "progress_every")
 _FOR_POSTGRES: Final = ("schema", "replica", "listen_url")
+
+PROGRESS_EVERY: Final = toml_table.duration("0s", "1d")
 
 _MOST_OF_REPLICA: Final = 100
 """Characters of a replica's name."""
@@ -34,6 +36,7 @@ def read_storage(values: Any, errors: list[str], environ: Mapping[str, str]) -> 
         replica=found.get("replica", _replica, _default_replica(environ)),
         listen_url=found.get("listen_url", _postgres_url(environ), None),
         state_directory=state or Path(),
+        progress_every=found.get("progress_every", PROGRESS_EVERY, Storage(None).progress_every),
     )
     _refuse_contradictions(found, given)
     if "url" not in given and read.path is None:

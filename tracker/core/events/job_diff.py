@@ -22,21 +22,43 @@ MAY_BE_ABSENT: Final = tuple(f.name for f in msgspec.structs.fields(Job) if not 
 """Properties that an answer may leave out. If one is missing, it was more likely left out than removed."""
 
 
+class Unlogged(msgspec.Struct, frozen=True, gc=False):
+    """Counters that moved since the job was last `logged`, which it is as the log has it, and when that was seen.
+
+    `seen_at` is Unix milliseconds. Nothing else that is a change differs.
+    """
+
+    logged: Job
+    seen_at: int
+
+
 class Known(msgspec.Struct, frozen=True, gc=False):  # in no cycle: the garbage collector can skip a hundred thousand of them
-    """A job as the log has it; `deleted` once the API confirmed that it no longer has it."""
+    """A job as it was last seen; `deleted` once the API confirmed that it no longer has it.
+
+    `logged_at` is when what the log has of it was observed (Unix milliseconds), 0 where that is unknown. With `unlogged`
+    progress the log has an older state.
+    """
 
     job: Job
     deleted: bool = False
+    logged_at: int = 0
+    unlogged: Unlogged | None = None
 
     @property
     def active(self) -> bool:
         return not self.deleted and not is_terminal(self.job.status)
+
+    @property
+    def logged(self) -> Job:
+        """The job as the log has it."""
+        return self.unlogged.logged if self.unlogged else self.job
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """What one observation of a job changed: its new state, and the events that follow, in order.
 
     `backfilled` marks a job that had ended before the account was first contacted: its events are logged and not delivered.
+    Without events it is progress that was only seen, or is over.
     """
 
     account: str
@@ -70,7 +92,7 @@ def first_seen(account: str, job: Job, now: int, *, backfilled: bool = False) ->
     reached = _status_event(account, job, {"status": (None, job.status)}, now)
     return Change(
         account=account,
-        known=Known(job),
+        known=Known(job, logged_at=now),
         events=(created, reached) if reached else (created,),
         backfilled=backfilled,
     )
@@ -79,19 +101,48 @@ def first_seen(account: str, job: Job, now: int, *, backfilled: bool = False) ->
 def diff(account: str, known: Known, seen: Job, now: int, mapped: Collection[str] = ()) -> Change | None:
     """The change from `known` to `seen`, observed at `now` (Unix milliseconds); None if nothing changed.
 
-    A change of a vendor's own object that is only in its values `mapped` is none: the job's other properties show them.
+    Its events lead from what the log has to `seen`. A change of a vendor's own object that is only in its values `mapped` is
+    none: the job's other properties show them.
     """
     seen = bounded(_with_absent_properties(seen, known.job))
     changes = _changes(known, seen, mapped)
     if not changes:
         return None
-    return Change(account=account, known=Known(seen), events=(_event(account, seen, changes, now),))
+    if known.unlogged:
+        return _diff_from_log(account, known, seen, changes, now, mapped)
+    return Change(account=account, known=Known(seen, logged_at=now), events=(_event(account, seen, changes, now),))
 
 
 def deletion(account: str, known: Known, now: int) -> Change:
     """The change of an active job that the API, asked twice, does not have any more."""
-    event = batch_event("batch.deleted", account, known.job, {"deleted": (False, True)}, now)
-    return Change(account=account, known=Known(known.job, deleted=True), events=(event,))
+    event = batch_event("batch.deleted", account, known.job, {"deleted": (False, True), **_unlogged_changes(known)}, now)
+    return Change(account=account, known=Known(known.job, deleted=True, logged_at=now), events=(event,))
+
+
+def unlogged_event(account: str, known: Known, now: int) -> Event:
+    """The progress that the log does not have yet, as observed at `now` (Unix milliseconds)."""
+    return batch_event("batch.progress", account, known.job, _unlogged_changes(known), now)
+
+
+def _diff_from_log(account: str, known: Known, seen: Job, changes: Changes, now: int, mapped: Collection[str]) -> Change:
+    """The change to `seen` of a job with unlogged progress, after which `changes` were seen.
+
+    Where these are no progress it is logged before them, so that they are the update that they would be without it. If `seen`
+    is what the log has, what was unlogged is over without an event.
+    """
+    if "status" not in changes and not any(name in changes for name in COUNTERS):
+        events = (unlogged_event(account, known, now), _event(account, seen, changes, now))
+        return Change(account=account, known=Known(seen, logged_at=now), events=events)
+    logged = Known(known.logged, logged_at=known.logged_at)
+    changes = _changes(logged, seen, mapped)
+    if not changes:
+        return Change(account=account, known=logged, events=())
+    return Change(account=account, known=Known(seen, logged_at=now), events=(_event(account, seen, changes, now),))
+
+
+def _unlogged_changes(known: Known) -> Changes:
+    pairs = ((name, getattr(known.logged, name), getattr(known.job, name)) for name in COUNTERS)
+    return {name: (was, is_) for name, was, is_ in pairs if was != is_}
 
 
 def _event(account: str, seen: Job, changes: Changes, now: int) -> Event:

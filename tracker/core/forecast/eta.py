@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from tracker.core.events.event import Event, iso
+from tracker.core.events.event import Event, iso, parse_iso
 from tracker.core.events.job_diff import Change
 from tracker.core.jobs.job import Job
 from tracker.core.jobs.status import RUNNING
@@ -69,7 +69,10 @@ def rate(history: History, total: int) -> float | None:
 
 
 def with_etas(changes: Iterable[Change], histories: dict[str, History], now: int) -> list[Change]:
-    """The changes, observed at `now`, with an estimate in each progress event; adds their samples to `histories`."""
+    """The changes, with an estimate in each progress event; adds their samples to `histories`.
+
+    What has no event was seen at `now`.
+    """
     return [_estimated(change, histories, now) for change in changes]
 
 
@@ -78,7 +81,8 @@ def _estimated(change: Change, histories: dict[str, History], now: int) -> Chang
     if not change.known.active or job.status != RUNNING:
         histories.pop(job.id, None)
         return change
-    history = histories[job.id] = extended(histories.get(job.id, ()), Sample(now, job.completed_requests))
+    at = parse_iso(change.events[-1].observed_at) if change.events else now
+    history = histories[job.id] = extended(histories.get(job.id, ()), Sample(at, job.completed_requests))
     return _with_eta(change, eta(history, job.total_requests))
 
 

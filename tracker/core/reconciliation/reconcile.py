@@ -13,6 +13,7 @@ import msgspec
 from tracker.core.errors.provider_failure import Failure
 from tracker.core.events.failure_share import with_risk
 from tracker.core.events.job_diff import Change, Known, deletion, diff, first_seen, is_behind, without_losses
+from tracker.core.events.progress_limit import due_changes, limited, next_due
 from tracker.core.jobs.job import Job, KeptJobs
 from tracker.core.jobs.missing_fields import as_tracked
 from tracker.core.jobs.status import is_terminal
@@ -30,6 +31,7 @@ class Memory(msgspec.Struct, frozen=True):
     """What a sweep passes on to the next one: answers that are not believed yet. A restart loses it, which only costs time.
 
     `witnesses` are jobs that the account showed. `strangers` are those that it has shown only since it shows none of them.
+    `progress_due` is when the first progress that was seen and not logged is due (Unix milliseconds); None if there is none.
     """
 
     behind: Mapping[str, Doubt] = {}
@@ -37,6 +39,7 @@ class Memory(msgspec.Struct, frozen=True):
     settling: Mapping[str, Settling] = {}
     witnesses: frozenset[str] = frozenset()
     strangers: frozenset[str] = frozenset()
+    progress_due: int | None = None
 
 
 EMPTY_MEMORY: Final = Memory()
@@ -56,12 +59,14 @@ class Reconciliation:
         clock_ahead: int = 0,
         mapped: Collection[str] = (),
         failed_share: float | None = None,
+        progress_every: int = 0,
     ) -> None:
         """`window` is the creation time (Unix seconds) from which on the sweep reads every new job.
 
-        `settle_for` is in milliseconds, as is `clock_ahead`: by how much the provider's clock is ahead of ours. `mapped` is of
-        `Capabilities`. With a `failed_share` of None no job is at risk.
+        `settle_for` and `progress_every` are in milliseconds, as is `clock_ahead`: by how much the provider's clock is ahead of
+        ours. `mapped` is of `Capabilities`. With a `failed_share` of None no job is at risk.
         """
+        self._progress_every = progress_every
         self._failed_share = failed_share
         self._mapped = mapped
         self.account = account
@@ -135,6 +140,8 @@ class Reconciliation:
             *(deletion(self.account, known[id_], now) for id_ in deleted),
             *(self._end(job, known.get(job.id), now) for job in settled),
         ]
+        found = [change for change in changes if change]
+        found += self._due_progress(found, known, now)
         over = deleted | {job.id for job in settled}
         unseen = {id_: doubt for id_, doubt in self._memory.behind.items() if id_ not in self.shown}
         memory = Memory(
@@ -143,8 +150,20 @@ class Reconciliation:
             settling=self.settling,
             witnesses=self._deletions.witnesses(),
             strangers=self._deletions.strangers(known),
+            progress_due=self._next_due(found, known),
         )
-        return [change for change in changes if change], memory
+        return found, memory
+
+    def _due_progress(self, changes: Sequence[Change], known: Mapping[str, Known], now: int) -> list[Change]:
+        """Of the jobs without other `changes`, what was seen and is due by now, be it shown again or not."""
+        changed = {change.known.job.id for change in changes}
+        unlogged = [each for id_, each in known.items() if each.unlogged and id_ not in changed]
+        return due_changes(self.account, unlogged, self.shown, self._progress_every, now)
+
+    def _next_due(self, changes: Sequence[Change], known: Mapping[str, Known]) -> int | None:
+        changed = {change.known.job.id: change.known for change in changes}
+        unlogged = [each for id_, each in known.items() if each.unlogged and id_ not in changed]
+        return next_due([*unlogged, *changed.values()], self._progress_every)
 
     def _differing(self, jobs: Sequence[Job], known: Mapping[str, Known]) -> Sequence[Job]:
         """Those of `jobs` that are not known as they are, for the others, as most are, are observed at once.
@@ -214,7 +233,9 @@ class Reconciliation:
 
     def _diff(self, known: Known, seen: Job, now: int) -> Change | None:
         change = diff(self.account, known, seen, now, self._mapped)
-        return change and with_risk(change, known, self._failed_share, now)
+        if change is None or not change.events:
+            return change
+        return limited(with_risk(change, known, self._failed_share, now), known, self._progress_every, now)
 
 
 def _joined(first: Change, second: Change) -> Change:

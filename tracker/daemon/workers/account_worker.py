@@ -72,6 +72,7 @@ class AccountWorker:
             callbacks=callbacks,
             vendor=account.provider,
             failed_share=account.failed_share,
+            progress_every=account.progress_every or 0.0,
         )
 
     def _poll_loop(self, poller: Poller, heartbeat: Heartbeat) -> PollLoop:

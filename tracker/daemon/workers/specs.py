@@ -54,9 +54,20 @@ class ArchiverSpec(NamedTuple):
 
 
 def account_spec(config: Config, account: Account) -> AccountSpec:
-    """Without the limits, which the time checks and the metrics use, what is archived, and what signs hints."""
+    """Without the limits, which the time checks and the metrics use, what is archived, and what signs hints.
+
+    Its `progress_every` is never None, and so short that progress is logged before its job could be stalled without it.
+    """
+    every = config.storage.progress_every if account.progress_every is None else account.progress_every
     watched = msgspec.structs.replace(
-        account, stalled_after=0.0, timeout_hours=0.0, unreachable_after=0.0, results=True, pending_limit=0, webhook_secrets=()
+        account,
+        progress_every=min(every, account.stalled_after),
+        stalled_after=0.0,
+        timeout_hours=0.0,
+        unreachable_after=0.0,
+        results=True,
+        pending_limit=0,
+        webhook_secrets=(),
     )
     return AccountSpec(watched, config.proxies)
 
@@ -75,6 +86,7 @@ def archiver_spec(config: Config, account: Account) -> ArchiverSpec:
         requests_per_second=0.0,
         backfill=0.0,
         settle_for=0.0,
+        progress_every=0.0,
         failed_share=None,
     )
     results = msgspec.structs.replace(config.results, accounts=(), keep=0.0)

@@ -7,10 +7,10 @@ may be a new connection, and all jobs are read again. Until then the cache has w
 
 from collections.abc import Iterable, Mapping
 
-from tracker.core.events.job_diff import Change, Known
+from tracker.core.events.job_diff import Change, Known, Unlogged
 from tracker.core.jobs.interning import Interning
 from tracker.core.jobs.job import Job
-from tracker.store.records.job_codec import stored_job
+from tracker.store.records.unlogged_progress import known_job
 
 
 class Draft:
@@ -36,10 +36,13 @@ class ActiveJobsCache:
         self._follow(connection)
         return dict(self._jobs[account]) if account in self._current else None
 
-    def fill(self, account: str, rows: Iterable[tuple[str, str]]) -> dict[str, Known]:
-        """Keep what was read over the connection of the last `get`: id and data of each active job; returns as `get`."""
-        jobs = (stored_job(id_, data) for id_, data in rows)
-        self._jobs[account] = {job.id: Known(self._interning.lean(job)) for job in jobs}
+    def fill(self, account: str, rows: Iterable[tuple[str, str, str, str | None]]) -> dict[str, Known]:
+        """Keep what was read over the connection of the last `get`, and return as that does.
+
+        The rows are id, data, observed_at and progress of each active job.
+        """
+        known = (self._lean(known_job(*row)) for row in rows)
+        self._jobs[account] = {each.job.id: each for each in known}
         self._current.add(account)
         return dict(self._jobs[account])
 
@@ -71,6 +74,10 @@ class ActiveJobsCache:
     def snapshot(self, account: str) -> Mapping[str, Job]:
         """The jobs that were committed last: while a dict is copied no other thread can change it."""
         return {id_: known.job for id_, known in dict(self._jobs.get(account, {})).items()}
+
+    def _lean(self, known: Known) -> Known:
+        unlogged = known.unlogged and Unlogged(self._interning.lean(known.unlogged.logged), known.unlogged.seen_at)
+        return Known(self._interning.lean(known.job), known.deleted, known.logged_at, unlogged)
 
     def _follow(self, connection: object) -> None:
         if connection is not self._connection:

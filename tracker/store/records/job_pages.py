@@ -10,6 +10,7 @@ from tracker.core.jobs.status import SUCCESS
 from tracker.core.queries.filters import JobFilter, read_job_facts
 from tracker.core.queries.pagination import JobKey, JobPage
 from tracker.store.records.query import Query
+from tracker.store.records.unlogged_progress import last_seen
 
 MAX_ROWS_SKIPPED: Final = 20_000
 """Jobs that one page may skip by an index; some 30 ms."""
@@ -33,7 +34,9 @@ class JobScan(NamedTuple):
 
 
 class JobStatements(NamedTuple):
-    """The statements of an engine that select jobs. Each row ends with account, deleted, first_seen_at, observed_at, seq, data.
+    """The statements of an engine that select jobs.
+
+    Each row ends with account, deleted, first_seen_at, observed_at, seq, progress, data.
 
     The rows of `page` begin with the time of the scan and the id; those of `end_of_scan` are time, id and account. Parameters
     of `page`: the oldest and the newest time, account and id behind which the newest begins, the wanted account, whether
@@ -166,11 +169,12 @@ def _place_of(key: JobKey) -> tuple[int, str, str]:
 
 
 def _jobs(rows: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:
-    return [_job(*row[-6:]) for row in rows]
+    return [_job(*row[-7:]) for row in rows]
 
 
-def _job(account: str, deleted: int, first_seen_at: str, observed_at: str, seq: int, data: str) -> dict[str, Any]:
-    job: dict[str, Any] = json.loads(data)
+def _job(account: str, deleted: int, first_seen_at: str, logged_at: str, seq: int, *of_job: Any) -> dict[str, Any]:
+    progress, data = of_job
+    job, observed_at = last_seen(json.loads(data), logged_at, progress)
     return job | {
         "account": account,
         "provider": provider_of(job),

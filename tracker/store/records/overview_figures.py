@@ -19,6 +19,7 @@ from tracker.core.queries.overview import (
     loads,
 )
 from tracker.store.records.query import Query
+from tracker.store.records.unlogged_progress import newer_values
 
 MAX_ACTIVE: Final = 2000
 """Active jobs that are read; of more the oldest and the newest."""
@@ -36,10 +37,10 @@ _MISSING: Final = ("partial", "gone", "forbidden", "too_large", "failed")
 class OverviewStatements(NamedTuple):
     """The statements of an engine.
 
-    `newest` and `oldest` select active jobs (account, id, status, created_at, data, stalled, near_deadline); parameter: the
-    limit. `ended` selects the jobs that ended since then, the last first (status, ended_at, data); parameters: Unix
-    seconds, the limit. `results` selects the states of the outcomes of archiving since then; parameters: Unix milliseconds, the
-    limit.
+    `newest` and `oldest` select active jobs (account, id, status, created_at, data, progress, stalled, near_deadline);
+    parameter: the limit. `ended` selects the jobs that ended since then, the last first (status, ended_at, data);
+    parameters: Unix seconds, the limit. `results` selects the states of the outcomes of archiving since then; parameters: Unix
+    milliseconds, the limit.
     """
 
     newest: str
@@ -103,8 +104,10 @@ def _ends(rows: Iterable[tuple[str, int, str]]) -> Iterator[tuple[int, End]]:
             yield at, END_OF_STATUS[status]
 
 
-def _active_job(account: str, id_: str, status: str, created_at: int, data: str, *signs: bool) -> ActiveJob:
-    stored, (stalled, near_deadline) = _decode(data), signs
-    counters = stored.succeeded_requests, stored.failed_requests
+def _active_job(account: str, id_: str, status: str, created_at: int, data: str, *rest: Any) -> ActiveJob:
+    stored, (progress, stalled, near_deadline) = _decode(data), rest
+    seen = newer_values(progress)
+    succeeded = seen.get("succeeded_requests", stored.succeeded_requests)
+    failed = seen.get("failed_requests", stored.failed_requests)
     model = stored.model if isinstance(stored.model, str) else ""
-    return ActiveJob(account, id_, status, created_at, model, *counters, bool(stalled), bool(near_deadline))
+    return ActiveJob(account, id_, status, created_at, model, succeeded, failed, bool(stalled), bool(near_deadline))

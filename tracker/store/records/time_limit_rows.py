@@ -5,10 +5,11 @@ from typing import Any, Final
 
 import msgspec
 
-from tracker.core.events.event import Event, Reminder, parse_iso
+from tracker.core.events.event import Event, Reminder
 from tracker.core.events.time_limits import ActiveJobStatus
 from tracker.core.jobs.job import Job
 from tracker.core.jobs.job_reading import parse_job, read_job
+from tracker.store.records.unlogged_progress import last_seen_at
 
 STATUSES_PER_PAGE: Final = 500
 """Few enough that reading a page delays no other task for long."""
@@ -17,11 +18,16 @@ decode_event: Final = msgspec.json.Decoder(Event).decode
 
 
 def decode_statuses(rows: Iterable[Sequence[Any]]) -> list[ActiveJobStatus]:
-    """Of rows of id, data, when it last moved, its `batch.stalled` since and whether it was warned: those of readable jobs."""
-    read = ((parse_job(data.encode()), *rest) for _, data, *rest in rows if rest[0] is not None)
+    """Of rows of id, data, progress, when it last moved, its `batch.stalled` since, whether it was warned: the readable jobs.
+
+    The job is as the log has it, since an event about it is; it moved when that was last seen.
+    """
+    read = ((parse_job(data.encode()), progress, *rest) for _, data, progress, *rest in rows if rest[0] is not None)
     return [
-        ActiveJobStatus(job=job, moved_at=parse_iso(moved_at), reminder=_next_reminder(stalled), warned=bool(warned))
-        for job, moved_at, stalled, warned in read
+        ActiveJobStatus(
+            job=job, moved_at=last_seen_at(moved_at, progress), reminder=_next_reminder(stalled), warned=bool(warned)
+        )
+        for job, progress, moved_at, stalled, warned in read
         if isinstance(job, Job)
     ]
 

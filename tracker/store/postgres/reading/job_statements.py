@@ -3,8 +3,9 @@
 from typing import Final
 
 from tracker.store.records.job_pages import JobScan, JobStatements
+from tracker.store.records.unlogged_progress import PROGRESS
 
-_COLUMNS: Final = "account, deleted, first_seen_at, observed_at, seq, data"
+_COLUMNS: Final = f"account, deleted, first_seen_at, observed_at, seq, {PROGRESS} AS progress, data"
 
 _OF_ALL: Final = "created_at IS DISTINCT FROM -1"
 """The condition of the indexes of all jobs. Without it PostgreSQL would also take one of them for the jobs of an account, which
@@ -30,7 +31,7 @@ _SOME: Final = f"""(SELECT active, created_at, id, {_COLUMNS} FROM jobs
   WHERE {{activity}} AND {_OF_ALL} AND ($1::text IS NULL OR account = $1) AND (cardinality($2::text[]) = 0 OR status = ANY ($2))
   ORDER BY created_at DESC, id, account LIMIT CASE WHEN $3::bigint >= 0 THEN $3 END)"""  # noqa: S608 - of constants
 
-_ACTIVE_FIRST: Final = f"""SELECT {_COLUMNS} FROM (
+_ACTIVE_FIRST: Final = f"""SELECT account, deleted, first_seen_at, observed_at, seq, progress, data FROM (
 {_SOME.format(activity="active")}
 UNION ALL
 {_SOME.format(activity="NOT active")}) AS found

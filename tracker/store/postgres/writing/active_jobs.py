@@ -7,8 +7,9 @@ import asyncpg
 from tracker.core.events.job_diff import Known
 from tracker.store.postgres.database.text_escape import encode_text
 from tracker.store.records.active_jobs_cache import ActiveJobsCache
+from tracker.store.records.unlogged_progress import PROGRESS
 
-_ACTIVE: Final = "SELECT id, data FROM jobs WHERE account = $1 AND active"
+_ACTIVE: Final = f"SELECT id, data, observed_at, {PROGRESS} FROM jobs WHERE account = $1 AND active"  # noqa: S608 - of constants
 
 
 async def read_active_jobs(cache: ActiveJobsCache, connection: asyncpg.Connection, account: str) -> dict[str, Known]:

@@ -7,10 +7,10 @@ from tracker.core.events.event import iso, parse_iso
 from tracker.core.events.job_diff import Known
 from tracker.store.postgres.database.text_escape import decode_text, encode_text, encode_texts
 from tracker.store.postgres.database.writer_connection import Database
-from tracker.store.records.job_codec import stored_job
+from tracker.store.records.unlogged_progress import PROGRESS, known_job
 
-_KNOWN: Final = """
-SELECT jobs.id, deleted, data FROM unnest($2::text[]) AS wanted (id) JOIN jobs ON account = $1 AND jobs.id = wanted.id"""
+_KNOWN: Final = f"""SELECT jobs.id, deleted, data, observed_at, {PROGRESS}
+FROM unnest($2::text[]) AS wanted (id) JOIN jobs ON account = $1 AND jobs.id = wanted.id"""  # noqa: S608 - of constants
 
 _DELETED_SINCE: Final = """
 SELECT DISTINCT jobs.id, jobs.observed_at FROM events JOIN jobs ON jobs.account = events.account AND jobs.id = events.job
@@ -36,7 +36,8 @@ class JobQueries:
 
     async def known(self, account: str, ids: Collection[str]) -> Mapping[str, Known]:
         rows = await self._fetch(_KNOWN, encode_text(account), encode_texts([*ids]))
-        return {job.id: Known(job, deleted) for id_, deleted, data in rows if (job := stored_job(id_, data))}
+        found = (known_job(id_, *row, deleted=deleted) for id_, deleted, *row in rows)
+        return {known.job.id: known for known in found}
 
     async def deleted_since(self, account: str, since: int) -> Mapping[str, int]:
         rows = await self._fetch(_DELETED_SINCE, encode_text(account), iso(since))

@@ -12,13 +12,15 @@ from tracker.core.events.event_type_table import ACCOUNT_TYPES, MOVING_TYPES, RE
 from tracker.core.events.time_limits import DEADLINE, STALLED
 from tracker.store.postgres.database.text_escape import decode_text, encode_texts
 from tracker.store.records.time_limit_rows import shows_job
+from tracker.store.records.unlogged_progress import PROGRESS
 
 ACTIVE_JOB_STATUSES: Final = f"""
-SELECT j.id, j.data, moved.observed_at,
+SELECT j.id, j.data, j.progress, moved.observed_at,
   (SELECT e.body FROM events AS e
     WHERE e.job = j.id AND e.account = j.account AND e.seq > moved.seq AND e.type = '{STALLED}' ORDER BY e.seq DESC LIMIT 1),
   EXISTS (SELECT 1 FROM events AS e WHERE e.job = j.id AND e.account = j.account AND e.type = '{DEADLINE}')
-FROM (SELECT account, id, data FROM jobs WHERE account = $1 AND active AND id > $2 ORDER BY id LIMIT $3) AS j
+FROM (SELECT account, id, data, {PROGRESS} AS progress FROM jobs
+  WHERE account = $1 AND active AND id > $2 ORDER BY id LIMIT $3) AS j
 LEFT JOIN LATERAL (
   SELECT e.seq, e.observed_at FROM events AS e
   WHERE e.job = j.id AND e.account = j.account AND e.type IN {MOVING_TYPES} ORDER BY e.seq DESC LIMIT 1) AS moved ON true

@@ -236,6 +236,11 @@ WHEN OLD.type NOT IN ('batch.created', 'batch.started', 'batch.progress', 'batch
 BEGIN DELETE FROM rare_events WHERE type = OLD.type AND seq = OLD.seq; END;
 """
 
+_SCHEMA_15: Final = """
+ALTER TABLE jobs ADD COLUMN progress TEXT;        -- what differs from `data` since the job was last logged; see store.records
+ALTER TABLE jobs ADD COLUMN progress_of INTEGER;  -- the `seq` that it builds on; with another one it is over
+"""
+
 MIGRATIONS: Final = (
     _SCHEMA_1,
     _SCHEMA_2,
@@ -251,5 +256,6 @@ MIGRATIONS: Final = (
     _SCHEMA_12,
     _SCHEMA_13,
     _SCHEMA_14,
+    _SCHEMA_15,
 )
 """Migration N makes a file of version N - 1 one of version N."""

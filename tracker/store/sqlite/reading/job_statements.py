@@ -3,8 +3,9 @@
 from typing import Final
 
 from tracker.store.records.job_pages import JobScan, JobStatements
+from tracker.store.records.unlogged_progress import PROGRESS
 
-_COLUMNS: Final = "account, deleted, first_seen_at, observed_at, seq, data"
+_COLUMNS: Final = f"account, deleted, first_seen_at, observed_at, seq, {PROGRESS} AS progress, data"
 
 _PAGE: Final = f"""SELECT {{at}}, id, {_COLUMNS} FROM jobs INDEXED BY {{index}}
 WHERE {{condition}} AND {{at}} BETWEEN ?1 AND ?2 AND ({{at}} < ?2 OR (account, id) > (?3, ?4))

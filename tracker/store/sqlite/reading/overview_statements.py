@@ -6,8 +6,9 @@ from tracker.core.events.event_type_table import MOVING_TYPES
 from tracker.core.events.time_limits import DEADLINE, STALLED
 from tracker.core.jobs.status import RUNNING
 from tracker.store.records.overview_figures import OverviewStatements
+from tracker.store.records.unlogged_progress import PROGRESS_COLUMN
 
-_ACTIVE: Final = f"""SELECT j.account, j.id, j.status, j.created_at, j.data,
+_ACTIVE: Final = f"""SELECT j.account, j.id, j.status, j.created_at, j.data, {PROGRESS_COLUMN.format("j.")},
   j.status = '{RUNNING}' AND coalesce((SELECT e.type = '{STALLED}' FROM events AS e INDEXED BY events_of_job
     WHERE e.job = j.id AND e.account = j.account AND e.type IN {(STALLED, *MOVING_TYPES)} ORDER BY e.seq DESC LIMIT 1), 0),
   EXISTS (SELECT 1 FROM events AS e INDEXED BY events_deadline

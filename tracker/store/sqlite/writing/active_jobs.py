@@ -5,8 +5,9 @@ from typing import Final
 
 from tracker.core.events.job_diff import Known
 from tracker.store.records.active_jobs_cache import ActiveJobsCache
+from tracker.store.records.unlogged_progress import PROGRESS
 
-_ACTIVE: Final = "SELECT id, data FROM jobs INDEXED BY jobs_active WHERE account = ? AND active"
+_ACTIVE: Final = f"SELECT id, data, observed_at, {PROGRESS} FROM jobs INDEXED BY jobs_active WHERE account = ? AND active"  # noqa: S608
 """Left to itself SQLite takes the primary key, and reads every job that there ever was."""
 
 

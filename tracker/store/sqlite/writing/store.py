@@ -30,10 +30,10 @@ from tracker.core.queries.workload import Workload, workload_of
 from tracker.runtime.clock import now
 from tracker.runtime.wakeups import InProcessWakeups
 from tracker.store.records.active_jobs_cache import ActiveJobsCache, Draft
-from tracker.store.records.job_codec import stored_job
 from tracker.store.records.log_rows import Appended, LogEntry
 from tracker.store.records.orphaned_deliveries_and_jobs import read_orphans
 from tracker.store.records.time_limit_rows import STATUSES_PER_PAGE, decode_event, decode_statuses
+from tracker.store.records.unlogged_progress import PROGRESS, known_job
 from tracker.store.single_process_leases import SoleLeases
 from tracker.store.sqlite.database.migrations import MIGRATIONS
 from tracker.store.sqlite.database.schema import ensure_file, migrate
@@ -64,6 +64,8 @@ from tracker.store.sqlite.writing.time_limit_queries import (
 
 _MAX_IDS_PER_QUERY: Final = 10_000
 """SQLite takes up to 32,766 parameters."""
+
+_KNOWN_JOBS: Final = f"SELECT id, deleted, data, observed_at, {PROGRESS} FROM jobs WHERE account = ? AND id IN"  # noqa: S608
 
 _JOBS_BY_STATUS: Final = """
 SELECT status, sum(jobs) FROM job_counts WHERE account IN (SELECT value FROM json_each(?)) AND NOT deleted GROUP BY status"""
@@ -124,7 +126,7 @@ class SqliteStore:
         wanted, found = list(ids), {}
         for some in (wanted[start : start + _MAX_IDS_PER_QUERY] for start in range(0, len(wanted), _MAX_IDS_PER_QUERY)):
             marks = ",".join("?" * len(some))  # not json_each: it ends a string at a NUL
-            sql = f"SELECT id, deleted, data FROM jobs WHERE account = ? AND id IN ({marks})"  # noqa: S608 - only marks
+            sql = f"{_KNOWN_JOBS} ({marks})"
             found.update(_known(await self._database.fetch(sql, account, *some)))
         return found
 
@@ -266,4 +268,4 @@ async def open_sqlite_store(
 
 
 def _known(rows: list[Any]) -> dict[str, Known]:
-    return {id_: Known(stored_job(id_, data), bool(deleted)) for id_, deleted, data in rows}
+    return {id_: known_job(id_, *row, deleted=bool(deleted)) for id_, deleted, *row in rows}

@@ -9,9 +9,10 @@ from tracker.core.events.event import Event
 from tracker.core.events.event_type_table import ACCOUNT_TYPES, MOVING_TYPES, RECEIVER_TYPES
 from tracker.core.events.time_limits import DEADLINE, STALLED
 from tracker.store.records.time_limit_rows import shows_job
+from tracker.store.records.unlogged_progress import PROGRESS_COLUMN
 
 ACTIVE_JOB_STATUSES: Final = f"""
-SELECT j.id, j.data, moved.observed_at,
+SELECT j.id, j.data, {PROGRESS_COLUMN.format("j.")}, moved.observed_at,
   (SELECT e.body FROM events AS e INDEXED BY events_of_job
     WHERE e.job = j.id AND e.account = j.account AND e.seq > moved.seq AND e.type = '{STALLED}' ORDER BY e.seq DESC LIMIT 1),
   EXISTS (SELECT 1 FROM events AS e INDEXED BY events_deadline
