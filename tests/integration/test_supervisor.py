@@ -51,7 +51,11 @@ def workers(supervisor):
     ("changes", "replaced"),
     [
         ({}, set()),
-        ({"account": {"stalled_after": 5.0, "timeout_hours": 1.0, "unreachable_after": 9.0}}, set()),
+        ({"account": {"stalled_after": 60.0, "timeout_hours": 1.0, "unreachable_after": 9.0}}, set()),
+        ({"account": {"stalled_after": 59.0}}, {"two"}),  # progress is logged as often
+        ({"account": {"progress_every": 60.0}}, set()),  # as the storage says
+        ({"account": {"progress_every": 0.0}}, {"two"}),
+        ({"config": {"storage": Storage("tracker.db", progress_every=5.0)}}, {"one", "two"}),
         ({"account": {"poll_interval": 60.0}}, {"two"}),
         ({"account": {"failed_share": 0.1}}, {"two"}),
         ({"account": {"api_key": Secret("rotated")}}, {"two"}),

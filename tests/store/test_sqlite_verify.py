@@ -128,7 +128,7 @@ RUNNING_AGAIN = "UPDATE jobs SET status = 'RUNNING', active = 1 WHERE id = 'job-
         ("UPDATE jobs SET seq = 3 WHERE id = 'job-2'", ["account default, job job-2: seq: the log says 9, the table says 3"]),
         ("DELETE FROM jobs WHERE id = 'job-2'", ["account default, job job-2: the log has it, the table lacks it"]),
         (
-            "INSERT INTO jobs SELECT account, 'job-9', status, active, 0, 1, '', '', 1, data, NULL, NULL, NULL FROM jobs LIMIT 1",
+            "INSERT INTO jobs SELECT account, 'job-9', status, active, 0, 1, '', '', 1, data, 0, '', 0 FROM jobs LIMIT 1",
             ["account default, job job-9: the log lacks it, the table has it"],
         ),
     ],
