@@ -296,7 +296,5 @@ ALTER TABLE jobs ADD COLUMN progress text COLLATE "C";  -- what differs from `da
 ALTER TABLE jobs ADD COLUMN progress_of bigint;  -- the `seq` that it builds on; a replica that does not know it raises `seq`
 """
 
-MIGRATIONS: Final = tuple(
-    Migration(sql, 1) for sql in (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3, _SCHEMA_4, _SCHEMA_5, _SCHEMA_6)
-)
+MIGRATIONS: Final = tuple(Migration(sql, 1) for sql in (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3, _SCHEMA_4, _SCHEMA_5, _SCHEMA_6))
 """Migration N makes a schema of version N - 1 one of version N."""

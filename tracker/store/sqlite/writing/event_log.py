@@ -66,7 +66,7 @@ class EventLog:
     def append(self, connection: sqlite3.Connection, entries: Sequence[LogEntry]) -> Appended:
         """Within a transaction: number the events and insert them with their deliveries."""
         if not entries:
-            return Appended(0, set(), ())
+            return Appended(0, ())
         ((last_seq,),) = connection.execute("SELECT coalesce(max(seq), 0) FROM events")
         first_seq = last_seq + 1
         appended = numbered(entries, first_seq)
