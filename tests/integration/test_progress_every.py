@@ -34,7 +34,7 @@ class World:
         return Poller("default", self.provider, store, backfill=0.0, now=lambda: self.now, progress_every=every / 1000)
 
     async def sweep(self, poller, answer, *, at):
-        """A sweep that is answered so, at so many milliseconds after the beginning; the counters that the log has then."""
+        """A sweep whose answer is `answer`, `at` milliseconds after the beginning; the counters that the log has then."""
         self.now, self.provider.answers = NOW + at, [answer]
         await poller.poll_once()
         return await self.logged()

@@ -126,7 +126,7 @@ def test_a_job_is_deleted_when_the_api_lacks_it_a_minute_later_too():
     assert sweeps(missing=[ID]) == []
     assert sweeps.known[ID].active
     assert sweeps(missing=[ID]) == ["batch.deleted"]
-    assert sweeps.known[ID] == Known(job(), deleted=True)
+    assert sweeps.state(ID) == Known(job(), deleted=True)
     assert sweeps.doubts == EMPTY_MEMORY
 
 
@@ -166,7 +166,7 @@ def test_absence_is_not_deletion():
     sweeps = Sweeps(job())
     for _ in range(5):
         assert sweeps([job(id="another")]) in (["batch.created", "batch.started"], [])
-    assert sweeps.known[ID] == Known(job())
+    assert sweeps.state(ID) == Known(job())
 
 
 def test_a_restart_between_two_404s_costs_a_minute():
@@ -192,7 +192,7 @@ def test_a_deleted_job_that_is_back_is_tracked_again_at_once(changed, type_):
     sweeps = Sweeps(job(), deleted=True)
     assert type_ in sweeps([job(**changed)])
     assert sweeps.log[-1].changes.get("deleted", sweeps.log[0].changes.get("deleted")) == (True, False)
-    assert sweeps.known[ID] == Known(job(**changed))
+    assert sweeps.state(ID) == Known(job(**changed))
 
 
 def missing_after(sweeps, ids, *pages):

@@ -18,7 +18,7 @@ def counted(done, total=1000, failed=0, **properties):
 
 
 def is_logged(logged, seen, *, after, every=EVERY):
-    """Whether the change is logged that is seen so many milliseconds after the last one that was logged."""
+    """Whether the change is logged that is seen `after` milliseconds after the last one that was logged."""
     known = Known(logged, logged_at=NOW)
     change = limited(diff("default", known, seen, NOW + after), known, every, NOW + after)
     assert change.known.job == seen
