@@ -34,7 +34,7 @@ def is_logged(logged, seen, *, after, every=EVERY):
         (counted(1), counted(2), 1, False),
         (counted(1), counted(99), 59_999, False),
         (counted(1), counted(2), 60_000, True),  # long enough
-        (counted(1), counted(2), -1, True),  # the clock was put back: nobody knows how long it was
+        (counted(1), counted(2), -1, True),  # the clock was put back: how long it was is unknown
         (counted(99), counted(100), 1, True),  # a tenth
         (counted(99), counted(350), 1, True),
         (counted(100), counted(199), 1, False),
@@ -42,7 +42,7 @@ def is_logged(logged, seen, *, after, every=EVERY):
         (counted(999), counted(1000), 1, True),  # the last
         (counted(1000, failed=0), counted(1000, failed=1), 1, True),
         (counted(5), counted(5, total=1001), 1, True),  # another number of requests is more than progress
-        (counted(3, total=0), counted(4, total=0), 1, False),  # nobody says how many there are
+        (counted(3, total=0), counted(4, total=0), 1, False),  # their number is unknown
         (counted(3, total=0), counted(4, total=0), 60_000, True),
         (counted(3, total=7), counted(4, total=7), 1, True),  # each request of a small job is more than a tenth
         (counted(500), counted(450), 1, True),  # a fall that is believed passes tenths too
@@ -103,7 +103,7 @@ def test_what_waits_is_logged_though_the_job_is_not_shown():
     assert sweeps.known[ID].logged_at == seen_at
 
 
-def test_next_sweep_is_told_when_progress_is_due():
+def test_next_due_is_when_the_first_progress_is_due():
     """The loop can then log it where no sweep comes in time."""
     sweeps = started()
     assert sweeps.memory.progress_due is None
