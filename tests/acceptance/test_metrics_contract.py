@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tracking import Installation, clock, simulated
 from waiting import until
 
+from tracker.core.events.event import iso
 from tracker.core.jobs.job import COUNTERS
 from tracker.simulator.job_timeline import JobPlan
 
@@ -57,6 +58,7 @@ CONTRACT = {
         *("deliveries_pending", "deliveries_dead", "oldest_pending_delivery_timestamp_seconds", "receiver_failing"),
         *("orphaned_deliveries", "orphaned_jobs"),
         *("receiver_disabled", "storage_writable", "database_size_bytes", "wal_size_bytes", "last_seq", "build_info"),
+        *("first_seq", "oldest_event_timestamp_seconds", "segments_size_bytes"),
         "silences_active",
         *("config_last_reload_successful", "config_last_reload_success_timestamp_seconds"),
         *("archive_tasks", "oldest_archive_task_timestamp_seconds", "pending_requests", "pending_requests_limit"),
@@ -204,6 +206,8 @@ async def test_page_says_what_the_log_says(busy):
     assert found["job_run_seconds_count", "default"] == len(ran)
     assert found["job_run_seconds_sum", "default"] == sum(job["completed_at"] - job["started_at"] for job in ran)
     assert found["last_seq",] == busy.ask("SELECT max(seq) FROM events")[0][0]
+    assert (found["first_seq",], found["segments_size_bytes",]) == (1, 0)
+    assert iso(round(found["oldest_event_timestamp_seconds",] * 1000)) == busy.ask("SELECT observed_at FROM events")[0][0]
     assert found["database_size_bytes",] == busy.installation.database.stat().st_size
     assert found["metrics_errors_total", "jobs"] == found["storage_errors_total",] == 0
     assert found["account_up", "default"] == found["storage_writable",] == 1

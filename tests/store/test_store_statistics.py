@@ -11,6 +11,7 @@ from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import iso, plain_event
 from tracker.core.ports.store import DatabaseUse
 from tracker.core.queries.backlog import Backlog
+from tracker.core.queries.kept_log import KeptLog
 from tracker.metrics import Metrics
 
 
@@ -19,6 +20,7 @@ async def test_figures_of_an_empty_store(engine):
     async with engine.store():
         figures = engine.statistics()
         found = (list(figures.jobs()), figures.backlogs(), figures.circuits(), figures.last_seq())
+        assert figures.kept_log() == KeptLog(1, None, 0)
     assert found == ([], {}, {}, 0)
 
 
@@ -64,6 +66,7 @@ async def test_backlogs_and_circuits(engine):
         assert figures.backlogs() == {"pipeline": Backlog(0, 1, None)}
         assert figures.circuits() == {"pipeline": failing(9)}
         assert figures.last_seq() == 3
+        assert figures.kept_log() == KeptLog(1, iso(SINCE), 0)
 
 
 async def test_every_committed_event_is_passed_on_once(engine):

@@ -107,6 +107,15 @@ def mistakes(tmp_path):
             "storage.url: found beside storage.path, and only one of them can have the log: remove the other",
         ),
         ("[storage]\nschema = 'a'", "storage.schema: is for PostgreSQL alone: set storage.url, or remove this"),
+        (
+            f"{ON_POSTGRES}keep_events = '90d'",
+            "storage.keep_events: is for an SQLite file alone: on PostgreSQL the whole log is kept; remove this",
+        ),
+        (
+            f"{ON_POSTGRES}segments = '/srv/segments'",
+            "storage.segments: is for an SQLite file alone: on PostgreSQL the whole log is kept; remove this",
+        ),
+        ("[storage]\nkeep_events = '59m'", 'storage.keep_events: found \'59m\', expected a duration from "1h" to "3650d"'),
         ("[storage]\nreplica = 'a'", "storage.replica: is for PostgreSQL alone: set storage.url, or remove this"),
         (
             "[storage]\nlisten_url = 'postgresql://db/t'",

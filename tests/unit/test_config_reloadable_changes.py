@@ -29,6 +29,8 @@ OLD = Config(source="tracker.toml", storage=Storage(Path("a.db")), http=Http(), 
         ({"receivers": (replace(HOOK, name="new"),)}, {"added": ("receiver new",), "removed": ("receiver hook",)}),
         ({"proxies": Proxies()}, {"changed": ("network.use_environment_proxies",)}),
         ({"storage": Storage(Path("a.db"), 60.0)}, {"changed": ("storage.keep_deliveries",)}),
+        ({"storage": Storage(Path("a.db"), keep_events=60.0)}, {"changed": ("storage.keep_events",)}),
+        ({"storage": Storage(Path("a.db"), segments=Path("b"))}, {"restart": ("storage.segments",)}),
         ({"storage": Storage(Path("b.db"))}, {"restart": ("storage.path",)}),
         ({"storage": Storage(Path("b.db"), 60.0)}, {"changed": ("storage.keep_deliveries",), "restart": ("storage.path",)}),
         (

@@ -13,6 +13,7 @@ from tracker.core.deliveries.fan_out import stream_of
 from tracker.core.deliveries.trace_context import job_trace_id, traceparent
 from tracker.core.events.event import encode_event
 from tracker.core.events.job_diff import diff, first_seen
+from tracker.core.queries.kept_log import KeptLog
 from tracker.metrics import Metrics
 from tracker.metrics.exposition import Exposition
 from tracker.metrics.families import Families
@@ -57,6 +58,9 @@ class Nothing:
 
     def last_seq(self):
         return 3
+
+    def kept_log(self):
+        return KeptLog(2, "2025-06-15T15:06:40.000Z", 5)
 
     def __getattr__(self, _name):
         return lambda *_: {}

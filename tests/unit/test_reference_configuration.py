@@ -41,7 +41,17 @@ ENVIRON = {
 TLS = {"ca_file", "client_certificate"}
 SECTIONS = {
     "http": {"base_path", "external_url", "hosts", "listen", "token"},
-    "storage": {"path", "url", "schema", "replica", "listen_url", "keep_deliveries", "progress_every"},
+    "storage": {
+        "path",
+        "url",
+        "schema",
+        "replica",
+        "listen_url",
+        "keep_deliveries",
+        "keep_events",
+        "segments",
+        "progress_every",
+    },
     "metrics": {"max_job_series"},
     "telemetry": {"traces", "endpoint", "headers"} | TLS,
     "network": {"use_environment_proxies"},
@@ -78,8 +88,8 @@ def on_sqlite(uncommented):
 
 @pytest.fixture
 def on_postgres(uncommented):
-    """The same without `storage.path`."""
-    return _without(uncommented, "path")
+    """The same without the keys of SQLite, which exclude `storage.url`."""
+    return _without(uncommented, "(path|segments)")
 
 
 def _without(file, keys):
@@ -122,6 +132,7 @@ def test_commented_settings_are_the_defaults(on_sqlite, defaults):
     assert [each.reveal() for each in account.webhook_secrets] == [ENVIRON["OPENAI_WEBHOOK_SECRET"]]
     accounts = (msgspec.structs.replace(account, headers=(), tls=None, webhook_secrets=(), progress_every=None),)
     examples = {
+        "storage": msgspec.structs.replace(everything.storage, segments=None),
         "receivers": (),
         "http": Http(),
         "results": ResultsConfig(),
@@ -131,6 +142,7 @@ def test_commented_settings_are_the_defaults(on_sqlite, defaults):
     }
     without_examples = msgspec.structs.replace(everything, source=None, accounts=accounts, **examples)
     assert without_secrets(without_examples) == without_secrets(defaults)
+    assert everything.storage.segments == Path("/var/lib/batch-tracker/segments")
     assert everything.http.token.reveal() == "token"
     assert everything.telemetry.endpoint == "https://collector.example.com:4318/v1/traces"
     assert [each.value.reveal() for each in everything.telemetry.headers] == [ENVIRON["OTLP_KEY"]]

@@ -25,8 +25,9 @@ from tracker.http.tls import Tls
 class Storage(msgspec.Struct, frozen=True):
     """The database: the `path` of an SQLite file, or the `url` of PostgreSQL, of which `replica` is one of several users.
 
-    `listen_url`, if there is one, leads to the same PostgreSQL past a pooler. `keep_deliveries` is seconds, as is
-    `progress_every`, that of accounts which have none of their own.
+    `listen_url`, if there is one, leads to the same PostgreSQL past a pooler. `keep_deliveries` and `keep_events` are seconds,
+    infinity for forever, `progress_every` seconds too, that of accounts which have none of their own. Older events of a file are moved
+    into the directory `segments`, by default beside it.
     """
 
     path: Path | None
@@ -37,6 +38,8 @@ class Storage(msgspec.Struct, frozen=True):
     listen_url: Secret | None = None
     state_directory: Path = Path()
     progress_every: float = 60.0
+    keep_events: float = math.inf
+    segments: Path | None = None
 
     @property
     def spool(self) -> Path:

@@ -31,7 +31,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 def apply_changes(old: Config, new: Config) -> tuple[Config, Difference]:
     """The configuration of a daemon that runs with `old` and reloads `new`, as far as it can, and what is different then."""
     urls = {key: _with_new_password(getattr(old.storage, key), getattr(new.storage, key)) for key in ("url", "listen_url")}
-    durations = {key: getattr(new.storage, key) for key in ("keep_deliveries", "progress_every")}
+    durations = {key: getattr(new.storage, key) for key in ("keep_deliveries", "keep_events", "progress_every")}
     storage = msgspec.structs.replace(old.storage, **durations, **urls)
     in_force = msgspec.structs.replace(new, storage=storage, http=old.http, telemetry=old.telemetry)
     before, after, wanted = _named(old), _named(in_force), _named(new)

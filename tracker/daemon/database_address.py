@@ -1,13 +1,14 @@
 """Owns the address of the configured database. It loads nothing else of the daemon, as every command needs it."""
 
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from tracker.config import Config, Http, Storage, storage_section
 from tracker.core.errors.config_error import ConfigError
-from tracker.store.address import DatabaseAddress, PostgresAddress
+from tracker.store.address import DatabaseAddress, PostgresAddress, default_segments
 
 if TYPE_CHECKING:
     from tracker.config.secrets.credentials import Learned
@@ -48,6 +49,18 @@ def _page(http: Http, host_name: str) -> str | None:
         return None
     host = host_name if listen.host in _EVERYWHERE else f"[{listen.host}]" if ":" in listen.host else listen.host
     return f"http://{host}:{listen.port}{http.base_path}/"
+
+
+def segments_of(storage: Storage) -> Path | None:
+    """The directory that the events of an SQLite file are moved into; None for PostgreSQL, which keeps them all."""
+    if storage.url is not None or storage.path is None:
+        return None
+    return storage.segments or default_segments(storage.path)
+
+
+def configured_segments(config: str | None) -> Path | None:
+    """As `segments_of`, of the configuration `config` or of the default one. Raises `ConfigError`."""
+    return segments_of(storage_section(config))
 
 
 def configured_database(config: str | None) -> DatabaseAddress:

@@ -87,7 +87,13 @@ async def open_daemon(
     systemd, shares = Systemd(service.notify), shares_of_this_process()
     limits = with_shutdown_limit(shares.limits)
     notified = _each(metrics.logged, traces.logged)
-    opened = open_store(database, map(subscription, config.receivers), notified=notified, used=metrics.storage.used)
+    opened = open_store(
+        database,
+        map(subscription, config.receivers),
+        segments=config.storage.segments,
+        notified=notified,
+        used=metrics.storage.used,
+    )
     async with (
         opened as store,
         open_reader_pool(database) as pool,

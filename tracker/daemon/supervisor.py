@@ -205,6 +205,7 @@ class Supervisor:
             {account.name: time_limits(account) for account in accounts},
             keep_deliveries,
             reminders(config.receivers, config.receivers if is_maintainer else ()),
+            config.storage.keep_events if is_maintainer else inf,
         )
 
     async def _give_back(self, key: LeaseKey, given_back: set[LeaseKey]) -> None:

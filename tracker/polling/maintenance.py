@@ -1,7 +1,8 @@
-"""Owns the loop that logs what time alone brings (a stalled job, an unreachable account, a reminder), and prunes old rows."""
+"""Owns the loop that logs what time alone brings (a stalled job, an unreachable account, a reminder), and prunes old data."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from math import inf, isinf
 from typing import Final
 
 import structlog
@@ -29,6 +30,9 @@ PRUNE_DEADLINE: Final = 3600.0
 
 PRUNE_EVERY: Final = 3_600_000
 """Milliseconds."""
+
+MOVE_STEP: Final = 0.1
+"""The part of `keep_events` that is moved into segments together: each move costs what straddles it, and a file."""
 
 
 class Maintenance:
@@ -59,14 +63,20 @@ class Maintenance:
         self._checked_sweeps: dict[str, int] = {}  # the sweep that the jobs of an account were checked as of
         self._log = structlog.get_logger()
         self._receiver_reminders = ReceiverReminders(store)
+        self._held_by: str | None = None
         self.set_limits(limits, keep_deliveries)
 
     def set_limits(
-        self, limits: Mapping[str, TimeLimits], keep_deliveries: float | None, reminders: Reminders = NO_REMINDERS
+        self,
+        limits: Mapping[str, TimeLimits],
+        keep_deliveries: float | None,
+        reminders: Reminders = NO_REMINDERS,
+        keep_events: float = inf,
     ) -> None:
-        """Apply these limits from the next check on, and remind as `reminders` says."""
+        """Apply these limits from the next check on, and remind as `reminders` says; `keep_events` is in seconds."""
         self._limits = limits
         self._keep_deliveries = keep_deliveries
+        self._keep_events = keep_events
         self._reminders = reminders
 
     async def run(self) -> None:
@@ -88,7 +98,7 @@ class Maintenance:
     async def prune_once(self) -> int:
         """Forget deliveries that ended well long ago, and archive tasks that nothing works at; how many deliveries.
 
-        It does so once an hour at most. Raises `StorageError`.
+        Then move old events into segments. It does so once an hour at most. Raises `StorageError`.
         """
         if self._keep_deliveries is None or 0 <= self._now() - self._pruned_at < PRUNE_EVERY:
             return 0
@@ -97,7 +107,20 @@ class Maintenance:
         if pruned:
             self._log.debug("deliveries.pruned", deliveries=pruned)
         await self._drop_archive_tasks()
+        await self._move_events()
         return pruned
+
+    async def _move_events(self) -> None:
+        """Move events into segments that were kept for long enough, and log what holds back others, when that changes."""
+        if isinf(self._keep_events):
+            return
+        kept = round(self._keep_events * 1000)
+        moved = await self._store.move_events(self._now() - kept, round(kept * MOVE_STEP))
+        if moved.events:
+            self._log.info("events.moved", events=moved.events, first_seq=moved.first_seq)
+        if moved.held_by and moved.held_by != self._held_by:
+            self._log.warning("events.held", first_seq=moved.first_seq, reason=moved.held_by)
+        self._held_by = moved.held_by
 
     async def _drop_archive_tasks(self) -> None:
         """Drop the tasks of accounts that are not archived any more, once an archiver would have given them up."""

@@ -48,6 +48,11 @@ class PostgresAddress(msgspec.Struct, frozen=True, kw_only=True):
 DatabaseAddress = Path | PostgresAddress
 
 
+def default_segments(database: Path) -> Path:
+    """The directory of the segments of an SQLite database, where none is configured."""
+    return database.with_name(database.name + ".segments")
+
+
 def describe(address: DatabaseAddress) -> str:
     """The address for logs and messages, without a password."""
     return str(address)

@@ -1,5 +1,6 @@
 """Owns the operations on a whole database: verification, import, export, and for a file backup, restore, and its use."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from tracker.store.address import DatabaseAddress, PostgresAddress
@@ -7,17 +8,18 @@ from tracker.store.database_file_reports import Contents, Restored, Verification
 from tracker.store.transfer.transfer_report import Progress, Transferred
 
 
-def back_up(database: Path, target: Path, *, overwrite: bool = False) -> Contents:
+def back_up(database: Path, target: Path, *, overwrite: bool = False, segments: Path | None = None) -> Contents:
     """Copy `database`, as it is at one moment, to `target`; raises `StorageError`, and then `target` is unchanged.
 
-    `UnfitTargetError` if `target` is the database itself, or something that a copy must not replace.
+    `UnfitTargetError` if `target` is the database itself, or something that a copy must not replace. The segments are needed
+    for the proof that the copy is sound; they are not copied.
     """
     from tracker.store.sqlite.backups.backup import back_up as back_up_sqlite
 
-    return back_up_sqlite(database, target, overwrite=overwrite)
+    return back_up_sqlite(database, target, overwrite=overwrite, segments=segments)
 
 
-def restore(backup: Path, database: Path, moment: str) -> Restored:
+def restore(backup: Path, database: Path, moment: str, segments: Path | None = None) -> Restored:
     """Put a copy of `backup` in the place of `database`; the old one is kept as DATABASE.before-restore-`moment`.
 
     Raises `StorageError`, and then `database` is unchanged: `InUseError` if a daemon has it, `UnfitTargetError` if `backup` is
@@ -25,18 +27,28 @@ def restore(backup: Path, database: Path, moment: str) -> Restored:
     """
     from tracker.store.sqlite.backups.restore import restore as restore_sqlite
 
-    return restore_sqlite(backup, database, moment)
+    return restore_sqlite(backup, database, moment, segments)
 
 
-def verify(database: DatabaseAddress) -> Verification:
-    """Rebuild every job from the log and compare it with the table; raises `StorageError` if it cannot be read."""
+def verify(database: DatabaseAddress, segments: Path | None = None) -> Verification:
+    """Rebuild every job from the log and compare it with the table; raises `StorageError` if it cannot be read.
+
+    The old events of a file are read from the directory `segments`, by default that beside it.
+    """
     if isinstance(database, PostgresAddress):
         from tracker.store.postgres.verification.verify import verify as verify_postgres
 
         return verify_postgres(database)
     from tracker.store.sqlite.verification.verify import verify as verify_sqlite
 
-    return verify_sqlite(database)
+    return verify_sqlite(database, segments)
+
+
+def read_segments(database: Path, segments: Path, after: int) -> Iterator[tuple[int, str]]:
+    """The events after the seq `after` that were moved out of the file: seq and JSON. Raises `StorageError`."""
+    from tracker.store.sqlite.segments.segment_reading import archived_lines
+
+    return archived_lines(database, segments, after)
 
 
 async def import_file(file: Path, address: PostgresAddress, progress: Progress) -> Transferred:

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tracker.core.ports.reader import Reader, ReaderPool
@@ -26,14 +27,16 @@ def open_store(
     database: DatabaseAddress,
     subscriptions: "Iterable[Subscription]" = (),
     *,
+    segments: Path | None = None,
     notified: "EventObserver" = lambda _event, _backfilled: None,
     used: "UseObserver" = lambda _use, _succeeded: None,
 ) -> "AbstractAsyncContextManager[Store]":
     """Open the database for writing, made if need be: a file alone, PostgreSQL as one of the replicas that share it.
 
     Each event that is logged from now on becomes a delivery for those of `subscriptions` that it matches, and is passed to
-    `notified`; `used` is called with each use of the database. Raises `StorageError` if it is newer, damaged or another
-    program's, `InUseError` where another process has it, or the replica's name.
+    `notified`; `used` is called with each use of the database. The old events of a file are moved into the directory
+    `segments`, by default beside it. Raises `StorageError` if the database is newer, damaged or another program's,
+    `InUseError` where another process has it, or the replica's name.
     """
     if isinstance(database, PostgresAddress):
         from tracker.store.postgres.leases.replica import open_postgres_replica
@@ -42,7 +45,7 @@ def open_store(
 
     from tracker.store.sqlite.writing.store import open_sqlite_store
 
-    return open_sqlite_store(database, subscriptions, notified=notified, used=used)
+    return open_sqlite_store(database, subscriptions, segments=segments, notified=notified, used=used)
 
 
 @asynccontextmanager

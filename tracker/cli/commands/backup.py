@@ -10,7 +10,7 @@ from tracker.cli.formatting.printing import echo
 from tracker.cli.postgres_backup import BackupByPostgresError, pg_dump
 from tracker.core.errors.storage_error import UnfitTargetError
 from tracker.core.text.escaping import plain
-from tracker.daemon.database_address import configured_database
+from tracker.daemon.database_address import configured_database, configured_segments
 from tracker.store.address import PostgresAddress
 from tracker.store.database_file_commands import back_up
 from tracker.store.database_file_reports import Contents
@@ -32,7 +32,7 @@ def command(config: str | None, file: Path, force: bool) -> None:
     if isinstance(database, PostgresAddress):
         raise BackupByPostgresError("backup", pg_dump(database, file))
     try:
-        contents = back_up(database, file, overwrite=force)
+        contents = back_up(database, file, overwrite=force, segments=configured_segments(config))
     except UnfitTargetError as error:
         raise click.UsageError(plain(error)) from None
     echo(f"{plain(file)}: {describe_contents(contents)}; the log and the jobs agree")

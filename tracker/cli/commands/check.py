@@ -11,6 +11,7 @@ import click
 from tracker.cli.arguments.options import config_option, examples
 from tracker.cli.database_check import check_postgres, find_orphans, is_watched
 from tracker.cli.gateway_check import limitations
+from tracker.cli.log_growth import expected_growth
 from tracker.config import Account, Config
 from tracker.config.key_and_token_length import refuse_short_keys
 from tracker.config.loading import raise_mistakes
@@ -48,7 +49,8 @@ def command(config: str | None, online: bool, running: bool) -> None:
     With --online it connects to PostgreSQL, too, if the database is one: it checks the server's version, the schema, the rights
     of the user, and whether notifications arrive. It changes nothing.
 
-    If the database exists, it also warns of deliveries and jobs of receivers and accounts that the configuration lacks.
+    If the database exists, it also says how many bytes a day its log may grow by, and warns of deliveries and jobs of receivers
+    and accounts that the configuration lacks.
 
     With --running it only checks that the daemon lives, at whatever address it listens; on PostgreSQL, that the replica of this
     name does. This needs no secret but a database URL, and suits a container's health check.
@@ -69,10 +71,18 @@ def command(config: str | None, online: bool, running: bool) -> None:
         click.echo(f"receiver  {receiver.name} ({receiver.kind}{f': {receiver.service}' if receiver.service else ''})")
     if loaded.telemetry.traces:
         click.echo(f"traces    to {loaded.telemetry.endpoint}")
+    for growth in anyio.run(_growth, loaded):
+        click.echo(f"log       {plain(growth)}")
     for warning in (*implausible_settings(loaded), *map(str, security_warnings(loaded)), *anyio.run(_orphans, loaded)):
         click.echo(f"warning   {plain(warning)}", err=True)
     if online and not anyio.run(_check_online, loaded):
         sys.exit(1)
+
+
+async def _growth(config: Config) -> list[str]:
+    """The expected growth of an existing file: without --online no server is asked."""
+    database = database_address(config.storage)
+    return await expected_growth(config, database) if isinstance(database, Path) and database.exists() else []
 
 
 async def _orphans(config: Config) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 from msgspec.structs import replace
 
+from tracker.cli.archived_events import Archive, check_after, last_matching, open_archive
 from tracker.cli.arguments import name_checks
 from tracker.cli.arguments.completion_values import accounts, job_ids, types
 from tracker.cli.arguments.daemon_notice import has_daemon, warn_without_daemon
@@ -21,7 +22,7 @@ from tracker.cli.stop_signals import exit_at_signals, until_signal
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import iso
 from tracker.core.ports.reader import Reader
-from tracker.core.queries.filters import EventFilter
+from tracker.core.queries.filters import EventFilter, read_facts
 from tracker.core.queries.pagination import Span
 from tracker.core.text.escaping import plain
 from tracker.daemon.database_address import configured_database
@@ -42,6 +43,7 @@ _CUTS: Final = ((100, 0), (70, len("2025-")), (0, len("2025-06-25 ")))
         "events --job 541d1a81",
         "events --limit 20 --follow",
         "events --json --after 1042 --follow | consumer",
+        "events --archive --json > everything.jsonl",
     )
 )
 @config_option
@@ -66,8 +68,11 @@ _CUTS: Final = ((100, 0), (70, len("2025-")), (0, len("2025-06-25 ")))
 )
 @click.option("--until", metavar="TIME", callback=moment, help="Show only events observed before this time.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Show only the last N events.")
+@click.option("--archive", is_flag=True, help="Show also the events that were moved into segments after `keep_events`.")
 @click.option("--follow", "-f", is_flag=True, help="Show new events too, as they are logged, until Ctrl-C.")
-def command(config: str | None, as_json: bool, after: int, limit: int | None, follow: bool, **filters: Any) -> None:
+def command(
+    config: str | None, as_json: bool, after: int, limit: int | None, archive: bool, follow: bool, **filters: Any
+) -> None:
     """List the log in its order, one event a line."""
     which = _filter(**filters)
     show = echo_stored_json if as_json else _printer()
@@ -79,7 +84,8 @@ def command(config: str | None, as_json: bool, after: int, limit: int | None, fo
         wanted = replace(which, statuses=await name_checks.statuses(reader, which.statuses))
         if wanted.job is not None:
             wanted = replace(wanted, job=await whole_id(reader, wanted.job, wanted.account))
-        await _list(reader, after, wanted, limit, show, watch)
+        older = open_archive(database, config) if archive else None
+        await _Listing(reader, after, wanted, show, watch, older).run(limit)
 
     if follow:
         _follow(database, read)
@@ -151,29 +157,75 @@ class _LogWatch:
             self._daemon_runs = await warn_without_daemon(self._database, self._reader)
 
 
-async def _list(
-    reader: Reader, after: int, which: EventFilter, limit: int | None, show: Callable[[str], None], watch: _LogWatch | None
-) -> None:
-    last = await reader.last_seq()
-    if after > last:
-        raise click.ClickException(f"--after: found {after}, but the log ends at {last}; was it replaced by a backup?")
-    if limit is not None:
-        for _, body in reversed(await _newest(reader, Span(after, last + 1, newest_first=True), which, limit)):
-            show(body)
-        after = max(after, last)
-    while limit is None or watch:
-        try:
-            while page := await reader.events(after, which):
+class _Listing:
+    """Shows the events of the log that a filter matches, after those of its archive if there is one."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        after: int,
+        which: EventFilter,
+        show: Callable[[str], None],
+        watch: _LogWatch | None,
+        archive: Archive | None,
+    ) -> None:
+        self._reader = reader
+        self._after = after  # the last event that was shown
+        self._which = which
+        self._show = show
+        self._watch = watch
+        self._archive = archive
+
+    async def run(self, limit: int | None) -> None:
+        """Show the events, or the last `limit` of them, and with a watch those that follow."""
+        last = await self._reader.last_seq()
+        if self._after > last:
+            raise click.ClickException(
+                f"--after: found {self._after}, but the log ends at {last}; was it replaced by a backup?"
+            )
+        if self._archive is None:
+            check_after(self._after, await self._reader.first_seq())
+        if limit is not None:
+            await self._show_last(last, limit)
+            self._after = max(self._after, last)
+        while limit is None or self._watch:
+            try:
+                await self._show_all()
+                if self._watch is None:
+                    return
+                await self._watch.wait_for_more()
+            except StorageError as error:
+                if self._watch is None:
+                    raise
+                await self._watch.wait_for_database(error)
+
+    async def _show_all(self) -> None:
+        await self._show_archived()
+        while page := await self._reader.events(self._after, self._which):
+            if not await self._show_archived():  # else some were moved while the page was read, and it may lack them
                 for seq, body in page:
-                    show(body)
-                    after = seq
-            if watch is None:
-                return
-            await watch.wait_for_more()
-        except StorageError as error:
-            if watch is None:
-                raise
-            await watch.wait_for_database(error)
+                    self._show(body)
+                    self._after = seq
+
+    async def _show_archived(self) -> bool:
+        """Show what was moved into the archive and was not shown before; whether there was something."""
+        if self._archive is None or self._after >= await self._reader.first_seq() - 1:
+            return False
+        matches = self._which.matcher()
+        for seq, body in self._archive(self._after):
+            if matches(read_facts(body)):
+                self._show(body)
+            self._after = seq
+        return True
+
+    async def _show_last(self, last: int, limit: int) -> None:
+        kept = await _newest(self._reader, Span(self._after, last + 1, newest_first=True), self._which, limit)
+        if self._archive is not None:
+            first_seq = await self._reader.first_seq()
+            for _, body in last_matching(self._archive(self._after), first_seq, self._which, limit - len(kept)):
+                self._show(body)
+        for _, body in reversed(kept):
+            self._show(body)
 
 
 async def _newest(reader: Reader, span: Span, which: EventFilter, limit: int) -> list[tuple[int, str]]:

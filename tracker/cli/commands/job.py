@@ -13,9 +13,10 @@ from tracker.cli.arguments.job_lookup import find_job
 from tracker.cli.arguments.options import config_option, examples, json_option
 from tracker.cli.formatting import job_description, quantities
 from tracker.cli.formatting.json_output import echo_json
+from tracker.cli.formatting.printing import echo
 from tracker.core.events.event import iso
 from tracker.core.events.summary import format_duration
-from tracker.core.events.timeline import Step, steps
+from tracker.core.events.timeline import Step, is_cut, steps
 from tracker.core.jobs.job_reading import time_of
 from tracker.core.jobs.request_errors import error_sentences
 from tracker.core.jobs.title import job_title
@@ -47,17 +48,19 @@ def command(job_id: str, config: str | None, as_json: bool, account: str | None)
 
     The beginning of its ID is enough if no other job's ID starts with it.
     """
-    job, events = _read(config, job_id, account)
+    job, events, first_seq = _read(config, job_id, account)
     if as_json:
         echo_json(job)
     else:
         _show(job, events)
+        if is_cut(events, first_seq):
+            echo(f"Earlier events were moved into segments: batch-tracker events --archive --job {plain(job['id'])}")
 
 
-def _read(config: str | None, job_id: str, account: str | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _read(config: str | None, job_id: str, account: str | None) -> tuple[dict[str, Any], list[dict[str, Any]], int]:
     database = configured_database(config)
 
-    async def read(reader: Reader) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    async def read(reader: Reader) -> tuple[dict[str, Any], list[dict[str, Any]], int]:
         await name_checks.check_account(reader, config, account)
         await warn_without_daemon(database, reader)
         job = await find_job(reader, job_id, account)
@@ -66,7 +69,7 @@ def _read(config: str | None, job_id: str, account: str | None) -> tuple[dict[st
         while page := await reader.events(after, which):
             events += [json.loads(body) for _, body in page]
             after = page[-1][0]
-        return job, events
+        return job, events, await reader.first_seq()
 
     return read_once(database, read)
 

@@ -14,12 +14,13 @@ from tracker.cli.arguments.options import config_option, examples, moment
 from tracker.cli.deliveries.daemon_or_offline_change import change_deliveries, counted
 from tracker.cli.formatting.printing import echo, echo_error
 from tracker.config import receiver_names
-from tracker.core.deliveries.replay import SELECTORS, Replay, ReplayResult, unknown_receiver
+from tracker.core.deliveries.replay import SELECTORS, Replay, ReplayResult, archived_events, unknown_receiver
 from tracker.core.ports.store import Store
 from tracker.core.text.escaping import plain
 from tracker.daemon.control.control_client import Refused, request_replay
 from tracker.daemon.control.control_file import Unreachable
 from tracker.daemon.database_address import configured_database
+from tracker.store.opening import open_reader
 
 _FIELDS: Final = (*SELECTORS, "to_seq", "until")
 
@@ -74,6 +75,9 @@ async def _replay(config: str | None, which: Replay) -> tuple[ReplayResult | Ref
         known = receiver_names(config)
         if which.receiver not in known:
             return Refused(unknown_receiver(which.receiver, known), is_unknown=True)
+        async with open_reader(database) as reader:
+            if archived := archived_events(which, await reader.first_seq()):
+                return Refused(archived)
         return await store.replay(which, store.now())
 
     return await change_deliveries(database, which.receiver, by_daemon, in_store)

@@ -11,7 +11,7 @@ from tracker.cli.formatting.printing import echo
 from tracker.cli.postgres_backup import BackupByPostgresError, pg_restore
 from tracker.core.errors.storage_error import UnfitTargetError
 from tracker.core.text.escaping import plain
-from tracker.daemon.database_address import configured_database
+from tracker.daemon.database_address import configured_database, configured_segments
 from tracker.runtime.clock import now
 from tracker.store.address import PostgresAddress
 from tracker.store.database_file_commands import restore
@@ -32,7 +32,7 @@ def command(config: str | None, file: Path) -> None:
         raise BackupByPostgresError("restore", pg_restore(database, file))
     moment = datetime.fromtimestamp(now() / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
     try:
-        restored = restore(file, database, moment)
+        restored = restore(file, database, moment, configured_segments(config))
     except UnfitTargetError as error:
         raise click.UsageError(plain(error)) from None
     last = restored.contents.events

@@ -13,8 +13,19 @@ from tracker.config.secrets.secret import Secret
 from tracker.config.toml import toml_table
 from tracker.config.toml.toml_table import InvalidValue, Table, display
 
-KEYS: Final = ("path", "url", "schema", "replica", "listen_url", "keep_deliveries", "progress_every")
+KEYS: Final = (
+    "path",
+    "url",
+    "schema",
+    "replica",
+    "listen_url",
+    "keep_deliveries",
+    "keep_events",
+    "segments",
+    "progress_every",
+)
 _FOR_POSTGRES: Final = ("schema", "replica", "listen_url")
+_FOR_SQLITE: Final = ("keep_events", "segments")
 
 PROGRESS_EVERY: Final = toml_table.duration("0s", "1d")
 
@@ -37,6 +48,8 @@ def read_storage(values: Any, errors: list[str], environ: Mapping[str, str]) -> 
         listen_url=found.get("listen_url", _postgres_url(environ), None),
         state_directory=state or Path(),
         progress_every=found.get("progress_every", PROGRESS_EVERY, Storage(None).progress_every),
+        keep_events=found.get("keep_events", toml_table.duration_or_forever("1h", "3650d"), Storage(None).keep_events),
+        segments=found.get("segments", secret_references.path(environ), None),
     )
     _refuse_contradictions(found, given)
     if "url" not in given and read.path is None:
@@ -50,6 +63,9 @@ def _refuse_contradictions(found: Table, given: Mapping[str, Any]) -> None:
     for key in _FOR_POSTGRES:
         if key in given and "url" not in given:
             found.add_mistake(key, "is for PostgreSQL alone: set storage.url, or remove this")
+    for key in _FOR_SQLITE:
+        if "url" in given and given.get(key, "forever") != "forever":
+            found.add_mistake(key, "is for an SQLite file alone: on PostgreSQL the whole log is kept; remove this")
 
 
 def _postgres_url(environ: Mapping[str, str]) -> Callable[[Any], Secret]:

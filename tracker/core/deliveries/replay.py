@@ -52,6 +52,14 @@ class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = False
 
 
+def archived_events(which: Replay, first_seq: int) -> str | None:
+    """The error that the replay begins before `first_seq`, where the kept log begins; None if it does not."""
+    start = which.from_seq if which.seq is None else which.seq
+    if start is None or start >= first_seq:
+        return None
+    return f"event {start} was moved into a segment, and cannot be delivered again; the log begins with event {first_seq}"
+
+
 def unknown_receiver(name: str, known: Iterable[str]) -> str:
     """The error that there is no receiver `name`, with the names that there are."""
     names = [*known]

@@ -58,3 +58,8 @@ def seconds_between(before: Event, after: Event) -> float:
 def _group_key(event: Event) -> Any:
     """Neighbors with the same key become one step."""
     return PROGRESS if event["type"] == PROGRESS else event["seq"]
+
+
+def is_cut(events: Sequence[Event], first_seq: int) -> bool:
+    """Whether the job of these events has earlier ones before the kept log, which begins with `first_seq`."""
+    return first_seq > 1 and (not events or events[0]["type"] != "batch.created")

@@ -55,6 +55,9 @@ class Reader(Protocol):
     async def last_seq(self) -> int:
         """The seq of the last event; 0 if there is none."""
 
+    async def first_seq(self) -> int:
+        """The seq of the first event that is kept; what came before is in segments. 1 if nothing was moved there."""
+
     async def last_sweep(self) -> int | None:
         """When an account was last swept whole, to a few seconds (Unix milliseconds); None if none was."""
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.queries.backlog import Backlog
+from tracker.core.queries.kept_log import KeptLog
 from tracker.core.results.archive_task import ArchiveBacklog
 from tracker.core.silences.silence import Silence
 
@@ -29,6 +30,9 @@ class Statistics(Protocol):
 
     def last_seq(self) -> int:
         """The seq of the last event; 0 if there is none."""
+
+    def kept_log(self) -> KeptLog:
+        """Where the kept log begins, and how much was moved out of it."""
 
     def sizes(self) -> tuple[int, int]:
         """Bytes of the database, and of the log that is written ahead of it."""

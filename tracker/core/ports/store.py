@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import IntEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -45,6 +45,14 @@ CommandObserver = Callable[[Collection[str] | None], None]
 
 HintObserver = Callable[[Collection[tuple[str, str]]], None]
 """Called with accounts and jobs of theirs that may have changed."""
+
+
+class MovedEvents(NamedTuple):
+    """How many events were moved into segments, the first seq of the kept log, and what holds back older ones, if anything."""
+
+    events: int
+    first_seq: int
+    held_by: str | None
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,6 +166,13 @@ class Store(Protocol):
         """Delete the deliveries that were delivered or superseded before then (Unix milliseconds); how many they were.
 
         So are silences that ended before then, with what they kept. Pending and dead deliveries are kept, and so is the log.
+        """
+
+    async def move_events(self, before: int, step: int) -> MovedEvents:
+        """Move the beginning of the log into segments: events observed before then (Unix milliseconds) that nothing needs.
+
+        Nothing is moved unless the observations of what would be span `step` milliseconds. An event of an active job holds back
+        itself and all after it, as does one that has a delivery. On PostgreSQL nothing is moved.
         """
 
     async def replay(self, which: Replay, now: int) -> ReplayResult:

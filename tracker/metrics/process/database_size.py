@@ -1,9 +1,10 @@
-"""Owns the metrics of the database: the sizes of its files, and the end of the log."""
+"""Owns the metrics of the database: the sizes of its files, and where the log begins and ends."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from tracker.core.events.event import parse_iso
 from tracker.core.ports.statistics import Statistics
 from tracker.metrics.families import PREFIX
 
@@ -27,4 +28,12 @@ class DatabaseSizeMetrics:
             ("wal_size_bytes", "Size of the write-ahead log beside it.", wal),
             ("last_seq", "The seq of the last event in the log.", self._statistics.last_seq()),
         )
-        return [GaugeMetricFamily(PREFIX + name, text, value) for name, text, value in values]
+        return [GaugeMetricFamily(PREFIX + name, text, value) for name, text, value in (*values, *self._kept_log())]
+
+    def _kept_log(self) -> Iterator[tuple[str, str, float]]:
+        kept = self._statistics.kept_log()
+        yield "first_seq", "The seq of the first event that the database keeps; earlier ones are in segments.", kept.first_seq
+        yield "segments_size_bytes", "Size of the segments that old events were moved into.", kept.segments_size
+        if kept.oldest is not None:
+            at = parse_iso(kept.oldest) / 1000
+            yield "oldest_event_timestamp_seconds", "When the first event that the database keeps was observed.", at

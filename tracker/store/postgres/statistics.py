@@ -20,8 +20,11 @@ _PENDING: Final = """SELECT receiver, pending, observed_at FROM
   (SELECT receiver, count(*) AS pending, min(seq) AS seq FROM deliveries WHERE state = 'pending' GROUP BY receiver) AS b
 JOIN events USING (seq)"""
 
+_KEPT_LOG: Final = "SELECT 1, (SELECT observed_at FROM events WHERE seq = 1), 0"
+"""All events are kept."""
+
 _STATEMENTS: Final = StatisticsStatements(
-    deliveries=DELIVERIES, events=EVENTS, results=RESULTS, pending=_PENDING, open_silences=ALL_OPEN
+    deliveries=DELIVERIES, events=EVENTS, results=RESULTS, pending=_PENDING, kept_log=_KEPT_LOG, open_silences=ALL_OPEN
 )
 
 _SIZE: Final = """SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class

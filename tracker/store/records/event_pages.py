@@ -28,6 +28,8 @@ _NO_LIMIT: Final = 2**31
 class EventStatements(NamedTuple):
     """The statements of an engine that select events as a `StoredEvent` has them, and the seq of the last event.
 
+    None selects an event before the kept log. `bounds` selects the first seq of that, and the last.
+
     Parameters: the seqs before the first and after the last, the limit; in `by_needle` a needle; in the others account, types,
     since and until, and in `by_job` the job too. `{direction}` is that of the order. `by_types` and `end_of_types` are for a
     number of types, all of them rare: the rows of the latter are, for each type that has them, the seq behind a number of
@@ -43,6 +45,7 @@ class EventStatements(NamedTuple):
     end_of_types: Callable[[int], str]
     last_of_jobs: str
     last_seq: str
+    bounds: str
 
 
 async def read_log(
@@ -94,6 +97,12 @@ async def last_events(
 async def last_seq(query: Query, statements: EventStatements) -> int:
     """The seq of the last event; 0 if there is none."""
     return int((await query(statements.last_seq))[0][0])
+
+
+async def log_bounds(query: Query, statements: EventStatements) -> tuple[int, int]:
+    """The seqs of the first event that is kept, and of the last; 1 and 0 if there is none."""
+    ((first, last),) = await query(statements.bounds)
+    return int(first), int(last)
 
 
 async def _page(query: Query, statements: EventStatements, span: Span, filters: EventFilter, limit: int) -> EventPage:
@@ -153,7 +162,8 @@ async def _searched(query: Query, statements: EventStatements, span: Span, filte
 
 async def _bounded_seqs(query: Query, statements: EventStatements, span: Span, most: int) -> tuple[Span, int | None]:
     """The first `most` events of `span`, likewise. The log has no gaps, so a number of seqs is a number of events."""
-    newest = min(span.before - 1, await last_seq(query, statements))
+    first, last = await log_bounds(query, statements)
+    newest, span = min(span.before - 1, last), span._replace(after=max(span.after, first - 1))
     if newest - span.after <= most:
         return span, None
     return _up_to(span, newest - most + 1 if span.newest_first else span.after + most)
@@ -175,9 +185,10 @@ def _up_to(span: Span, end: int) -> tuple[Span, int]:
 
 
 async def _next_if_any(query: Query, statements: EventStatements, rest: Span) -> int | None:
+    first, last = await log_bounds(query, statements)
     if rest.newest_first:
-        return rest.before if rest.before > rest.after + 1 else None
-    return rest.after if rest.after < min(rest.before - 1, await last_seq(query, statements)) else None
+        return rest.before if rest.before > max(rest.after + 1, first) else None
+    return rest.after if rest.after < min(rest.before - 1, last) else None
 
 
 def _clamped(seq: int) -> int:

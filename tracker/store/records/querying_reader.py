@@ -34,7 +34,7 @@ from tracker.store.records.delivery_pages import (
     read_whole_pages,
     start_of_last,
 )
-from tracker.store.records.event_pages import EventStatements, last_events, last_seq, read_events, read_log
+from tracker.store.records.event_pages import EventStatements, last_events, last_seq, log_bounds, read_events, read_log
 from tracker.store.records.job_pages import JobStatements, jobs_active_first, jobs_by_id, jobs_by_prefix, read_jobs
 from tracker.store.records.names import NameStatements, read_names
 from tracker.store.records.orphaned_deliveries_and_jobs import OrphanStatements, read_orphans
@@ -110,6 +110,10 @@ class QueryingReader(ABC):
     async def last_seq(self) -> int:
         """The seq of the last event; 0 if there is none."""
         return await self._read(last_seq, self._statements.events)
+
+    async def first_seq(self) -> int:
+        """The seq of the first event that is kept; what came before is in segments."""
+        return (await self._read(log_bounds, self._statements.events))[0]
 
     async def last_sweep(self) -> int | None:
         """When an account was last swept whole, to a few seconds (Unix milliseconds); None if none was."""

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from tracker.core.deliveries.circuit import Circuit
 from tracker.core.queries.backlog import Backlog
+from tracker.core.queries.kept_log import KeptLog
 from tracker.core.results.archive_task import ArchiveBacklog
 from tracker.core.silences.silence import Silence
 from tracker.store.records.delivery_pages import DeliveryStatements, decode_circuits
@@ -20,13 +21,14 @@ class StatisticsStatements(NamedTuple):
     """The statements of an engine, and two of its own.
 
     `pending` gives the receiver, the number of its pending deliveries, and when the event of the oldest was observed;
-    `open_silences` gives the columns of `silence_rows`.
+    `kept_log` gives the values of `KeptLog`; `open_silences` gives the columns of `silence_rows`.
     """
 
     deliveries: DeliveryStatements
     events: EventStatements
     results: ResultStatements
     pending: str
+    kept_log: str
     open_silences: str
 
 
@@ -59,6 +61,9 @@ class QueryingStatistics(ABC):
 
     def open_silences(self) -> tuple[Silence, ...]:
         return decode_silences(self._read(self._statements.open_silences)[0])
+
+    def kept_log(self) -> KeptLog:
+        return KeptLog(*self._read(self._statements.kept_log)[0][0])
 
     def last_seq(self) -> int:
         return int(self._read(self._statements.events.last_seq)[0][0][0])

@@ -36,6 +36,7 @@ def verified_source(file: Path) -> Iterator[sqlite3.Connection]:
         with as_owner_of(file.parent):
             stack.enter_context(hold_database_file(file))
             current = stack.enter_context(_current_schema(file))
+            _check_whole_log(file, current)
             check_agreement(current, f"{file}: nothing was imported")
             connection = stack.enter_context(closing(_connect(current)))
         yield connection
@@ -46,6 +47,15 @@ async def rows_of(connection: sqlite3.Connection, select: str) -> AsyncIterator[
     cursor = await anyio.to_thread.run_sync(connection.execute, select)
     while rows := await anyio.to_thread.run_sync(cursor.fetchmany, ROWS_AT_ONCE):
         yield rows
+
+
+def _check_whole_log(file: Path, current: Path) -> None:
+    with closing(_connect(current)) as connection:
+        ((moving_to,),) = connection.execute("SELECT moving_to FROM log_start")
+    if moving_to > 1:
+        raise StorageError(
+            f"{file}: the events before {moving_to} are in segments, and PostgreSQL keeps whole logs: it cannot be imported"
+        )
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 from starlette.responses import Response
 
 from tracker.core.deliveries.delivery import Result, State
-from tracker.core.deliveries.replay import SELECTORS, Replay, ReplayResult, Seq, unknown_receiver
+from tracker.core.deliveries.replay import SELECTORS, Replay, ReplayResult, Seq, archived_events, unknown_receiver
 from tracker.core.queries.filters import DeliveryFilter
 from tracker.core.queries.pagination import DeliveryKey
 from tracker.web.daemon_interface import Daemon
@@ -101,6 +101,9 @@ def endpoints(daemon: Daemon) -> list[Endpoint]:
         known = [receiver.name for receiver in daemon.config.receivers]
         if which.receiver not in known:
             raise Refusal(404, unknown_receiver(which.receiver, known))
+        async with daemon.reader() as reader:
+            if archived := archived_events(which, await reader.first_seq()):
+                raise Refusal(410, archived)
         return await daemon.replay(which)
 
     page = ResponseSpec(page_of({"$ref": "#/components/schemas/Delivery"}, schema_of(Cursor)), "A page of deliveries")
@@ -108,8 +111,8 @@ def endpoints(daemon: Daemon) -> list[Endpoint]:
     again = "/api/deliveries/{receiver}/{seq:int}/retry"
     return [
         Endpoint("GET", "/api/deliveries", "deliveries", deliveries, page, {"query": DeliveriesQuery}),
-        Endpoint("POST", "/api/replay", "replay", replay, done, {"body": Replay}, (404,)),
-        Endpoint("POST", again, "retry", retry, done, {"path": DeliveryPath, "body": Nothing}, (404,)),
+        Endpoint("POST", "/api/replay", "replay", replay, done, {"body": Replay}, (404, 410)),
+        Endpoint("POST", again, "retry", retry, done, {"path": DeliveryPath, "body": Nothing}, (404, 410)),
     ]
 
 

@@ -12,7 +12,7 @@ from tracker.core.queries.pagination import LARGEST_SEQ, Span
 from tracker.web.daemon_interface import Daemon
 from tracker.web.endpoints import name_checks
 from tracker.web.endpoints.endpoint import Endpoint, ResponseSpec, json_response, page_of, schema_of
-from tracker.web.endpoints.problem_details import MEDIA_TYPE, BeyondTheLog, cursor_beyond_log
+from tracker.web.endpoints.problem_details import MEDIA_TYPE, BeforeTheLog, BeyondTheLog, cursor_before_log, cursor_beyond_log
 from tracker.web.endpoints.request_parsing import Glob, Moment, OfAccount, OfJob, Provider, Statuses, moment
 
 Seq = Annotated[int, Meta(ge=0, le=LARGEST_SEQ)]
@@ -66,15 +66,26 @@ class _Page(msgspec.Struct, frozen=True, kw_only=True):
     next: int | None
 
 
+def is_before(after: int, first_seq: int) -> bool:
+    """Whether events after that seq were moved out of the log, which begins with `first_seq`; 0 stands for its beginning."""
+    return 0 < after < first_seq - 1
+
+
 def endpoints(daemon: Daemon) -> list[Endpoint]:
     async def events(query: EventsQuery) -> Response:
         async with daemon.reader() as reader:
             which, last_seq = await query.filter(daemon, reader), await reader.last_seq()
             if (query.after or 0) > last_seq:
                 return cursor_beyond_log(query.after or 0, last_seq)
+            first_seq = await reader.first_seq() if query.after else 1
+            if is_before(query.after or 0, first_seq):
+                return cursor_before_log(query.after or 0, first_seq)
             page = await reader.events_page(query.span(), which, query.limit)
         return json_response(_Page(data=[msgspec.Raw(body) for _, body in page.events], next=page.next))
 
     page = ResponseSpec(page_of(EVENT, schema_of(Seq)), "A page of the log; it may have fewer events than `limit`")
     beyond = ResponseSpec(BeyondTheLog, "`after` is beyond the log's end", MEDIA_TYPE)
-    return [Endpoint("GET", "/api/events", "events", events, page, {"query": EventsQuery}, other_answers={409: beyond})]
+    before = ResponseSpec(BeforeTheLog, "`after` is before the kept log, and not 0", MEDIA_TYPE)
+    return [
+        Endpoint("GET", "/api/events", "events", events, page, {"query": EventsQuery}, other_answers={409: beyond, 410: before})
+    ]

@@ -15,12 +15,12 @@ from starlette.types import Receive, Scope, Send
 
 from tracker.core.errors.storage_error import StorageError
 from tracker.runtime.task_groups import task_group
-from tracker.web.api.events import Seq, Which
+from tracker.web.api.events import Seq, Which, is_before
 from tracker.web.api.stream_limits import StreamLimits
 from tracker.web.daemon_interface import Daemon
 from tracker.web.endpoints.disconnect import cancel_on_disconnect
 from tracker.web.endpoints.endpoint import Endpoint, Inputs, ResponseSpec
-from tracker.web.stream.server_sent_events import GREETING, HEADERS, reset_message
+from tracker.web.stream.server_sent_events import GREETING, HEADERS, gone_message, reset_message
 from tracker.web.stream.subscriber import Subscriber
 
 
@@ -50,15 +50,21 @@ def endpoints(daemon: Daemon) -> list[Endpoint]:
     async def stream(query: StreamQuery, seen: LastSeen, caller: ClientIdentity) -> Response:
         async with daemon.reader() as reader:
             which = await query.filter(daemon, reader)
-            last = await reader.last_seq()
+            first_seq, last = await reader.first_seq(), await reader.last_seq()
         after = int(seen.last_event_id) if seen.last_event_id else last if query.after is UNSET else query.after
-        subscriber = Subscriber(daemon.broadcast, daemon.reader, which, min(after, last))
-        first = GREETING if after <= last else GREETING + reset_message(after, last)
-        return EventStream(limits, caller.client, subscriber, first)
+        notice = b""
+        if after > last:
+            notice = reset_message(after, last)
+        elif is_before(after, first_seq):
+            notice = gone_message(after, first_seq)
+        subscriber = Subscriber(daemon.broadcast, daemon.reader, which, min(max(after, first_seq - 1), last))
+        return EventStream(limits, caller.client, subscriber, GREETING + notice)
 
     description = (
         "Events as they are logged; id is the seq, data the event's JSON in one line. If `after` is beyond "
-        "the log's end, the first event is `reset`: its id is the end, and what follows comes after that"
+        "the log's end, the first event is `reset`: its id is the end, and what follows comes after that. If `after` "
+        "is before the kept log, and not 0, it is `gone`: its data has `first_seq`, with which the log begins and "
+        "the stream goes on"
     )
     events = ResponseSpec({"type": "string"}, description, "text/event-stream")
     inputs: Inputs = {"query": StreamQuery, "header": LastSeen, "caller": ClientIdentity}

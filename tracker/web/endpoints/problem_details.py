@@ -43,6 +43,22 @@ def cursor_beyond_log(after: int, last_seq: int) -> Response:
     return Response(msgspec.json.encode(body), 409, media_type=MEDIA_TYPE)
 
 
+class BeforeTheLog(Problem, frozen=True, kw_only=True):
+    """A place before the log that is kept: what was there is in segments. `first_seq` is where the log begins."""
+
+    first_seq: int
+
+
+def cursor_before_log(after: int, first_seq: int) -> Response:
+    """The response to a consumer whose cursor is before the kept log: it would miss the events that were moved since."""
+    detail = (
+        f"after: found {after}, but the log begins with {first_seq}; earlier events are in segments, which "
+        f"`batch-tracker events --archive` reads. Go on from {first_seq - 1}, or from 0"
+    )
+    body = BeforeTheLog(HTTPStatus(410).phrase, 410, detail, first_seq=first_seq)
+    return Response(msgspec.json.encode(body), 410, media_type=MEDIA_TYPE)
+
+
 class Refusal(HTTPException):
     """Raised where a request cannot be served: the status, the detail, and the headers of the response."""
 

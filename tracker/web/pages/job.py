@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tracker.core.events.summary import format_duration, summarize_status
+from tracker.core.events.timeline import is_cut
 from tracker.core.jobs.job import Job
 from tracker.core.jobs.job_reading import read_job, time_of
 from tracker.core.jobs.native import NATIVE, PROVIDER
@@ -79,6 +80,7 @@ async def job_page(reader: Reader, daemon: Daemon, found: Sequence[dict[str, Any
         "chart_words": _describe_chart(drawn, moment_now) if drawn else "",
         "entries": entries[: -MAX_TIMELINE_LINES - 1 : -1],
         "cut": len(entries) > MAX_TIMELINE_LINES or len(events) >= MAX_EVENTS,
+        "archived": len(events) < MAX_EVENTS and is_cut(events, await reader.first_seq()),
         "properties": list(_properties(job)),
         "errors": error_sentences(job),
         "errors_title": _errors_title(job),

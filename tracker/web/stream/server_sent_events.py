@@ -31,3 +31,9 @@ def reset_message(after: int, last_seq: int) -> bytes:
     """The message for a cursor beyond the log's end: the log was replaced by an older one, such as a backup."""
     data = msgspec.json.encode({"object": "reset", "after": after, "last_seq": last_seq})
     return b"id: %d\nevent: reset\ndata: %s\n\n" % (last_seq, data)
+
+
+def gone_message(after: int, first_seq: int) -> bytes:
+    """The message for a cursor before the kept log: the events between are in segments."""
+    data = msgspec.json.encode({"object": "gone", "after": after, "first_seq": first_seq})
+    return b"id: %d\nevent: gone\ndata: %s\n\n" % (first_seq - 1, data)

@@ -49,4 +49,5 @@ EVENTS: Final = EventStatements(
     end_of_types=lambda _types: _END_OF_TYPES,
     last_of_jobs=_LAST_OF_JOBS,
     last_seq="SELECT coalesce(max(seq), 0) FROM events",
+    bounds="SELECT 1, coalesce(max(seq), 0) FROM events",
 )

@@ -43,11 +43,15 @@ class Comparison:
 
     def steps(self) -> Iterator[tuple[str, Callable[[Row], None]]]:
         """Statements, and what takes each row of theirs; in this order."""
-        yield EVENTS, lambda row: self._contradictions.extend(self._log.add(row))
+        yield EVENTS, self.add_event
         yield JOBS, self._add_job
         yield RESULTS, self._add_result
         yield UNEXPECTED_TASKS, lambda row: self._others.append(unexpected_task(row))
         yield MISCOUNTED, lambda row: self._others.append(_miscounted(row))
+
+    def add_event(self, row: Row) -> None:
+        """Take the next event of the log, a row as `EVENTS` selects it."""
+        self._contradictions += self._log.add(row)
 
     def end(self, differences: Iterable[str] = ()) -> Verification:
         """The report, with the `differences` that the engine has found itself."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from tracker.core.errors.storage_error import StorageError, UnfitTargetError
+from tracker.store.address import default_segments
 from tracker.store.database_file_reports import Contents
 from tracker.store.sqlite.database.schema import IDENTITY, check, existing_file_uri
 from tracker.store.sqlite.files.atomic_file import COMPANIONS, atomic_file
@@ -25,7 +26,7 @@ _PAGES_AT_ONCE: Final = 2048
 _SIZE: Final = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
 
 
-def back_up(database: Path, target: Path, *, overwrite: bool = False) -> Contents:
+def back_up(database: Path, target: Path, *, overwrite: bool = False, segments: Path | None = None) -> Contents:
     """Copy `database` to `target`; raises `StorageError`, and then `target` is as it was.
 
     `UnfitTargetError` where it is the database itself, or something that a copy must not replace. Root reads the database as
@@ -35,7 +36,7 @@ def back_up(database: Path, target: Path, *, overwrite: bool = False) -> Content
     _check_target(target, database, overwrite=overwrite)
     with as_owner_of(target.parent), atomic_file(target) as (path, publish):
         copy(database, path, check)
-        contents = verified_contents(database, path)
+        contents = verified_contents(database, path, segments or default_segments(database))
         _check_target(target, database, overwrite=overwrite)  # it may have changed meanwhile
         publish()
     return contents
@@ -73,14 +74,14 @@ def _snapshot(database: Path, check_identity: Callable[[Path, Iterable[int]], ob
     return source
 
 
-def verified_contents(database: Path, path: Path) -> Contents:
+def verified_contents(database: Path, path: Path, segments: Path) -> Contents:
     """What the copy of `database` at `path` holds; it is one file without a WAL from now on.
 
-    Raises `StorageError` unless it is whole and its jobs agree with its log.
+    Raises `StorageError` unless it is whole and its jobs agree with its log, of which the beginning may be in `segments`.
     """
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
-    result = verify(path)
+    result = verify(path, segments)
     if result.differences:
         first, *more = result.differences
         raise StorageError(

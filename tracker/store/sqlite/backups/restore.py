@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tracker.core.errors.storage_error import StorageError, UnfitTargetError
+from tracker.store.address import default_segments
 from tracker.store.database_file_reports import Restored
 from tracker.store.sqlite.backups.backup import copy, verified_contents
 from tracker.store.sqlite.database.schema import check_any_version, migrate
@@ -15,7 +16,7 @@ from tracker.store.sqlite.files.ownership import prepared_path
 from tracker.store.sqlite.files.privileges import as_owner_of
 
 
-def restore(backup: Path, database: Path, moment: str) -> Restored:
+def restore(backup: Path, database: Path, moment: str, segments: Path | None = None) -> Restored:
     """Put a copy of `backup` in the place of `database`; what was there is kept as DATABASE.before-restore-`moment`.
 
     A backup of an older version is brought up to date. Raises `StorageError`, and then `database` is as it was: where a daemon
@@ -24,20 +25,21 @@ def restore(backup: Path, database: Path, moment: str) -> Restored:
     """
     if not backup.exists():
         raise StorageError(f"{backup}: there is no such file")
+    segments = segments or default_segments(database)
     database = prepared_path(database)
     if os.path.realpath(backup) == str(database):
         raise UnfitTargetError(f"{backup}: this is the database itself, expected a backup of it")
     with as_owner_of(database.parent), hold_lock_file(database), hold_database_file(database):
         undo_displacement(database)  # what an interrupted restore left half done
-        return _restore(backup, database, moment)
+        return _restore(backup, database, moment, segments)
 
 
-def _restore(backup: Path, database: Path, moment: str) -> Restored:
+def _restore(backup: Path, database: Path, moment: str, segments: Path) -> Restored:
     owner = (database if database.exists() else database.parent).stat()
     with atomic_file(database, owner) as (path, publish):
         copy(backup, path, check_any_version)
         _bring_up_to_date(path, backup)
-        contents = verified_contents(backup, path)
+        contents = verified_contents(backup, path, segments)
         return Restored(contents, _exchange(database, moment, publish))
 
 

@@ -8,7 +8,7 @@ _STORED: Final = "events.seq, events.id, events.account, events.observed_at, eve
 
 _SELECT: Final = f"""SELECT {_STORED}
 FROM events{{index}} LEFT JOIN events AS base ON base.seq = events.base
-WHERE events.seq > ?1 AND events.seq < ?2{{wanted}}
+WHERE events.seq > max(?1, (SELECT first_seq - 1 FROM log_start)) AND events.seq < ?2{{wanted}}
 ORDER BY events.seq {{{{direction}}}} LIMIT ?3"""  # noqa: S608 - of constants
 
 _COLUMNS: Final = """ AND (?4 IS NULL OR events.account = ?4)
@@ -17,7 +17,7 @@ _COLUMNS: Final = """ AND (?4 IS NULL OR events.account = ?4)
 
 _HAS_NEEDLE: Final = " AND (instr(events.body, ?4) OR instr(base.body, ?4))"
 
-_OF_TYPE: Final = "type = json_extract(?5, '$[{number}]') AND seq > ?1 AND seq < ?2"
+_OF_TYPE: Final = "type = json_extract(?5, '$[{number}]') AND seq > max(?1, (SELECT first_seq - 1 FROM log_start)) AND seq < ?2"
 
 _RARE: Final = f"""SELECT seq FROM (SELECT seq FROM rare_events WHERE {_OF_TYPE} AND (?4 IS NULL OR account = ?4)
   AND (?6 IS NULL OR observed_at >= ?6) AND (?7 IS NULL OR observed_at < ?7) ORDER BY seq {{direction}} LIMIT ?3)"""  # noqa: S608 - of constants
@@ -51,4 +51,5 @@ EVENTS: Final = EventStatements(
     end_of_types=lambda types: _parts(_END_OF_TYPE, types),
     last_of_jobs=_LAST_OF_JOBS,
     last_seq="SELECT coalesce(max(seq), 0) FROM events",
+    bounds="SELECT first_seq, (SELECT coalesce(max(seq), 0) FROM events) FROM log_start",
 )

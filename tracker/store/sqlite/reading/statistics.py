@@ -23,8 +23,11 @@ _PENDING: Final = """SELECT receiver, pending, events.observed_at FROM
   (SELECT receiver, count(*) AS pending, min(seq) AS oldest FROM deliveries INDEXED BY deliveries_due
    WHERE state = 'pending' GROUP BY receiver) JOIN events ON events.seq = oldest"""
 
+_KEPT_LOG: Final = """SELECT first_seq, (SELECT observed_at FROM events WHERE seq = first_seq),
+  (SELECT coalesce(sum(size), 0) FROM segments) FROM log_start"""
+
 _STATEMENTS: Final = StatisticsStatements(
-    deliveries=DELIVERIES, events=EVENTS, results=RESULTS, pending=_PENDING, open_silences=ALL_OPEN
+    deliveries=DELIVERIES, events=EVENTS, results=RESULTS, pending=_PENDING, kept_log=_KEPT_LOG, open_silences=ALL_OPEN
 )
 
 

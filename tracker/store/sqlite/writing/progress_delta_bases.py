@@ -12,7 +12,9 @@ _MOST_IDS: Final = 500
 """Per statement: SQLite takes up to 32,766 parameters, and a statement for each number of them is prepared and cached."""
 
 _BASES: Final = """
-SELECT j.id, e.seq, e.body FROM jobs AS j CROSS JOIN events AS e ON e.seq = j.base WHERE j.account = ? AND j.id IN (%s)"""
+SELECT j.id, e.seq, e.body FROM jobs AS j
+CROSS JOIN events AS e ON e.seq = j.base AND e.seq >= (SELECT moving_to FROM log_start)
+WHERE j.account = ? AND j.id IN (%s)"""
 
 
 def log_entries(connection: sqlite3.Connection, account: str, changes: Sequence[Change]) -> list[LogEntry]:

@@ -23,7 +23,8 @@ SELECT ?2, seq,
   CASE WHEN type LIKE 'batch.%%' THEN account || '/' || job  -- as core.deliveries.fan_out.stream_of has it
     ELSE subject || ':' || coalesce(json_extract(body, '$.data.' || subject), account) END,
   type, 'pending', 0, ?1, 1
-FROM (SELECT *, substr(type, 1, instr(type, '.') - 1) AS subject FROM events) WHERE %s
+FROM (SELECT *, substr(type, 1, instr(type, '.') - 1) AS subject FROM events)
+WHERE seq >= (SELECT first_seq FROM log_start) AND %s
 ON CONFLICT (receiver, seq) DO UPDATE SET {_AGAIN}"""  # noqa: S608 - of constants
 
 _RANGE_OF_SEQS: Final = _RANGE % "seq BETWEEN ?3 AND coalesce(?4, seq)"

@@ -22,6 +22,7 @@ from tracker.core.ports.store import (
     DatabaseUse,
     EventObserver,
     HintObserver,
+    MovedEvents,
     UseObserver,
 )
 from tracker.core.ports.wakeups import Wakeups
@@ -29,6 +30,7 @@ from tracker.core.queries.orphaned_deliveries import Dropped, Moved, Orphans
 from tracker.core.queries.workload import Workload, workload_of
 from tracker.runtime.clock import now
 from tracker.runtime.wakeups import InProcessWakeups
+from tracker.store.address import default_segments
 from tracker.store.records.active_jobs_cache import ActiveJobsCache, Draft
 from tracker.store.records.log_rows import Appended, LogEntry
 from tracker.store.records.orphaned_deliveries_and_jobs import read_orphans
@@ -47,6 +49,7 @@ from tracker.store.sqlite.writing.active_jobs import read_active_jobs
 from tracker.store.sqlite.writing.archive_tasks import SqliteArchive
 from tracker.store.sqlite.writing.delivery_retention import prune_deliveries
 from tracker.store.sqlite.writing.event_log import EventLog
+from tracker.store.sqlite.writing.event_mover import EventMover
 from tracker.store.sqlite.writing.job_messages_table import SqliteJobMessages
 from tracker.store.sqlite.writing.jobs_table import write_jobs
 from tracker.store.sqlite.writing.orphaned_deliveries import drop, move
@@ -81,7 +84,7 @@ _REWRITE_HEADER: Final = f"PRAGMA user_version = {len(MIGRATIONS)}"
 class SqliteStore:
     """The `Store` of core.ports on SQLite; open one with `open_sqlite_store`."""
 
-    def __init__(self, database: Database, log: EventLog, wakeups: Wakeups) -> None:
+    def __init__(self, database: Database, log: EventLog, wakeups: Wakeups, mover: EventMover) -> None:
         self.wakeups = wakeups
         self.leases = SoleLeases()
         self.outbox = SqliteOutbox(database, log, wakeups)
@@ -90,6 +93,7 @@ class SqliteStore:
         self.silences = SqliteSilences(database, log)
         self._database = database
         self._log = log
+        self._mover = mover
         self._active = ActiveJobsCache()
         self._record_error: str | None = None  # why the last record failed; None if it did not
 
@@ -187,6 +191,9 @@ class SqliteStore:
     async def prune(self, before: int) -> int:
         return await prune_deliveries(self._database, before)
 
+    async def move_events(self, before: int, step: int) -> MovedEvents:
+        return await self._mover.move(before, step)
+
     async def replay(self, which: Replay, now: int) -> ReplayResult:
         return await replay(self._database, which, now)
 
@@ -250,10 +257,12 @@ async def open_sqlite_store(
     path: Path,
     subscriptions: Iterable[Subscription] = (),
     *,
+    segments: Path | None = None,
     notified: EventObserver = lambda _event, _backfilled: None,
     used: UseObserver = lambda _use, _succeeded: None,
 ) -> AsyncIterator[SqliteStore]:
     """See `tracker.store.opening.open_store`."""
+    segments = segments or default_segments(path)
     path = prepared_path(path)
     with hold_lock_file(path), hold_database_file(ensure_file(path)):
         undo_displacement(path)
@@ -262,7 +271,8 @@ async def open_sqlite_store(
         try:
             await database.open()
             wakeups = InProcessWakeups()
-            yield SqliteStore(database, EventLog(database, subscriptions, wakeups, notified), wakeups)
+            log, mover = EventLog(database, subscriptions, wakeups, notified), EventMover(database, path, segments)
+            yield SqliteStore(database, log, wakeups, mover)
         finally:
             await database.close()
 
