@@ -75,4 +75,4 @@ async def test_check_says_what_the_log_may_grow_by(tmp_path):
     text = installation.config.read_text()
     installation.config.write_text(text.replace("[http]", 'keep_events = "90d"\n[http]'))
     checked = await installation.command("check")
-    assert "events older than 90d move into segments" in checked.stdout
+    assert "events older than 90d 0h move into segments" in checked.stdout
