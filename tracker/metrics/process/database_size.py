@@ -34,6 +34,5 @@ class DatabaseSizeMetrics:
         kept = self._statistics.kept_log()
         yield "first_seq", "The seq of the first event that the database keeps; earlier ones are in segments.", kept.first_seq
         yield "segments_size_bytes", "Size of the segments that old events were moved into.", kept.segments_size
-        if kept.oldest is not None:
-            at = parse_iso(kept.oldest) / 1000
-            yield "oldest_event_timestamp_seconds", "When the first event that the database keeps was observed.", at
+        at = parse_iso(kept.oldest) / 1000 if kept.oldest else 0
+        yield "oldest_event_timestamp_seconds", "When the first event that the database keeps was observed; 0 without one.", at
