@@ -26,8 +26,8 @@ class Storage(msgspec.Struct, frozen=True):
     """The database: the `path` of an SQLite file, or the `url` of PostgreSQL, of which `replica` is one of several users.
 
     `listen_url`, if there is one, leads to the same PostgreSQL past a pooler. `keep_deliveries` and `keep_events` are seconds,
-    infinity for forever, `progress_every` seconds too, that of accounts which have none of their own. Older events of a file are moved
-    into the directory `segments`, by default beside it.
+    infinity for forever, as is `progress_every`, which accounts have that have none of their own. Older events of a file are
+    moved into the directory `segments`, by default beside it.
     """
 
     path: Path | None
