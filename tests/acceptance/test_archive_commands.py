@@ -66,7 +66,7 @@ async def test_a_job_whose_events_were_moved_is_shown(moved):
 
 async def test_check_says_what_the_log_may_grow_by(tmp_path):
     """`check` counts the active jobs of each account, by the interval at which they may log, and says what is kept."""
-    installation = Installation(tmp_path, "http://127.0.0.1:9", poll_interval="1m")
+    installation = Installation(tmp_path, "http://127.0.0.1:9", poll_interval="15s", progress_every="1m")
     async with open_store(installation.database) as store:
         await store.record("default", [*seen_many(2, status="RUNNING"), seen("over", status="SUCCESS")])
     checked = await installation.command("check")

@@ -1,4 +1,4 @@
-"""What consumers are told whose place in the log was moved into a segment, and that nothing of there can be replayed."""
+"""Consumers whose place in the log was moved into a segment get 410 with the first seq; nothing there can be replayed."""
 
 import json
 

@@ -159,7 +159,7 @@ async def test_the_job_of_an_event_that_is_not_there(written):
     with closing(sqlite3.connect(written, isolation_level=None)) as connection:
         for change in (
             "UPDATE jobs SET seq = 17",
-            "INSERT INTO jobs SELECT account, 'new', status, 1, 0, 0, '', '', 17, '', 1 FROM jobs",
+            "INSERT INTO jobs SELECT account, 'new', status, 1, 0, 0, '', '', 17, '', 1, NULL, NULL FROM jobs",
         ):
             with pytest.raises(sqlite3.IntegrityError, match="as an event has it"):
                 connection.execute(change)

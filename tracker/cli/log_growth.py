@@ -30,9 +30,10 @@ def _active(counts: Mapping[str, int]) -> int:
 def _sentences(config: Config, active: Mapping[str, int]) -> Iterator[str]:
     for account in config.accounts:
         if jobs := active.get(account.name, 0):
-            size = format_size(bytes_per_day(jobs, account.poll_interval))
-            interval = format_duration(account.poll_interval)
-            yield f"up to {size} a day of account {account.name}: {jobs} active, each may log progress every {interval}"
+            every = config.storage.progress_every if account.progress_every is None else account.progress_every
+            interval = max(every, account.poll_interval)
+            size, apart = format_size(bytes_per_day(jobs, interval)), format_duration(interval)
+            yield f"up to {size} a day of account {account.name}: {jobs} active, each may log progress every {apart}"
     keep = config.storage.keep_events
     yield (
         "all events are kept in the database"

@@ -119,7 +119,7 @@ class EventMover:
             pass
 
     def _write_manifest(self, segments: list[Segment]) -> None:
-        """The list of segments beside them, for whoever has the files alone."""
+        """The list of segments beside them, for a reader that has the files alone."""
         target, content = self._directory / MANIFEST, _manifest(segments)
         if self._directory.is_dir() and not (target.exists() and target.read_bytes() == content):
             with atomic_file(target) as (path, publish):
