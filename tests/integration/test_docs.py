@@ -83,6 +83,15 @@ async def test_events_stand_with_real_payloads(tmp_path):
     assert {each["type"] for each in payloads} == {*TYPES}
 
 
+def access_of(path, security):
+    """What a request needs, by the OpenAPI document: one without a token is allowed where {} is among the alternatives."""
+    if path in {"/healthz", "/readyz"}:
+        return "needs no token"
+    if security == [{}]:
+        return "needs a signature"
+    return "needs the token where reading needs one" if {} in security else "always needs the token"
+
+
 async def test_reference_has_every_route_with_its_parameters(tmp_path):
     """Each operation of the OpenAPI document is on the page: its path, parameters, answers, and a command to copy."""
     async with served_application(tmp_path / "tracker.db") as app:
@@ -95,6 +104,7 @@ async def test_reference_has_every_route_with_its_parameters(tmp_path):
         assert " ".join(shown.command.split()) in text
         assert [each.name for each in shown.parameters] == [each["name"] for each in described["parameters"]]
         assert all(each.about for each in shown.parameters), "each is explained"
+        assert shown.access == access_of(path, described["security"])
         assert {each.status for each in shown.answers} | {each[:3] for each in shown.problems} == {*described["responses"]}
     assert not found
 

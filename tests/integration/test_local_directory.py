@@ -28,6 +28,11 @@ async def stored(place, data=b"content", name=NAME):
     return await new.publish()
 
 
+def descriptors():
+    """How many this process has open."""
+    return len([*Path("/proc/self/fd").iterdir()])
+
+
 def files_of(folder):
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
@@ -94,7 +99,9 @@ async def test_leftovers_of_a_killed_process_are_removed(place, tmp_path):
     assert killed.returncode == -9
     being_written = place.create(NAME)
     assert files_of(tmp_path) == ["killed.jsonl.part", "out.jsonl.part"]
+    opened = descriptors()
     assert place.remove_leftovers() == 1
+    assert descriptors() == opened
     assert files_of(tmp_path) == ["out.jsonl.part"]
     being_written.discard()
 

@@ -214,3 +214,14 @@ def test_there_is_no_export_of_traces_that_are_off(tmp_path):
     )
     assert create_trace_export(config, TraceExportMetrics(), lambda _: None) is NO_EXPORT
     assert NO_EXPORT.is_sampled(None)
+
+
+async def test_a_wait_for_a_batch_can_be_ended():
+    """The exporter goes on at `wake`, be there a batch or not."""
+    spans = SpanQueue(10, 5, pytest.fail)
+    with pytest.raises(TimeoutError), anyio.fail_after(0):
+        await spans.wait_filled()
+    spans.wake()
+    with anyio.fail_after(60):
+        await spans.wait_filled()
+    assert len(spans) == 0
