@@ -159,7 +159,8 @@ def _content(path):
     """Every row of every table, as another connection sees them."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as other:
         tables = [name for (name,) in other.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
-        return [other.execute(f"SELECT '{name}', * FROM {name} ORDER BY 2, 3, 4").fetchall() for name in tables]  # noqa: S608
+        rows = [other.execute(f"SELECT '{name}', * FROM {name}").fetchall() for name in tables]  # noqa: S608
+        return [sorted(each, key=repr) for each in rows]
 
 
 def select(path, sql, *parameters):
