@@ -24,7 +24,7 @@ STUCK = """
 import sys, time
 import tracker.store.sqlite.backups.backup
 
-def verified_contents(database, path):
+def verified_contents(database, path, segments):
     print("proving", flush=True)
     time.sleep(600)
 
