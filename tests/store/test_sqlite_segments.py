@@ -10,6 +10,7 @@ import zstandard
 from job_changes import CHECKPOINT, SINCE, moved, seen
 from outboxes import EVERYTHING, claimed
 
+from tracker.core.deliveries.circuit import FAILURES_TO_OPEN
 from tracker.core.errors.storage_error import StorageError
 from tracker.core.events.event import encode_event, plain_event
 from tracker.core.queries.filters import EventFilter
@@ -172,6 +173,26 @@ async def test_what_an_open_outage_needs_stays(path):
         assert (done.first_seq, done.held_by) == (6, "account default is unreachable")
         await store.append([plain_event("account.recovered", "default", about, SINCE + 90 * DAY)])
         assert (await store.move_events(END, 0)).held_by is None
+
+
+BROKEN = """
+INSERT INTO receivers (name, quiet_until, reason, detail, failures, disabled) VALUES ('pipeline', 0, '', '', ?, ?)"""
+
+
+@pytest.mark.parametrize("receiver", [(FAILURES_TO_OPEN, False), (0, True)], ids=["failing", "disabled"])
+async def test_what_a_receiver_that_gets_nothing_needs_stays(path, receiver):
+    """The last event of a receiver that is failing or disabled stays, for reminders and its recovery; one of another goes."""
+    async with open_store(path) as store:
+        await record(store, run_of("over", SINCE, progress=2))
+        for name in ("other", "pipeline"):
+            await store.append([plain_event("receiver.failing", "", {"receiver": name}, SINCE + 50 * DAY)])
+        await record(store, run_of("later", SINCE + 60 * DAY, progress=2))
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(BROKEN, receiver)
+    assert (await move(path, END))[1:] == (7, "receiver pipeline is failing")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE receivers SET failures = 0, disabled = 0")
+    assert (await move(path, END)).held_by is None
 
 
 FAILURES = {
