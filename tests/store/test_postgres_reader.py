@@ -242,6 +242,7 @@ EVERY_READ = (
     ("job_counts",),
     ("events", 0, EventFilter(), 5),
     ("events_page", Span(), EventFilter(account="default"), 5),
+    ("first_seq",),
     ("last_seq",),
     ("last_sweep",),
     ("deliveries", (0, ""), DeliveryFilter()),
