@@ -23,7 +23,8 @@ chmod "$STATE_MODE" /mnt/state
 ! touch "$PROJECT/written" 2>/dev/null
 eval "$AS_ROOT"
 cd /mnt/state
-exec setpriv --reuid=10001 --regid=10001 --clear-groups --no-new-privs \
+trap 'kill $(jobs -p) 2>/dev/null || :' EXIT
+setpriv --reuid=10001 --regid=10001 --clear-groups --no-new-privs \
   --inh-caps=-all,+dac_read_search --ambient-caps=+dac_read_search -- bash -c "$AS_USER"
 """
 """All of the machine read-only but a fresh state directory; the capability is for a Python that only root may run."""
