@@ -34,10 +34,6 @@ class Comparison:
         """How many times the median of `to` the median of `way` is."""
         return self.median(way) / self.median(to)
 
-    def least_ratio(self, way, to):
-        """The same of the shortest runs: what other programs do to the caches only ever makes a run longer."""
-        return min(self._seconds[way]) / min(self._seconds[to])
-
     def median(self, way):
         """Seconds."""
         return statistics.median(self._seconds[way])
